@@ -1,0 +1,3 @@
+//! `commonscloud`: the administrator's tool.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Brings up real Kubernetes clusters on this machine.

@@ -1,0 +1,1 @@
+//! Quotas, tariffs and names: knows no Kubernetes types.

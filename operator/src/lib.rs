@@ -1,0 +1,16 @@
+//! The operator of cooperative clouds: types, core, templates and controllers.
+//!
+//! Data flows one way, one module per step:
+//!
+//! ```text
+//! watch ─► gather ─► resolve ─► render ─► compare ─► apply ─► report
+//! caches   Facts     Plan       ObjectSet  Changes    Applied   Status
+//! ```
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`api`] | the custom resources: what people write and read |
+//! | [`core`] | quotas, tariffs, names: knows no Kubernetes types |
+
+pub mod api;
+pub mod core;

@@ -1,0 +1,3 @@
+//! The operator, as it runs in the cluster.
+
+fn main() {}
