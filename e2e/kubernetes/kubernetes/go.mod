@@ -1,4 +1,4 @@
-module commonscloud.coop/e2e/kubernetes
+module commonscloud.coop/e2e/kubernetes/kubernetes
 
 go 1.25.0
 
