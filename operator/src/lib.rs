@@ -11,6 +11,10 @@
 //! |---|---|
 //! | [`api`] | the custom resources: what people write and read |
 //! | [`core`] | quotas, tariffs, names: knows no Kubernetes types |
+//! | [`plan`] | what is to run for one instance, decided and checked |
+//! | [`template`] | service packages: checked, compiled, rendered |
 
 pub mod api;
 pub mod core;
+pub mod plan;
+pub mod template;

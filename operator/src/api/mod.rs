@@ -1,1 +1,102 @@
-//! The custom resources of group `commonscloud.coop`.
+//! The custom resources of group `commonscloud.coop`, version `v1alpha1`.
+//!
+//! | kind | scope | written by |
+//! |---|---|---|
+//! | [`Platform`] | cluster, named `default` | DevOps: how this cluster is |
+//! | [`Tariff`] | cluster | DevOps: tiers and prices |
+//! | [`ServiceTemplate`], [`ServiceTemplateRevision`] | cluster | package authors; the operator |
+//! | [`Entity`] | cluster | DevOps: who gets which services |
+//! | [`DedicatedOffice`], [`DedicatedService`] | namespaced | the operator for an Entity, or DevOps by hand |
+//! | [`ServiceData`] | namespaced | the operator: what outlives an instance |
+//!
+//! The CRDs in `crds/` are generated from these types; there is no conversion, so `v1alpha1`
+//! changes only by adding.
+
+mod condition;
+mod dedicated;
+mod entity;
+mod instance;
+mod platform;
+mod service_data;
+mod service_template;
+mod tariff;
+
+pub use condition::{Condition, ConditionType};
+pub use dedicated::{
+    Dedicated, DedicatedOffice, DedicatedOfficeSpec, DedicatedService, DedicatedServiceSpec,
+    OfficeParameters, OidcParameters,
+};
+pub use entity::{
+    Entity, EntityServices, EntityServiceStatus, EntitySpec, EntityStatus, Language, Manager,
+    ManagerSubject, OtherService, OfficeService, SubjectKind,
+};
+pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
+pub use platform::{
+    ComponentResources, Exposure, FileSystemOverhead, ImageOverride, NetworkPeers, Platform,
+    PlatformSpec, PlatformStatus, Retention, Rollout, RolloutStrategy, Smtp, StorageClassFacts,
+    TlsSource,
+};
+pub use service_data::{DataOwner, DataSecret, DataVolume, ServiceData, ServiceDataSpec};
+pub use service_template::{
+    Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest,
+    PodSecurityException, SecretKey, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateSpec,
+    ServiceTemplateStatus, TemplateVersion, VolumeAccess, VolumeTemplate,
+};
+pub use tariff::{ExtraBlock, Period, Tariff, TariffSpec, Tier};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt as _;
+
+/// The API group of every kind here.
+pub const GROUP: &str = "commonscloud.coop";
+/// The only served version.
+pub const VERSION: &str = "v1alpha1";
+
+/// Labels, annotations and finalizers that the operator puts on objects.
+pub mod marks {
+    /// On a namespace and all that is in it: the name of its Entity.
+    pub const ENTITY: &str = "commonscloud.coop/entity";
+    /// On every child of an instance: the instance's name, unique in its namespace.
+    pub const INSTANCE: &str = "commonscloud.coop/instance";
+    /// On every child of an instance: the kind of the instance.
+    pub const INSTANCE_KIND: &str = "commonscloud.coop/instance-kind";
+    /// `"true"` on what holds data: never deleted by the operator before its date.
+    pub const DATA: &str = "commonscloud.coop/data";
+    /// Annotation on each rendered object: the package's name.
+    pub const TEMPLATE: &str = "commonscloud.coop/template";
+    /// Annotation on each rendered object: the pinned revision.
+    pub const REVISION: &str = "commonscloud.coop/revision";
+    /// Annotation: the date until which kept data stays (RFC 3339).
+    pub const KEEP_UNTIL: &str = "commonscloud.coop/keep-until";
+    /// The well-known label every managed object carries.
+    pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+    /// Value of [`MANAGED_BY`], and the field manager of server-side apply.
+    pub const OPERATOR: &str = "commonscloud";
+    /// Field manager of objects that are only ever created (PVCs, generated Secrets).
+    pub const OPERATOR_CREATE: &str = "commonscloud-create";
+    /// Keeps an Entity or instance until what must be recorded is recorded.
+    pub const FINALIZER: &str = "commonscloud.coop/keep-data";
+}
+
+/// Every CRD, in the order in which `crds/` is written.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    vec![
+        Platform::crd(),
+        Tariff::crd(),
+        ServiceTemplate::crd(),
+        ServiceTemplateRevision::crd(),
+        Entity::crd(),
+        DedicatedOffice::crd(),
+        DedicatedService::crd(),
+        ServiceData::crd(),
+    ]
+}
+
+/// `pattern` of Entity and instance names.
+pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
+/// `pattern` of host names: lower case, at least one dot, no trailing dot.
+pub(crate) const HOSTNAME_PATTERN: &str = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,}$";
+/// `pattern` of byte quantities as this API takes them: a positive whole number and a unit.
+pub(crate) const BYTES_PATTERN: &str = "^[1-9][0-9]{0,8}(Ki|Mi|Gi|Ti|k|M|G|T)?$";
+/// `pattern` of prices: a decimal string, at most two places.
+pub(crate) const PRICE_PATTERN: &str = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,2})?$";

@@ -1,1 +1,9 @@
 //! Quotas, tariffs and names: knows no Kubernetes types.
+
+mod bytes;
+mod hostname;
+mod price;
+
+pub use bytes::{Bytes, BytesError};
+pub use hostname::{Hostname, HostnameError};
+pub use price::{Price, PriceError};

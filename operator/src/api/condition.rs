@@ -1,0 +1,37 @@
+//! Conditions as kstatus reads them: `Ready`, and abnormal-true `Reconciling` and `Stalled`.
+
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// The condition types that this API uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConditionType {
+    /// The object does what its spec says.
+    Ready,
+    /// The operator is still working towards the spec; present only while true.
+    Reconciling,
+    /// Nothing goes on until somebody changes something; present only while true.
+    Stalled,
+    /// The storage class enforces the quota (`False`: it does not, or cannot grow).
+    QuotaEnforced,
+    /// The space in use is measured (`False`: the kubelet reports nothing for this volume).
+    UsageKnown,
+    /// A smaller quota was asked for; the volume keeps its size. Present only while true.
+    PendingShrink,
+    /// The service answers through the ingress under its own host name.
+    Reachable,
+}
+
+impl ConditionType {
+    /// The name in `status.conditions[].type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+            Self::QuotaEnforced => "QuotaEnforced",
+            Self::UsageKnown => "UsageKnown",
+            Self::PendingShrink => "PendingShrink",
+            Self::Reachable => "Reachable",
+        }
+    }
+}

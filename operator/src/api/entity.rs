@@ -1,0 +1,206 @@
+//! `Entity`: an organisation and the services it has.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Condition, HOSTNAME_PATTERN, InstanceSpec, NAME_PATTERN, OfficeParameters,
+    dedicated::free_object,
+};
+
+/// An organisation (cooperative, association, school) and the services it has.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "commonscloud.coop",
+    version = "v1alpha1",
+    kind = "Entity",
+    plural = "entities",
+    status = "EntityStatus",
+    derive = "PartialEq",
+    doc = "An organisation (cooperative, association, school) and the services it has. From it the operator makes a namespace of the same name, with its quota, limits, network policies and rights, and one Dedicated resource per service.",
+    shortname = "ent",
+    category = "commonscloud",
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"),
+    validation = Rule::new("!self.metadata.name.startsWith('kube-') && !(self.metadata.name in ['default', 'commonscloud', 'commonscloud-system', 'cert-manager', 'traefik', 'ingress-nginx', 'local-path-storage'])").message("metadata.name: reserved for the cluster itself; choose another name, it also becomes the namespace"),
+    printcolumn(name = "Services", type_ = "string", json_path = ".status.servicesReady"),
+    printcolumn(name = "Storage", type_ = "string", json_path = ".status.storage"),
+    printcolumn(name = "Month", type_ = "string", json_path = ".status.price"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Tariff", type_ = "string", json_path = ".spec.tariff", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct EntitySpec {
+    /// The organisation's name as people write it.
+    #[schemars(length(min = 1, max = 120))]
+    pub display_name: String,
+    /// The language of what its people read, unless they choose another.
+    #[serde(default)]
+    pub language: Language,
+    /// Domains of the Entity's own: a custom host name must lie at or below one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 253), regex(pattern = HOSTNAME_PATTERN)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub domains: Vec<String>,
+    /// The Tariff that its services are sold by. Required: a price is never implied.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub tariff: String,
+    /// The people who decide who belongs to the Entity's collective (Col·lectiu).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub managers: Vec<Manager>,
+    /// The services of this Entity. Each becomes a Dedicated resource in the Entity's namespace,
+    /// called like its key here; edit it here, not there.
+    #[serde(default)]
+    pub services: EntityServices,
+}
+
+/// The language of what people read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// Catalan.
+    #[default]
+    Ca,
+    /// English.
+    En,
+    /// Spanish.
+    Es,
+}
+
+/// Somebody who manages an Entity or a service.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manager {
+    /// Short name of the person, unique in this list.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9._]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 254), regex(pattern = r"^[^@\s]+@[^@\s]+$"))]
+    pub mail: Option<String>,
+    /// The Kubernetes user or group that may look at the Entity's resources with `kubectl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<ManagerSubject>,
+}
+
+/// A Kubernetes user or group.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagerSubject {
+    /// `User` or `Group`.
+    pub kind: SubjectKind,
+    /// Its name as the API server knows it; never one of the system's own.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("!self.startsWith('system:')").message("managers[].subject.name: names that begin with system: belong to Kubernetes"))]
+    pub name: String,
+}
+
+/// The kind of a Kubernetes subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SubjectKind {
+    /// One user.
+    User,
+    /// A group of users.
+    Group,
+}
+
+/// The services of an Entity.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntityServices {
+    /// The dedicated office (Oficina Dedicada): becomes DedicatedOffice `office`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub office: Option<OfficeService>,
+    /// Services made from other templates, by name: each becomes a DedicatedService.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["name".into()]),
+        validation = Rule::new("self.all(s, !(s.name in ['office', 'agora', 'projects']))").message("services.others[].name: office, agora and projects are the names of the typed services"),
+    )]
+    pub others: Vec<OtherService>,
+}
+
+/// The office of an Entity.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfficeService {
+    /// What all services have.
+    #[serde(flatten)]
+    pub instance: InstanceSpec,
+    /// What only an office has.
+    #[serde(default)]
+    pub parameters: OfficeParameters,
+}
+
+/// A service made from a template by its name.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OtherService {
+    /// The instance's name, unique in the Entity.
+    #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
+    pub name: String,
+    /// The ServiceTemplate to make it from.
+    #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
+    pub template: String,
+    /// What all services have.
+    #[serde(flatten)]
+    pub instance: InstanceSpec,
+    /// The template's parameters, checked against its JSON schema.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[schemars(schema_with = "free_object")]
+    pub parameters: Value,
+}
+
+/// What the operator reports of an Entity.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntityStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `Reconciling`, `Stalled` (kstatus).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The Entity's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Services ready of services asked for, for example `2/3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services_ready: Option<String>,
+    /// Quotas of all services together, for example `25Gi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
+    /// Price of a month, for example `20.00 EUR + 1 unpriced`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<String>,
+    /// Each service, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub services: Vec<EntityServiceStatus>,
+}
+
+/// One service of an Entity, as its own status says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EntityServiceStatus {
+    /// The instance's name.
+    pub name: String,
+    /// The kind of the Dedicated resource.
+    pub kind: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Where it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Why it is not ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}

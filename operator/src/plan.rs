@@ -1,0 +1,98 @@
+//! `Plan`: what is to run for one instance, decided and checked. The only thing that render takes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use serde_json::Value;
+
+use crate::api::{Exposure, Language, NetworkPeers, Smtp, VolumeAccess};
+use crate::core::{Bytes, Hostname};
+use crate::template::Package;
+
+/// What is to run for one instance.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The Dedicated resource.
+    pub instance: InstanceReference,
+    /// The Entity it belongs to.
+    pub entity: PlannedEntity,
+    /// The package, compiled from the pinned revision.
+    pub package: Arc<Package>,
+    /// Name of the pinned ServiceTemplateRevision.
+    pub revision: String,
+    /// The application's version.
+    pub version: String,
+    /// Image references by the package's names, overrides applied.
+    pub images: BTreeMap<String, String>,
+    /// Requests and limits by component, overrides applied.
+    pub resources: BTreeMap<String, ResourceRequirements>,
+    /// The storage that is sold: tier and blocks together.
+    pub quota: Bytes,
+    /// The volumes, sized.
+    pub volumes: Vec<PlannedVolume>,
+    /// The generated Secrets.
+    pub secrets: Vec<PlannedSecret>,
+    /// The host name that the instance holds.
+    pub hostname: Hostname,
+    /// The instance's parameters, checked against the package's schema.
+    pub parameters: Value,
+    /// How services are reached from outside.
+    pub exposure: Exposure,
+    /// Who is who in the cluster's network.
+    pub network: NetworkPeers,
+    /// The mail server.
+    pub smtp: Option<Smtp>,
+}
+
+/// The Dedicated resource that a plan is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceReference {
+    /// Its kind, for example `DedicatedOffice`.
+    pub kind: String,
+    /// Its namespace, which is its Entity's.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid; owned objects refer to it.
+    pub uid: String,
+}
+
+/// What a package may know of the Entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedEntity {
+    /// Its name.
+    pub name: String,
+    /// Its name as people write it: hostile text.
+    pub display_name: String,
+    /// Its language.
+    pub language: Language,
+}
+
+/// A volume to be made or grown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedVolume {
+    /// The volume's name in the package.
+    pub name: String,
+    /// The PersistentVolumeClaim's name.
+    pub claim: String,
+    /// What one file can take.
+    pub usable: Bytes,
+    /// What the claim requests: usable and the file system's overhead.
+    pub request: Bytes,
+    /// Whether it carries the entity's files.
+    pub carries_quota: bool,
+    /// How many nodes may mount it.
+    pub access: VolumeAccess,
+    /// The storage class; absent: the cluster's default.
+    pub storage_class: Option<String>,
+}
+
+/// A Secret to be generated once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedSecret {
+    /// The secret's name in the package.
+    pub name: String,
+    /// The Secret's name.
+    pub secret: String,
+}
