@@ -1,1 +1,3 @@
 //! Brings up real Kubernetes clusters on this machine.
+
+pub mod images;

@@ -1,0 +1,99 @@
+//! Programs that go into images: from the cluster's tools, from this workspace, or one C file.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::description::Provenance;
+use super::namespace::checked;
+use super::Error;
+
+/// A program on this machine, or what it is compiled from.
+#[derive(Debug)]
+pub(super) enum Program {
+    /// To be copied.
+    File(PathBuf),
+    /// To be compiled from this C file.
+    C(PathBuf),
+}
+
+impl Program {
+    /// The file whose content says whether the program is still the same.
+    pub(super) fn source(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::C(path) => path,
+        }
+    }
+
+    /// Finds or builds the program. `image` is the image's folder, `source` that of this repository.
+    pub(super) fn resolve(
+        from: &Provenance,
+        image: &Path,
+        source: &Path,
+        report: &dyn Fn(&str),
+    ) -> Result<Self, Error> {
+        match from {
+            Provenance::Tool(tool) => tool_program(tool, source).map(Self::File),
+            Provenance::Cargo(package) => cargo_program(package, source, report).map(Self::File),
+            Provenance::C(file) => Ok(Self::C(image.join(file))),
+        }
+    }
+
+    /// Puts the program at `target`.
+    pub(super) fn install(&self, target: &Path) -> Result<(), Error> {
+        match self {
+            Self::File(path) => std::fs::copy(path, target).map(drop).map_err(Error::io("copy", path)),
+            Self::C(path) => {
+                let mut compile = Command::new("cc");
+                compile.args(["-static", "-Os", "-s", "-Wall", "-Werror", "-o"]).arg(target).arg(path);
+                checked("compiling with cc (Debian packages gcc and libc6-dev)", &mut compile).map(drop)
+            }
+        }
+    }
+}
+
+fn tool_program(tool: &str, _source: &Path) -> Result<PathBuf, Error> {
+    let (tool, program) = tool.split_once('/').unwrap_or((tool, tool));
+    let tools = std::env::var_os("COMMONSCLOUD_TOOLS_DIR").map(PathBuf::from).unwrap_or_default();
+    let path = tools.join(tool).join("bin").join(program);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let hint = format!("the tool {tool} is built from e2e/kubernetes/{tool}");
+    Err(Error::MissingBinary { path, hint })
+}
+
+fn cargo_program(package: &str, source: &Path, report: &dyn Fn(&str)) -> Result<PathBuf, Error> {
+    report(&format!("images: {package} (release build)"));
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build
+        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--package", package])
+        .current_dir(source);
+    let output = checked(&format!("cargo build --release --package {package}"), &mut build)?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    messages.lines().find_map(|line| executable(line, package)).ok_or_else(|| Error::MissingBinary {
+        path: source.join("target/release").join(package),
+        hint: format!("the crate {package} must have a binary of its own name"),
+    })
+}
+
+/// The path of the executable that one of cargo's messages tells of.
+fn executable(message: &str, name: &str) -> Option<PathBuf> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    let is_wanted = message["target"]["name"] == name && message["target"]["kind"][0] == "bin";
+    is_wanted.then(|| message["executable"].as_str()).flatten().map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_read_from_cargos_messages() {
+        let library = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"op"},"executable":null}"#;
+        let binary = r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"op"},"executable":"/t/op"}"#;
+        assert_eq!(executable(library, "op"), None);
+        assert_eq!(executable(binary, "op"), Some(PathBuf::from("/t/op")));
+        assert_eq!(executable(binary, "other"), None);
+        assert_eq!(executable("not json", "op"), None);
+    }
+}

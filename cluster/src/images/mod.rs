@@ -1,0 +1,126 @@
+//! OCI images for offline use, made from Debian packages without a container engine.
+//!
+//! Each folder `images/NAME/` of the source tree describes one image. The steps, one module each:
+//!
+//! ```text
+//! image.yaml ─► description ─► recipe ─► (base ─► overlay) ─► layer ─► layout ─► NAME-DIGEST.tar
+//!               checked        digest    debootstrap, apt     tar      OCI
+//! ```
+//!
+//! An image `from: debian` is an overlay on one shared base root file system, so all of them share
+//! their first layer. An image `from: scratch` holds only its own files. The result is a tar that
+//! `ctr images import` loads, kept in the cache under the digest of everything it was made from.
+
+mod apt;
+mod base;
+mod binaries;
+mod cache;
+mod description;
+mod error;
+mod layer;
+mod layout;
+mod namespace;
+mod overlay;
+mod recipe;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use cache::Cache;
+pub use description::{Binary, Description, Origin, Provenance};
+pub use error::Error;
+use recipe::Recipe;
+
+/// An image that is ready to be imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BuiltImage {
+    /// Name of its folder below `images/`.
+    pub name: String,
+    /// The reference it is imported under, with registry host and tag.
+    pub reference: String,
+    /// An OCI layout in a tar, for `ctr -n k8s.io images import`.
+    pub tar: PathBuf,
+    /// Whether it came from the cache, nothing having been built.
+    pub cached: bool,
+}
+
+/// The names of all images that `source` describes, sorted.
+///
+/// # Errors
+/// When `source` has no readable folder `images`.
+pub fn names(source: &Path) -> Result<Vec<String>, Error> {
+    let folder = source.join("images");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
+        let path = entry.map_err(Error::io("read", &folder))?.path();
+        if let (true, Some(name)) = (path.join("image.yaml").is_file(), path.file_name()) {
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Builds the named images of `source` (all of them when `names` is empty), one after another, and
+/// calls `report` with each step in words. What the cache holds already is not built again.
+///
+/// # Errors
+/// The first image that cannot be built: what is missing on this machine, or the step that failed
+/// with its last lines of output.
+pub async fn build(
+    names: &[&str],
+    source: &Path,
+    report: impl Fn(&str) + Send + 'static,
+) -> Result<Vec<BuiltImage>, Error> {
+    let source = source.to_path_buf();
+    let names: Vec<String> = if names.is_empty() {
+        self::names(&source)?
+    } else {
+        names.iter().map(ToString::to_string).collect()
+    };
+    tokio::task::spawn_blocking(move || {
+        let cache = Cache::open()?;
+        names.iter().map(|name| build_one(name, &source, &cache, &report)).collect()
+    })
+    .await
+    .map_err(|_| Error::Interrupted)?
+}
+
+fn build_one(name: &str, source: &Path, cache: &Cache, report: &dyn Fn(&str)) -> Result<BuiltImage, Error> {
+    let recipe = Recipe::read(name, source, report)?;
+    let tar = cache.image(name, &recipe.digest);
+    let built = |cached| BuiltImage {
+        name: name.to_owned(),
+        reference: recipe.description.reference.clone(),
+        tar: tar.clone(),
+        cached,
+    };
+    if tar.is_file() {
+        return Ok(built(true));
+    }
+    let _lock = cache.lock(name)?;
+    if tar.is_file() {
+        return Ok(built(true));
+    }
+    report(&format!("image {name}"));
+    let room = cache.room(name)?;
+    let stage = recipe.stage(room.path())?;
+    let mut layers = Vec::new();
+    let upper = match recipe.description.from {
+        Origin::Scratch => stage,
+        Origin::Debian => {
+            let base = base::ensure(cache, report)?;
+            report(&format!("image {name}: packages"));
+            let upper = overlay::build(&recipe, &base, cache, &stage, room.path())?;
+            layers.push(base.layer);
+            upper
+        }
+    };
+    layers.push(layer::write(&upper, &room.path().join("layer.tar"), room.started())?);
+    let unfinished = room.path().join("image.tar");
+    layout::write(&recipe.description, &layers, &unfinished)?;
+    std::fs::rename(&unfinished, &tar).map_err(Error::io("rename", &unfinished))?;
+    cache.forget_old(name);
+    Ok(built(false))
+}
