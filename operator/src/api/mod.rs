@@ -13,6 +13,7 @@
 //! changes only by adding.
 
 mod condition;
+mod crd_files;
 mod dedicated;
 mod entity;
 mod instance;
@@ -22,6 +23,7 @@ mod service_template;
 mod tariff;
 
 pub use condition::{Condition, ConditionType};
+pub use crd_files::{CrdFile, crd_files};
 pub use dedicated::{
     Dedicated, DedicatedOffice, DedicatedOfficeSpec, DedicatedService, DedicatedServiceSpec,
     OfficeParameters, OidcParameters,

@@ -1,0 +1,26 @@
+# Everything that is done with this repository, by name. `make` lists it.
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test lint crds images
+
+COMMONSCLOUD := cargo run --quiet --package commonscloud-cli --
+
+help: ## This list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## A real Kubernetes on this machine, the operator, and two entities' services over HTTPS
+	@$(COMMONSCLOUD) demo up
+
+demo-down: ## Take all of the demo away again
+	@$(COMMONSCLOUD) demo down
+
+test: ## All tests: without a cluster, on a control plane, on a real node
+	@.ci/test
+
+lint: ## Formatting and clippy, warnings refused
+	@.ci/lint
+
+crds: ## Write crds/ and what the chart has of them and of the RBAC from the Rust types
+	@$(COMMONSCLOUD) crds .
+
+images: ## Build the OCI images that the demo and the tests use
+	@$(COMMONSCLOUD) images build
