@@ -13,6 +13,7 @@ use super::cache::Cache;
 use super::layer::{self, Layer, hex};
 use super::namespace::{self, checked};
 use super::Error;
+use crate::progress::Progress;
 
 const SCRIPT: &str = include_str!("base.sh");
 
@@ -44,14 +45,15 @@ pub(super) fn digest(sources: &Sources) -> String {
 }
 
 /// The base from the cache, or a new one by debootstrap.
-pub(super) fn ensure(cache: &Cache, report: &dyn Fn(&str)) -> Result<Base, Error> {
+pub(super) fn ensure(cache: &Cache, progress: &Progress) -> Result<Base, Error> {
     let sources = Sources::of_this_machine()?;
     let folder = cache.base(&digest(&sources));
     if !folder.exists() {
         let _lock = cache.lock("base")?;
         if !folder.exists() {
-            report("images: base root file system");
+            let phase = progress.phase("images: base root file system");
             build(&folder, &sources, cache)?;
+            phase.done();
         }
     }
     let record = folder.join("layer.json");

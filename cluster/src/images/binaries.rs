@@ -6,6 +6,8 @@ use std::process::Command;
 use super::description::Provenance;
 use super::namespace::checked;
 use super::Error;
+use crate::progress::Progress;
+use crate::tools;
 
 /// A program on this machine, or what it is compiled from.
 #[derive(Debug)]
@@ -29,11 +31,11 @@ impl Program {
         from: &Provenance,
         image: &Path,
         source: &Path,
-        report: &dyn Fn(&str),
+        progress: &Progress,
     ) -> Result<Self, Error> {
         match from {
-            Provenance::Tool(tool) => tool_program(tool, source).map(Self::File),
-            Provenance::Cargo(package) => cargo_program(package, source, report).map(Self::File),
+            Provenance::Tool(tool) => tool_program(tool, source, progress).map(Self::File),
+            Provenance::Cargo(package) => cargo_program(package, source, progress).map(Self::File),
             Provenance::C(file) => Ok(Self::C(image.join(file))),
         }
     }
@@ -51,10 +53,11 @@ impl Program {
     }
 }
 
-fn tool_program(tool: &str, _source: &Path) -> Result<PathBuf, Error> {
+fn tool_program(tool: &str, source: &Path, progress: &Progress) -> Result<PathBuf, Error> {
     let (tool, program) = tool.split_once('/').unwrap_or((tool, tool));
-    let tools = std::env::var_os("COMMONSCLOUD_TOOLS_DIR").map(PathBuf::from).unwrap_or_default();
-    let path = tools.join(tool).join("bin").join(program);
+    // Images are made on a thread where waiting is allowed.
+    let built = tokio::runtime::Handle::current().block_on(tools::ensure(tool, source, progress))?;
+    let path = built.program(program);
     if path.is_file() {
         return Ok(path);
     }
@@ -62,13 +65,14 @@ fn tool_program(tool: &str, _source: &Path) -> Result<PathBuf, Error> {
     Err(Error::MissingBinary { path, hint })
 }
 
-fn cargo_program(package: &str, source: &Path, report: &dyn Fn(&str)) -> Result<PathBuf, Error> {
-    report(&format!("images: {package} (release build)"));
+fn cargo_program(package: &str, source: &Path, progress: &Progress) -> Result<PathBuf, Error> {
+    let phase = progress.phase(format!("build {package}"));
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build
         .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--package", package])
         .current_dir(source);
     let output = checked(&format!("cargo build --release --package {package}"), &mut build)?;
+    phase.done();
     let messages = String::from_utf8_lossy(&output.stdout);
     messages.lines().find_map(|line| executable(line, package)).ok_or_else(|| Error::MissingBinary {
         path: source.join("target/release").join(package),

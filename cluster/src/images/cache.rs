@@ -33,10 +33,7 @@ impl Room {
 
 impl Cache {
     pub(super) fn open() -> Result<Self, Error> {
-        let caches = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
-            std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"))
-        });
-        let folder = caches.unwrap_or_else(|| PathBuf::from("/var/cache")).join("commonscloud/images");
+        let folder = crate::folders::cache()?.join("images");
         std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         Ok(Self { folder })
     }

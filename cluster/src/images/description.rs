@@ -161,4 +161,10 @@ mod tests {
             Description::read(&source.join("images").join(name).join("image.yaml")).unwrap();
         }
     }
+    #[test]
+    fn the_operators_image_is_tagged_with_the_version_of_the_workspace() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/operator/image.yaml");
+        let reference = Description::read(&file).unwrap().reference;
+        assert_eq!(reference, format!("docker.io/local/operator:{}", env!("CARGO_PKG_VERSION")));
+    }
 }

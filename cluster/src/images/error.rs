@@ -68,6 +68,12 @@ pub enum Error {
         /// The end of what it printed.
         output: String,
     },
+    /// The cache folder is not known.
+    #[error(transparent)]
+    Folder(#[from] crate::folders::Error),
+    /// A tool that goes into an image could not be built.
+    #[error(transparent)]
+    Tool(#[from] crate::tools::Error),
     /// The program is ending.
     #[error("the build of the images was interrupted")]
     Interrupted,

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::progress::Progress;
 use cache::Cache;
 pub use description::{Binary, Description, Origin, Provenance};
 pub use error::Error;
@@ -62,33 +63,30 @@ pub fn names(source: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Builds the named images of `source` (all of them when `names` is empty), one after another, and
-/// calls `report` with each step in words. What the cache holds already is not built again.
+/// Builds the named images of `source` (all of them when `names` is empty), one after another. What
+/// the cache holds already is not built again.
 ///
 /// # Errors
 /// The first image that cannot be built: what is missing on this machine, or the step that failed
 /// with its last lines of output.
-pub async fn build(
-    names: &[&str],
-    source: &Path,
-    report: impl Fn(&str) + Send + 'static,
-) -> Result<Vec<BuiltImage>, Error> {
+pub async fn build(names: &[&str], source: &Path, progress: &Progress) -> Result<Vec<BuiltImage>, Error> {
     let source = source.to_path_buf();
     let names: Vec<String> = if names.is_empty() {
         self::names(&source)?
     } else {
         names.iter().map(ToString::to_string).collect()
     };
+    let progress = progress.clone();
     tokio::task::spawn_blocking(move || {
         let cache = Cache::open()?;
-        names.iter().map(|name| build_one(name, &source, &cache, &report)).collect()
+        names.iter().map(|name| build_one(name, &source, &cache, &progress)).collect()
     })
     .await
     .map_err(|_| Error::Interrupted)?
 }
 
-fn build_one(name: &str, source: &Path, cache: &Cache, report: &dyn Fn(&str)) -> Result<BuiltImage, Error> {
-    let recipe = Recipe::read(name, source, report)?;
+fn build_one(name: &str, source: &Path, cache: &Cache, progress: &Progress) -> Result<BuiltImage, Error> {
+    let recipe = Recipe::read(name, source, progress)?;
     let tar = cache.image(name, &recipe.digest);
     let built = |cached| BuiltImage {
         name: name.to_owned(),
@@ -103,15 +101,18 @@ fn build_one(name: &str, source: &Path, cache: &Cache, report: &dyn Fn(&str)) ->
     if tar.is_file() {
         return Ok(built(true));
     }
-    report(&format!("image {name}"));
     let room = cache.room(name)?;
     let stage = recipe.stage(room.path())?;
     let mut layers = Vec::new();
+    let phase;
     let upper = match recipe.description.from {
-        Origin::Scratch => stage,
+        Origin::Scratch => {
+            phase = progress.phase(format!("image {name}"));
+            stage
+        }
         Origin::Debian => {
-            let base = base::ensure(cache, report)?;
-            report(&format!("image {name}: packages"));
+            let base = base::ensure(cache, progress)?;
+            phase = progress.phase(format!("image {name}"));
             let upper = overlay::build(&recipe, &base, cache, &stage, room.path())?;
             layers.push(base.layer);
             upper
@@ -122,5 +123,6 @@ fn build_one(name: &str, source: &Path, cache: &Cache, report: &dyn Fn(&str)) ->
     layout::write(&recipe.description, &layers, &unfinished)?;
     std::fs::rename(&unfinished, &tar).map_err(Error::io("rename", &unfinished))?;
     cache.forget_old(name);
+    phase.done();
     Ok(built(false))
 }

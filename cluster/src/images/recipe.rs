@@ -12,6 +12,7 @@ use super::binaries::Program;
 use super::description::{Description, Origin};
 use super::layer::hex;
 use super::Error;
+use crate::progress::Progress;
 
 /// Raised when the way images are made changes, so that the cached ones are made again.
 const MAKING: &str = "1";
@@ -28,7 +29,7 @@ pub(super) struct Recipe {
 
 impl Recipe {
     /// Reads `images/NAME` of `source`; builds the programs it names, as their content counts.
-    pub(super) fn read(name: &str, source: &Path, report: &dyn Fn(&str)) -> Result<Self, Error> {
+    pub(super) fn read(name: &str, source: &Path, progress: &Progress) -> Result<Self, Error> {
         let folder = source.join("images").join(name);
         let file = folder.join("image.yaml");
         if !file.is_file() {
@@ -38,7 +39,7 @@ impl Recipe {
         let description = Description::read(&file)?;
         let mut programs = Vec::new();
         for binary in &description.binaries {
-            let program = Program::resolve(&binary.from, &folder, source, report)?;
+            let program = Program::resolve(&binary.from, &folder, source, progress)?;
             programs.push((program, binary.to.clone()));
         }
         let digest = digest(&folder, &description, &programs)?;
@@ -141,7 +142,7 @@ mod tests {
     }
 
     fn read(source: &Path) -> Recipe {
-        Recipe::read("x", source, &|_| ()).unwrap()
+        Recipe::read("x", source, &Progress::silent()).unwrap()
     }
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn an_unknown_image_is_refused_with_the_names_there_are() {
         let source = source();
-        let error = Recipe::read("y", source.path(), &|_| ()).err().unwrap().to_string();
+        let error = Recipe::read("y", source.path(), &Progress::silent()).err().unwrap().to_string();
         assert!(error.contains("no image is called y") && error.contains("there are: x"), "{error}");
     }
 }
