@@ -10,11 +10,13 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`api`] | the custom resources: what people write and read |
+//! | [`canonical`] | objects in the form in which the API server gives them back |
 //! | [`core`] | quotas, tariffs, names: knows no Kubernetes types |
 //! | [`plan`] | what is to run for one instance, decided and checked |
 //! | [`template`] | service packages: checked, compiled, rendered |
 
 pub mod api;
+pub mod canonical;
 pub mod core;
 pub mod plan;
 pub mod template;

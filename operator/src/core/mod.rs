@@ -1,9 +1,11 @@
 //! Quotas, tariffs and names: knows no Kubernetes types.
 
 mod bytes;
+mod expression;
 mod hostname;
 mod price;
 
 pub use bytes::{Bytes, BytesError};
+pub use expression::{ExpressionError, SizeExpression};
 pub use hostname::{Hostname, HostnameError};
 pub use price::{Price, PriceError};

@@ -1,5 +1,66 @@
 //! Service packages: checked, compiled, rendered.
+//!
+//! A package is a [`ServiceTemplateSpec`](crate::api::ServiceTemplateSpec): versions with their
+//! images, volumes as expressions of the quota, generated secrets, parameters, and Tera manifests.
+//! [`Package::compile`] checks every rule of the format and tries the manifests out; [`render`]
+//! makes a plan's objects.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `compile`, `sample` | the rules of the format; the plans that a package is tried out with |
+//! | `engine`, `tags` | Tera, set up so that a value can never be more than a value |
+//! | `context` | what manifests know |
+//! | `documents`, `typed` | rendered text, read as strictly as the API server does |
+//! | `check`, `network`, `pods`, `pod_security` | what a rendered object must keep to |
+//! | `directory`, `builtin`, `lint` | packages from folders, those compiled in, faults by file and line |
+//!
+//! In a manifest `{{ value }}` prints a text in quotes, `{{ value | json_encode }}` anything else
+//! (numbers, lists, maps), and `{{ "pre-" ~ value }}` a text made of parts. It knows:
+//!
+//! | name | what it is |
+//! |---|---|
+//! | `instance.name`, `instance.namespace` | the Dedicated resource |
+//! | `entity.name`, `entity.display_name`, `entity.language` | the Entity |
+//! | `hostname`, `url` | where the service answers |
+//! | `version`, `images.NAME` | the application's version and its images |
+//! | `resources.COMPONENT` | requests and limits |
+//! | `quota.bytes` | the storage that is sold |
+//! | `volumes.NAME`, `secrets.NAME` | names of the claims and generated Secrets |
+//! | `parameters` | the instance's parameters, defaults filled in |
+//! | `network.ingress`, `network.dns`, `network.public` | lists of NetworkPolicy peers; an empty one names nobody, so leave the rule out |
+//! | `exposure.ingress_class`, `exposure.cluster_issuer`, `exposure.tls_secret` | each null where the Platform has none |
+//! | `smtp.host`, `.port`, `.from`, `.from_local`, `.from_domain`, `.secret` | `smtp` is null where the Platform has no mail server |
+//! | `labels(component="app")`, `selector(component="app")` | labels of an object or pod; labels that select its pods |
+//! | `text \| sha256` | for annotations that restart pods when a configuration changed |
 
-/// A package that passed every rule of the format.
-#[derive(Clone, Debug)]
-pub struct Package {}
+mod builtin;
+mod check;
+mod compile;
+mod context;
+mod directory;
+mod documents;
+mod engine;
+mod fault;
+mod kinds;
+mod network;
+mod object;
+mod package;
+mod parameters;
+mod pod_security;
+mod pods;
+mod render;
+mod sample;
+mod tags;
+mod typed;
+
+pub use builtin::builtin;
+pub use directory::{DirectoryError, load_directory};
+pub use fault::{Fault, PackageError, RenderError};
+pub use kinds::{AllowedKind, allowed_kinds};
+pub use object::{ObjectSet, RenderedObject};
+pub use package::{DeclaredChild, Package, PackageVolume};
+pub use parameters::ParameterError;
+pub use render::render;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! The packages that are compiled in.
+
+use super::directory::{DirectoryError, read_package};
+use crate::api::ServiceTemplate;
+
+/// The files of a package, by their names in its folder.
+struct Files(&'static [(&'static str, &'static str)]);
+
+macro_rules! files {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        Files(&[$(($name, include_str!(concat!("../../../templates/", $folder, "/", $name)))),+])
+    };
+}
+
+static PACKAGES: [Files; 0] = [];
+
+/// The packages that are compiled in, ready to be registered.
+pub fn builtin() -> Vec<ServiceTemplate> {
+    PACKAGES
+        .iter()
+        .filter_map(|files| match read(files) {
+            Ok(template) => Some(template),
+            Err(error) => {
+                // A test holds that none is ever left out.
+                tracing::error!(%error, "a package that is compiled in cannot be read");
+                None
+            }
+        })
+        .collect()
+}
+
+fn read(files: &Files) -> Result<ServiceTemplate, DirectoryError> {
+    let file = |name: &str| {
+        let found = files.0.iter().find(|(known, _)| *known == name);
+        found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| DirectoryError::Content {
+            file: name.to_owned(),
+            message: "is not compiled in; add it to PACKAGES".to_owned(),
+        })
+    };
+    read_package(&file("package.yaml")?, file)
+}

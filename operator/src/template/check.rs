@@ -1,0 +1,208 @@
+//! What a rendered object must be, whatever its kind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::context;
+use super::fault::Fault;
+use super::kinds::{self, AllowedKind};
+use super::network;
+use super::object::RenderedObject;
+use super::pods;
+use super::typed;
+use crate::api::{Manifest, marks};
+use crate::plan::Plan;
+
+/// Which declared object a document is.
+pub(super) struct Place {
+    pub(super) kind: &'static AllowedKind,
+    /// `{instance}-{declared name}`.
+    pub(super) name: String,
+}
+
+/// Which declared object this document is.
+///
+/// # Errors
+/// When it is none, or says more of itself than a package may.
+pub(super) fn identify(plan: &Plan, manifest: &Manifest, document: &Value) -> Result<Place, Fault> {
+    let fault = |message: String| {
+        let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
+        Fault::manifest(&manifest.name, line_of(manifest, &[&format!("kind: {kind}")]), message)
+    };
+    let text = |path: &str| document.pointer(path).and_then(Value::as_str);
+    let (Some(kind), Some(name)) = (text("/kind"), text("/metadata/name")) else {
+        return Err(fault("renders to a document without kind and metadata.name".to_owned()));
+    };
+    let Some((_, allowed)) = kinds::find(kind) else {
+        return Err(fault(format!("the kind {kind} is not allowed; allowed: {}", allowed_names())));
+    };
+    if text("/apiVersion") != Some(&allowed.api_version()) {
+        return Err(fault(format!("{kind}: apiVersion must be {}", allowed.api_version())));
+    }
+    let declared = manifest.objects.iter().find(|o| o.kind == kind && format!("{}-{}", plan.instance.name, o.name) == name);
+    if declared.is_none() {
+        return Err(fault(format!("renders {kind} {name}, which the manifest's `objects` do not declare; a name is {{{{ instance.name ~ \"-NAME\" }}}}")));
+    }
+    if document.pointer("/metadata/namespace").is_some_and(|namespace| namespace != plan.instance.namespace.as_str()) {
+        return Err(fault(format!("{kind} {name}: metadata.namespace must be the instance's own; leave it out")));
+    }
+    surplus(document).map_or_else(|| Ok(Place { kind: allowed, name: name.to_owned() }), |field| {
+        Err(fault(format!("{kind} {name}: {field} is not for packages; leave it out")))
+    })
+}
+
+/// The first field that only the API server or the operator may set.
+fn surplus(document: &Value) -> Option<String> {
+    const TOP: [&str; 9] =
+        ["apiVersion", "kind", "metadata", "spec", "data", "binaryData", "immutable", "automountServiceAccountToken", "imagePullSecrets"];
+    const METADATA: [&str; 4] = ["name", "namespace", "labels", "annotations"];
+    let unknown = |value: &Value, known: &[&str]| value.as_object()?.keys().find(|key| !known.contains(&key.as_str())).cloned();
+    let marked = |path: &str| {
+        let known = [marks::MANAGED_BY, marks::ENTITY, marks::INSTANCE, marks::INSTANCE_KIND];
+        let keys = document.pointer(path)?.as_object()?.keys();
+        keys.clone().find(|key| key.contains("commonscloud.coop/") && !known.contains(&key.as_str())).cloned()
+    };
+    unknown(document, &TOP)
+        .or_else(|| Some(format!("metadata.{}", unknown(document.get("metadata")?, &METADATA)?)))
+        .or_else(|| marked("/metadata/labels"))
+        .or_else(|| marked("/metadata/annotations"))
+}
+
+/// Every declared object once, but the optional ones.
+pub(super) fn complete(plan: &Plan, manifest: &Manifest, objects: &[RenderedObject]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for declared in &manifest.objects {
+        let name = format!("{}-{}", plan.instance.name, declared.name);
+        let count = objects.iter().filter(|object| object.kind == declared.kind && object.name == name).count();
+        let line = line_of(manifest, &[&format!("kind: {}", declared.kind), &format!("-{}\"", declared.name)]);
+        match count {
+            0 if !declared.optional => {
+                faults.push(Fault::manifest(&manifest.name, line, format!("does not render {} {name}, which its `objects` declare; mark it optional if some parameters leave it out", declared.kind)));
+            }
+            0 | 1 => {}
+            _ => faults.push(Fault::manifest(&manifest.name, line, format!("renders {} {name} {count} times", declared.kind))),
+        }
+    }
+    faults
+}
+
+/// Everything that a package must keep to in one object.
+pub(super) fn object(plan: &Plan, manifest: &Manifest, object: &RenderedObject) -> Vec<Fault> {
+    let mut problems = Vec::new();
+    if let Err(problem) = typed::check(&object.kind, &object.value) {
+        problems.push(problem);
+    }
+    problems.extend(selectors(plan, object));
+    problems.extend(network::problems(plan, object));
+    problems.extend(pods::problems(plan, object));
+    let declared = object.name.strip_prefix(plan.instance.name.as_str()).unwrap_or_default();
+    problems
+        .into_iter()
+        .map(|problem| {
+            let last = problem.field.rsplit(['.', ']']).find(|part| !part.is_empty()).unwrap_or_default().to_owned();
+            let kind = format!("kind: {}", object.kind);
+            let line = line_of(manifest, &[&kind, &format!("{declared}\""), &last]);
+            Fault::manifest(&manifest.name, line, format!("{} {}: {}: {}", object.kind, object.name, problem.field, problem.message))
+        })
+        .collect()
+}
+
+/// A rule that an object breaks: the field's path, and what is to be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) field: String,
+    pub(super) message: String,
+}
+
+impl Problem {
+    pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Selectors hold the three well-known labels and nothing else, and never reach past the instance.
+fn selectors(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
+    let (path, field) = match object.kind.as_str() {
+        "Deployment" | "StatefulSet" | "PodDisruptionBudget" => ("/spec/selector/matchLabels", "spec.selector.matchLabels"),
+        "Service" => ("/spec/selector", "spec.selector"),
+        "NetworkPolicy" => ("/spec/podSelector/matchLabels", "spec.podSelector.matchLabels"),
+        _ => return Vec::new(),
+    };
+    let mut problems = Vec::new();
+    let selector = object.value.pointer(path);
+    if !selects_instance(plan, selector) {
+        problems.push(Problem::new(field, "must be {{ selector(component=\"...\") }}: app.kubernetes.io/name, instance, component and nothing else"));
+    }
+    if object.value.pointer("/spec/selector/matchExpressions").or(object.value.pointer("/spec/podSelector/matchExpressions")).is_some() {
+        problems.push(Problem::new("matchExpressions", "not for packages; use {{ selector(component=\"...\") }}"));
+    }
+    if let ("Deployment" | "StatefulSet", Some(Value::Object(selector))) = (object.kind.as_str(), selector) {
+        let labels = object.value.pointer("/spec/template/metadata/labels");
+        if selector.iter().any(|(key, value)| labels.and_then(|labels| labels.get(key)) != Some(value)) {
+            problems.push(Problem::new("spec.template.metadata.labels", "must be {{ labels(component=\"...\") }} of the same component as the selector"));
+        }
+    }
+    problems
+}
+
+/// Whether labels select pods of the instance by the three well-known labels only.
+pub(super) fn selects_instance(plan: &Plan, selector: Option<&Value>) -> bool {
+    let Some(Value::Object(selector)) = selector else { return false };
+    let own = context::selector(plan);
+    own.iter().all(|(key, value)| selector.get(key) == Some(value))
+        && selector.keys().all(|key| own.contains_key(key) || key == "app.kubernetes.io/component")
+}
+
+/// Secrets of the operator's namespace that the objects refer to.
+pub(super) fn platform_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTreeSet<String> {
+    let smtp = plan.smtp.as_ref().and_then(|smtp| smtp.secret_name.clone());
+    let tls = plan.exposure.tls.as_ref().and_then(|tls| tls.secret_name.clone());
+    let mut referred = BTreeSet::new();
+    objects.iter().for_each(|object| secret_references(&object.value, &mut referred));
+    smtp.into_iter().chain(tls).filter(|name| referred.contains(name)).collect()
+}
+
+/// Names of the Secrets that an object refers to, by any field that Kubernetes has for it.
+pub(super) fn secret_references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| secret_references(item, found)),
+        Value::Object(map) => {
+            for (key, value) in map {
+                let name = match (key.as_str(), value) {
+                    ("secretName", Value::String(name)) => Some(name.as_str()),
+                    ("secretKeyRef" | "secretRef" | "secret", Value::Object(_)) => value.get("name").and_then(Value::as_str),
+                    _ => None,
+                };
+                found.extend(name.map(str::to_owned));
+                secret_references(value, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn allowed_names() -> String {
+    kinds::allowed_kinds().iter().map(|kind| kind.kind).collect::<Vec<_>>().join(", ")
+}
+
+/// The line of the template that has the last of these texts that can be found, each searched for
+/// from where the one before it was: first the object, then the field.
+pub(super) fn line_of(manifest: &Manifest, texts: &[&str]) -> Option<usize> {
+    let lines: Vec<&str> = manifest.template.lines().collect();
+    let mut found = None;
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        let from = found.unwrap_or(0);
+        match lines.iter().skip(from).position(|line| line.contains(text)) {
+            Some(at) => found = Some(from + at),
+            None => break,
+        }
+    }
+    found.map(|line| line + 1)
+}
+
+/// The values of a map of plain texts, such as labels.
+pub(super) fn texts(value: Option<&Value>) -> BTreeMap<&str, &str> {
+    let map = value.and_then(Value::as_object);
+    map.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect()
+}

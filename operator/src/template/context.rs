@@ -1,0 +1,105 @@
+//! What manifests know: the plan as Tera's context.
+
+use serde_json::{Map, Value, json};
+use tera::Context;
+
+use crate::api::{Language, marks};
+use crate::plan::Plan;
+
+/// The context that a plan's manifests are rendered with.
+///
+/// # Errors
+/// When a value of the plan cannot be shown as JSON.
+pub(super) fn context(plan: &Plan) -> Result<Context, String> {
+    let value = value(plan).map_err(|error| format!("the plan is no JSON: {error}"))?;
+    Context::from_serialize(&value).map_err(|error| error.to_string())
+}
+
+fn value(plan: &Plan) -> Result<Value, serde_json::Error> {
+    let volumes: Map<_, _> = plan.volumes.iter().map(|v| (v.name.clone(), Value::from(v.claim.as_str()))).collect();
+    let secrets: Map<_, _> = plan.secrets.iter().map(|s| (s.name.clone(), Value::from(s.secret.as_str()))).collect();
+    Ok(json!({
+        "instance": {"name": plan.instance.name, "namespace": plan.instance.namespace},
+        "entity": {
+            "name": plan.entity.name,
+            "display_name": plan.entity.display_name,
+            "language": language(plan.entity.language),
+        },
+        "hostname": plan.hostname.as_str(),
+        "url": url(plan),
+        "version": plan.version,
+        "images": plan.images,
+        "resources": serde_json::to_value(&plan.resources)?,
+        "quota": {"bytes": plan.quota.get()},
+        "volumes": volumes,
+        "secrets": secrets,
+        "parameters": plan.parameters,
+        "network": {
+            "ingress": serde_json::to_value(&plan.network.ingress)?,
+            "dns": serde_json::to_value(&plan.network.dns)?,
+            "public": serde_json::to_value(&plan.network.public)?,
+        },
+        "exposure": exposure(plan),
+        "smtp": smtp(plan),
+        "__labels": {"labels": labels(plan), "selector": selector(plan)},
+    }))
+}
+
+/// Where the service answers.
+pub(super) fn url(plan: &Plan) -> String {
+    format!("https://{}", plan.hostname)
+}
+
+fn language(language: Language) -> &'static str {
+    match language {
+        Language::Ca => "ca",
+        Language::En => "en",
+        Language::Es => "es",
+    }
+}
+
+/// `tls_secret` is null where the ingress controller's default certificate serves.
+fn exposure(plan: &Plan) -> Value {
+    let tls = plan.exposure.tls.as_ref();
+    let issuer = tls.and_then(|tls| tls.cluster_issuer.as_deref());
+    let own_secret = issuer.map(|_| format!("{}-tls", plan.instance.name));
+    let secret = own_secret.or_else(|| tls.and_then(|tls| tls.secret_name.clone()));
+    json!({"ingress_class": plan.exposure.ingress_class, "cluster_issuer": issuer, "tls_secret": secret})
+}
+
+fn smtp(plan: &Plan) -> Value {
+    let Some(smtp) = &plan.smtp else { return Value::Null };
+    let (local, domain) = smtp.from.split_once('@').unwrap_or((smtp.from.as_str(), ""));
+    json!({
+        "host": smtp.host, "port": smtp.port, "from": smtp.from,
+        "from_local": local, "from_domain": domain, "secret": smtp.secret_name,
+    })
+}
+
+/// The labels of every object and pod of the instance.
+pub(super) fn labels(plan: &Plan) -> Map<String, Value> {
+    let mut labels = selector(plan);
+    labels.extend(marks_of(plan));
+    labels
+}
+
+/// The labels that say whose an object is; they never change while the instance lives.
+pub(super) fn marks_of(plan: &Plan) -> Map<String, Value> {
+    [
+        (marks::MANAGED_BY, marks::OPERATOR),
+        (marks::ENTITY, plan.entity.name.as_str()),
+        (marks::INSTANCE, plan.instance.name.as_str()),
+        (marks::INSTANCE_KIND, plan.instance.kind.as_str()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), Value::from(value)))
+    .collect()
+}
+
+/// The labels that select every pod of the instance.
+pub(super) fn selector(plan: &Plan) -> Map<String, Value> {
+    [("app.kubernetes.io/name", plan.package.name()), ("app.kubernetes.io/instance", plan.instance.name.as_str())]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), Value::from(value)))
+        .collect()
+}

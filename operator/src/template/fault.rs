@@ -1,0 +1,63 @@
+//! What is wrong with a package, and where.
+
+use std::fmt;
+
+/// One thing that is wrong with a package, where it is, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// The manifest's name; absent: the package's own fields.
+    pub manifest: Option<String>,
+    /// The line in the manifest's template, counted from 1, where known.
+    pub line: Option<usize>,
+    /// What is wrong and what to do, without the place.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault of the package's own fields.
+    pub(crate) fn package(message: impl Into<String>) -> Self {
+        Self { manifest: None, line: None, message: message.into() }
+    }
+
+    /// A fault of a manifest.
+    pub(crate) fn manifest(name: &str, line: Option<usize>, message: impl Into<String>) -> Self {
+        Self { manifest: Some(name.to_owned()), line, message: message.into() }
+    }
+}
+
+/// `app.yaml:12: what is wrong`; `package` stands for the package's own fields.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.manifest.as_deref().unwrap_or("package"))?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// Why a package is refused: every fault that was found, at least one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("package {package} is refused: {}", listed(.faults))]
+pub struct PackageError {
+    /// The package's name.
+    pub package: String,
+    /// What is wrong, by manifest and line.
+    pub faults: Vec<Fault>,
+}
+
+/// Why a plan cannot be rendered: the package's manifests do not fit it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("package {package} cannot be rendered for {instance}: {}", listed(.faults))]
+pub struct RenderError {
+    /// The package's name.
+    pub package: String,
+    /// The instance, `namespace/name`.
+    pub instance: String,
+    /// What is wrong, by manifest and line.
+    pub faults: Vec<Fault>,
+}
+
+fn listed(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,49 @@
+//! The kinds that packages may render: the operator's rights are generated from the same list.
+
+/// A kind that packages may render.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AllowedKind {
+    /// API group; empty: the core group.
+    pub group: &'static str,
+    /// Version of the group.
+    pub version: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// The resource's name in URLs and rules.
+    pub plural: &'static str,
+}
+
+impl AllowedKind {
+    /// What `apiVersion` says, for example `apps/v1`.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+}
+
+const fn kind(group: &'static str, kind: &'static str, plural: &'static str) -> AllowedKind {
+    AllowedKind { group, version: "v1", kind, plural }
+}
+
+/// In the order in which objects are applied: what protects and configures comes before what runs.
+static ALLOWED: [AllowedKind; 10] = [
+    kind("networking.k8s.io", "NetworkPolicy", "networkpolicies"),
+    kind("", "ServiceAccount", "serviceaccounts"),
+    kind("", "ConfigMap", "configmaps"),
+    kind("", "Service", "services"),
+    kind("apps", "StatefulSet", "statefulsets"),
+    kind("apps", "Deployment", "deployments"),
+    kind("batch", "Job", "jobs"),
+    kind("batch", "CronJob", "cronjobs"),
+    kind("policy", "PodDisruptionBudget", "poddisruptionbudgets"),
+    kind("networking.k8s.io", "Ingress", "ingresses"),
+];
+
+/// The kinds that packages may render, in the order in which their objects are applied.
+pub fn allowed_kinds() -> &'static [AllowedKind] {
+    &ALLOWED
+}
+
+/// The allowed kind of this name and its place in the order.
+pub(super) fn find(kind: &str) -> Option<(usize, &'static AllowedKind)> {
+    ALLOWED.iter().enumerate().find(|(_, allowed)| allowed.kind == kind)
+}

@@ -1,0 +1,121 @@
+//! From a plan to its objects: pure, and the same for the same plan.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::check::{self, Place};
+use super::context;
+use super::documents;
+use super::engine;
+use super::fault::{Fault, RenderError};
+use super::kinds;
+use super::object::{ObjectSet, RenderedObject};
+use crate::api::{GROUP, Manifest, VERSION, marks};
+use crate::canonical::canonicalize;
+use crate::plan::Plan;
+
+/// Annotation on each rendered object: the application's version.
+const APPLICATION_VERSION: &str = "commonscloud.coop/version";
+
+/// Renders a plan: the objects that its package declares, each in the instance's namespace, owned
+/// by the instance, labelled, canonical, and in the order in which they are applied.
+///
+/// # Errors
+/// Every rule that a rendered object breaks; nothing is rendered then.
+pub fn render(plan: &Plan) -> Result<ObjectSet, RenderError> {
+    let refuse = |faults| RenderError {
+        package: plan.package.name().to_owned(),
+        instance: format!("{}/{}", plan.instance.namespace, plan.instance.name),
+        faults,
+    };
+    let context = context::context(plan).map_err(|message| refuse(vec![Fault::package(message)]))?;
+    let mut objects = Vec::new();
+    let mut faults = BTreeSet::new();
+    for manifest in &plan.package.spec().manifests {
+        match render_manifest(plan, manifest, &context) {
+            Ok(rendered) => objects.extend(rendered),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(refuse(faults.into_iter().collect()));
+    }
+    objects.sort_by_cached_key(|object| (kinds::find(&object.kind).map(|(order, _)| order), object.name.clone()));
+    let platform_secrets = check::platform_secrets(plan, &objects);
+    Ok(ObjectSet { objects, platform_secrets })
+}
+
+fn render_manifest(plan: &Plan, manifest: &Manifest, context: &tera::Context) -> Result<Vec<RenderedObject>, Vec<Fault>> {
+    let text = engine::render(&plan.package.compiled().tera, &manifest.name, context).map_err(|fault| vec![fault])?;
+    let documents = documents::parse(&manifest.name, &text).map_err(|fault| vec![fault])?;
+    let mut faults = Vec::new();
+    let mut objects = Vec::new();
+    for document in documents {
+        match check::identify(plan, manifest, &document) {
+            Ok(place) => objects.push(finish(plan, &place, document)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    faults.extend(check::complete(plan, manifest, &objects));
+    if faults.is_empty() {
+        for object in &objects {
+            faults.extend(check::object(plan, manifest, object));
+        }
+    }
+    if faults.is_empty() { Ok(objects) } else { Err(faults) }
+}
+
+/// Puts on what every object of the instance has, and makes it canonical.
+fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
+    let metadata = &mut value["metadata"];
+    metadata["namespace"] = json!(plan.instance.namespace);
+    let mut labels = taken_map(metadata, "labels");
+    labels.extend(context::labels(plan));
+    metadata["labels"] = Value::Object(labels);
+    let mut annotations = taken_map(metadata, "annotations");
+    for (key, text) in
+        [(marks::TEMPLATE, plan.package.name()), (marks::REVISION, &plan.revision), (APPLICATION_VERSION, &plan.version)]
+    {
+        annotations.insert(key.to_owned(), Value::from(text));
+    }
+    metadata["annotations"] = Value::Object(annotations);
+    metadata["ownerReferences"] = json!([{
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": plan.instance.kind,
+        "name": plan.instance.name,
+        "uid": plan.instance.uid,
+        "controller": true,
+        "blockOwnerDeletion": true,
+    }]);
+    for path in ["/spec/template", "/spec/jobTemplate/spec/template"] {
+        if let Some(template) = value.pointer_mut(path).filter(|template| template.is_object()) {
+            mark_pods(plan, template);
+        }
+    }
+    canonicalize(&mut value);
+    RenderedObject {
+        kind: place.kind.kind.to_owned(),
+        api_version: place.kind.api_version(),
+        namespace: plan.instance.namespace.clone(),
+        name: place.name.clone(),
+        value,
+    }
+}
+
+/// Pods say whose they are too; these labels never change, so they restart nothing.
+fn mark_pods(plan: &Plan, template: &mut Value) {
+    if template.get("metadata").is_none_or(Value::is_object) {
+        let metadata = &mut template["metadata"];
+        let mut labels = taken_map(metadata, "labels");
+        labels.extend(context::marks_of(plan));
+        metadata["labels"] = Value::Object(labels);
+    }
+}
+
+fn taken_map(parent: &mut Value, key: &str) -> Map<String, Value> {
+    match parent.get_mut(key).map(Value::take) {
+        Some(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
