@@ -1,3 +1,49 @@
-//! `commonscloud`: the administrator's tool.
+//! `commonscloud`: the administrator's tool. One file per subcommand.
 
-fn main() {}
+mod cluster;
+mod images;
+mod node;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use commonscloud_cluster::command::Failure;
+use tracing_subscriber::EnvFilter;
+
+/// Dedicated services for entities, on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "commonscloud", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Cluster(cluster::Arguments),
+    Images(images::Arguments),
+    #[command(hide = true)]
+    Node(node::Arguments),
+}
+
+// One thread: the supervisor's children die with the thread that started them.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("commonscloud: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Cluster(arguments) => cluster::run(arguments).await,
+        Command::Images(arguments) => images::run(arguments).await,
+        Command::Node(arguments) => node::run(arguments).await,
+    }
+}

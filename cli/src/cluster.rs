@@ -1,0 +1,3 @@
+//! `commonscloud cluster`: clusters on this machine.
+
+pub(crate) use commonscloud_cluster::command::cluster::{Arguments, run};

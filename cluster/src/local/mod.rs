@@ -1,0 +1,86 @@
+//! The provider `local`: a cluster on this machine.
+//!
+//! ```text
+//! up ──► state (what will be made) ──► plan (which processes) ──► supervisor ──► manifests ──► healthy
+//! down ─► sweep: the same for a cluster that runs, that half came up, and that was killed
+//! ```
+
+mod control_plane;
+mod down;
+mod health;
+mod kubeconfig;
+mod launch;
+mod name;
+mod pki;
+mod plan;
+mod processes;
+mod real;
+mod simulated;
+mod simulated_volumes;
+mod state;
+mod supervisor;
+mod sweep;
+mod up;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use down::{DownError, down};
+pub use health::client;
+use health::is_live;
+pub use launch::supervise;
+pub use name::{ClusterName, DEFAULT_NAME, InvalidName};
+pub use plan::{ProcessReport, Report};
+pub use processes::ProcessId;
+pub use simulated_volumes::serve as serve_simulated_volumes;
+pub use state::StateError;
+pub use sweep::SweepError;
+pub use up::{Status, UpError, find, list, status, up};
+
+/// What the cluster's nodes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeKind {
+    /// A kubelet with containers, volumes, network policy and ingress; needs root.
+    Real,
+    /// KWOK: pods are said to run; needs no root.
+    Simulated,
+}
+
+/// What kind of cluster to bring up.
+#[derive(Debug, Clone)]
+pub struct UpOptions {
+    /// The cluster's name.
+    pub name: ClusterName,
+    /// What its nodes are.
+    pub node: NodeKind,
+    /// OCI images, as tars, that its node is to have; ignored on simulated nodes.
+    pub images: Vec<PathBuf>,
+    /// The source tree that tools are built from.
+    pub source: PathBuf,
+}
+
+/// A cluster that is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cluster {
+    /// Its name.
+    pub name: ClusterName,
+    /// What its nodes are.
+    pub node: NodeKind,
+    /// Kubeconfig of its administrator.
+    pub kubeconfig: PathBuf,
+    /// A kubectl of the cluster's own version.
+    pub kubectl: PathBuf,
+    /// Certificate, in PEM, of the authority behind the ingress's certificates.
+    pub ca_certificate: PathBuf,
+    /// The domain below which services answer; `*.DOMAIN` resolves to the node inside the cluster.
+    pub base_domain: String,
+    /// The node's address as this machine reaches it; none on simulated nodes.
+    pub node_ip: Option<IpAddr>,
+    /// The API server's audit log: one JSON object a line, level Metadata.
+    pub audit_log: PathBuf,
+    /// Everything that belongs to it; removed by `down`.
+    pub folder: PathBuf,
+}

@@ -1,0 +1,227 @@
+//! The Go programs a cluster is made of, each built once from its pinned module and kept by digest.
+//!
+//! `e2e/kubernetes/TOOL/` holds `go.mod`, `go.sum` and an executable `build`, which fills the folder
+//! it is given with `bin/` and `share/`. The digest covers that folder and the compiler's version,
+//! so a finished build is never looked at again.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use sha2::{Digest, Sha256};
+use tokio::process::Command;
+
+use crate::folders;
+use crate::progress::Progress;
+
+/// Names a folder that is used as it is (`DIR/TOOL/bin`): for work on the tools themselves.
+pub const TOOLS_DIR: &str = "COMMONSCLOUD_TOOLS_DIR";
+
+/// Why a tool is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cache folder is not known.
+    #[error(transparent)]
+    Folder(#[from] folders::Error),
+    /// The tool has no folder in the source tree.
+    #[error("no tool {tool}: {folder} has no go.mod and build")]
+    Unknown {
+        /// Name of the tool.
+        tool: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
+    /// Go is missing.
+    #[error("go cannot be run ({0}): install Go 1.26 or newer and put it on the PATH")]
+    NoGo(io::Error),
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The build script failed.
+    #[error("building {tool} failed ({status}); the end of {log}:\n{tail}")]
+    Build {
+        /// Name of the tool.
+        tool: String,
+        /// How the script ended.
+        status: String,
+        /// The whole output.
+        log: PathBuf,
+        /// Its last lines.
+        tail: String,
+    },
+}
+
+/// A tool that is built: programs in `bin`, other files in `share`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool {
+    folder: PathBuf,
+}
+
+impl Tool {
+    /// Path of one of its programs.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
+    /// Path of one of its other files.
+    pub fn share(&self, name: &str) -> PathBuf {
+        self.folder.join("share").join(name)
+    }
+}
+
+/// Finds the tool built, or builds it.
+///
+/// Two processes that want the same tool at once: the second waits for the first.
+///
+/// # Errors
+/// When the tool is unknown, Go is missing, or its build fails: with the last lines of output.
+pub async fn ensure(tool: &str, source: &Path, progress: &Progress) -> Result<Tool, Error> {
+    if let Some(folder) = std::env::var_os(TOOLS_DIR) {
+        return Ok(Tool { folder: PathBuf::from(folder).join(tool) });
+    }
+    let recipe = source.join("e2e/kubernetes").join(tool);
+    let digest = digest(tool, &recipe).await?;
+    let tools = folders::cache()?.join("tools");
+    let folder = tools.join(format!("{tool}-{digest}"));
+    if folder.is_dir() {
+        return Ok(Tool { folder });
+    }
+    std::fs::create_dir_all(&tools).map_err(|source| Error::File { path: tools.clone(), source })?;
+    let _lock = lock(&tools.join(format!(".{tool}.lock"))).await?;
+    if !folder.is_dir() {
+        let phase = progress.phase(format!("build {tool}"));
+        build(tool, &recipe, &folder).await?;
+        phase.done();
+    }
+    Ok(Tool { folder })
+}
+
+async fn lock(path: &Path) -> Result<File, Error> {
+    let path = path.to_path_buf();
+    let failed = |source| Error::File { path: path.clone(), source };
+    let file = File::create(&path).map_err(failed)?;
+    tokio::task::spawn_blocking(move || file.lock().map(|()| file))
+        .await
+        .map_err(|error| failed(io::Error::other(error)))?
+        .map_err(failed)
+}
+
+async fn build(tool: &str, recipe: &Path, folder: &Path) -> Result<(), Error> {
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::File { path, source }
+    };
+    let unfinished = folder.with_extension("unfinished");
+    // A build that was killed leaves this behind; the lock says nobody is at it now.
+    let _ = std::fs::remove_dir_all(&unfinished);
+    std::fs::create_dir_all(&unfinished).map_err(failed(&unfinished))?;
+    let log = folder.with_extension("log");
+    let output = File::create(&log).map_err(failed(&log))?;
+    let status = Command::new("./build")
+        .arg(&unfinished)
+        .current_dir(recipe)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().map_err(failed(&log))?)
+        .stderr(output)
+        .kill_on_drop(true)
+        .status()
+        .await
+        .map_err(failed(&recipe.join("build")))?;
+    if !status.success() {
+        let tail = last_lines(&std::fs::read_to_string(&log).unwrap_or_default(), 15);
+        return Err(Error::Build { tool: tool.to_owned(), status: status.to_string(), log, tail });
+    }
+    std::fs::rename(&unfinished, folder).map_err(failed(&unfinished))
+}
+
+/// The last `count` lines of `text`.
+pub(crate) fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+async fn digest(tool: &str, recipe: &Path) -> Result<String, Error> {
+    if !recipe.join("go.mod").is_file() || !recipe.join("build").is_file() {
+        return Err(Error::Unknown { tool: tool.to_owned(), folder: recipe.to_path_buf() });
+    }
+    let version = Command::new("go").arg("version").output().await.map_err(Error::NoGo)?;
+    let mut hash = Sha256::new();
+    hash.update(&version.stdout);
+    for (name, path) in files_below(recipe)? {
+        let content = std::fs::read(&path).map_err(|source| Error::File { path, source })?;
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name.as_bytes());
+        hash.update((content.len() as u64).to_le_bytes());
+        hash.update(&content);
+    }
+    Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Names below `folder`, with their paths, sorted.
+fn files_below(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(current) = folders.pop() {
+        let failed = |source| Error::File { path: current.clone(), source };
+        for entry in std::fs::read_dir(&current).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+                files.push((name, path));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(build: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("go.mod"), "module x\n").unwrap();
+        std::fs::write(folder.path().join("build"), build).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.path().join("build"), mode).unwrap();
+        folder
+    }
+
+    #[tokio::test]
+    async fn the_digest_changes_with_any_file() {
+        let folder = recipe("#!/bin/sh\n");
+        let before = digest("x", folder.path()).await.unwrap();
+        assert_eq!(before, digest("x", folder.path()).await.unwrap());
+        std::fs::write(folder.path().join("go.sum"), "").unwrap();
+        assert_ne!(before, digest("x", folder.path()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_failed_build_shows_its_last_lines_and_leaves_no_tool() {
+        let folder = recipe("#!/bin/sh\necho no such module\nexit 3\n");
+        let out = tempfile::tempdir().unwrap();
+        let target = out.path().join("x-1");
+        let error = build("x", folder.path(), &target).await.unwrap_err().to_string();
+        assert!(error.contains("no such module") && error.contains('3'), "{error}");
+        assert!(!target.exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_build_left_is_not_taken_for_a_tool() {
+        let folder = recipe("#!/bin/sh\nmkdir -p $1/bin && echo new > $1/bin/x\n");
+        let out = tempfile::tempdir().unwrap();
+        let target = out.path().join("x-1");
+        std::fs::create_dir_all(target.with_extension("unfinished").join("bin/stale")).unwrap();
+        build("x", folder.path(), &target).await.unwrap();
+        assert!(target.join("bin/x").is_file() && !target.join("bin/stale").exists());
+    }
+}
