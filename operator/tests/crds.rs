@@ -1,9 +1,10 @@
-//! The committed CRDs are those of the types.
+//! The committed CRDs are those of the types, and say all that a schema can say.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use commonscloud_operator::api::crd_files;
+use commonscloud_operator::api::{crd_files, crds};
+use serde_json::Value;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -18,4 +19,135 @@ fn the_committed_crds_are_those_of_the_types() {
         assert!(committed == file.text, "crds/{} is stale: run `make crds`", file.name);
     }
     assert_eq!(fs::read_dir(&folder).unwrap().count(), files.len(), "crds/ holds a file of no kind: run `make crds`");
+}
+
+#[test]
+fn what_is_written_as_yaml_reads_back_the_same() {
+    for (crd, file) in crds().iter().zip(crd_files().unwrap()) {
+        let read: Value = serde_yaml::from_str(&file.text).unwrap();
+        assert_eq!(read, serde_json::to_value(crd).unwrap(), "{}", file.name);
+    }
+}
+
+/// A part of a schema: where it stands, and what it says.
+struct Field {
+    path: String,
+    schema: Value,
+}
+
+impl Field {
+    fn is(&self, name: &str) -> bool {
+        self.schema["type"] == name
+    }
+
+    /// Written by people: everything but the status, and the peers that Kubernetes itself defines.
+    fn is_ours_to_bound(&self) -> bool {
+        !self.path.contains(".status") && !self.path.contains(".network.")
+    }
+}
+
+/// Every property and list item of every kind, below `spec` and `status`.
+fn fields() -> Vec<Field> {
+    let mut found = Vec::new();
+    for crd in crds() {
+        let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
+        walk(&crd.spec.names.kind, &schema["openAPIV3Schema"], &mut found);
+    }
+    assert!(found.len() > 200, "the walk finds fields");
+    found
+}
+
+fn walk(path: &str, schema: &Value, found: &mut Vec<Field>) {
+    if let Some(properties) = schema["properties"].as_object() {
+        for (name, property) in properties {
+            let path = format!("{path}.{name}");
+            found.push(Field { path: path.clone(), schema: property.clone() });
+            walk(&path, property, found);
+        }
+    }
+    for (key, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
+        if schema[key].is_object() {
+            let path = format!("{path}{mark}");
+            found.push(Field { path: path.clone(), schema: schema[key].clone() });
+            walk(&path, &schema[key], found);
+        }
+    }
+}
+
+/// The paths of the fields that a rule finds fault with.
+fn faults(rule: impl Fn(&Field) -> bool) -> Vec<String> {
+    fields().iter().filter(|field| rule(field)).map(|field| field.path.clone()).collect()
+}
+
+#[test]
+fn every_field_is_described() {
+    let undescribed = faults(|field| {
+        let item = field.path.ends_with(']') || field.path.ends_with('}');
+        !item && field.schema["description"].as_str().is_none_or(str::is_empty)
+    });
+    assert_eq!(undescribed, [""; 0]);
+}
+
+#[test]
+fn every_number_has_a_minimum_and_a_maximum() {
+    let unbounded = faults(|field| {
+        let number = field.is("integer") || field.is("number");
+        let bounded = field.schema["minimum"].is_number() && field.schema["maximum"].is_number();
+        number && !bounded && field.is_ours_to_bound()
+    });
+    assert_eq!(unbounded, [""; 0]);
+}
+
+#[test]
+fn every_text_has_a_length_or_a_choice() {
+    let unbounded = faults(|field| {
+        let fixed = field.schema["pattern"].as_str().is_some_and(|pattern| !pattern.contains(['*', '+']));
+        let bounded = field.schema["maxLength"].is_number() || field.schema["enum"].is_array() || fixed;
+        field.is("string") && field.schema["format"] != "date-time" && !bounded && field.is_ours_to_bound()
+    });
+    assert_eq!(unbounded, [""; 0]);
+}
+
+#[test]
+fn every_list_has_a_list_type_and_a_length() {
+    let lists = |field: &Field| field.is("array") && !field.path.contains(".network.");
+    assert_eq!(faults(|field| lists(field) && field.schema["x-kubernetes-list-type"].is_null()), [""; 0]);
+    let endless = faults(|field| lists(field) && field.is_ours_to_bound() && field.schema["maxItems"].is_null());
+    assert_eq!(endless, [""; 0]);
+}
+
+#[test]
+fn the_top_level_lists_of_network_peers_are_replaced_as_a_whole() {
+    let peers = ["ingress", "dns", "public"].map(|name| format!("Platform.spec.network.{name}"));
+    assert_eq!(
+        faults(|field| peers.contains(&field.path) && field.schema["x-kubernetes-list-type"] == "atomic").len(),
+        3
+    );
+}
+
+#[test]
+fn every_kind_shows_whether_it_is_ready_and_how_old_it_is() {
+    for crd in crds() {
+        let columns: Vec<String> = crd.spec.versions[0]
+            .additional_printer_columns
+            .iter()
+            .flatten()
+            .map(|column| column.name.clone())
+            .collect();
+        assert!(columns.contains(&"Age".to_owned()), "{}", crd.spec.names.kind);
+        let has_status =
+            serde_json::to_value(&crd.spec.versions[0].schema).unwrap()["openAPIV3Schema"]["properties"]["status"]
+                .is_object();
+        assert_eq!(columns.contains(&"Ready".to_owned()), has_status, "{}", crd.spec.names.kind);
+    }
+}
+
+#[test]
+fn a_rule_that_compares_with_the_old_value_names_its_field() {
+    for field in fields() {
+        for rule in field.schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+            let message = rule["message"].as_str().unwrap_or_default();
+            assert!(message.contains(": ") || message.contains("cannot be changed"), "{}: {message:?}", field.path);
+        }
+    }
 }

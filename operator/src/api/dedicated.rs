@@ -9,7 +9,14 @@ use super::{BYTES_PATTERN, InstanceSpec, InstanceStatus, NAME_PATTERN};
 /// What the one controller needs of a Dedicated kind; a kind adds its typed parameters and
 /// nothing else.
 pub trait Dedicated:
-    kube::Resource<DynamicType = ()> + serde::de::DeserializeOwned + Serialize + Clone + std::fmt::Debug + Send + Sync + 'static
+    kube::Resource<DynamicType = ()>
+    + serde::de::DeserializeOwned
+    + Serialize
+    + Clone
+    + std::fmt::Debug
+    + Send
+    + Sync
+    + 'static
 {
     /// The shared part of the spec.
     fn instance(&self) -> &InstanceSpec;

@@ -5,10 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    Condition, HOSTNAME_PATTERN, InstanceSpec, NAME_PATTERN, OfficeParameters,
-    dedicated::free_object,
-};
+use super::{Condition, HOSTNAME_PATTERN, InstanceSpec, NAME_PATTERN, OfficeParameters, dedicated::free_object};
 
 /// An organisation (cooperative, association, school) and the services it has.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -13,8 +13,8 @@
 //! changes only by adding.
 
 mod condition;
-mod crd_files;
 mod dedicated;
+mod definitions;
 mod entity;
 mod instance;
 mod platform;
@@ -23,31 +23,27 @@ mod service_template;
 mod tariff;
 
 pub use condition::{Condition, ConditionType};
-pub use crd_files::{CrdFile, crd_files};
 pub use dedicated::{
-    Dedicated, DedicatedOffice, DedicatedOfficeSpec, DedicatedService, DedicatedServiceSpec,
-    OfficeParameters, OidcParameters,
+    Dedicated, DedicatedOffice, DedicatedOfficeSpec, DedicatedService, DedicatedServiceSpec, OfficeParameters,
+    OidcParameters,
 };
+pub use definitions::{CrdFile, crd_files, crds};
 pub use entity::{
-    Entity, EntityServices, EntityServiceStatus, EntitySpec, EntityStatus, Language, Manager,
-    ManagerSubject, OtherService, OfficeService, SubjectKind,
+    Entity, EntityServiceStatus, EntityServices, EntitySpec, EntityStatus, Language, Manager, ManagerSubject,
+    OfficeService, OtherService, SubjectKind,
 };
 pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
 pub use platform::{
-    ComponentResources, Exposure, FileSystemOverhead, ImageOverride, NetworkPeers, Platform,
-    PlatformSpec, PlatformStatus, Retention, Rollout, RolloutStrategy, Smtp, StorageClassFacts,
-    TlsSource,
+    ComponentResources, Exposure, FileSystemOverhead, ImageOverride, NetworkPeers, Platform, PlatformSpec,
+    PlatformStatus, Retention, Rollout, RolloutStrategy, Smtp, StorageClassFacts, TlsSource,
 };
 pub use service_data::{DataOwner, DataSecret, DataVolume, ServiceData, ServiceDataSpec};
 pub use service_template::{
-    Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest,
-    PodSecurityException, SecretKey, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateSpec,
-    ServiceTemplateStatus, TemplateVersion, VolumeAccess, VolumeTemplate,
+    Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest, PodSecurityException, SecretKey,
+    ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateSpec, ServiceTemplateStatus,
+    TemplateVersion, VolumeAccess, VolumeTemplate,
 };
 pub use tariff::{ExtraBlock, Period, Tariff, TariffSpec, Tier};
-
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt as _;
 
 /// The API group of every kind here.
 pub const GROUP: &str = "commonscloud.coop";
@@ -78,20 +74,6 @@ pub mod marks {
     pub const OPERATOR_CREATE: &str = "commonscloud-create";
     /// Keeps an Entity or instance until what must be recorded is recorded.
     pub const FINALIZER: &str = "commonscloud.coop/keep-data";
-}
-
-/// Every CRD, in the order in which `crds/` is written.
-pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![
-        Platform::crd(),
-        Tariff::crd(),
-        ServiceTemplate::crd(),
-        ServiceTemplateRevision::crd(),
-        Entity::crd(),
-        DedicatedOffice::crd(),
-        DedicatedService::crd(),
-        ServiceData::crd(),
-    ]
 }
 
 /// `pattern` of Entity and instance names.

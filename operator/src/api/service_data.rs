@@ -28,22 +28,28 @@ pub struct ServiceDataSpec {
     /// The instance that the data belongs to, or belonged to.
     pub owner: DataOwner,
     /// The template that the instance was made from.
+    #[schemars(length(min = 1, max = 30))]
     pub template: String,
     /// The revision that last ran on the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
     pub revision: Option<String>,
     /// The application's version that last ran on the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
     pub version: Option<String>,
     /// The database engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
     pub engine: Option<String>,
     /// The volumes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub volumes: Vec<DataVolume>,
     /// The generated Secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub secrets: Vec<DataSecret>,
     /// Until when the data stays. Absent while the instance exists.
@@ -56,10 +62,13 @@ pub struct ServiceDataSpec {
 #[serde(rename_all = "camelCase")]
 pub struct DataOwner {
     /// Its kind, for example `DedicatedOffice`.
+    #[schemars(length(min = 1, max = 63))]
     pub kind: String,
     /// Its name.
+    #[schemars(length(min = 1, max = 30))]
     pub name: String,
     /// The uid it had when it last owned the data.
+    #[schemars(length(min = 1, max = 63))]
     pub uid: String,
 }
 
@@ -68,8 +77,10 @@ pub struct DataOwner {
 #[serde(rename_all = "camelCase")]
 pub struct DataVolume {
     /// The volume's name in the template.
+    #[schemars(length(min = 1, max = 30))]
     pub name: String,
     /// The PersistentVolumeClaim's name.
+    #[schemars(length(min = 1, max = 253))]
     pub claim: String,
 }
 
@@ -78,7 +89,9 @@ pub struct DataVolume {
 #[serde(rename_all = "camelCase")]
 pub struct DataSecret {
     /// The secret's name in the template.
+    #[schemars(length(min = 1, max = 30))]
     pub name: String,
     /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
     pub secret: String,
 }

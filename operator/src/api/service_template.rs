@@ -25,14 +25,19 @@ use super::{Condition, NAME_PATTERN, dedicated::free_object, platform::resource_
     printcolumn(name = "Versions", type_ = "string", json_path = ".spec.versions[*].name"),
     printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision"),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[kube(validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"))]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceTemplateSpec {
     /// The service's name as people read it, by language (`ca`, `en`).
-    #[schemars(extend("maxProperties" = 8))]
+    #[schemars(schema_with = "titles")]
     pub title: BTreeMap<String, String>,
     /// The application's versions, newest first, each with its images.
     #[schemars(length(min = 1, max = 32))]
@@ -71,6 +76,15 @@ pub struct ServiceTemplateSpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["container".into()]))]
     pub pod_security_exceptions: Vec<PodSecurityException>,
+}
+
+/// At most eight titles, each short enough for a list.
+fn titles(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": 8,
+        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 120},
+    })
 }
 
 /// One version of the application.
