@@ -38,7 +38,7 @@ mod volume_id;
 mod volume_locks;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use driver::Driver;
@@ -66,7 +66,7 @@ pub struct Options {
     /// Socket for kubelet and the sidecars; by default csi.sock in the driver's own directory of kubelet's plugins
     #[arg(long)]
     pub csi_socket: Option<PathBuf>,
-    /// Socket for kubelet's plugin registration; by default the driver's name with -reg.sock in kubelet's registry
+    /// Socket for kubelet's plugin registration, with an @ in its file name; by default in kubelet's registry
     #[arg(long)]
     pub registration_socket: Option<PathBuf>,
     /// The driver's name, as a storage class names it
@@ -82,8 +82,11 @@ impl Options {
     }
 
     /// Where kubelet learns of the driver.
+    ///
+    /// Kubelet sends the percent-encoded path as the call's authority, and Rust's HTTP refuses `%2F` there unless it
+    /// is before an `@`; hence the file name.
     pub fn registration_socket(&self) -> PathBuf {
-        let own = || self.kubelet_root.join("plugins_registry").join(format!("{}-reg.sock", self.driver_name));
+        let own = || self.kubelet_root.join("plugins_registry").join(format!("registration@{}.sock", self.driver_name));
         self.registration_socket.clone().unwrap_or_else(own)
     }
 }
@@ -121,6 +124,14 @@ pub enum Error {
         path: PathBuf,
         /// The most bytes.
         longest: usize,
+    },
+    /// Kubelet could not speak to the registration socket.
+    #[error(
+        "the file name of {path} needs an @ before other letters, as in registration@NAME.sock, or kubelet's calls fail"
+    )]
+    RegistrationName {
+        /// The path.
+        path: PathBuf,
     },
     /// Something else is where the socket should be.
     #[error("{path} exists and is no socket: remove it or choose another path")]
@@ -199,6 +210,10 @@ fn check(options: &Options) -> Result<(), Error> {
             return Err(Error::RelativePath { path: path.clone() });
         }
     }
+    let [_, registration] = sockets;
+    if !is_callable(&registration) {
+        return Err(Error::RegistrationName { path: registration });
+    }
     let path: OsString = std::env::var_os("PATH").unwrap_or_default();
     match command::PROGRAMS.iter().find(|(program, _)| command::find(program, &path).is_none()) {
         Some((program, package)) => Err(Error::ProgramMissing { program, package }),
@@ -213,11 +228,20 @@ fn is_driver_name(name: &str) -> bool {
     name.len() <= 63 && name.starts_with(edge) && name.ends_with(edge) && name.chars().all(inner)
 }
 
+/// Whether kubelet's calls to a registration socket are understood; see [`Options::registration_socket`].
+fn is_callable(socket: &Path) -> bool {
+    let host = socket.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('@'));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    host.is_some_and(|(_, host)| !host.is_empty() && host.chars().all(plain))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{Args as _, Command, FromArgMatches as _};
 
-    use super::{DRIVER_NAME, Options, is_driver_name};
+    use std::path::Path;
+
+    use super::{DRIVER_NAME, Options, is_callable, is_driver_name};
 
     fn parse(arguments: &[&str]) -> Options {
         let line = ["driver", "--node-id", "node-1", "--images-dir", "/images"].iter().chain(arguments);
@@ -231,9 +255,17 @@ mod tests {
         assert_eq!(options.csi_socket().to_str(), Some("/kubelet/plugins/xfs.csi.commonscloud.coop/csi.sock"));
         assert_eq!(
             options.registration_socket().to_str(),
-            Some("/kubelet/plugins_registry/xfs.csi.commonscloud.coop-reg.sock")
+            Some("/kubelet/plugins_registry/registration@xfs.csi.commonscloud.coop.sock")
         );
         assert_eq!(parse(&["--csi-socket", "/other.sock"]).csi_socket().to_str(), Some("/other.sock"));
+    }
+
+    #[test]
+    fn kubelets_calls_need_a_name_with_an_at_sign() {
+        assert!(is_callable(&parse(&[]).registration_socket()));
+        for path in ["/r/name-reg.sock", "/r@x/name.sock", "/r/name@", "/r/name@a b"] {
+            assert!(!is_callable(Path::new(path)), "{path}");
+        }
     }
 
     #[test]

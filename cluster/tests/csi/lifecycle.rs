@@ -161,8 +161,11 @@ async fn kubelet_is_told_where_the_driver_is_and_a_stop_takes_the_sockets_away()
     }
     let mut node = Node::start().await;
     let options = node.options();
-    let address = format!("unix://{}", options.registration_socket().display());
-    let channel = Endpoint::try_from(address).unwrap().connect().await.unwrap();
+    let path = options.registration_socket().to_str().unwrap().to_owned();
+    // Kubelet's client sends the percent-encoded path as the authority of its calls.
+    let authority = format!("http://{}", path.replace('/', "%2F")).parse().unwrap();
+    let endpoint = Endpoint::try_from(format!("unix://{path}")).unwrap().origin(authority);
+    let channel = endpoint.connect().await.unwrap();
     let told = RegistrationClient::new(channel).get_info(InfoRequest {}).await.unwrap().into_inner();
     assert_eq!((told.r#type.as_str(), told.name.as_str()), ("CSIPlugin", "xfs.csi.commonscloud.coop"));
     assert_eq!(told.endpoint, options.csi_socket().to_str().unwrap());
