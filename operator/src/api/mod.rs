@@ -54,6 +54,8 @@ pub const VERSION: &str = "v1alpha1";
 pub mod marks {
     /// On a namespace and all that is in it: the name of its Entity.
     pub const ENTITY: &str = "commonscloud.coop/entity";
+    /// On a namespace: the Tariff of its Entity, by which admission checks tiers in it.
+    pub const TARIFF: &str = "commonscloud.coop/tariff";
     /// On every child of an instance: the instance's name, unique in its namespace.
     pub const INSTANCE: &str = "commonscloud.coop/instance";
     /// On every child of an instance: the kind of the instance.
