@@ -13,6 +13,7 @@ pub mod csi;
 pub mod folders;
 pub mod images;
 pub mod local;
+pub mod packages;
 pub mod progress;
 pub mod tools;
 

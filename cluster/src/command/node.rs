@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use crate::local;
+use crate::{csi, local};
 
 /// Processes of a cluster.
 #[derive(Debug, clap::Args)]
@@ -15,6 +15,14 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Furnish a node's namespaces and start its supervisor, as their first process.
+    Init {
+        /// The plan, as `up` wrote it.
+        #[arg(long)]
+        plan: PathBuf,
+    },
+    /// Serve volumes to the kubelet and the sidecars.
+    CsiDriver(csi::Options),
     /// Start the processes of a plan, and start again what ends.
     Supervise {
         /// The plan, as `up` wrote it.
@@ -35,6 +43,8 @@ enum Command {
 /// What the process failed with, to be shown.
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
+        Command::Init { plan } => Ok(local::init(&plan)?),
+        Command::CsiDriver(options) => Ok(csi::serve(options).await?),
         Command::Supervise { plan } => Ok(local::supervise(&plan).await?),
         Command::SimulatedVolumes { kubeconfig } => Ok(local::serve_simulated_volumes(&kubeconfig).await?),
     }

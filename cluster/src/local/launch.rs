@@ -44,6 +44,27 @@ pub(super) fn start(plan: &Plan) -> Result<ProcessId, LaunchError> {
     spawn(command, &plan.folder)
 }
 
+/// Starts `commonscloud node init` in namespaces of its own. The process that is returned is outside
+/// of the pid namespace; when it ends, all in it end.
+pub(super) fn start_node(plan: &Plan) -> Result<ProcessId, LaunchError> {
+    let path = write(plan)?;
+    let this = std::env::current_exe().map_err(LaunchError::This)?;
+    let mut command = Command::new("setsid");
+    command
+        .args(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--"])
+        .arg(this)
+        .args(["node", "init", "--plan"])
+        .arg(&path)
+        .env("PATH", path_with_system_folders());
+    spawn(command, &plan.folder)
+}
+
+/// Programs such as `iptables` lie in folders that a user's PATH may lack.
+fn path_with_system_folders() -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin")
+}
+
 fn write(plan: &Plan) -> Result<PathBuf, StateError> {
     let path = plan.folder.join("plan.json");
     // A report of an earlier supervisor would be taken for this one's.
@@ -78,7 +99,18 @@ fn spawn(mut command: Command, folder: &Path) -> Result<ProcessId, LaunchError> 
 /// # Errors
 /// When the plan cannot be read, or the report not be written.
 pub async fn supervise(plan: &Path) -> Result<(), StateError> {
+    supervisor::run(read(plan)?).await
+}
+
+/// What `commonscloud node init` does, as the first process of a pid namespace.
+///
+/// # Errors
+/// When the plan cannot be read, or a step of furnishing the node fails.
+pub fn init(plan: &Path) -> Result<(), StateError> {
+    super::real::init::run(&read(plan)?, plan).map_err(StateError::file(plan))
+}
+
+fn read(plan: &Path) -> Result<Plan, StateError> {
     let text = std::fs::read(plan).map_err(StateError::file(plan))?;
-    let plan: Plan = serde_json::from_slice(&text).map_err(|error| StateError::file(plan)(error.into()))?;
-    supervisor::run(plan).await
+    serde_json::from_slice(&text).map_err(|error| StateError::file(plan)(error.into()))
 }

@@ -15,7 +15,7 @@ use super::state::{self, Room, State, StateError};
 use super::sweep::{SweepError, sweep};
 use super::{Cluster, NodeKind, UpOptions, down, health, kubeconfig, real, simulated};
 use crate::progress::Progress;
-use crate::{apply, tools};
+use crate::{apply, images, packages, tools};
 
 /// How long a cluster may take from its first process to Ready nodes.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -53,6 +53,26 @@ pub enum UpError {
         /// What its nodes are.
         node: NodeKind,
     },
+    /// A real node without root.
+    #[error("a real node needs root: run this as root, or choose --node simulated")]
+    NotRoot,
+    /// Debian packages.
+    #[error(transparent)]
+    Package(#[from] packages::PackageError),
+    /// Images of the cluster's own pods cannot be built.
+    #[error(transparent)]
+    Image(#[from] images::Error),
+    /// An image was not imported.
+    #[error(transparent)]
+    Import(#[from] real::image_store::ImportError),
+    /// The system refused a step.
+    #[error("{step}: {source}")]
+    System {
+        /// The step, in words.
+        step: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// No port is free.
     #[error("no loopback port can be had: {0}")]
     Ports(std::io::Error),
@@ -73,6 +93,12 @@ pub enum UpError {
     Api(#[from] Box<kube::Error>),
 }
 
+impl UpError {
+    pub(super) fn system(step: &'static str) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::System { step, source }
+    }
+}
+
 /// Brings the cluster up, or finds it up. One that is half up, or ill, is removed and made anew.
 ///
 /// # Errors
@@ -84,7 +110,10 @@ pub async fn up(options: &UpOptions, progress: &Progress) -> Result<Cluster, UpE
         if healthy && state.node != options.node {
             return Err(UpError::OtherKind { name: state.name, node: state.node });
         }
-        if healthy {
+        if let (true, Some(supervisor)) = (healthy, state.supervisor) {
+            if state.node == NodeKind::Real {
+                real::image_store::import(room.folder(), supervisor.pid, &options.images).await?;
+            }
             return Ok(describe(room.folder(), &state));
         }
     }
@@ -95,7 +124,7 @@ pub async fn up(options: &UpOptions, progress: &Progress) -> Result<Cluster, UpE
     }
     let state = match options.node {
         NodeKind::Simulated => simulated_up(options, &room, progress).await?,
-        NodeKind::Real => return Err(UpError::OtherKind { name: options.name.clone(), node: options.node }),
+        NodeKind::Real => real::start::start(options, &room, progress).await?,
     };
     let state = State { complete: true, ..state };
     room.write(&state)?;
@@ -111,7 +140,7 @@ async fn simulated_up(options: &UpOptions, room: &Room, progress: &Progress) -> 
     let folder = room.folder();
     let addresses = simulated::addresses(&state.ports);
     let credentials = Credentials::create(&folder.join("pki"), &addresses)?;
-    let admin = admin(folder, &credentials, &state.name, &addresses.api_server.to_string())?;
+    let admin = administrator(folder, &credentials, &state.name, &addresses.api_server.to_string())?;
     // There is no ingress; the file is there so that whoever names it finds one.
     Authority::create(folder, "ingress-ca")?;
     link_kubectl(folder, &kubernetes)?;
@@ -134,7 +163,7 @@ async fn simulated_up(options: &UpOptions, room: &Room, progress: &Progress) -> 
 }
 
 /// Records what is going to be made, before anything is.
-fn claim(options: &UpOptions, room: &Room, ports: Vec<u16>) -> Result<State, StateError> {
+pub(super) fn claim(options: &UpOptions, room: &Room, ports: Vec<u16>) -> Result<State, StateError> {
     let state = State {
         name: options.name.clone(),
         node: options.node,
@@ -147,7 +176,7 @@ fn claim(options: &UpOptions, room: &Room, ports: Vec<u16>) -> Result<State, Sta
 }
 
 /// Writes the administrator's kubeconfig.
-fn admin(folder: &Path, credentials: &Credentials, name: &ClusterName, server: &str) -> Result<PathBuf, PkiError> {
+pub(super) fn administrator(folder: &Path, credentials: &Credentials, name: &ClusterName, server: &str) -> Result<PathBuf, PkiError> {
     let subject = Subject::member("administrator", "system:masters");
     let pair = credentials.authority.issue("admin", &subject, &[])?;
     let path = folder.join("kubeconfig");
@@ -156,13 +185,13 @@ fn admin(folder: &Path, credentials: &Credentials, name: &ClusterName, server: &
     Ok(path)
 }
 
-fn link_kubectl(folder: &Path, kubernetes: &tools::Tool) -> Result<(), StateError> {
+pub(super) fn link_kubectl(folder: &Path, kubernetes: &tools::Tool) -> Result<(), StateError> {
     let link = folder.join("kubectl");
     std::os::unix::fs::symlink(kubernetes.program("kubectl"), &link).map_err(StateError::file(&link))
 }
 
 /// Waits until the named processes are ready; all of them when none is named.
-async fn wait_for_processes(folder: &Path, processes: &[Process], names: &[&str]) -> Result<(), UpError> {
+pub(super) async fn wait_for_processes(folder: &Path, processes: &[Process], names: &[&str]) -> Result<(), UpError> {
     let awaited = |name: &str| names.is_empty() || names.contains(&name);
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -179,11 +208,21 @@ async fn wait_for_processes(folder: &Path, processes: &[Process], names: &[&str]
     }
 }
 
-async fn wait_for_nodes(folder: &Path, client: &kube::Client, component: &str) -> Result<(), UpError> {
+pub(super) async fn wait_for_nodes(folder: &Path, client: &kube::Client, component: &str) -> Result<(), UpError> {
+    until(folder, component, "no node is Ready", async || health::nodes_are_ready(client).await).await
+}
+
+/// Waits until `met`; if it never is, `component` is to blame and `otherwise` says for what.
+pub(super) async fn until(
+    folder: &Path,
+    component: &str,
+    otherwise: &str,
+    met: impl AsyncFn() -> bool,
+) -> Result<(), UpError> {
     let deadline = Instant::now() + PATIENCE;
-    while !health::nodes_are_ready(client).await {
+    while !met().await {
         if Instant::now() > deadline {
-            return Err(ill(folder, component, ": no node is Ready".to_owned()));
+            return Err(ill(folder, component, format!(": {otherwise}")));
         }
         tokio::time::sleep(ASK).await;
     }
