@@ -39,7 +39,7 @@ pub use platform::{
 };
 pub use service_data::{DataOwner, DataSecret, DataVolume, ServiceData, ServiceDataSpec};
 pub use service_template::{
-    Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest, PodSecurityException, SecretKey,
+    Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest, PackageFile, PodSecurityException, SecretKey,
     ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateSpec, ServiceTemplateStatus,
     TemplateVersion, VolumeAccess, VolumeTemplate,
 };

@@ -63,6 +63,12 @@ pub struct ServiceTemplateSpec {
     #[serde(default, skip_serializing_if = "Value::is_null")]
     #[schemars(schema_with = "free_object")]
     pub parameters: Value,
+    /// Text files (scripts, configuration) that manifests put into ConfigMaps as they are:
+    /// `{{ files.NAME }}`, and `{{ files.NAME | sha256 }}` where a change is to restart pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub files: Vec<PackageFile>,
     /// The Tera manifests, rendered in order.
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -188,6 +194,18 @@ pub struct SecretKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 16, max = 128))]
     pub length: Option<u32>,
+}
+
+/// A text file of the package.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PackageFile {
+    /// The name: `{{ files.NAME }}` in manifests.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z][a-z0-9_]*$"))]
+    pub name: String,
+    /// The text. Tera does not look at it.
+    #[schemars(length(min = 1, max = 65536))]
+    pub content: String,
 }
 
 /// A Tera template that renders to YAML documents.

@@ -12,7 +12,21 @@ macro_rules! files {
     };
 }
 
-static PACKAGES: [Files; 0] = [];
+static PACKAGES: [Files; 1] = [files!("office":
+    "package.yaml",
+    "manifests/network.yaml",
+    "manifests/db.yaml",
+    "manifests/redis.yaml",
+    "manifests/app.yaml",
+    "manifests/web.yaml",
+    "files/prepare.sh",
+    "files/session.sh",
+    "files/cron.sh",
+    "files/settings.sh",
+    "files/database_volume.sh",
+    "files/database_roles.sh",
+    "files/redis.sh",
+)];
 
 /// The packages that are compiled in, ready to be registered.
 pub fn builtin() -> Vec<ServiceTemplate> {

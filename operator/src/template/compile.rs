@@ -122,6 +122,7 @@ fn uniqueness(spec: &ServiceTemplateSpec) -> Vec<Fault> {
     once("components", spec.components.iter().map(|c| c.name.as_str()).collect());
     once("volumes and secrets", spec.volumes.iter().map(|v| v.name.as_str()).collect());
     once("secrets", spec.secrets.iter().map(|s| s.name.as_str()).collect());
+    once("files", spec.files.iter().map(|f| f.name.as_str()).collect());
     once("manifests", spec.manifests.iter().map(|m| m.name.as_str()).collect());
     for version in &spec.versions {
         once("images", version.images.iter().map(|i| i.name.as_str()).collect());

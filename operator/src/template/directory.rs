@@ -32,7 +32,8 @@ pub enum DirectoryError {
 }
 
 /// Reads a package from a YAML file, or from a folder with `package.yaml`: a ServiceTemplate whose
-/// manifests may say `file: manifests/app.yaml` in the place of `template`.
+/// manifests may say `file: manifests/app.yaml` in the place of `template`, and whose files may say
+/// `file:` in the place of `content`.
 ///
 /// # Errors
 /// When a file cannot be read, lies outside the folder, or is no ServiceTemplate.
@@ -61,14 +62,16 @@ pub(super) fn read_package(
     if package.get("kind").and_then(Value::as_str) != Some("ServiceTemplate") {
         return Err(content("must be of kind ServiceTemplate".to_owned()));
     }
-    let manifests = package.pointer_mut("/spec/manifests").and_then(Value::as_array_mut);
-    for manifest in manifests.into_iter().flatten().filter_map(Value::as_object_mut) {
-        let Some(name) = manifest.remove("file") else { continue };
-        let name = name.as_str().unwrap_or_default().to_owned();
-        if !Path::new(&name).components().all(|part| matches!(part, Component::Normal(_))) || name.is_empty() {
-            return Err(content(format!("manifests: file {name:?} must lie in the package's folder")));
+    for (list, field) in [("manifests", "template"), ("files", "content")] {
+        let entries = package.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut);
+        for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+            let Some(name) = entry.remove("file") else { continue };
+            let name = name.as_str().unwrap_or_default().to_owned();
+            if name.is_empty() || !Path::new(&name).components().all(|part| matches!(part, Component::Normal(_))) {
+                return Err(content(format!("{list}: file {name:?} must lie in the package's folder")));
+            }
+            entry.insert(field.to_owned(), Value::from(file(&name)?));
         }
-        manifest.insert("template".to_owned(), Value::from(file(&name)?));
     }
     typed::read(&package).map_err(|problem| content(format!("{}: {}", problem.field, problem.message)))
 }

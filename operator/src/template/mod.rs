@@ -26,6 +26,7 @@
 //! | `resources.COMPONENT` | requests and limits |
 //! | `quota.bytes` | the storage that is sold |
 //! | `volumes.NAME`, `secrets.NAME` | names of the claims and generated Secrets |
+//! | `files.NAME` | the package's own text files |
 //! | `parameters` | the instance's parameters, defaults filled in |
 //! | `network.ingress`, `network.dns`, `network.public` | lists of NetworkPolicy peers; an empty one names nobody, so leave the rule out |
 //! | `exposure.ingress_class`, `exposure.cluster_issuer`, `exposure.tls_secret` | each null where the Platform has none |

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Applies what /settings says, a file per setting; an absent file takes the setting back.
+set -eu
+
+occ() { php /var/www/html/occ --no-interaction "$@"; }
+setting() { [ -f "/settings/$1" ] && cat "/settings/$1"; }
+
+occ background:cron
+occ config:system:set trusted_domains 1 --value="$(setting hostname)"
+
+if quota=$(setting default_user_quota); then
+    # Nextcloud counts in bytes here, so that 1Gi is 1 GiB and not 1 GB.
+    occ config:app:set files default_quota --value="$(numfmt --from=auto "$quota") B"
+    occ config:app:set files allow_unlimited_quota --value=0
+else
+    occ config:app:set files default_quota --value=none
+    occ config:app:set files allow_unlimited_quota --value=1
+fi
+
+if region=$(setting phone_region); then
+    occ config:system:set default_phone_region --value="$region"
+else
+    occ config:system:delete default_phone_region
+fi
+
+if issuer=$(setting oidc_issuer); then
+    if ! occ app:enable user_oidc && ! occ app:install user_oidc; then
+        echo "settings: the app user_oidc is neither in the image nor can it be fetched" >&2
+        exit 1
+    fi
+    occ user_oidc:provider commonscloud \
+        --clientid="$(cat /oidc/client-id)" \
+        --clientsecret-file=/oidc/client-secret \
+        --discoveryuri="$issuer/.well-known/openid-configuration" \
+        --scope="openid email profile $(setting oidc_groups_claim)" \
+        --mapping-uid=preferred_username \
+        --unique-uid=0 \
+        --mapping-groups="$(setting oidc_groups_claim)" \
+        --group-provisioning=1 \
+        --group-whitelist-regex="$(setting oidc_groups_regex)" \
+        --group-restrict-login-to-whitelist=1
+else
+    occ user_oidc:provider:delete --force commonscloud >/dev/null 2>&1 || true
+fi
