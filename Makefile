@@ -7,7 +7,7 @@ COMMONSCLOUD := cargo run --quiet --package commonscloud-cli --
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## A real Kubernetes on this machine, the operator, and two entities' services over HTTPS
+demo: ## A real Kubernetes on this machine, the operator, and the services of examples/ over HTTPS
 	@$(COMMONSCLOUD) demo up
 
 demo-down: ## Take all of the demo away again

@@ -1,9 +1,11 @@
 //! `commonscloud`: the administrator's tool. One file per subcommand.
 
 mod cluster;
+mod demo;
 mod images;
 mod node;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -21,6 +23,7 @@ struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Cluster(cluster::Arguments),
+    Demo(demo::Arguments),
     Images(images::Arguments),
     #[command(hide = true)]
     Node(node::Arguments),
@@ -29,8 +32,11 @@ enum Command {
 // One thread: the supervisor's children die with the thread that started them.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // The client reports each question that an API server does not answer yet; we ask on purpose.
+    let quiet = || EnvFilter::new("warn,kube_client::client::builder=off");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| quiet());
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     match run(Arguments::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -43,6 +49,7 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Cluster(arguments) => cluster::run(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
         Command::Images(arguments) => images::run(arguments).await,
         Command::Node(arguments) => node::run(arguments).await,
     }

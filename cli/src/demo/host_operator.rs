@@ -1,0 +1,91 @@
+//! The operator beside a simulated cluster: a process of this machine with the chart's own rights.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+
+use commonscloud_cluster::Progress;
+use commonscloud_cluster::command::Failure;
+use commonscloud_cluster::local::{self, Cluster, ClusterName};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::install::NAMESPACE;
+
+const PROGRAM: &str = "commonscloud-operator";
+/// Below the cluster's folder: process id, credentials and log.
+const FOLDER: &str = "operator";
+
+/// Builds the operator, gives it a token of its service account, and starts it; it outlives this
+/// command, and ends with `demo down`.
+pub(super) async fn start(cluster: &Cluster, source: &Path, progress: &Progress) -> Result<(), Failure> {
+    if running(&cluster.folder).is_some() {
+        return Ok(());
+    }
+    let phase = progress.phase("start the operator beside the cluster");
+    let program = build(source).await?;
+    let folder = cluster.folder.join(FOLDER);
+    fs::create_dir_all(&folder)?;
+    let kubeconfig = folder.join("kubeconfig");
+    fs::write(&kubeconfig, credentials(cluster).await?)?;
+    let log = fs::File::create(folder.join("log"))?;
+    let child = Process::new(program)
+        .args(["run", "--namespace", NAMESPACE, "--log-format", "human", "--listen", "127.0.0.1:0"])
+        .env("KUBECONFIG", &kubeconfig)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .map_err(|error| format!("{PROGRAM} cannot be started: {error}"))?;
+    fs::write(folder.join("pid"), child.id().to_string())?;
+    phase.done();
+    Ok(())
+}
+
+/// Ends the operator of that cluster, if it runs.
+pub(super) fn stop(name: &ClusterName) -> Result<(), Failure> {
+    let Some(cluster) = local::find(name)? else { return Ok(()) };
+    if let Some(pid) = running(&cluster.folder) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM)?;
+    }
+    Ok(())
+}
+
+/// The process id, if the process that was started is there still and is the operator.
+fn running(cluster: &Path) -> Option<i32> {
+    let pid: i32 = fs::read_to_string(cluster.join(FOLDER).join("pid")).ok()?.trim().parse().ok()?;
+    let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    String::from_utf8_lossy(&command).contains(PROGRAM).then_some(pid)
+}
+
+async fn build(source: &Path) -> Result<PathBuf, Failure> {
+    let output = Command::new("cargo")
+        .args(["build", "--quiet", "--package", PROGRAM, "--message-format", "json"])
+        .current_dir(source)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .map_err(|error| format!("cargo cannot be run: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
+    program.ok_or_else(|| format!("building {PROGRAM} failed: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
+}
+
+/// The administrator's kubeconfig with a token of the chart's service account in the place of the
+/// administrator's certificate.
+async fn credentials(cluster: &Cluster) -> Result<String, Failure> {
+    let mut command = Command::new(&cluster.kubectl);
+    command.env("KUBECONFIG", &cluster.kubeconfig).stdin(Stdio::null());
+    command.args(["create", "token", PROGRAM, "--namespace", NAMESPACE, "--duration", "24h"]);
+    let output = command.output().await?;
+    if !output.status.success() {
+        return Err(format!("no token for the operator: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
+    }
+    let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let mut config: Value = serde_yaml::from_str(&fs::read_to_string(&cluster.kubeconfig)?)?;
+    for user in config["users"].as_array_mut().into_iter().flatten() {
+        user["user"] = json!({"token": token});
+    }
+    Ok(serde_json::to_string_pretty(&config)?)
+}

@@ -1,0 +1,46 @@
+//! Waits until every Entity and every Dedicated resource says that it is Ready.
+
+use std::time::{Duration, Instant};
+
+use commonscloud_cluster::Progress;
+use commonscloud_cluster::command::Failure;
+use kube::Client;
+
+use super::services::{self, Health};
+
+const ASK: Duration = Duration::from_millis(500);
+
+/// Waits, and shows what is waited for.
+///
+/// # Errors
+/// After `patience`: every resource that is not Ready, with the reason that its status gives.
+pub(super) async fn until_ready(client: &Client, patience: Duration, progress: &Progress) -> Result<(), Failure> {
+    let phase = progress.phase("services become Ready");
+    let deadline = Instant::now() + patience;
+    loop {
+        let waiting = unready(client).await?;
+        let Some(first) = waiting.first() else { break };
+        phase.at(first);
+        if Instant::now() > deadline {
+            return Err(format!("not Ready after {} s:\n  {}", patience.as_secs(), waiting.join("\n  ")).into());
+        }
+        tokio::time::sleep(ASK).await;
+    }
+    phase.done();
+    Ok(())
+}
+
+/// One line for each resource that is not Ready.
+async fn unready(client: &Client) -> Result<Vec<String>, Failure> {
+    let mut lines = Vec::new();
+    for kind in ["DedicatedOffice", "DedicatedService", "Entity"] {
+        for object in services::list(client, kind).await? {
+            if let Health::NotReady { reason, message } = services::health(&object) {
+                let name = object.metadata.name.unwrap_or_default();
+                let place = object.metadata.namespace.map(|namespace| format!("{namespace}/")).unwrap_or_default();
+                lines.push(format!("{kind} {place}{name}: {reason}: {message}"));
+            }
+        }
+    }
+    Ok(lines)
+}
