@@ -55,12 +55,22 @@ pub struct Applied {
     pub resource: ApiResource,
     /// Whether it lies in a namespace.
     pub namespaced: bool,
+    /// Whether a controller is to report on it: a custom resource with a status.
+    pub reported: bool,
 }
 
 impl Applied {
     /// Kind, namespace and name, as in `Deployment office/app`.
     pub fn title(&self) -> String {
         title(&self.object)
+    }
+
+    /// The object as it is now; none when it is gone.
+    ///
+    /// # Errors
+    /// When the API server cannot be asked.
+    pub async fn look(&self, client: &Client) -> Result<Option<DynamicObject>, kube::Error> {
+        self.api(client).get_opt(self.object.metadata.name.as_deref().unwrap_or_default()).await
     }
 
     /// The API that this object is read with.
@@ -197,7 +207,14 @@ async fn try_apply(client: &Client, object: &DynamicObject, kinds: &mut Kinds) -
     let name = object.metadata.name.as_deref().unwrap_or_default();
     let parameters = PatchParams::apply(MANAGER).force();
     let answer = api(client, object, &resource, namespaced).patch(name, &parameters, &Patch::Apply(object)).await?;
-    Ok(Applied { object: answer, resource, namespaced })
+    let has_status = capabilities.subresources.iter().any(|(subresource, _)| subresource.plural.ends_with("status"));
+    let reported = has_status && !is_built_in(&resource.group);
+    Ok(Applied { object: answer, resource, namespaced, reported })
+}
+
+/// Whether Kubernetes itself brings the group.
+fn is_built_in(group: &str) -> bool {
+    matches!(group, "" | "apps" | "autoscaling" | "batch" | "policy") || group.ends_with(".k8s.io")
 }
 
 /// Whether the same request may be accepted a moment later.

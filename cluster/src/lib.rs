@@ -12,9 +12,12 @@ pub mod command;
 pub mod csi;
 pub mod folders;
 pub mod images;
+pub mod junit;
 pub mod local;
 pub mod packages;
 pub mod progress;
+pub mod readiness;
+pub mod ready;
 pub mod tools;
 
 pub use local::{Cluster, ClusterName, NodeKind, UpError, UpOptions, down, up};

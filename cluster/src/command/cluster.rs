@@ -1,11 +1,15 @@
 //! `commonscloud cluster …`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use kube::api::DynamicObject;
 use serde::Serialize;
 
 use super::{Failure, Output, print, print_json};
-use crate::folders;
+use crate::readiness::Readiness;
+use crate::ready::{self, Outcome};
+use crate::{apply, folders, junit};
 use crate::local::{self, Cluster, ClusterName, DEFAULT_NAME, NodeKind, Status, UpOptions};
 use crate::progress::{Progress, Timing};
 
@@ -58,6 +62,15 @@ struct Up {
     /// An OCI image, as a tar, that the node is to have; may be repeated.
     #[arg(long = "image", value_name = "TAR")]
     images: Vec<PathBuf>,
+    /// Then apply the manifests of this folder or file, and wait until all of them are Ready.
+    #[arg(long, value_name = "DIR")]
+    apply: Option<PathBuf>,
+    /// How long to wait for that, such as 90s, 10m or 1h.
+    #[arg(long, value_parser = duration, default_value = "10m", requires = "apply")]
+    wait: Duration,
+    /// Write what became of each manifest to this file, as JUnit XML.
+    #[arg(long, value_name = "FILE", requires = "apply")]
+    junit: Option<PathBuf>,
     /// The checkout that tools and images are built from; found from the current folder by default.
     #[arg(long, env = "COMMONSCLOUD_SOURCE", value_name = "DIR")]
     source: Option<PathBuf>,
@@ -85,6 +98,22 @@ struct UpResult {
     #[serde(flatten)]
     cluster: Cluster,
     timings: Vec<Timing>,
+    /// What was applied and is not ready, each with its reason.
+    not_ready: Vec<String>,
+}
+
+/// Reads `90s`, `10m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = |letter: char| match letter {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(3600),
+        _ => None,
+    };
+    let parsed = text.chars().last().and_then(unit).and_then(|seconds| {
+        text[..text.len() - 1].parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+    });
+    parsed.ok_or_else(|| format!("{text:?} is no duration: write a number and s, m or h, such as 10m"))
 }
 
 async fn up(arguments: Up) -> Result<(), Failure> {
@@ -100,9 +129,58 @@ async fn up(arguments: Up) -> Result<(), Failure> {
     if arguments.node.is_none() && !root {
         progress.say("Not root: the nodes are simulated. Pods are said to run, and nothing runs in them.");
     }
+    // Manifests that cannot be read are told before minutes are spent.
+    let objects = arguments.apply.as_deref().map(apply::read).transpose()?;
     let cluster = local::up(&options, &progress).await?;
-    match arguments.output {
-        Output::Json => print_json(&UpResult { cluster, timings: progress.timings() }),
+    let outcomes = match objects {
+        Some(objects) => apply_and_wait(&cluster, objects, arguments.wait, &progress).await?,
+        None => Vec::new(),
+    };
+    if let Some(file) = &arguments.junit {
+        std::fs::write(file, junit::report(cluster.name.as_str(), &outcomes))
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    let not_ready: Vec<String> = outcomes.iter().filter_map(unready).collect();
+    print_up(&cluster, &progress, arguments.output, &not_ready)?;
+    if not_ready.is_empty() {
+        return Ok(());
+    }
+    Err(format!("not everything is Ready:\n{}", not_ready.join("\n")).into())
+}
+
+async fn apply_and_wait(
+    cluster: &Cluster,
+    objects: Vec<DynamicObject>,
+    limit: Duration,
+    progress: &Progress,
+) -> Result<Vec<Outcome>, Failure> {
+    let client = local::client(&cluster.kubeconfig).await?;
+    let phase = progress.phase(format!("apply {} objects", objects.len()));
+    let applied = apply::apply(&client, objects).await?;
+    phase.done();
+    let phase = progress.phase("all of them Ready");
+    let outcomes = ready::wait(&client, &applied, limit, |step| phase.at(step)).await;
+    if outcomes.iter().all(|outcome| outcome.readiness == Readiness::Ready) {
+        phase.done();
+    }
+    Ok(outcomes)
+}
+
+fn unready(outcome: &Outcome) -> Option<String> {
+    match &outcome.readiness {
+        Readiness::Ready => None,
+        Readiness::Waiting(why) => Some(format!("{}: {why}", outcome.title)),
+        Readiness::Failed(why) => Some(format!("{}: failed: {why}", outcome.title)),
+    }
+}
+
+fn print_up(cluster: &Cluster, progress: &Progress, output: Output, not_ready: &[String]) -> Result<(), Failure> {
+    match output {
+        Output::Json => print_json(&UpResult {
+            cluster: cluster.clone(),
+            timings: progress.timings(),
+            not_ready: not_ready.to_vec(),
+        }),
         Output::Text => {
             print(&format!("Cluster {} is up. Use it with\n", cluster.name));
             print(&format!("    export KUBECONFIG={}", cluster.kubeconfig.display()));
@@ -155,4 +233,18 @@ fn kubeconfig(name: &ClusterName) -> Result<(), Failure> {
     })?;
     print(&cluster.kubeconfig.display().to_string());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_numbers_with_a_unit() {
+        assert_eq!(duration("10m"), Ok(Duration::from_mins(10)));
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        for text in ["", "m", "10", "1.5h", "-1s", "10 m", "1µ", "99999999999999999999h"] {
+            assert!(duration(text).is_err(), "{text:?} was accepted");
+        }
+    }
 }

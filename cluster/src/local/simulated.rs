@@ -15,7 +15,7 @@ pub(super) const MANIFESTS: &str = include_str!("manifests/simulated.yaml");
 const PORTS: usize = 4;
 
 /// An address that is routed nowhere: the service `kubernetes` must point to something.
-const NOWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const NOWHERE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
 /// Loopback ports that nothing listens on now.
 ///

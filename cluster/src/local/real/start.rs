@@ -168,11 +168,11 @@ async fn furnish(
     let node = async {
         let phase = progress.phase("node");
         apply::apply(&client, objects::node(&ingredients.cilium)?).await?;
+        apply::apply(&client, objects::ingress(network::node(state.index), certificate)?).await?;
         wait_for_processes(folder, &plan.processes, &[]).await?;
         wait_for_nodes(folder, &client, "kubelet").await?;
         phase.done();
         let phase = progress.phase("ingress");
-        apply::apply(&client, objects::ingress(network::node(state.index), certificate)?).await?;
         let deployments = Api::<Deployment>::namespaced(client.clone(), "traefik");
         until(folder, "kubelet", "the ingress is not available", async || {
             let deployment = deployments.get("traefik").await.ok();
