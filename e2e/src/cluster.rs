@@ -1,0 +1,106 @@
+//! A cluster of this test's own, brought up and taken down by `commonscloud cluster`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde::Deserialize;
+
+use crate::audit::AuditLog;
+use crate::command;
+use crate::failure::{Failure, Outcome};
+use crate::kubectl::Kubectl;
+use crate::programs::Programs;
+
+/// What `commonscloud cluster up --output json` says.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Facts {
+    /// Kubeconfig of its administrator.
+    pub kubeconfig: PathBuf,
+    /// A kubectl of the cluster's own version.
+    pub kubectl: PathBuf,
+    /// Certificate, in PEM, of the authority behind the ingress's certificates.
+    pub ca_certificate: PathBuf,
+    /// The domain below which services answer.
+    pub base_domain: String,
+    /// The node's address; none on simulated nodes.
+    pub node_ip: Option<IpAddr>,
+    /// The API server's audit log.
+    pub audit_log: PathBuf,
+}
+
+/// A cluster that is up.
+#[derive(Clone)]
+pub struct Cluster {
+    /// What it said about itself.
+    pub facts: Facts,
+    /// The project's programs.
+    pub programs: &'static Programs,
+    /// kubectl as its administrator.
+    pub kubectl: Kubectl,
+    /// A client as its administrator.
+    pub client: Client,
+    /// Its audit log.
+    pub audit: AuditLog,
+}
+
+/// What the cluster's nodes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nodes {
+    /// Containers, volumes, network policy and ingress; needs root.
+    Real,
+    /// KWOK: pods are said to run.
+    Simulated,
+}
+
+impl Cluster {
+    /// Brings up the cluster, or takes the one that runs already.
+    ///
+    /// # Errors
+    /// What `commonscloud cluster up` printed.
+    pub async fn up(name: &str, nodes: Nodes, images: &[PathBuf]) -> Outcome<Self> {
+        let programs = Programs::build().await?;
+        let kind = match nodes {
+            Nodes::Real => "real",
+            Nodes::Simulated => "simulated",
+        };
+        let mut words = vec!["cluster", "up", "--local", "--node", kind, "--name", name, "--output", "json"];
+        let images: Vec<String> = images.iter().map(|image| image.to_string_lossy().into_owned()).collect();
+        for image in &images {
+            words.extend(["--image", image]);
+        }
+        let said = commonscloud(programs, &words).await?;
+        let facts: Facts = serde_json::from_str(&said)
+            .map_err(|error| Failure::new(format!("cluster up printed no cluster ({error}): {said}")))?;
+        let kubectl = Kubectl::new(facts.kubectl.clone(), facts.kubeconfig.clone());
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(Kubeconfig::read_from(&facts.kubeconfig)?, &options).await?;
+        let client = Client::try_from(config)?;
+        let audit = AuditLog::new(facts.audit_log.clone());
+        Ok(Self { facts, programs, kubectl, client, audit })
+    }
+}
+
+/// Takes a cluster down, whatever is left of it.
+///
+/// # Errors
+/// What `commonscloud cluster down` printed.
+pub async fn down(name: &str) -> Outcome {
+    let programs = Programs::build().await?;
+    commonscloud(programs, &["cluster", "down", "--name", name]).await.map(drop)
+}
+
+/// Runs the administrator's tool to its end, and gives what it printed.
+///
+/// # Errors
+/// Its output, when it fails.
+pub async fn commonscloud(programs: &Programs, words: &[&str]) -> Outcome<String> {
+    // From cold every tool is built from source.
+    let limit = Duration::from_secs(3000);
+    let source = programs.source.to_string_lossy();
+    let finished =
+        command::run(&programs.commonscloud, words, &[("COMMONSCLOUD_SOURCE", &source)], None, limit).await?;
+    finished.succeeded(&format!("commonscloud {}", words.join(" ")))
+}

@@ -1,0 +1,136 @@
+//! HTTPS through the ingress, as a browser does it, with the cluster's own authority.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+
+use crate::failure::{Failure, Outcome};
+
+/// The way into the cluster from outside.
+#[derive(Clone)]
+pub struct Ingress {
+    address: IpAddr,
+    tls: TlsConnector,
+}
+
+/// What a service answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status code.
+    pub status: StatusCode,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// Who signs in.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The user's name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+/// A page that takes longer has failed.
+const LIMIT: Duration = Duration::from_secs(60);
+
+impl Ingress {
+    /// The ingress at an address, trusted by the authority in a PEM file and no other.
+    ///
+    /// # Errors
+    /// When the file holds no certificate.
+    pub fn new(address: IpAddr, authority: &Path) -> Outcome<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(authority)? {
+            roots.add(certificate?)?;
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self { address, tls: TlsConnector::from(Arc::new(config)) })
+    }
+
+    /// One request to `https://HOST/PATH`; redirections are not followed.
+    ///
+    /// # Errors
+    /// When there is no connection, no valid certificate for `host`, or no answer within a minute.
+    pub async fn send(
+        &self,
+        method: &str,
+        host: &str,
+        path: &str,
+        credentials: Option<&Credentials>,
+        body: Vec<u8>,
+    ) -> Outcome<Answer> {
+        let exchange = self.exchange(method, host, path, credentials, body);
+        let ended = tokio::time::timeout(LIMIT, exchange).await;
+        ended
+            .unwrap_or_else(|_| Err(Failure::new("no answer within a minute")))
+            .map_err(|failure| failure.during(&format!("{method} https://{host}{path}")))
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        host: &str,
+        path: &str,
+        credentials: Option<&Credentials>,
+        body: Vec<u8>,
+    ) -> Outcome<Answer> {
+        let stream = TcpStream::connect((self.address, 443)).await?;
+        let stream = self.tls.connect(ServerName::try_from(host.to_owned())?, stream).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let driver = tokio::spawn(connection);
+        let mut request = Request::builder().method(method).uri(path).header("host", host);
+        if let Some(Credentials { username, password }) = credentials {
+            let token = STANDARD.encode(format!("{username}:{password}"));
+            request = request.header("authorization", format!("Basic {token}"));
+        }
+        let response = sender.send_request(request.body(Full::new(Bytes::from(body)))?).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes().to_vec();
+        driver.abort();
+        Ok(Answer { status, body })
+    }
+
+    /// A page that is to be there.
+    ///
+    /// # Errors
+    /// Any other answer than 2xx, with the begin of its body.
+    pub async fn get(&self, host: &str, path: &str, credentials: Option<&Credentials>) -> Outcome<Vec<u8>> {
+        self.send("GET", host, path, credentials, Vec::new()).await?.successful(&format!("GET https://{host}{path}"))
+    }
+
+    /// An upload that is to be taken.
+    ///
+    /// # Errors
+    /// Any other answer than 2xx, with the begin of its body.
+    pub async fn put(&self, host: &str, path: &str, credentials: &Credentials, body: Vec<u8>) -> Outcome {
+        let answer = self.send("PUT", host, path, Some(credentials), body).await?;
+        answer.successful(&format!("PUT https://{host}{path}")).map(drop)
+    }
+}
+
+impl Answer {
+    fn successful(self, what: &str) -> Outcome<Vec<u8>> {
+        if self.status.is_success() {
+            return Ok(self.body);
+        }
+        let text = String::from_utf8_lossy(&self.body).chars().take(300).collect::<String>();
+        Err(Failure::new(format!("{what}: {} {text}", self.status)))
+    }
+}

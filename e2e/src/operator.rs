@@ -1,0 +1,184 @@
+//! The operator as a process of this machine, for clusters whose nodes only simulate pods.
+//!
+//! It runs with a token of the chart's service account, so its rights are the chart's.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use kube::config::{AuthInfo, Kubeconfig};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+use crate::chart::{NAMESPACE, SERVICE_ACCOUNT};
+use crate::cluster::Cluster;
+use crate::failure::{Failure, Outcome};
+use crate::wait::eventually;
+
+/// Operators that run now; all are ended when the tier is.
+static RUNNING: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// An operator that runs as a process of this machine.
+#[derive(Debug)]
+pub struct HostOperator {
+    child: Child,
+    pid: i32,
+    log: PathBuf,
+    port: u16,
+}
+
+/// A kubeconfig with a token of the chart's service account, for the API server at `server`
+/// (absent: where the cluster's own kubeconfig says).
+///
+/// # Errors
+/// When the API server gives no token.
+pub async fn kubeconfig(cluster: &Cluster, server: Option<&str>, path: &Path) -> Outcome {
+    let words = ["create", "token", SERVICE_ACCOUNT, "-n", NAMESPACE, "--duration=24h"];
+    let token = cluster.kubectl.ok(&words).await?;
+    let mut config = Kubeconfig::read_from(&cluster.facts.kubeconfig)?;
+    let auth: AuthInfo = serde_json::from_value(serde_json::json!({"token": token.trim()}))?;
+    for user in &mut config.auth_infos {
+        user.auth_info = Some(auth.clone());
+    }
+    for named in &mut config.clusters {
+        if let (Some(server), Some(known)) = (server, &mut named.cluster) {
+            known.server = Some(server.to_owned());
+            known.certificate_authority_data = None;
+            known.certificate_authority = None;
+        }
+    }
+    std::fs::write(path, serde_yaml::to_string(&config)?)?;
+    Ok(())
+}
+
+impl HostOperator {
+    /// Starts it, and waits until it says it is ready.
+    ///
+    /// # Errors
+    /// The end of its log, when it ends or is not ready within half a minute.
+    pub async fn start(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
+        let mut operator = Self::spawn(cluster, kubeconfig, log)?;
+        operator.ready().await?;
+        Ok(operator)
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
+        let port = free_port()?;
+        let output = std::fs::File::options().create(true).append(true).open(log)?;
+        let child = Command::new(&cluster.programs.operator)
+            .args(["run", "--namespace", NAMESPACE, "--service-account", SERVICE_ACCOUNT, "--log-format", "human"])
+            .arg("--listen")
+            .arg(format!("127.0.0.1:{port}"))
+            .env("KUBECONFIG", kubeconfig)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .kill_on_drop(true)
+            .spawn()?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or_else(|| Failure::new("no pid"))?;
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(pid);
+        Ok(Self { child, pid, log: log.to_path_buf(), port })
+    }
+
+    /// Waits until `/readyz` answers 200.
+    ///
+    /// # Errors
+    /// The end of its log, when it ends or is not ready within half a minute.
+    pub async fn ready(&mut self) -> Outcome {
+        let port = self.port;
+        let ended = eventually("the operator becomes ready", Duration::from_secs(30), async || {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(Failure::new(format!("it ended: {status}")));
+            }
+            http_status(port, "/readyz").await
+        });
+        let ended = ended.await;
+        ended.map_err(|failure| Failure::new(format!("{failure}\n{}", tail(&self.log))))
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub async fn kill(mut self) -> Outcome {
+        self.child.kill().await?;
+        self.forget();
+        Ok(())
+    }
+
+    /// SIGTERM, and waits until it is gone; gives how long that took.
+    ///
+    /// # Errors
+    /// When it does not end by itself within half a minute.
+    pub async fn stop(mut self) -> Outcome<Duration> {
+        let began = Instant::now();
+        kill(Pid::from_raw(self.pid), Signal::SIGTERM)?;
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
+        let status = ended.map_err(|_| Failure::new("the operator did not end within 30 s of SIGTERM"))??;
+        self.forget();
+        crate::ensure!(status.success(), "the operator ended with {status} after SIGTERM\n{}", tail(&self.log));
+        Ok(began.elapsed())
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Waits until it has ended by itself or by somebody else's signal.
+    ///
+    /// # Errors
+    /// When it goes on for longer than `limit`.
+    pub async fn ended(mut self, limit: Duration) -> Outcome {
+        let ended = tokio::time::timeout(limit, self.child.wait()).await;
+        ended.map_err(|_| Failure::new(format!("the operator still runs after {} s", limit.as_secs())))??;
+        self.forget();
+        Ok(())
+    }
+
+    fn forget(&self) {
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|pid| *pid != self.pid);
+    }
+}
+
+/// Ends every operator that this process started, for good.
+pub fn end_all() {
+    for pid in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        // Gone already is as good.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+}
+
+/// The last lines of a log.
+pub fn tail(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(25)..].join("\n")
+}
+
+fn free_port() -> Outcome<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+async fn http_status(port: u16, path: &str) -> Outcome {
+    use http_body_util::{BodyExt as _, Empty};
+    let stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
+    let driver = tokio::spawn(connection);
+    let request = hyper::Request::get(path).header("host", "localhost").body(Empty::<hyper::body::Bytes>::new())?;
+    let answer = sender.send_request(request).await?;
+    let status = answer.status();
+    let body = answer.into_body().collect().await?.to_bytes();
+    driver.abort();
+    crate::ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
+    Ok(())
+}

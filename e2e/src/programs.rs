@@ -1,0 +1,82 @@
+//! The programs that scenarios run: the project's own, freshly built, and helm.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use commonscloud_cluster::progress::Progress;
+use commonscloud_cluster::{folders, tools};
+use tokio::sync::OnceCell;
+
+use crate::command;
+use crate::failure::{Failure, Outcome};
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The source tree.
+    pub source: PathBuf,
+    /// The administrator's tool.
+    pub commonscloud: PathBuf,
+    /// The operator, as a program of this machine.
+    pub operator: PathBuf,
+    /// Helm.
+    pub helm: PathBuf,
+}
+
+/// Built once in a run.
+static BUILT: OnceCell<Programs> = OnceCell::const_new();
+
+impl Programs {
+    /// Builds what is not built yet.
+    ///
+    /// The programs that run are links of this run's own, so that a build in the same checkout
+    /// meanwhile takes nothing away from a cluster that runs.
+    ///
+    /// # Errors
+    /// When a build fails: its last lines.
+    pub async fn build() -> Outcome<&'static Self> {
+        BUILT.get_or_try_init(build).await
+    }
+
+    /// Removes this run's links, after the last use.
+    pub fn forget() {
+        if let Some(folder) = BUILT.get().and_then(|programs| programs.operator.parent()) {
+            // A link that stays costs a little room until the next `cargo clean`.
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+async fn build() -> Outcome<Programs> {
+    let source = folders::source(None)?;
+    let here = target_folder()?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let packages = ["build", "--quiet", "--bins", "-p", "commonscloud-cli", "-p", "commonscloud-operator"];
+    let mut arguments: Vec<OsString> = packages.iter().map(OsString::from).collect();
+    if let Some(profile) = here.file_name().filter(|name| *name != "debug") {
+        arguments.extend([OsString::from("--profile"), profile.to_owned()]);
+    }
+    if let Some(target) = here.parent() {
+        arguments.extend([OsString::from("--target-dir"), target.into()]);
+    }
+    let manifest = source.join("Cargo.toml");
+    arguments.extend([OsString::from("--manifest-path"), manifest.into()]);
+    let limit = Duration::from_secs(1800);
+    command::run(Path::new(&cargo), &arguments, &[], None, limit).await?.succeeded("cargo build")?;
+    let own = here.join(format!("e2e-{}", std::process::id()));
+    std::fs::create_dir_all(&own)?;
+    let linked = |name: &str| -> Outcome<PathBuf> {
+        std::fs::hard_link(here.join(name), own.join(name))?;
+        Ok(own.join(name))
+    };
+    let helm = tools::ensure("helm", &source, &Progress::shown()).await?.program("helm");
+    Ok(Programs { commonscloud: linked("commonscloud")?, operator: linked("commonscloud-operator")?, helm, source })
+}
+
+/// The folder of this build's profile: this very program is in its `deps`.
+fn target_folder() -> Outcome<PathBuf> {
+    let program = std::env::current_exe()?;
+    let folder = program.parent().and_then(Path::parent);
+    folder.map(Path::to_path_buf).ok_or_else(|| Failure::new("this test is not run by cargo"))
+}

@@ -1,0 +1,187 @@
+//! Running a tier's scenarios on one cluster: brought up at the first need, taken down at the end,
+//! whatever happened in between.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{OnceCell, RwLock};
+
+use crate::failure::{Failure, Outcome};
+use crate::programs::Programs;
+
+/// A cluster with the operator installed.
+pub trait Tier: Send + Sync + Sized + 'static {
+    /// What it is called when it cannot be run.
+    const NAME: &'static str;
+
+    /// Why this machine cannot run it, if it cannot.
+    fn impossible() -> Option<String>;
+
+    /// Brings everything up.
+    fn bring_up() -> impl Future<Output = Outcome<Self>>;
+
+    /// Takes everything down that `bring_up` made or half made.
+    fn take_down() -> impl Future<Output = Outcome> + Send;
+
+    /// What helps to understand a failure: logs of the operator, say.
+    fn hints(&self) -> impl Future<Output = String> {
+        async { String::new() }
+    }
+}
+
+/// What a scenario does, on one thread from begin to end.
+type Run<T> = Box<dyn Fn(Arc<T>) -> Pin<Box<dyn Future<Output = Outcome>>> + Send>;
+
+/// One thing to be proven.
+pub struct Scenario<T> {
+    name: &'static str,
+    alone: bool,
+    run: Run<T>,
+}
+
+impl<T> Scenario<T> {
+    /// A scenario that keeps to objects of its own, so that others may run meanwhile.
+    pub fn new<F, R>(name: &'static str, run: F) -> Self
+    where
+        F: Fn(Arc<T>) -> R + Send + 'static,
+        R: Future<Output = Outcome> + 'static,
+    {
+        Self { name, alone: false, run: Box::new(move |tier| Box::pin(run(tier))) }
+    }
+
+    /// The same, run while no other runs, after those that may run side by side.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self { alone: true, ..self }
+    }
+}
+
+/// No scenario takes longer; one that does is told as failed, and the next begins.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// Runs the scenarios that the command line asks for, and says how they ended as libtest does.
+pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
+    let arguments = Arguments::from_args();
+    scenarios.sort_by_key(|scenario| scenario.alone);
+    if let Some(reason) = T::impossible() {
+        return not_here(T::NAME, &reason, &arguments, scenarios);
+    }
+    let Ok(runtime) = Runtime::new() else {
+        eprintln!("{}: no threads to run on", T::NAME);
+        return ExitCode::FAILURE;
+    };
+    let stage: Arc<Stage<T>> = Arc::new(Stage { tier: OnceCell::new(), floor: RwLock::new(()) });
+    runtime.spawn(end_on_signal::<T>());
+    let trials = scenarios.into_iter().map(|scenario| stage.trial(scenario, runtime.handle().clone())).collect();
+    let conclusion = libtest_mimic::run(&side_by_side(arguments), trials);
+    if stage.tier.initialized() {
+        runtime.block_on(stage.clear());
+    }
+    conclusion.exit_code()
+}
+
+/// Four at a time unless told otherwise: scenarios wait more than they compute.
+fn side_by_side(mut arguments: Arguments) -> Arguments {
+    arguments.test_threads.get_or_insert(4);
+    arguments
+}
+
+/// Names the tier that this machine cannot run; under CI that is a failure.
+fn not_here<T: Tier>(name: &str, reason: &str, arguments: &Arguments, scenarios: Vec<Scenario<T>>) -> ExitCode {
+    if !arguments.list {
+        eprintln!("{name}: cannot run on this machine: {reason}");
+    }
+    let skip = |scenario: Scenario<T>| Trial::test(scenario.name, || Ok(())).with_ignored_flag(true);
+    let trials = scenarios.into_iter().map(skip).collect();
+    let mut arguments = arguments.clone();
+    // Not even `--include-ignored` may count as passed what did not run.
+    (arguments.ignored, arguments.include_ignored) = (false, false);
+    let conclusion: Conclusion = libtest_mimic::run(&arguments, trials);
+    let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    if required && !arguments.list {
+        eprintln!("{name}: CI=true, so a tier that cannot run is a failure");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
+
+/// What all scenarios share.
+struct Stage<T> {
+    /// The tier, or why it did not come up.
+    tier: OnceCell<Result<Arc<T>, String>>,
+    /// Held for reading by scenarios side by side, for writing by one alone.
+    floor: RwLock<()>,
+}
+
+impl<T: Tier> Stage<T> {
+    fn trial(self: &Arc<Self>, scenario: Scenario<T>, handle: Handle) -> Trial {
+        let stage = Arc::clone(self);
+        Trial::test(scenario.name, move || handle.block_on(stage.play(scenario)))
+    }
+
+    async fn play(&self, scenario: Scenario<T>) -> Result<(), Failed> {
+        let (_shared, _alone);
+        if scenario.alone {
+            _alone = self.floor.write().await;
+        } else {
+            _shared = self.floor.read().await;
+        }
+        let tier =
+            self.tier.get_or_init(|| async { T::bring_up().await.map(Arc::new).map_err(|e| e.to_string()) }).await;
+        let tier = tier.as_ref().map_err(|reason| Failed::from(format!("the tier did not come up: {reason}")))?;
+        let ended = match tokio::time::timeout(LIMIT, (scenario.run)(Arc::clone(tier))).await {
+            Ok(ended) => ended,
+            Err(_) => Err(Failure::new(format!("did not end within {} s", LIMIT.as_secs()))),
+        };
+        match ended {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(Failed::from(format!("{failure}\n{}", tier.hints().await))),
+        }
+    }
+
+    async fn clear(&self) {
+        if keep() {
+            eprintln!("{}: kept, as COMMONSCLOUD_KEEP=1 says", T::NAME);
+        } else {
+            end::<T>().await;
+        }
+    }
+}
+
+/// Takes the tier down, and the programs of this run with it.
+async fn end<T: Tier>() {
+    match T::take_down().await {
+        Ok(()) => Programs::forget(),
+        Err(failure) => eprintln!("{}: {failure}", T::NAME),
+    }
+}
+
+fn keep() -> bool {
+    std::env::var("COMMONSCLOUD_KEEP").is_ok_and(|keep| keep == "1")
+}
+
+/// Takes the tier down before this process obeys SIGTERM, SIGINT or SIGHUP.
+async fn end_on_signal<T: Tier>() {
+    let (Ok(mut term), Ok(mut interrupt), Ok(mut hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        return;
+    };
+    let number = tokio::select! {
+        _ = term.recv() => 15,
+        _ = interrupt.recv() => 2,
+        _ = hangup.recv() => 1,
+    };
+    if !keep()
+        && let Err(failure) = T::take_down().await
+    {
+        eprintln!("{}: {failure}", T::NAME);
+    }
+    std::process::exit(128 + number);
+}

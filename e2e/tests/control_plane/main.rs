@@ -1,0 +1,32 @@
+//! The tier `control plane`: a real API server, simulated nodes, the operator as a process of this
+//! machine with the chart's service account.
+
+mod admission;
+mod any_order;
+mod crash;
+mod deletion;
+mod drift;
+mod habits;
+mod restart;
+mod rights;
+mod status;
+mod tier;
+mod tiers;
+mod transitions;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut scenarios = admission::scenarios();
+    scenarios.extend(transitions::scenarios());
+    scenarios.extend(tiers::scenarios());
+    scenarios.extend(habits::scenarios());
+    scenarios.extend(rights::scenarios());
+    scenarios.extend(status::scenarios());
+    scenarios.extend(drift::scenarios());
+    scenarios.extend(deletion::scenarios());
+    scenarios.extend(any_order::scenarios());
+    scenarios.extend(restart::scenarios());
+    scenarios.extend(crash::scenarios());
+    commonscloud_e2e::suite::run::<tier::ControlPlane>(scenarios)
+}

@@ -1,0 +1,74 @@
+//! The operator started anew: nothing to do is nothing done, and what happened meanwhile is repaired.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use commonscloud_e2e::chart::USER;
+use commonscloud_e2e::manifests::{entity, entity_with_office};
+use commonscloud_e2e::suite::Scenario;
+use commonscloud_e2e::wait::eventually;
+use commonscloud_e2e::{Outcome, ensure};
+use serde_json::{Value, json};
+
+use crate::tier::ControlPlane;
+
+pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
+    vec![
+        Scenario::new("a restart with all healthy writes nothing but leases for a minute", quiet_restart).alone(),
+        Scenario::new("an edit made while the operator was down is repaired", edited_while_down).alone(),
+    ]
+}
+
+/// Waits until the operator has written nothing for five seconds.
+async fn settled(tier: &ControlPlane) -> Outcome {
+    eventually("the operator comes to rest", Duration::from_secs(90), async || {
+        let mark = tier.cluster.audit.mark()?;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let writes: BTreeSet<String> =
+            tier.cluster.audit.writes(mark, USER)?.iter().map(|write| write.shown()).collect();
+        ensure!(writes.is_empty(), "{writes:?}");
+        Ok(())
+    })
+    .await
+}
+
+async fn quiet_restart(tier: Arc<ControlPlane>) -> Outcome {
+    let services =
+        json!({"office": {"tier": "1gb"}, "others": [{"name": "site", "template": "radicale", "tier": "5gb"}]});
+    tier.running(&entity("quiet", services)).await?;
+    settled(&tier).await?;
+    tier.stop_operator().await?;
+    let mark = tier.cluster.audit.mark()?;
+    tier.start_operator().await?;
+    // Not a wait for something: a minute in which nothing may happen.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let writes: Vec<String> = tier.cluster.audit.writes(mark, USER)?.iter().map(|write| write.shown()).collect();
+    ensure!(writes.is_empty(), "{} writes: {}", writes.len(), writes.join(", "));
+    Ok(())
+}
+
+async fn edited_while_down(tier: Arc<ControlPlane>) -> Outcome {
+    let name = "edited-while-down";
+    tier.running(&entity_with_office(name)).await?;
+    let kubectl = &tier.cluster.kubectl;
+    let deployments = kubectl.ok(&["get", "deployments", "-n", name, "-o", "json"]).await?;
+    let deployments: Value = serde_json::from_str(&deployments)?;
+    let before = &deployments["items"][0];
+    let app = before["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let services = kubectl.ok(&["get", "services", "-n", name, "-o", "name"]).await?;
+    tier.stop_operator().await?;
+    let patch = r#"{"spec":{"replicas":0}}"#;
+    kubectl.ok(&["patch", "deployment", "-n", name, &app, "--type", "merge", "-p", patch]).await?;
+    kubectl.ok(&["delete", "services", "-n", name, "--all"]).await?;
+    tier.start_operator().await?;
+    eventually("both edits are repaired", Duration::from_secs(30), async || {
+        let now: Value =
+            serde_json::from_str(&kubectl.ok(&["get", "deployment", "-n", name, &app, "-o", "json"]).await?)?;
+        ensure!(now["spec"]["replicas"] == before["spec"]["replicas"], "replicas are {}", now["spec"]["replicas"]);
+        let names = kubectl.ok(&["get", "services", "-n", name, "-o", "name"]).await?;
+        ensure!(names == services, "services are {names}");
+        Ok(())
+    })
+    .await
+}

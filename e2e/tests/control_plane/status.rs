@@ -1,0 +1,94 @@
+//! What stops a service is named in its own status: object, reason, message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use commonscloud_e2e::manifests::{entity_with, namespaced};
+use commonscloud_e2e::suite::Scenario;
+use commonscloud_e2e::wait::{condition, conditions, eventually};
+use commonscloud_e2e::{Failure, Outcome, ensure, resources};
+use commonscloud_operator::api::ServiceTemplate;
+use commonscloud_operator::template;
+use kube::Api;
+use serde_json::{Value, json};
+
+use crate::tier::ControlPlane;
+
+pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
+    vec![
+        Scenario::new("a pod that fits no node is named with the scheduler's reason", unschedulable),
+        Scenario::new("a broken package is refused in its status with the manifest and line", broken_package),
+        Scenario::new("a resource in a namespace of no entity is refused", no_entity),
+    ]
+}
+
+/// A copy of the Radicale package under another name.
+fn copy(tier: &ControlPlane, name: &str) -> Outcome<ServiceTemplate> {
+    let mut copy = template::load_directory(&tier.cluster.programs.source.join("examples/templates/radicale.yaml"))?;
+    copy.metadata.name = Some(name.to_owned());
+    Ok(copy)
+}
+
+/// Waits until service `site` says all the words in its condition Ready=False.
+async fn says(tier: &ControlPlane, namespace: &str, words: &[&str]) -> Outcome {
+    let services = resources::ours_in(&tier.cluster.client, "DedicatedService", namespace);
+    eventually(&format!("the status says {words:?}"), Duration::from_secs(45), async || {
+        let service = serde_json::to_value(services.get("site").await?)?;
+        let ready = condition(&service, "Ready").ok_or_else(|| Failure::new("no condition Ready"))?;
+        ensure!(ready["status"] == "False", "{}", conditions(&service));
+        let text = ready.to_string();
+        for word in words {
+            ensure!(text.contains(word), "no {word:?} in {text}");
+        }
+        Ok(())
+    })
+    .await?;
+    eventually("the entity's status says it too", Duration::from_secs(15), async || {
+        let entity = serde_json::to_value(tier.entities().get(namespace).await?)?;
+        let text = entity["status"].to_string();
+        for word in words {
+            ensure!(text.contains(word), "no {word:?} in {text}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn unschedulable(tier: Arc<ControlPlane>) -> Outcome {
+    let name = "unschedulable";
+    let mut huge = copy(&tier, name)?;
+    for component in &mut huge.spec.components {
+        component.resources = serde_json::from_value(
+            json!({"requests": {"cpu": "5000", "memory": "64Mi"}, "limits": {"memory": "64Mi"}}),
+        )?;
+    }
+    tier.cluster.kubectl.applied(&[json!(huge), entity_with(name, name)]).await?;
+    says(&tier, name, &["site-", "Insufficient cpu"]).await
+}
+
+async fn broken_package(tier: Arc<ControlPlane>) -> Outcome {
+    let name = "broken-package";
+    let mut broken = copy(&tier, name)?;
+    let manifest = broken.spec.manifests.first_mut().ok_or_else(|| Failure::new("no manifest"))?;
+    let manifest_name = manifest.name.clone();
+    manifest.template.push_str("\n{{ does_not_exist }}\n");
+    tier.cluster.kubectl.applied(&[json!(broken), entity_with(name, name)]).await?;
+    let templates: Api<ServiceTemplate> = Api::all(tier.cluster.client.clone());
+    eventually("the package's status names the fault", Duration::from_secs(20), async || {
+        let template: Value = serde_json::to_value(templates.get(name).await?)?;
+        let text = conditions(&template);
+        ensure!(
+            text.contains("Ready=False") && text.contains(&manifest_name) && text.contains("does_not_exist"),
+            "{text}"
+        );
+        Ok(())
+    })
+    .await
+}
+
+async fn no_entity(tier: Arc<ControlPlane>) -> Outcome {
+    let office = namespaced("DedicatedOffice", "default", "stray", json!({"tier": "1gb"}));
+    let message = tier.cluster.kubectl.refused(&office).await?;
+    ensure!(message.contains("default") && message.to_lowercase().contains("entity"), "{message}");
+    Ok(())
+}

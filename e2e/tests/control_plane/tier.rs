@@ -1,0 +1,132 @@
+//! What the scenarios share: a simulated cluster, the chart, the operator beside it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use commonscloud_e2e::cluster::{self, Cluster, Nodes};
+use commonscloud_e2e::operator::{self, HostOperator};
+use commonscloud_e2e::suite::Tier;
+use commonscloud_e2e::{Failure, Outcome, chart, manifests, resources, wait};
+use commonscloud_operator::template;
+use kube::api::Api;
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// The cluster's name.
+const CLUSTER: &str = "test-cp";
+/// How long an instance on simulated nodes may take to become Ready.
+pub const READY: Duration = Duration::from_secs(60);
+
+/// The control plane with the operator.
+pub struct ControlPlane {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The operator; none while a scenario has it down.
+    operator: Mutex<Option<HostOperator>>,
+    /// Kubeconfigs and logs.
+    folder: TempDir,
+}
+
+impl Tier for ControlPlane {
+    const NAME: &'static str = "control plane";
+
+    fn impossible() -> Option<String> {
+        None
+    }
+
+    async fn bring_up() -> Outcome<Self> {
+        let cluster = Cluster::up(CLUSTER, Nodes::Simulated, &[]).await?;
+        chart::install(&cluster, &json!({"replicas": 0})).await?;
+        let tier = Self { cluster, operator: Mutex::new(None), folder: tempfile::tempdir()? };
+        operator::kubeconfig(&tier.cluster, None, &tier.kubeconfig()).await?;
+        tier.start_operator().await?;
+        let radicale =
+            template::load_directory(&tier.cluster.programs.source.join("examples/templates/radicale.yaml"))?;
+        tier.cluster.kubectl.applied(&[platform(), manifests::tariff(manifests::TARIFF), json!(radicale)]).await?;
+        Ok(tier)
+    }
+
+    async fn take_down() -> Outcome {
+        operator::end_all();
+        cluster::down(CLUSTER).await
+    }
+
+    async fn hints(&self) -> String {
+        format!("the operator's last words:\n{}", operator::tail(&self.log()))
+    }
+}
+
+impl ControlPlane {
+    /// A kubeconfig with the operator's identity.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("operator.kubeconfig")
+    }
+
+    /// The operator's log, of all its runs.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("operator.log")
+    }
+
+    /// Another file of this tier's own.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the operator, which is down.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn start_operator(&self) -> Outcome {
+        let mut operator = self.operator.lock().await;
+        commonscloud_e2e::ensure!(operator.is_none(), "the operator runs already");
+        *operator = Some(HostOperator::start(&self.cluster, &self.kubeconfig(), &self.log()).await?);
+        Ok(())
+    }
+
+    /// Stops the operator with SIGTERM.
+    ///
+    /// # Errors
+    /// When it does not end by itself.
+    pub async fn stop_operator(&self) -> Outcome<Duration> {
+        let running = self.operator.lock().await.take();
+        running.ok_or_else(|| Failure::new("the operator is down already"))?.stop().await
+    }
+
+    /// Forgets who leads, as time would do after a leader was killed.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn forget_leader(&self) -> Outcome {
+        self.cluster.kubectl.ok(&["delete", "leases", "--all", "-n", chart::NAMESPACE]).await.map(drop)
+    }
+
+    /// All Entities.
+    pub fn entities(&self) -> Api<DynamicObject> {
+        resources::ours(&self.cluster.client, "Entity")
+    }
+
+    /// Applies an Entity and waits until it is Ready.
+    ///
+    /// # Errors
+    /// The refusal, or its conditions.
+    pub async fn running(&self, entity: &Value) -> Outcome<Value> {
+        self.cluster.kubectl.applied(std::slice::from_ref(entity)).await?;
+        let name = entity["metadata"]["name"].as_str().unwrap_or_default();
+        wait::ready(&self.entities(), name, READY).await
+    }
+}
+
+/// The Platform of simulated nodes.
+pub fn platform() -> Value {
+    manifests::object(
+        "Platform",
+        "default",
+        json!({
+            "baseDomain": "test-cp.commonscloud.test",
+            "exposure": {"ingressClass": "traefik"},
+            "storageClasses": [{"name": "commonscloud-xfs", "overhead": {"bytes": 101_711_872}}],
+        }),
+    )
+}

@@ -1,0 +1,23 @@
+//! The tier `node`: a real node, as root, the operator as a pod from the chart with the chart's own
+//! rights, applications answering over TLS from volumes that enforce their quota.
+
+mod calendar;
+mod exact_quota;
+mod kept_data;
+mod office;
+mod package;
+mod tier;
+mod tight_network;
+mod traps;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut scenarios = office::scenarios();
+    scenarios.extend(exact_quota::scenarios());
+    scenarios.extend(calendar::scenarios());
+    scenarios.extend(kept_data::scenarios());
+    scenarios.extend(tight_network::scenarios());
+    scenarios.extend(traps::scenarios());
+    commonscloud_e2e::suite::run::<tier::Node>(scenarios)
+}

@@ -1,0 +1,59 @@
+//! Packages, and copies of them from which a guard was taken.
+
+use commonscloud_e2e::{Failure, Outcome, ensure};
+use commonscloud_operator::api::ServiceTemplate;
+use commonscloud_operator::template;
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use serde_json::{Value, json};
+
+use crate::tier::Node;
+
+/// The real third-party application's package, in the source tree.
+pub const RADICALE: &str = "examples/templates/radicale.yaml";
+
+/// Requests that let many services share a small machine.
+pub fn small() -> Value {
+    json!({"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}})
+}
+
+/// The office package as it is compiled in.
+///
+/// # Errors
+/// When there is none.
+pub fn office() -> Outcome<ServiceTemplate> {
+    let builtin = template::builtin().into_iter();
+    let mut office = builtin.filter(|package| package.metadata.name.as_deref() == Some("office"));
+    office.next().ok_or_else(|| Failure::new("no office package is compiled in"))
+}
+
+/// A copy of the office under another name, with small requests and the images of this node.
+pub fn office_copy(node: &Node, name: &str) -> Outcome<ServiceTemplate> {
+    let mut copy = copy(office()?, name)?;
+    for image in copy.spec.versions.iter_mut().flat_map(|version| &mut version.images) {
+        node.image(&image.name)?.clone_into(&mut image.reference);
+    }
+    Ok(copy)
+}
+
+/// A copy of a package under another name, with small requests.
+pub fn copy(mut package: ServiceTemplate, name: &str) -> Outcome<ServiceTemplate> {
+    package.metadata.name = Some(name.to_owned());
+    for component in &mut package.spec.components {
+        component.resources = serde_json::from_value::<ResourceRequirements>(small())?;
+    }
+    Ok(package)
+}
+
+/// Replaces a text that stands in the manifests exactly `times` times.
+///
+/// # Errors
+/// When it stands there more or less often: then the package has changed, and what is taken away
+/// here may not be the guard any more.
+pub fn replace(package: &mut ServiceTemplate, times: usize, text: &str, by: &str) -> Outcome {
+    let found: usize = package.spec.manifests.iter().map(|manifest| manifest.template.matches(text).count()).sum();
+    ensure!(found == times, "{text:?} stands {found} times in the manifests, not {times}");
+    for manifest in &mut package.spec.manifests {
+        manifest.template = manifest.template.replace(text, by);
+    }
+    Ok(())
+}
