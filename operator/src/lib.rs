@@ -10,13 +10,41 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`api`] | the custom resources: what people write and read |
-//! | [`canonical`] | objects in the form in which the API server gives them back |
 //! | [`core`] | quotas, tariffs, names: knows no Kubernetes types |
+//! | [`cache`] | what the API server has, as the watches saw it |
+//! | [`entity`] | what an Entity gets: namespace, rights, quota, networks, Dedicated resources |
+//! | [`gather`] | what the caches know around one instance: [`resolve::Facts`] |
+//! | [`resolve`] | resource, Entity, Tariff, Platform and package make a [`plan::Plan`], or a reason why not |
 //! | [`plan`] | what is to run for one instance, decided and checked |
 //! | [`template`] | service packages: checked, compiled, rendered |
+//! | [`canonical`] | objects in the form in which the API server gives them back |
+//! | [`compare`] | desired against live: the smallest set of writes |
+//! | [`apply`] | the only step that writes objects |
+//! | [`report`] | the status: what was applied, what it waits for, why |
+//! | [`run`] | the operator as a program
+//! | [`controller`] | who calls the steps, when, for which kind |
+//! | [`reach`], [`usage`] | whether a service answers; how full its volume is |
+//! | [`leader`], [`metrics`], [`http`], [`https`], [`rbac`], [`kinds`] | what a program in a cluster needs |
 
 pub mod api;
+pub mod apply;
+pub mod cache;
 pub mod canonical;
+pub mod compare;
+pub mod controller;
 pub mod core;
+pub mod entity;
+pub mod gather;
+pub mod http;
+pub mod https;
+pub mod kinds;
+pub mod leader;
+pub mod metrics;
 pub mod plan;
+pub mod rbac;
+pub mod reach;
+pub mod report;
+pub mod resolve;
+pub mod run;
 pub mod template;
+pub mod usage;

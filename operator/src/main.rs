@@ -1,3 +1,138 @@
 //! The operator, as it runs in the cluster.
 
-fn main() {}
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use commonscloud_operator::entity::ServiceAccount;
+use commonscloud_operator::run::{Options, run};
+use commonscloud_operator::{api, rbac};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Runs dedicated services for the entities of a cooperative cloud.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the operator.
+    Run(RunArguments),
+    /// Write the custom resource definitions, one file each.
+    Crds {
+        /// The folder to write to.
+        folder: PathBuf,
+    },
+    /// Print the roles that the operator needs.
+    Rbac,
+}
+
+#[derive(Args)]
+struct RunArguments {
+    /// The operator's own namespace: its Lease and the platform's Secrets are there.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "commonscloud-system")]
+    namespace: String,
+    /// The service account that it runs as; it is bound in each Entity's namespace.
+    #[arg(long, env = "SERVICE_ACCOUNT", default_value = "commonscloud-operator")]
+    service_account: String,
+    /// A name that no other operator of this cluster has.
+    #[arg(long, env = "POD_NAME")]
+    identity: Option<String>,
+    /// How the log is written.
+    #[arg(long, value_enum, default_value = "json")]
+    log_format: LogFormat,
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// How many resources are worked on at the same time.
+    #[arg(long, default_value_t = 8)]
+    concurrency: usize,
+    /// Do not ask services for their page (on nodes where nothing really runs).
+    #[arg(long)]
+    no_reachability: bool,
+    /// Do not ask kubelets how full volumes are (on nodes that are only simulated).
+    #[arg(long)]
+    no_usage: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// Lines for people.
+    Human,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(arguments) => start(arguments),
+        Command::Crds { folder } => write_crds(&folder),
+        Command::Rbac => print_roles(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            let _ = writeln!(std::io::stderr(), "error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: RunArguments) -> Result<(), String> {
+    log(arguments.log_format);
+    let identity = arguments.identity.unwrap_or_else(|| format!("{}-{}", hostname(), std::process::id()));
+    let options = Options {
+        account: ServiceAccount { namespace: arguments.namespace, name: arguments.service_account },
+        identity,
+        listen: arguments.listen,
+        concurrency: arguments.concurrency,
+        reachability: !arguments.no_reachability,
+        usage: !arguments.no_usage,
+    };
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let stop = async {
+        let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+            return std::future::pending().await;
+        };
+        tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
+        tracing::info!("asked to stop");
+    };
+    runtime.block_on(run(options, stop)).map_err(|error| error.to_string())
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "operator".to_owned(), |name| name.trim().to_owned())
+}
+
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube=warn"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => subscriber.json().init(),
+        LogFormat::Human => subscriber.init(),
+    }
+}
+
+fn write_crds(folder: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    for file in api::crd_files().map_err(|error| error.to_string())? {
+        let path = folder.join(&file.name);
+        std::fs::write(&path, &file.text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn print_roles() -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    for role in rbac::roles() {
+        let text = serde_yaml::to_string(&role).map_err(|error| error.to_string())?;
+        writeln!(out, "---\n{}", text.trim_end()).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}

@@ -3,9 +3,11 @@
 mod bytes;
 mod expression;
 mod hostname;
+mod names;
 mod price;
 
 pub use bytes::{Bytes, BytesError};
 pub use expression::{ExpressionError, SizeExpression};
 pub use hostname::{Hostname, HostnameError};
+pub use names::{is_entity_name, is_instance_name};
 pub use price::{Price, PriceError};

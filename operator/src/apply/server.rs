@@ -1,0 +1,177 @@
+//! The API server as the operator writes to it: each request limited in time, counted, and made
+//! only while this process leads.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject};
+use kube::{Api, Client};
+use serde_json::Value;
+
+use super::trouble::{Trouble, WriteError, classify};
+use crate::api::marks;
+use crate::kinds;
+use crate::leader::Leadership;
+use crate::metrics::Metrics;
+
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(20);
+
+/// The API server as the operator writes to it. Cloning shares it.
+#[derive(Clone)]
+pub struct Server {
+    client: Client,
+    leadership: Leadership,
+    metrics: Arc<Metrics>,
+}
+
+/// Which object a request is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Its kind, one that the operator writes.
+    pub kind: &'a str,
+    /// Its namespace; empty for cluster-scoped kinds.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
+
+type Answer = Result<DynamicObject, WriteError>;
+
+impl Server {
+    /// Writes by this client, while `leadership` holds.
+    pub fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>) -> Self {
+        Self { client, leadership, metrics }
+    }
+
+    /// The client, for watches.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Server-side apply, by force: what we send is ours.
+    ///
+    /// # Errors
+    /// Typed by what the failure means.
+    pub async fn apply(&self, target: Target<'_>, object: &Value) -> Answer {
+        let params = PatchParams::apply(marks::OPERATOR).force();
+        self.write("apply", target, |api| async move { api.patch(target.name, &params, &Patch::Apply(object)).await }).await
+    }
+
+    /// Server-side apply of the status.
+    ///
+    /// # Errors
+    /// Typed by what the failure means.
+    pub async fn apply_status(&self, target: Target<'_>, object: &Value) -> Answer {
+        let params = PatchParams::apply(marks::OPERATOR).force();
+        self.write("status", target, |api| async move { api.patch_status(target.name, &params, &Patch::Apply(object)).await }).await
+    }
+
+    /// Makes an object that must not exist yet.
+    ///
+    /// # Errors
+    /// [`Trouble::Exists`] when it does, and others.
+    pub async fn create(&self, target: Target<'_>, object: &Value) -> Answer {
+        let params = PostParams { field_manager: Some(marks::OPERATOR_CREATE.to_owned()), ..PostParams::default() };
+        let object: DynamicObject = serde_json::from_value(object.clone()).map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
+        self.write("create", target, |api| async move { api.create(&params, &object).await }).await
+    }
+
+    /// A merge patch; put uid and resourceVersion into it.
+    ///
+    /// # Errors
+    /// Typed by what the failure means.
+    pub async fn merge(&self, target: Target<'_>, patch: &Value) -> Answer {
+        let params = PatchParams { field_manager: Some(marks::OPERATOR.to_owned()), ..PatchParams::default() };
+        self.write("merge", target, |api| async move { api.patch(target.name, &params, &Patch::Merge(patch)).await }).await
+    }
+
+    /// A JSON patch; let it test the resourceVersion.
+    ///
+    /// # Errors
+    /// Typed by what the failure means.
+    pub async fn json_patch(&self, target: Target<'_>, operations: &Value) -> Answer {
+        let params = PatchParams { field_manager: Some(marks::OPERATOR.to_owned()), ..PatchParams::default() };
+        let operations = serde_json::from_value(operations.clone()).map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
+        let patch: Patch<Value> = Patch::Json(operations);
+        self.write("strip", target, |api| async move { api.patch(target.name, &params, &patch).await }).await
+    }
+
+    /// Deletes the object with this uid, its dependents in the background.
+    ///
+    /// # Errors
+    /// Typed by what the failure means; that it is gone is none.
+    pub async fn delete(&self, target: Target<'_>, uid: &str) -> Result<(), WriteError> {
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() };
+        let params = DeleteParams::background().preconditions(preconditions);
+        let deleted = self.write("delete", target, |api| async move { api.delete(target.name, &params).await.map(|_| ()) }).await;
+        match deleted {
+            // Gone, or replaced by another object of that name.
+            Err(error) if matches!(error.trouble, Trouble::Missing | Trouble::Conflict) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// A live read; what destroys is preceded by one.
+    ///
+    /// # Errors
+    /// Typed by what the failure means.
+    pub async fn get(&self, target: Target<'_>) -> Answer {
+        let api = self.api(target)?;
+        timed(target, api.get(target.name)).await
+    }
+
+    /// A live list of a namespace's objects of one kind.
+    ///
+    /// # Errors
+    /// Typed by what the failure means.
+    pub async fn list(&self, target: Target<'_>) -> Result<Vec<DynamicObject>, WriteError> {
+        let api = self.api(target)?;
+        let list = async move { api.list(&kube::api::ListParams::default()).await.map(|list| list.items) };
+        timed(target, list).await
+    }
+
+    fn api(&self, target: Target<'_>) -> Result<Api<DynamicObject>, WriteError> {
+        let resource: ApiResource = kinds::resource(target.kind)
+            .ok_or_else(|| failed(target, Trouble::Refused, "the operator does not write this kind".to_owned()))?;
+        Ok(if target.namespace.is_empty() {
+            Api::all_with(self.client.clone(), &resource)
+        } else {
+            Api::namespaced_with(self.client.clone(), target.namespace, &resource)
+        })
+    }
+
+    async fn write<T: Debug, F>(&self, verb: &str, target: Target<'_>, request: impl FnOnce(Api<DynamicObject>) -> F) -> Result<T, WriteError>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        if !self.leadership.holds() {
+            return Err(failed(target, Trouble::NotLeading, "this process does not lead (any more)".to_owned()));
+        }
+        let answer = timed(target, request(self.api(target)?)).await;
+        self.metrics.wrote(verb, target.kind, answer.is_ok());
+        match &answer {
+            Ok(_) => tracing::debug!(verb, kind = target.kind, namespace = target.namespace, name = target.name, "wrote"),
+            Err(error) => tracing::debug!(verb, %error, "not written"),
+        }
+        answer
+    }
+}
+
+fn failed(target: Target<'_>, trouble: Trouble, message: String) -> WriteError {
+    WriteError { trouble, object: format!("{}/{}", target.kind, target.name), message }
+}
+
+async fn timed<T>(target: Target<'_>, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {
+    match tokio::time::timeout(REQUEST, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => {
+            let (trouble, message) = classify(&error);
+            Err(failed(target, trouble, message))
+        }
+        Err(_) => Err(failed(target, Trouble::Passing, format!("no answer from the API server within {} s", REQUEST.as_secs()))),
+    }
+}

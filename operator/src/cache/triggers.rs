@@ -1,0 +1,253 @@
+//! Which resources a changed object concerns.
+
+use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
+use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource as _;
+
+use super::{Caches, Live};
+use crate::api::{
+    DedicatedOffice, DedicatedService, Entity, Platform, ServiceData, ServiceTemplate,
+    ServiceTemplateRevision, Tariff, marks,
+};
+
+/// The kinds that have a controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `Platform`.
+    Platform,
+    /// `ServiceTemplate`.
+    ServiceTemplate,
+    /// `Entity`.
+    Entity,
+    /// `DedicatedOffice`.
+    DedicatedOffice,
+    /// `DedicatedService`.
+    DedicatedService,
+}
+
+impl Kind {
+    /// The kind's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Platform => "Platform",
+            Self::ServiceTemplate => "ServiceTemplate",
+            Self::Entity => "Entity",
+            Self::DedicatedOffice => "DedicatedOffice",
+            Self::DedicatedService => "DedicatedService",
+        }
+    }
+
+    /// The Dedicated kind of this name.
+    pub fn dedicated(name: &str) -> Option<Self> {
+        [Self::DedicatedOffice, Self::DedicatedService].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A resource that has a controller.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace; empty for cluster-scoped kinds.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Key {
+    /// A resource in a namespace.
+    pub fn new(kind: Kind, namespace: &str, name: &str) -> Self {
+        Self { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    /// A resource in no namespace.
+    pub fn cluster(kind: Kind, name: &str) -> Self {
+        Self::new(kind, "", name)
+    }
+
+    fn entity(name: &str) -> Self {
+        Self::cluster(Kind::Entity, name)
+    }
+}
+
+/// What says which resources it concerns when it changes.
+pub(super) trait Trigger {
+    fn concerned(&self, caches: &Caches) -> Vec<Key>;
+}
+
+fn name(metadata: &ObjectMeta) -> &str {
+    metadata.name.as_deref().unwrap_or_default()
+}
+
+fn namespace(metadata: &ObjectMeta) -> &str {
+    metadata.namespace.as_deref().unwrap_or_default()
+}
+
+fn label<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    metadata.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+/// Whether a namespace is labelled for an Entity.
+pub(super) fn is_entity_namespace(namespace: Option<&Namespace>) -> bool {
+    namespace.is_some_and(|n| label(&n.metadata, marks::ENTITY).is_some())
+}
+
+/// The instance, or else the Entity, that a labelled object belongs to.
+fn owner(metadata: &ObjectMeta) -> Vec<Key> {
+    let kind = label(metadata, marks::INSTANCE_KIND).and_then(Kind::dedicated);
+    match (kind, label(metadata, marks::INSTANCE), label(metadata, marks::ENTITY)) {
+        (Some(kind), Some(instance), _) => vec![Key::new(kind, namespace(metadata), instance)],
+        (_, _, Some(entity)) => vec![Key::entity(entity)],
+        _ => Vec::new(),
+    }
+}
+
+impl Caches {
+    fn instances(&self, keep: impl Fn(&str, &str) -> bool) -> Vec<Key> {
+        let offices = self.offices.all().into_iter().filter(|o| keep(namespace(o.meta()), "office"));
+        let services = self.services.all().into_iter().filter(|s| keep(namespace(s.meta()), &s.spec.template));
+        let offices = offices.map(|o| Key::new(Kind::DedicatedOffice, namespace(o.meta()), name(o.meta())));
+        let services = services.map(|s| Key::new(Kind::DedicatedService, namespace(s.meta()), name(s.meta())));
+        offices.chain(services).collect()
+    }
+
+    /// An Entity and all instances in its namespace.
+    pub(super) fn in_entity(&self, entity: &str) -> Vec<Key> {
+        let mut keys = vec![Key::entity(entity)];
+        keys.extend(self.instances(|namespace, _| namespace == entity));
+        keys
+    }
+
+    fn entities_of(&self, keep: impl Fn(&Entity) -> bool) -> Vec<Key> {
+        self.entities.all().into_iter().filter(|e| keep(e)).map(|e| Key::entity(name(e.meta()))).collect()
+    }
+}
+
+impl Trigger for Platform {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        let mut keys = vec![Key::cluster(Kind::Platform, name(self.meta()))];
+        keys.extend(caches.entities_of(|_| true));
+        keys.extend(caches.instances(|_, _| true));
+        keys
+    }
+}
+
+impl Trigger for Tariff {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        let mut keys = caches.entities_of(|entity| entity.spec.tariff == name(self.meta()));
+        let entities: Vec<String> = keys.iter().map(|key| key.name.clone()).collect();
+        keys.extend(caches.instances(|namespace, _| entities.iter().any(|e| e == namespace)));
+        keys
+    }
+}
+
+impl Trigger for ServiceTemplate {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        let mut keys = vec![Key::cluster(Kind::ServiceTemplate, name(self.meta()))];
+        keys.extend(caches.instances(|_, template| template == name(self.meta())));
+        keys
+    }
+}
+
+impl Trigger for ServiceTemplateRevision {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        let mut keys = vec![Key::cluster(Kind::ServiceTemplate, &self.spec.template)];
+        keys.extend(caches.instances(|_, template| template == self.spec.template));
+        keys
+    }
+}
+
+impl Trigger for Entity {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        caches.in_entity(name(self.meta()))
+    }
+}
+
+/// The instance, its Entity, and whoever waits for the host name or the name that it may give up.
+fn instance(kind: Kind, metadata: &ObjectMeta, caches: &Caches) -> Vec<Key> {
+    let mut keys = vec![Key::new(kind, namespace(metadata), name(metadata)), Key::entity(namespace(metadata))];
+    if metadata.deletion_timestamp.is_some() {
+        keys.extend(caches.waiting_for_names());
+    }
+    keys
+}
+
+impl Caches {
+    /// Instances that were refused because another one has their host name or name.
+    pub(super) fn waiting_for_names(&self) -> Vec<Key> {
+        let waits = |conditions: &[crate::api::Condition]| conditions.iter().any(|c| matches!(c.reason.as_str(), "HostnameTaken" | "NameTaken"));
+        let mut keys = Vec::new();
+        for office in self.offices.all() {
+            if office.status.as_ref().is_some_and(|s| waits(&s.conditions)) {
+                keys.push(Key::new(Kind::DedicatedOffice, namespace(office.meta()), name(office.meta())));
+            }
+        }
+        for service in self.services.all() {
+            if service.status.as_ref().is_some_and(|s| waits(&s.conditions)) {
+                keys.push(Key::new(Kind::DedicatedService, namespace(service.meta()), name(service.meta())));
+            }
+        }
+        keys
+    }
+}
+
+impl Trigger for DedicatedOffice {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        instance(Kind::DedicatedOffice, self.meta(), caches)
+    }
+}
+
+impl Trigger for DedicatedService {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        instance(Kind::DedicatedService, self.meta(), caches)
+    }
+}
+
+impl Trigger for ServiceData {
+    fn concerned(&self, _: &Caches) -> Vec<Key> {
+        let instance = Kind::dedicated(&self.spec.owner.kind).map(|kind| Key::new(kind, namespace(self.meta()), name(self.meta())));
+        instance.into_iter().chain([Key::entity(namespace(self.meta()))]).collect()
+    }
+}
+
+impl Trigger for Namespace {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        caches.in_entity(name(&self.metadata))
+    }
+}
+
+impl Trigger for StorageClass {
+    fn concerned(&self, _: &Caches) -> Vec<Key> {
+        vec![Key::cluster(Kind::Platform, "default")]
+    }
+}
+
+impl Trigger for Pod {
+    fn concerned(&self, _: &Caches) -> Vec<Key> {
+        owner(&self.metadata)
+    }
+}
+
+impl Trigger for Live {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        let mut keys = owner(&self.metadata);
+        // Once its rights are there, an instance can go on; a volume counts in the Entity's quota.
+        if self.kind == "RoleBinding" {
+            keys.extend(caches.instances(|namespace, _| namespace == self.namespace()));
+        } else if self.kind == "PersistentVolumeClaim" {
+            keys.push(Key::entity(self.label(marks::ENTITY)));
+        }
+        keys
+    }
+}
+
+impl Trigger for Event {
+    /// The instance whose name begins the name of the object that the event is about.
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        let namespace = self.involved_object.namespace.as_deref().unwrap_or_default();
+        let object = self.involved_object.name.as_deref().unwrap_or_default();
+        let instances = caches.instances(|n, _| n == namespace).into_iter();
+        instances.filter(|key| object == key.name || object.strip_prefix(&key.name).is_some_and(|rest| rest.starts_with('-'))).collect()
+    }
+}

@@ -1,0 +1,78 @@
+//! What is to be written, decided but not done.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::difference::Difference;
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The kind of the object.
+    pub kind: String,
+    /// Its namespace; empty for cluster-scoped kinds.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What is done to it.
+    pub action: Action,
+}
+
+/// What is done to an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Made if it does not exist, else left as it is: holds data.
+    Create(Value),
+    /// Made with random values if it does not exist, else left as it is.
+    Generate {
+        /// The Secret without its data.
+        secret: Value,
+        /// What to generate.
+        keys: Vec<crate::api::SecretKey>,
+    },
+    /// Server-side apply.
+    Apply {
+        /// The whole object.
+        object: Value,
+        /// What differs; empty: it does not exist.
+        because: Vec<Difference>,
+    },
+    /// A merge patch with uid and resourceVersion in it.
+    Merge {
+        /// The patch.
+        patch: Value,
+        /// Why, for people.
+        because: String,
+    },
+    /// A JSON patch that removes what somebody added, tested against the resourceVersion.
+    Strip {
+        /// The operations.
+        patch: Value,
+        /// What is removed.
+        because: Vec<Difference>,
+    },
+    /// Deleted, if it is still the object with this uid.
+    Delete {
+        /// The uid.
+        uid: String,
+    },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let object = format!("{}/{}", self.kind, self.name);
+        match &self.action {
+            Action::Create(_) | Action::Generate { .. } => write!(f, "create {object}"),
+            Action::Apply { because, .. } if because.is_empty() => write!(f, "create {object}"),
+            Action::Apply { because, .. } => write!(f, "apply {object}: {}", join(because)),
+            Action::Merge { because, .. } => write!(f, "patch {object}: {because}"),
+            Action::Strip { because, .. } => write!(f, "strip {object}: {}", join(because)),
+            Action::Delete { .. } => write!(f, "delete {object}"),
+        }
+    }
+}
+
+fn join(because: &[Difference]) -> String {
+    because.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

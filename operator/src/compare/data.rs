@@ -1,0 +1,208 @@
+//! What holds data: the record, the generated Secrets, the volumes. Made once, then only grown.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::change::{Action, Change};
+use crate::api::{DataOwner, DataSecret, DataVolume, GROUP, ServiceData, ServiceDataSpec, VERSION, VolumeAccess, marks};
+use crate::cache::Live;
+use crate::core::Bytes;
+use crate::kinds;
+use crate::plan::{InstanceReference, Plan, PlannedSecret, PlannedVolume};
+
+/// What the caches know of an instance's data.
+#[derive(Clone, Debug, Default)]
+pub struct KnownData {
+    /// The record under the instance's name.
+    pub record: Option<Arc<ServiceData>>,
+    /// The claims in the namespace.
+    pub volumes: Vec<Arc<Live>>,
+    /// The names of the managed Secrets in the namespace.
+    pub secrets: BTreeSet<String>,
+}
+
+/// Data that is not as it was recorded, which nothing may replace.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DataConflict {
+    /// A generated Secret is gone while data made with it exists.
+    #[error("Secret {secret} is gone, and volume {claim} was made with it; restore the Secret from a backup (a new password would not open the old data)")]
+    SecretMissing {
+        /// The Secret.
+        secret: String,
+        /// A volume that exists.
+        claim: String,
+    },
+    /// A claim of that name belongs to something else.
+    #[error("PersistentVolumeClaim {claim} belongs to {holder}; choose another name for this instance")]
+    VolumeForeign {
+        /// The claim.
+        claim: String,
+        /// Who has it.
+        holder: String,
+    },
+}
+
+/// The labels of everything that belongs to an instance.
+pub fn labels(instance: &InstanceReference, template: &str) -> Map<String, Value> {
+    let mut labels = Map::new();
+    let mut put = |key: &str, value: &str| labels.insert(key.to_owned(), Value::from(value));
+    put(marks::MANAGED_BY, marks::OPERATOR);
+    put(marks::ENTITY, &instance.namespace);
+    put(marks::INSTANCE, &instance.name);
+    put(marks::INSTANCE_KIND, &instance.kind);
+    put("app.kubernetes.io/name", template);
+    put("app.kubernetes.io/instance", &instance.name);
+    labels
+}
+
+/// The writes that the plan's data needs: the record before the first Secret, all Secrets before
+/// the first volume.
+///
+/// # Errors
+/// When data exists that does not fit its record.
+pub fn compare_data(plan: &Plan, known: &KnownData) -> Result<Vec<Change>, DataConflict> {
+    let claims: Vec<&Arc<Live>> = known.volumes.iter().filter(|v| plan.volumes.iter().any(|p| p.claim == v.name())).collect();
+    let mut changes: Vec<Change> = record(plan, known.record.as_deref()).into_iter().collect();
+    for secret in &plan.secrets {
+        if known.secrets.contains(&secret.secret) {
+            continue;
+        }
+        if let Some(claim) = claims.first() {
+            return Err(DataConflict::SecretMissing { secret: secret.secret.clone(), claim: claim.name().to_owned() });
+        }
+        changes.push(generate(plan, secret));
+    }
+    for volume in &plan.volumes {
+        match claims.iter().find(|live| live.name() == volume.claim) {
+            None => changes.push(create(plan, volume)),
+            Some(live) => changes.extend(grow(plan, volume, live)?),
+        }
+    }
+    Ok(changes)
+}
+
+fn change(plan: &Plan, kind: &str, name: &str, action: Action) -> Change {
+    Change { kind: kind.to_owned(), namespace: plan.instance.namespace.clone(), name: name.to_owned(), action }
+}
+
+fn data_labels(plan: &Plan) -> Value {
+    let mut labels = labels(&plan.instance, plan.package.name());
+    labels.insert(marks::DATA.to_owned(), Value::from("true"));
+    Value::Object(labels)
+}
+
+fn wanted_record(plan: &Plan) -> ServiceDataSpec {
+    let instance = &plan.instance;
+    ServiceDataSpec {
+        owner: DataOwner { kind: instance.kind.clone(), name: instance.name.clone(), uid: instance.uid.clone() },
+        template: plan.package.name().to_owned(),
+        revision: Some(plan.revision.clone()),
+        version: Some(plan.version.clone()),
+        engine: engine(plan),
+        volumes: plan.volumes.iter().map(|v| DataVolume { name: v.name.clone(), claim: v.claim.clone() }).collect(),
+        secrets: plan.secrets.iter().map(|s| DataSecret { name: s.name.clone(), secret: s.secret.clone() }).collect(),
+        keep_until: None,
+    }
+}
+
+/// `Builtin` where the package brings a volume beside the one that is sold: its database's.
+fn engine(plan: &Plan) -> Option<String> {
+    plan.volumes.iter().any(|v| !v.carries_quota).then(|| "Builtin".to_owned())
+}
+
+fn record(plan: &Plan, known: Option<&ServiceData>) -> Option<Change> {
+    let mut wanted = wanted_record(plan);
+    let name = &plan.instance.name;
+    let Some(known) = known else {
+        let record = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": kinds::SERVICE_DATA.kind,
+            "metadata": {"namespace": plan.instance.namespace, "name": name, "labels": data_labels(plan)},
+            "spec": wanted,
+        });
+        return Some(change(plan, kinds::SERVICE_DATA.kind, name, Action::Create(record)));
+    };
+    // What was recorded once stays recorded: a package that drops a volume does not drop its data.
+    for volume in &known.spec.volumes {
+        if !wanted.volumes.iter().any(|v| v.name == volume.name) {
+            wanted.volumes.push(volume.clone());
+        }
+    }
+    for secret in &known.spec.secrets {
+        if !wanted.secrets.iter().any(|s| s.name == secret.name) {
+            wanted.secrets.push(secret.clone());
+        }
+    }
+    if known.spec == wanted {
+        return None;
+    }
+    let adopted = known.spec.owner.uid != wanted.owner.uid;
+    let mut spec = json!(wanted);
+    if let Value::Object(fields) = &mut spec {
+        fields.insert("keepUntil".to_owned(), Value::Null);
+    }
+    let patch = json!({
+        "metadata": {"uid": known.metadata.uid, "resourceVersion": known.metadata.resource_version},
+        "spec": spec,
+    });
+    let because = if adopted { "adopt the data" } else { "record what runs" };
+    Some(change(plan, kinds::SERVICE_DATA.kind, name, Action::Merge { patch, because: because.to_owned() }))
+}
+
+fn generate(plan: &Plan, planned: &PlannedSecret) -> Change {
+    let keys = plan.package.secrets().iter().find(|s| s.name == planned.name).map(|s| s.keys.clone()).unwrap_or_default();
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": kinds::SECRET.kind,
+        "type": "Opaque",
+        "metadata": {"namespace": plan.instance.namespace, "name": planned.secret, "labels": data_labels(plan)},
+    });
+    change(plan, kinds::SECRET.kind, &planned.secret, Action::Generate { secret, keys })
+}
+
+fn create(plan: &Plan, volume: &PlannedVolume) -> Change {
+    let access = match volume.access {
+        VolumeAccess::ReadWriteOnce => "ReadWriteOnce",
+        VolumeAccess::ReadWriteMany => "ReadWriteMany",
+    };
+    let mut spec = json!({
+        "accessModes": [access],
+        "resources": {"requests": {"storage": volume.request.to_string()}},
+    });
+    if let (Value::Object(fields), Some(class)) = (&mut spec, &volume.storage_class) {
+        fields.insert("storageClassName".to_owned(), Value::from(class.as_str()));
+    }
+    let claim = json!({
+        "apiVersion": "v1",
+        "kind": kinds::VOLUME.kind,
+        "metadata": {"namespace": plan.instance.namespace, "name": volume.claim, "labels": data_labels(plan)},
+        "spec": spec,
+    });
+    change(plan, kinds::VOLUME.kind, &volume.claim, Action::Create(claim))
+}
+
+/// Grows a claim; never shrinks one, and never touches one of somebody else's.
+fn grow(plan: &Plan, volume: &PlannedVolume, live: &Live) -> Result<Option<Change>, DataConflict> {
+    let holder = live.label(marks::INSTANCE);
+    if holder != plan.instance.name {
+        let holder = if holder.is_empty() { "something that is no instance" } else { holder };
+        return Err(DataConflict::VolumeForeign { claim: volume.claim.clone(), holder: holder.to_owned() });
+    }
+    let Some(requested) = requested(live) else { return Ok(None) };
+    if requested >= volume.request || live.metadata.deletion_timestamp.is_some() {
+        return Ok(None);
+    }
+    let patch = json!({
+        "metadata": {"uid": live.metadata.uid, "resourceVersion": live.metadata.resource_version},
+        "spec": {"resources": {"requests": {"storage": volume.request.to_string()}}},
+    });
+    let because = format!("grow from {requested} to {}", volume.request);
+    Ok(Some(change(plan, kinds::VOLUME.kind, &volume.claim, Action::Merge { patch, because })))
+}
+
+/// What a claim requests.
+pub(crate) fn requested(live: &Live) -> Option<Bytes> {
+    live.value.pointer("/spec/resources/requests/storage")?.as_str()?.parse().ok()
+}

@@ -1,0 +1,91 @@
+//! Where an addition beside ours opens a door: such additions are removed, since a forced apply
+//! leaves them standing.
+
+/// The doors of one kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Doors {
+    /// Everything below `spec` (network policies, Dedicated resources) is ours alone.
+    Spec,
+    /// Who may do what (Role, RoleBinding).
+    Rights,
+    /// The figures of a ResourceQuota.
+    Hard,
+    /// The keys of a ConfigMap: each becomes a file or a variable.
+    Data,
+    /// Workloads: containers, volumes and variables of the pods.
+    Pods,
+    /// How a Service is reached.
+    Service,
+    /// None.
+    None,
+}
+
+/// Fields of a pod that give it more than we gave it.
+const POD_FIELDS: [&str; 11] = [
+    "initContainers", "ephemeralContainers", "volumes", "hostNetwork", "hostPID", "hostIPC",
+    "hostAliases", "hostUsers", "shareProcessNamespace", "serviceAccountName", "runtimeClassName",
+];
+/// Fields of a container that give it more than we gave it.
+const CONTAINER_FIELDS: [&str; 7] = ["env", "envFrom", "volumeMounts", "volumeDevices", "lifecycle", "command", "args"];
+/// Lists whose items give a pod more than we gave it.
+const POD_LISTS: [&str; 6] = ["containers", "initContainers", "volumes", "env", "volumeMounts", "imagePullSecrets"];
+
+impl Doors {
+    pub(super) fn of(kind: &str) -> Self {
+        match kind {
+            "NetworkPolicy" | "DedicatedOffice" | "DedicatedService" => Self::Spec,
+            "Role" | "RoleBinding" => Self::Rights,
+            "ResourceQuota" => Self::Hard,
+            "ConfigMap" => Self::Data,
+            // A Job is absent: its pods cannot be changed, and its controller labels them.
+            "Deployment" | "StatefulSet" | "CronJob" => Self::Pods,
+            "Service" => Self::Service,
+            _ => Self::None,
+        }
+    }
+
+    /// Whether a key added to the map at `path` opens a door.
+    pub(super) fn opened_by_key(self, path: &[String], key: &str) -> bool {
+        let first = path.first().map(String::as_str);
+        match self {
+            // What the API server fills in itself is no addition.
+            Self::Spec => first == Some("spec") && !matches!(key, "protocol" | "policyTypes"),
+            Self::Rights => path.is_empty() && matches!(key, "rules" | "subjects") || matches!(first, Some("rules")),
+            Self::Hard => path == ["spec", "hard"] || path == ["spec"],
+            Self::Data => first == Some("data") || path.is_empty() && matches!(key, "data" | "binaryData"),
+            Self::Pods => opened_in_pod(path, key),
+            Self::Service => path == ["spec"] && matches!(key, "externalIPs" | "externalName" | "loadBalancerIP"),
+            Self::None => false,
+        }
+    }
+
+    /// Whether an item added to the keyed list at `path` opens a door.
+    pub(super) fn opened_by_item(self, path: &[String]) -> bool {
+        let last = path.last().map_or("", String::as_str);
+        match self {
+            Self::Spec => path.first().is_some_and(|first| first == "spec"),
+            Self::Pods => POD_LISTS.contains(&last) && is_below_pod_template(path),
+            Self::Service => path == ["spec", "ports"],
+            _ => false,
+        }
+    }
+}
+
+fn is_below_pod_template(path: &[String]) -> bool {
+    path.iter().any(|part| part == "template")
+}
+
+fn opened_in_pod(path: &[String], key: &str) -> bool {
+    if !is_below_pod_template(path) {
+        return false;
+    }
+    let last = path.last().map_or("", String::as_str);
+    let parent = path.len().checked_sub(2).and_then(|at| path.get(at)).map_or("", String::as_str);
+    match (parent, last) {
+        ("template", "spec") => POD_FIELDS.contains(&key),
+        ("containers" | "initContainers", _) => CONTAINER_FIELDS.contains(&key),
+        // A label more could let another service's traffic in.
+        ("metadata", "labels") => true,
+        _ => false,
+    }
+}

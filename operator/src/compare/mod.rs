@@ -1,0 +1,100 @@
+//! Compares what is desired with what the caches saw: the smallest set of writes. Pure.
+
+mod change;
+mod data;
+mod difference;
+mod doors;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+pub use change::{Action, Change};
+pub(crate) use data::requested;
+pub use data::{DataConflict, KnownData, compare_data, labels};
+pub use difference::{Difference, Fault, differences};
+
+use crate::api::marks;
+use crate::cache::Live;
+use crate::kinds;
+use crate::template::RenderedObject;
+
+/// An object that another instance owns already has the name of one of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} {name} belongs to {holder} already; choose another name for this instance")]
+pub struct ObjectTaken {
+    kind: String,
+    name: String,
+    holder: String,
+}
+
+/// The writes that bring `live` to `desired`: in the order of `desired`, then deletions of what is
+/// `owned` and no longer desired. What holds data is never deleted.
+///
+/// # Errors
+/// When an object with a desired name belongs to another instance.
+pub fn compare_objects(
+    desired: &[RenderedObject],
+    live: impl Fn(&str, &str, &str) -> Option<Arc<Live>>,
+    owned: &[Arc<Live>],
+) -> Result<Vec<Change>, ObjectTaken> {
+    let mut changes = Vec::new();
+    for object in desired {
+        match live(&object.kind, &object.namespace, &object.name) {
+            Some(found) => {
+                same_owner(object, &found)?;
+                changes.extend(repair(object, &found));
+            }
+            None => changes.push(change(object, Action::Apply { object: object.value.clone(), because: Vec::new() })),
+        }
+    }
+    changes.extend(owned.iter().filter_map(|found| prune(desired, found)));
+    Ok(changes)
+}
+
+fn change(object: &RenderedObject, action: Action) -> Change {
+    Change { kind: object.kind.clone(), namespace: object.namespace.clone(), name: object.name.clone(), action }
+}
+
+/// Instances whose names and components run together must not fight over one object.
+fn same_owner(object: &RenderedObject, live: &Live) -> Result<(), ObjectTaken> {
+    let label = |key: &str| object.value.pointer("/metadata/labels").and_then(|l| l.get(key)).and_then(Value::as_str).unwrap_or_default();
+    let instance = (label(marks::INSTANCE_KIND), label(marks::INSTANCE));
+    let holder = (live.label(marks::INSTANCE_KIND), live.label(marks::INSTANCE));
+    if holder == instance || holder.1.is_empty() {
+        return Ok(());
+    }
+    Err(ObjectTaken { kind: object.kind.clone(), name: object.name.clone(), holder: format!("{} {}", holder.0, holder.1) })
+}
+
+fn repair(object: &RenderedObject, live: &Live) -> Vec<Change> {
+    let (extra, wrong): (Vec<_>, Vec<_>) =
+        differences(&object.kind, &object.value, &live.value).into_iter().partition(|d| d.fault == Fault::Extra);
+    let strip = (!extra.is_empty()).then(|| change(object, Action::Strip { patch: removal(&extra, live), because: extra }));
+    let apply = (!wrong.is_empty()).then(|| change(object, Action::Apply { object: object.value.clone(), because: wrong }));
+    strip.into_iter().chain(apply).collect()
+}
+
+/// Removes from the last path to the first, so that the indices of lists stay true.
+fn removal(extra: &[Difference], live: &Live) -> Value {
+    let version = live.metadata.resource_version.clone().unwrap_or_default();
+    let mut operations = vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": version})];
+    operations.extend(extra.iter().rev().map(|difference| json!({"op": "remove", "path": difference.path})));
+    Value::Array(operations)
+}
+
+fn prune(desired: &[RenderedObject], live: &Live) -> Option<Change> {
+    let wanted = desired.iter().any(|o| o.kind == live.kind && o.name == live.name() && o.namespace == live.namespace());
+    if wanted || kinds::DATA.contains(&live.kind.as_str()) || live.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    Some(Change {
+        kind: live.kind.clone(),
+        namespace: live.namespace().to_owned(),
+        name: live.name().to_owned(),
+        action: Action::Delete { uid: live.metadata.uid.clone()? },
+    })
+}

@@ -1,0 +1,81 @@
+//! What every controller has at hand.
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::queue::Queue;
+use crate::api::{GROUP, VERSION};
+use crate::apply::{Server, Target, WriteError};
+use crate::cache::{Caches, Key, Known, SecretWatches};
+use crate::entity::ServiceAccount;
+use crate::gather::Packages;
+use crate::reach::Prober;
+use crate::usage::Usages;
+
+/// What every controller has at hand.
+pub struct Context {
+    /// The caches, and who hears of their changes.
+    pub known: Known,
+    /// Where writes go.
+    pub server: Server,
+    /// Compiled packages.
+    pub packages: Packages,
+    /// The watches of Secrets' names.
+    pub secrets: SecretWatches,
+    /// Asks services for their page; none when told not to.
+    pub prober: Option<Prober>,
+    /// What the kubelets say of volumes; none when told not to ask.
+    pub usages: Option<Usages>,
+    /// Who the operator is.
+    pub account: ServiceAccount,
+    /// What is to be looked at.
+    pub queue: Arc<Queue<Key>>,
+}
+
+impl Context {
+    /// The caches.
+    pub fn caches(&self) -> &Caches {
+        self.known.caches()
+    }
+
+    /// The time that goes into statuses.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// Writes a status, unless it is what was last reported.
+    ///
+    /// # Errors
+    /// When the API server does not take it.
+    pub async fn report<S: Serialize + PartialEq>(&self, key: &Key, uid: &str, before: Option<&S>, status: &S) -> Result<(), WriteError> {
+        if before == Some(status) {
+            return Ok(());
+        }
+        let mut metadata = json!({"name": key.name, "uid": uid});
+        if let (false, Value::Object(fields)) = (key.namespace.is_empty(), &mut metadata) {
+            fields.insert("namespace".to_owned(), Value::from(key.namespace.as_str()));
+        }
+        let kind = key.kind.as_str();
+        let object = json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "metadata": metadata, "status": status});
+        let target = Target { kind, namespace: &key.namespace, name: &key.name };
+        let answer = self.server.apply_status(target, &object).await?;
+        self.known.take_in(key, kind, answer);
+        Ok(())
+    }
+
+    /// Sets the finalizers of a resource of the version that was read.
+    ///
+    /// # Errors
+    /// When the API server does not take it.
+    pub async fn set_finalizers(&self, key: &Key, uid: &str, version: &str, finalizers: &[String]) -> Result<(), WriteError> {
+        let kind = key.kind.as_str();
+        let patch = json!({"metadata": {"uid": uid, "resourceVersion": version, "finalizers": finalizers}});
+        let target = Target { kind, namespace: &key.namespace, name: &key.name };
+        let answer = self.server.merge(target, &patch).await?;
+        self.known.take_in(key, kind, answer);
+        Ok(())
+    }
+}

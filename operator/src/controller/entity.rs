@@ -1,0 +1,253 @@
+//! The controller of Entities: namespace, rights, limits, networks, Dedicated resources.
+
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+use kube::core::DynamicObject;
+use serde::Serialize;
+
+use super::context::Context;
+use super::leave;
+use super::queue::Next;
+use crate::api::{Dedicated, Entity, marks};
+use crate::apply::{WriteError, apply};
+use crate::cache::{Caches, Key, Live};
+use crate::compare::{Action, Change, ObjectTaken, compare_objects, differences, requested};
+use crate::core::is_entity_name;
+use crate::entity::{self, Asked, Needs, ServiceAccount};
+use crate::gather::{self, Packages};
+use crate::kinds;
+use crate::plan::InstanceReference;
+use crate::report::{Problem, Service, Verdict, entity_problem, entity_status};
+use crate::resolve::{Instance, NamespaceFacts, Sale, resolve, sell};
+
+/// What stops an Entity before anything is applied.
+#[derive(Debug, thiserror::Error)]
+pub enum Obstacle {
+    /// The name belongs to the cluster.
+    #[error("metadata.name: {0} is reserved for the cluster itself or is no name; choose another, it also becomes the namespace")]
+    NameInvalid(String),
+    /// The namespace is somebody else's.
+    #[error("namespace {0} exists and is not this Entity's; remove it, choose another name, or let an administrator label it commonscloud.coop/entity={0}")]
+    NamespaceForeign(String),
+    /// The namespace is on its way out.
+    #[error("namespace {0} is being deleted; waiting until it is gone")]
+    NamespaceTerminating(String),
+    /// An object's name is an instance's.
+    #[error(transparent)]
+    ObjectTaken(#[from] ObjectTaken),
+}
+
+impl Obstacle {
+    fn verdict(&self) -> Verdict {
+        let problem = |reason: &str| Problem::new(reason, self.to_string());
+        match self {
+            Self::NameInvalid(_) => Verdict::Stalled(problem("NameInvalid")),
+            Self::NamespaceForeign(_) => Verdict::Stalled(problem("NamespaceForeign")),
+            Self::NamespaceTerminating(_) => Verdict::Reconciling(problem("NamespaceTerminating")),
+            Self::ObjectTaken(_) => Verdict::Stalled(problem("NameTaken")),
+        }
+    }
+}
+
+/// One pass over an Entity.
+///
+/// # Errors
+/// When a write outside of *apply* fails.
+pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
+    let Some(entity) = context.caches().entities.get("", &key.name) else { return Ok(Next::Wait) };
+    if entity.metadata.deletion_timestamp.is_some() {
+        return leave::entity(context, key, &entity).await;
+    }
+    let changes = match decide(context.caches(), &context.packages, &entity, &context.account) {
+        Ok(changes) => changes,
+        Err(obstacle) => {
+            report(context, key, &entity, Some(obstacle.verdict())).await?;
+            return Ok(Next::Wait);
+        }
+    };
+    if changes.is_empty() {
+        report(context, key, &entity, None).await?;
+        return Ok(Next::Wait);
+    }
+    if !entity.finalizers().iter().any(|f| f == marks::FINALIZER) {
+        let mut finalizers = entity.finalizers().to_vec();
+        finalizers.push(marks::FINALIZER.to_owned());
+        let version = entity.resource_version().unwrap_or_default();
+        context.set_finalizers(key, &entity.uid().unwrap_or_default(), &version, &finalizers).await?;
+    }
+    let applied = apply(&context.server, &context.known, key, &changes).await;
+    let passes = applied.failures.iter().all(|failure| failure.trouble.passes());
+    let next = if applied.failures.is_empty() || !passes { Next::Wait } else { Next::Retry };
+    // Rights that were just given take a moment: the first failures are no news.
+    if passes && !applied.failures.is_empty() && context.queue.failures(key) < 4 {
+        return Ok(next);
+    }
+    report(context, key, &entity, entity_problem(&applied)).await?;
+    Ok(next)
+}
+
+/// The writes that an Entity needs. No request is made here.
+///
+/// # Errors
+/// Why nothing is written.
+pub fn decide(caches: &Caches, packages: &Packages, entity: &Entity, account: &ServiceAccount) -> Result<Vec<Change>, Obstacle> {
+    let name = entity.name_any();
+    if !is_entity_name(&name) {
+        return Err(Obstacle::NameInvalid(name));
+    }
+    let mut changes: Vec<Change> = namespace(caches, entity)?.into_iter().collect();
+    let mut desired = vec![entity::operator_binding(entity, account)];
+    desired.extend(entity::namespace_objects(entity));
+    let (needs, instances) = needs(caches, packages, entity);
+    desired.push(entity::resource_quota(entity, &needs, instances));
+    desired.extend(entity::manager_binding(entity));
+    desired.extend(entity::dedicated(entity));
+    let uid = entity.uid().unwrap_or_default();
+    let mut owned = caches.objects_in(&name);
+    owned.extend(caches.dedicated_in(&name));
+    owned.retain(|object| object.is_owned_by(&uid));
+    let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name).or_else(|| caches.dedicated(kind, namespace, name));
+    changes.extend(compare_objects(&desired, live, &owned)?);
+    Ok(changes)
+}
+
+/// A namespace is made, or repaired when it is the Entity's; anybody else's is left alone.
+fn namespace(caches: &Caches, entity: &Entity) -> Result<Option<Change>, Obstacle> {
+    let name = entity.name_any();
+    let mut wanted = entity::namespace(entity);
+    let change = |action| Change { kind: kinds::NAMESPACE.kind.to_owned(), namespace: String::new(), name: name.clone(), action };
+    let Some(found) = caches.namespaces.get("", &name) else { return Ok(Some(change(Action::Create(wanted)))) };
+    if found.metadata.deletion_timestamp.is_some() {
+        return Err(Obstacle::NamespaceTerminating(name));
+    }
+    if found.labels().get(marks::ENTITY) != Some(&name) {
+        return Err(Obstacle::NamespaceForeign(name));
+    }
+    let live = as_live(kinds::NAMESPACE.kind, found.as_ref());
+    let because = live.map(|live| differences(kinds::NAMESPACE.kind, &wanted, &live.value)).unwrap_or_default();
+    if because.is_empty() {
+        return Ok(None);
+    }
+    // The uid keeps an apply from making a namespace that was deleted meanwhile.
+    wanted["metadata"]["uid"] = found.metadata.uid.clone().into();
+    Ok(Some(change(Action::Apply { object: wanted, because })))
+}
+
+/// What the volumes of the namespace need: those that exist, and those of each service's plan.
+fn needs(caches: &Caches, packages: &Packages, entity: &Entity) -> (Needs, u64) {
+    let name = entity.name_any();
+    let mut needs = Needs::default();
+    for claim in caches.objects.get(kinds::VOLUME.kind).map(|store| store.in_namespace(&name)).unwrap_or_default() {
+        needs.claim(claim.name(), requested(&claim).unwrap_or_default());
+    }
+    let instances = instances(caches, entity);
+    for instance in &instances {
+        let mut facts = gather::facts(caches, packages, instance);
+        // What the Entity is about to make counts as made.
+        facts.namespace = NamespaceFacts { exists: true, entity: Some(name.clone()), writable: true };
+        facts.entity.get_or_insert_with(|| Arc::new(entity.clone()));
+        if let Ok(resolved) = resolve(instance, &facts) {
+            resolved.plan.volumes.iter().for_each(|volume| needs.claim(&volume.claim, volume.request));
+        }
+    }
+    (needs, instances.len() as u64)
+}
+
+/// The instances of a namespace, and those that are about to be made.
+fn instances(caches: &Caches, entity: &Entity) -> Vec<Instance> {
+    let name = entity.name_any();
+    let mut instances: Vec<Instance> = caches.offices.in_namespace(&name).iter().map(|office| Instance::of(office.as_ref())).collect();
+    instances.extend(caches.services.in_namespace(&name).iter().map(|service| Instance::of(service.as_ref())));
+    for asked in entity::asked(entity) {
+        match instances.iter_mut().find(|i| i.reference.kind == asked.kind && i.reference.name == asked.name) {
+            Some(known) => known.spec = asked.instance.clone(),
+            None => instances.push(future(&name, &asked)),
+        }
+    }
+    instances
+}
+
+fn future(namespace: &str, asked: &Asked<'_>) -> Instance {
+    Instance {
+        reference: InstanceReference {
+            kind: asked.kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: asked.name.to_owned(),
+            uid: String::new(),
+        },
+        resource_version: String::new(),
+        created: None,
+        generation: 0,
+        finalizers: Vec::new(),
+        leaving: false,
+        spec: asked.instance.clone(),
+        template: asked.template.to_owned(),
+        parameters: asked.parameters.clone(),
+        status: crate::api::InstanceStatus::default(),
+    }
+}
+
+async fn report(context: &Context, key: &Key, entity: &Entity, problem: Option<Verdict>) -> Result<(), WriteError> {
+    let caches = context.caches();
+    let tariff = caches.tariffs.get("", &entity.spec.tariff);
+    let missing = || {
+        let message = format!("Tariff {} does not exist (yet); create it, or name another", entity.spec.tariff);
+        Verdict::Reconciling(Problem::new("TariffNotFound", message))
+    };
+    let problem = problem.or_else(|| tariff.is_none().then(missing));
+    let asked = entity::asked(entity);
+    let services: Vec<Service> = asked.iter().map(|asked| service(caches, &key.name, asked)).collect();
+    let sales: Option<Vec<Sale>> = tariff.as_ref().map(|tariff| {
+        let sale = |asked: &Asked<'_>| sell(&entity.spec.tariff, &tariff.spec, asked.template, &asked.instance.tier, asked.instance.extra_blocks).ok();
+        asked.iter().filter_map(sale).collect()
+    });
+    let currency = tariff.as_ref().map(|tariff| tariff.spec.currency.as_str()).unwrap_or_default();
+    let sales = sales.as_deref().map(|sales| (sales, currency));
+    let status = entity_status(entity, &services, sales, problem, context.now());
+    context.report(key, &entity.uid().unwrap_or_default(), entity.status.as_ref(), &status).await
+}
+
+fn service(caches: &Caches, namespace: &str, asked: &Asked<'_>) -> Service {
+    fn reported<D: Dedicated>(resource: &D) -> (Option<crate::api::InstanceStatus>, bool) {
+        let status = resource.status().cloned();
+        let current = status.as_ref().and_then(|s| s.observed_generation) == resource.meta().generation;
+        (status, current)
+    }
+    let found = match asked.kind {
+        "DedicatedOffice" => caches.offices.get(namespace, asked.name).map(|office| reported(office.as_ref())),
+        _ => caches.services.get(namespace, asked.name).map(|service| reported(service.as_ref())),
+    };
+    let (status, current) = found.unwrap_or_default();
+    Service { kind: asked.kind.to_owned(), name: asked.name.to_owned(), status, current }
+}
+
+impl Caches {
+    /// A Dedicated resource in the form in which written objects are compared.
+    pub fn dedicated(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Live>> {
+        match kind {
+            "DedicatedOffice" => as_live(kind, self.offices.get(namespace, name)?.as_ref()),
+            "DedicatedService" => as_live(kind, self.services.get(namespace, name)?.as_ref()),
+            _ => None,
+        }
+    }
+
+    /// All Dedicated resources of a namespace.
+    fn dedicated_in(&self, namespace: &str) -> Vec<Arc<Live>> {
+        let offices = self.offices.in_namespace(namespace).into_iter().filter_map(|office| as_live("DedicatedOffice", office.as_ref()));
+        let services = self.services.in_namespace(namespace).into_iter().filter_map(|service| as_live("DedicatedService", service.as_ref()));
+        offices.chain(services).collect()
+    }
+}
+
+fn as_live(kind: &str, object: &impl Serialize) -> Option<Arc<Live>> {
+    let mut value = serde_json::to_value(object).ok()?;
+    // Built-in types leave their kind to the URL.
+    if let Some(fields) = value.as_object_mut() {
+        let resource = kinds::resource(kind)?;
+        fields.insert("kind".to_owned(), kind.into());
+        fields.insert("apiVersion".to_owned(), resource.api_version.into());
+    }
+    let object: DynamicObject = serde_json::from_value(value).ok()?;
+    Some(Arc::new(Live::of(kind, object)))
+}

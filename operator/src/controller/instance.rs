@@ -1,0 +1,160 @@
+//! The one controller of all Dedicated kinds.
+
+use super::context::Context;
+use super::leave;
+use super::queue::Next;
+use crate::api::{ConditionType, Dedicated, DedicatedOffice, DedicatedService, marks};
+use crate::apply::{Applied, Trouble, WriteError, apply};
+use crate::cache::{Caches, Key, Store};
+use crate::compare::{Change, compare_data, compare_objects};
+use crate::gather;
+use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
+use crate::resolve::{Facts, Instance, Resolved, resolve};
+use crate::template::render;
+use crate::usage::Known;
+
+/// Failures that usually pass at once are reported after this many in a row.
+const PATIENCE: u32 = 4;
+
+/// A Dedicated kind that has a cache.
+pub trait Cached: Dedicated {
+    /// Its cache.
+    fn store(caches: &Caches) -> &Store<Self>;
+}
+
+impl Cached for DedicatedOffice {
+    fn store(caches: &Caches) -> &Store<Self> {
+        &caches.offices
+    }
+}
+
+impl Cached for DedicatedService {
+    fn store(caches: &Caches) -> &Store<Self> {
+        &caches.services
+    }
+}
+
+/// One pass over an instance: gather, resolve, render, compare, apply, report.
+///
+/// # Errors
+/// When a write outside of *apply* fails.
+pub async fn reconcile<D: Cached>(context: &Context, key: &Key) -> Result<Next, WriteError> {
+    let Some(resource) = D::store(context.caches()).get(&key.namespace, &key.name) else {
+        forget(context, key);
+        return Ok(Next::Wait);
+    };
+    let instance = Instance::of(resource.as_ref());
+    if instance.leaving {
+        forget(context, key);
+        return leave::instance(context, key, &instance).await;
+    }
+    let facts = gather::facts(context.caches(), &context.packages, &instance);
+    if facts.namespace.writable && facts.entity.is_some() {
+        context.secrets.watch(&key.namespace);
+    }
+    match decide(context.caches(), &instance, &facts) {
+        Ok((resolved, changes)) => carry_out(context, key, &instance, &facts, &resolved, &changes).await,
+        // They are on their way; what was reported is still the best that is known.
+        Err(Obstacle::SecretsUnknown) => Ok(Next::Wait),
+        Err(obstacle) => {
+            let status = refused(&instance, &obstacle.verdict(), context.now());
+            context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
+            Ok(Next::Wait)
+        }
+    }
+}
+
+/// What is to run, and the writes for it. No request is made here: the CLI shows the same.
+///
+/// # Errors
+/// Why nothing is written.
+pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Resolved, Vec<Change>), Obstacle> {
+    let resolved = resolve(instance, facts)?;
+    let rendered = render(&resolved.plan)?;
+    let data = gather::data(caches, instance).ok_or(Obstacle::SecretsUnknown)?;
+    let mut changes = compare_data(&resolved.plan, &data)?;
+    let owned = gather::owned(caches, instance);
+    let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name);
+    changes.extend(compare_objects(&rendered.objects, live, &owned)?);
+    Ok((resolved, changes))
+}
+
+async fn carry_out(context: &Context, key: &Key, instance: &Instance, facts: &Facts, resolved: &Resolved, changes: &[Change]) -> Result<Next, WriteError> {
+    let applied = if instance.spec.paused || changes.is_empty() {
+        Applied::default()
+    } else {
+        keep(context, key, instance).await?;
+        apply(&context.server, &context.known, key, changes).await
+    };
+    let passes = applied.failures.iter().all(|failure| failure.trouble.passes());
+    let next = if applied.failures.is_empty() || !passes { Next::Wait } else { Next::Retry };
+    if is_too_early(context, key, &applied) {
+        return Ok(next);
+    }
+    let children = gather::children(context.caches(), instance, &resolved.plan);
+    let pass = Pass {
+        instance,
+        resolved,
+        applied: &applied,
+        reach: reach(context, key, instance, resolved, &children),
+        usage: usage(context, key, instance, resolved),
+        children: &children,
+        platform: facts.platform.as_deref(),
+        now: context.now(),
+    };
+    context.report(key, &instance.reference.uid, Some(&instance.status), &instance_status(&pass)).await?;
+    Ok(next)
+}
+
+/// The finalizer is there before anything that it protects.
+async fn keep(context: &Context, key: &Key, instance: &Instance) -> Result<(), WriteError> {
+    if instance.is_kept() {
+        return Ok(());
+    }
+    let mut finalizers = instance.finalizers.clone();
+    finalizers.push(marks::FINALIZER.to_owned());
+    context.set_finalizers(key, &instance.reference.uid, &instance.resource_version, &finalizers).await
+}
+
+/// A cache that lags, or a right that has no effect yet, is no news for anybody.
+fn is_too_early(context: &Context, key: &Key, applied: &Applied) -> bool {
+    let fleeting = |trouble| matches!(trouble, Trouble::Passing | Trouble::Conflict | Trouble::Forbidden | Trouble::NotLeading | Trouble::QuotaExceeded);
+    !applied.failures.is_empty() && applied.failures.iter().all(|f| fleeting(f.trouble)) && context.queue.failures(key) < PATIENCE
+}
+
+/// What the service answers; it is asked from the moment its pods are ready. What was reported
+/// holds until the first answer, so that a restart of the operator is no news.
+fn reach(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved, children: &Children) -> Reach {
+    let (Some(prober), Some(health)) = (&context.prober, resolved.plan.package.health()) else { return Reach::NotAsked };
+    if children.problem().is_some() {
+        prober.forget(key);
+        return Reach::Unknown;
+    }
+    let reported = instance.status.conditions.iter().find(|c| c.type_ == ConditionType::Reachable.as_str());
+    match (prober.ask(key, crate::reach::target(&resolved.plan, health, &children.objects)), reported) {
+        (Reach::Unknown, Some(condition)) if condition.status == "True" => Reach::Answers,
+        (Reach::Unknown, Some(condition)) if condition.status == "False" => Reach::Fails(condition.message.clone()),
+        (answer, _) => answer,
+    }
+}
+
+/// What is not measured yet since the operator started is as it was reported.
+fn usage(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved) -> Usage {
+    let Some(usages) = &context.usages else { return Usage::NotAsked };
+    let Some(volume) = resolved.plan.volumes.iter().find(|volume| volume.carries_quota) else { return Usage::NotAsked };
+    let reported = || instance.status.used.as_ref().and_then(|used| used.parse().ok());
+    match usages.of(key, &key.namespace, &volume.claim, resolved.plan.quota) {
+        Known::Used(bytes) => Usage::Used(bytes),
+        Known::Nothing => Usage::Unknown,
+        Known::NotYet => reported().map_or(Usage::Unknown, Usage::Used),
+    }
+}
+
+fn forget(context: &Context, key: &Key) {
+    if let Some(prober) = &context.prober {
+        prober.forget(key);
+    }
+    if let Some(usages) = &context.usages {
+        usages.forget(key);
+    }
+}

@@ -1,0 +1,69 @@
+//! Who calls the steps, when, for which kind.
+
+pub mod context;
+pub mod entity;
+pub mod instance;
+mod leave;
+pub mod platform;
+pub mod queue;
+pub mod template;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::Instrument as _;
+
+use crate::api::{DedicatedOffice, DedicatedService};
+use crate::apply::WriteError;
+use crate::cache::{Key, Kind};
+use crate::metrics::Metrics;
+use context::Context;
+use queue::Next;
+
+/// The longest pass; a hung one is given up and repeated.
+const PASS: Duration = Duration::from_mins(2);
+
+/// Looks at what is due, `concurrency` resources at a time, until the future is dropped.
+pub async fn work(context: Arc<Context>, metrics: Arc<Metrics>, concurrency: usize) {
+    let workers = (0..concurrency.max(1)).map(|_| {
+        let (context, metrics) = (Arc::clone(&context), Arc::clone(&metrics));
+        async move {
+            loop {
+                let key = context.queue.next().await;
+                let next = look(&context, &metrics, &key).await;
+                context.queue.done(&key, next);
+            }
+        }
+    });
+    futures::future::join_all(workers).await;
+}
+
+async fn look(context: &Context, metrics: &Metrics, key: &Key) -> Next {
+    let begun = Instant::now();
+    let span = tracing::info_span!("reconcile", kind = key.kind.as_str(), namespace = key.namespace, name = key.name);
+    let pass = tokio::time::timeout(PASS, reconcile(context, key)).instrument(span.clone()).await;
+    let _entered = span.enter();
+    let next = match pass {
+        Ok(Ok(next)) => next,
+        Ok(Err(error)) => {
+            tracing::info!(%error, "not done, trying again");
+            if error.trouble.passes() { Next::Retry } else { Next::After(Duration::from_mins(1)) }
+        }
+        Err(_) => {
+            tracing::warn!("gave up a pass that hung, trying again");
+            Next::Retry
+        }
+    };
+    metrics.reconciled(key.kind.as_str(), begun.elapsed(), next == Next::Retry);
+    next
+}
+
+async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
+    match key.kind {
+        Kind::Platform => platform::reconcile(context, key).await,
+        Kind::ServiceTemplate => template::reconcile(context, key).await,
+        Kind::Entity => entity::reconcile(context, key).await,
+        Kind::DedicatedOffice => instance::reconcile::<DedicatedOffice>(context, key).await,
+        Kind::DedicatedService => instance::reconcile::<DedicatedService>(context, key).await,
+    }
+}

@@ -1,0 +1,73 @@
+//! The controller of the Platform: tells what in it does not fit the cluster.
+
+use kube::ResourceExt as _;
+
+use super::context::Context;
+use super::queue::Next;
+use crate::api::{Platform, PlatformSpec, PlatformStatus};
+use crate::apply::WriteError;
+use crate::cache::{Caches, Key};
+use crate::core::Hostname;
+use crate::report::{Problem, Verdict, conditions};
+
+/// One pass over the Platform.
+///
+/// # Errors
+/// When its status is not taken.
+pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
+    let Some(platform) = context.caches().platforms.get("", &key.name) else { return Ok(Next::Wait) };
+    let before = platform.status.clone().unwrap_or_default();
+    let generation = platform.metadata.generation.unwrap_or_default();
+    let verdict = verdict(context.caches(), &platform);
+    let status = PlatformStatus {
+        observed_generation: Some(generation),
+        conditions: conditions(&before.conditions, verdict.shown(), generation, context.now()),
+    };
+    context.report(key, &platform.uid().unwrap_or_default(), platform.status.as_ref(), &status).await?;
+    Ok(Next::Wait)
+}
+
+fn verdict(caches: &Caches, platform: &Platform) -> Verdict {
+    if let Some(problem) = fault(&platform.spec) {
+        return Verdict::Stalled(problem);
+    }
+    let spec = &platform.spec;
+    let named = spec.storage_classes.iter().map(|facts| facts.name.as_str()).chain(spec.storage_class.as_deref());
+    let missing = named.into_iter().find(|class| caches.storage_classes.get("", class).is_none());
+    match missing {
+        Some(class) => Verdict::Reconciling(Problem::new("StorageClassNotFound", format!("StorageClass {class} does not exist (yet)"))),
+        None => Verdict::Ready(format!("host names below {}", spec.base_domain)),
+    }
+}
+
+/// What is wrong in the Platform by itself.
+fn fault(spec: &PlatformSpec) -> Option<Problem> {
+    if let Err(error) = spec.base_domain.parse::<Hostname>() {
+        return Some(Problem::new("BaseDomainInvalid", format!("spec.baseDomain: {error}")));
+    }
+    if let Some(address) = &spec.exposure.address
+        && address.parse::<std::net::IpAddr>().is_err()
+    {
+        return Some(Problem::new("AddressInvalid", format!("spec.exposure.address: {address:?} is no IP address")));
+    }
+    if let Some(bundle) = &spec.exposure.ca_bundle
+        && let Err(message) = crate::reach::certificates(bundle)
+    {
+        return Some(Problem::new("CaBundleInvalid", format!("spec.exposure.caBundle: {message}")));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_that_cannot_work_says_which_field() {
+        let spec = |text: &str| serde_yaml::from_str::<PlatformSpec>(text).unwrap();
+        assert_eq!(fault(&spec("baseDomain: example.org")), None);
+        assert_eq!(fault(&spec("baseDomain: example.org\nexposure: {address: ingress}")).unwrap().reason, "AddressInvalid");
+        assert_eq!(fault(&spec("baseDomain: example.org\nexposure: {caBundle: nothing}")).unwrap().reason, "CaBundleInvalid");
+        assert_eq!(fault(&spec("baseDomain: example")).unwrap().reason, "BaseDomainInvalid");
+    }
+}

@@ -1,0 +1,203 @@
+//! Which resources are to be looked at, and when: each at most once at a time, what changes while
+//! it is worked on once more afterwards, and what fails ever more rarely.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// A resource that changes all the time is looked at this often.
+const SPACING: Duration = Duration::from_millis(50);
+/// The first wait after a failure; it doubles with each further one.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// The longest wait after a failure.
+const LAST_RETRY: Duration = Duration::from_mins(1);
+
+/// What came of looking at a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing more until something changes.
+    Wait,
+    /// Look again after this long, whatever happens.
+    After(Duration),
+    /// It failed in a way that may pass: look again, ever more rarely.
+    Retry,
+}
+
+struct State<K> {
+    due: BTreeSet<(Instant, K)>,
+    when: HashMap<K, Instant>,
+    running: BTreeSet<K>,
+    finished: HashMap<K, Instant>,
+    failures: HashMap<K, u32>,
+}
+
+/// The resources that are to be looked at.
+pub struct Queue<K> {
+    state: Mutex<State<K>>,
+    changed: Notify,
+}
+
+impl<K> Default for Queue<K> {
+    fn default() -> Self {
+        let state = State { due: BTreeSet::new(), when: HashMap::new(), running: BTreeSet::new(), finished: HashMap::new(), failures: HashMap::new() };
+        Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+}
+
+impl<K: Clone + Ord + Hash> Queue<K> {
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at a resource as soon as possible.
+    pub fn add(&self, key: K) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let earliest = state.finished.get(&key).map_or(now, |finished| now.max(*finished + SPACING));
+        state.schedule(key, earliest);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// How many resources wait, now or for later.
+    pub fn len(&self) -> usize {
+        self.lock().when.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The next resource; its [`Self::done`] must follow.
+    pub async fn next(&self) -> K {
+        loop {
+            let changed = self.changed.notified();
+            let wait = match self.lock().take(Instant::now()) {
+                Ok(key) => {
+                    // Another worker may find one more.
+                    self.changed.notify_one();
+                    return key;
+                }
+                Err(wait) => wait,
+            };
+            match wait {
+                Some(until) => tokio::select! { () = changed => {}, () = tokio::time::sleep_until(until) => {} },
+                None => changed.await,
+            }
+        }
+    }
+
+    /// A resource was looked at.
+    pub fn done(&self, key: &K, next: Next) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        state.running.remove(key);
+        state.finished.insert(key.clone(), now);
+        state.finished.retain(|_, finished| *finished + SPACING > now);
+        let failures = if next == Next::Retry { state.failures.get(key).map_or(1, |n| n.saturating_add(1)) } else { 0 };
+        match failures {
+            0 => drop(state.failures.remove(key)),
+            n => drop(state.failures.insert(key.clone(), n)),
+        }
+        match next {
+            Next::Wait => {}
+            Next::After(wait) => state.schedule(key.clone(), now + wait),
+            Next::Retry => state.schedule(key.clone(), now + backoff(failures)),
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// How often in a row a resource failed.
+    pub fn failures(&self, key: &K) -> u32 {
+        self.lock().failures.get(key).copied().unwrap_or_default()
+    }
+}
+
+impl<K: Clone + Ord + Hash> State<K> {
+    fn schedule(&mut self, key: K, at: Instant) {
+        match self.when.get(&key) {
+            Some(earlier) if *earlier <= at => return,
+            Some(later) => drop(self.due.remove(&(*later, key.clone()))),
+            None => {}
+        }
+        self.when.insert(key.clone(), at);
+        self.due.insert((at, key));
+    }
+
+    /// A resource that is due and not worked on, or when the next one will be.
+    fn take(&mut self, now: Instant) -> Result<K, Option<Instant>> {
+        let mut free = self.due.iter().filter(|(_, key)| !self.running.contains(key));
+        match free.next().cloned() {
+            Some((at, key)) if at <= now => {
+                self.due.remove(&(at, key.clone()));
+                self.when.remove(&key);
+                self.running.insert(key.clone());
+                Ok(key)
+            }
+            other => Err(other.map(|(at, _)| at)),
+        }
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    FIRST_RETRY.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1).min(16)).unwrap_or(u32::MAX)).min(LAST_RETRY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_while_it_is_worked_on_is_looked_at_once_more() {
+        let queue = Queue::default();
+        queue.add("a");
+        queue.add("a");
+        let key = queue.next().await;
+        queue.add("a");
+        queue.add("a");
+        assert!(tokio::time::timeout(Duration::from_secs(9), queue.next()).await.is_err(), "one at a time");
+        queue.done(&key, Next::Wait);
+        assert_eq!(queue.next().await, "a");
+        queue.done(&"a", Next::Wait);
+        assert!(queue.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_is_looked_at_ever_more_rarely_until_it_succeeds() {
+        let queue = Queue::default();
+        queue.add("a");
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            let before = Instant::now();
+            let key = queue.next().await;
+            waits.push(before.elapsed());
+            queue.done(&key, Next::Retry);
+        }
+        assert_eq!(waits[1], FIRST_RETRY);
+        assert_eq!(waits[2], FIRST_RETRY * 2);
+        assert_eq!(waits[11], LAST_RETRY);
+        queue.add("a");
+        assert_eq!(queue.next().await, "a");
+        queue.done(&"a", Next::Wait);
+        assert_eq!(queue.failures(&"a"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_comes_before_a_planned_look() {
+        let queue = Queue::default();
+        queue.add("a");
+        let key = queue.next().await;
+        queue.done(&key, Next::After(Duration::from_mins(1)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let before = Instant::now();
+        queue.add("a");
+        queue.next().await;
+        assert!(before.elapsed() < SPACING);
+    }
+}

@@ -1,0 +1,64 @@
+//! The quota of an Entity's namespace: what was sold, what is kept, and room for what runs.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::object;
+use crate::api::Entity;
+use crate::core::Bytes;
+use crate::template::RenderedObject;
+
+/// Pods that an instance may have at once: its workloads, jobs, and what a roll-out adds.
+const PODS: u64 = 30;
+/// CPUs that the pods of an instance may request together.
+const CPUS: u64 = 16;
+/// Memory that the pods of an instance may request together.
+const MEMORY: Bytes = Bytes::new(32 << 30);
+
+/// What the volumes of a namespace need: running, kept and yet to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    claims: BTreeMap<String, Bytes>,
+}
+
+impl Needs {
+    /// A claim requests this much, now or soon; the larger figure counts.
+    pub fn claim(&mut self, name: &str, request: Bytes) {
+        let known = self.claims.entry(name.to_owned()).or_default();
+        *known = request.max(*known);
+    }
+
+    /// All claims together.
+    pub fn storage(&self) -> Bytes {
+        self.claims.values().try_fold(Bytes::ZERO, |sum, request| sum.checked_add(*request)).unwrap_or(Bytes::new(u64::MAX))
+    }
+}
+
+/// The quota: storage to the byte, the rest generous. Nothing for a namespace without services.
+pub fn resource_quota(entity: &Entity, needs: &Needs, instances: u64) -> RenderedObject {
+    let times = instances.max(1);
+    object(entity, "ResourceQuota", "v1", "entity", true, json!({
+        "spec": {"hard": {
+            "requests.storage": needs.storage().to_string(),
+            "persistentvolumeclaims": needs.claims.len().to_string(),
+            "pods": (PODS * times).to_string(),
+            "requests.cpu": (CPUS * times).to_string(),
+            "requests.memory": MEMORY.checked_mul(times).unwrap_or(MEMORY).to_string(),
+        }},
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_counts_once_with_its_larger_size() {
+        let mut needs = Needs::default();
+        needs.claim("office-data", Bytes::new(10));
+        needs.claim("office-data", Bytes::new(7));
+        needs.claim("old-data", Bytes::new(5));
+        assert_eq!((needs.storage(), needs.claims.len()), (Bytes::new(15), 2));
+    }
+}

@@ -1,0 +1,134 @@
+//! Collects what the caches know around one instance. No request is made here.
+
+mod packages;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+
+pub use packages::Packages;
+
+use crate::api::{Dedicated, Entity, PlatformSpec, marks};
+use crate::cache::{Caches, Live};
+use crate::compare::KnownData;
+use crate::plan::Plan;
+use crate::report::Children;
+use crate::resolve::{Facts, HostnameClaim, Instance, NamespaceFacts, VolumeFacts, candidates, may_have, wanted_hostname};
+
+/// The RoleBinding that gives the operator its rights in an Entity's namespace.
+pub const OPERATOR_BINDING: &str = "commonscloud-operator";
+
+/// What the caches know around one instance.
+pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
+    let namespace = &instance.reference.namespace;
+    let platform = caches.platform();
+    let entity = caches.entities.get("", namespace);
+    let mut facts = Facts {
+        tariff: entity.as_ref().and_then(|entity| caches.tariffs.get("", &entity.spec.tariff)),
+        namespace: namespace_facts(caches, namespace),
+        newest_revision: newest_revision(caches, &instance.template),
+        record: caches.records.get(namespace, &instance.reference.name),
+        volumes: volumes(caches, namespace),
+        packages: BTreeMap::new(),
+        claims: Vec::new(),
+        entity,
+        platform,
+    };
+    facts.packages = compiled(caches, packages, instance, &facts);
+    if let Some(platform) = &facts.platform {
+        facts.claims = claims(caches, &platform.spec, instance);
+    }
+    facts
+}
+
+/// What is known of an instance's data; none while the Secrets of its namespace are not known.
+pub fn data(caches: &Caches, instance: &Instance) -> Option<KnownData> {
+    let namespace = &instance.reference.namespace;
+    Some(KnownData {
+        record: caches.records.get(namespace, &instance.reference.name),
+        volumes: caches.objects.get("PersistentVolumeClaim").map(|store| store.in_namespace(namespace)).unwrap_or_default(),
+        secrets: caches.secrets.of(namespace)?,
+    })
+}
+
+/// The objects that an instance owns.
+pub fn owned(caches: &Caches, instance: &Instance) -> Vec<Arc<Live>> {
+    let reference = &instance.reference;
+    let objects = caches.objects_in(&reference.namespace).into_iter();
+    objects.filter(|object| object.label(marks::INSTANCE) == reference.name && object.is_owned_by(&reference.uid)).collect()
+}
+
+fn namespace_facts(caches: &Caches, name: &str) -> NamespaceFacts {
+    let Some(namespace) = caches.namespaces.get("", name) else { return NamespaceFacts::default() };
+    NamespaceFacts {
+        exists: namespace.metadata.deletion_timestamp.is_none(),
+        entity: namespace.labels().get(marks::ENTITY).cloned(),
+        writable: caches.object("RoleBinding", name, OPERATOR_BINDING).is_some(),
+    }
+}
+
+fn newest_revision(caches: &Caches, template: &str) -> Option<String> {
+    caches.templates.get("", template)?.status.as_ref()?.revision.clone()
+}
+
+fn volumes(caches: &Caches, namespace: &str) -> BTreeMap<String, VolumeFacts> {
+    let claims = caches.objects.get("PersistentVolumeClaim").map(|store| store.in_namespace(namespace)).unwrap_or_default();
+    let class = |claim: &Live| claim.value.pointer("/spec/storageClassName").and_then(|class| class.as_str()).map(str::to_owned);
+    claims.iter().map(|claim| (claim.name().to_owned(), VolumeFacts { storage_class: class(claim) })).collect()
+}
+
+fn compiled(caches: &Caches, packages: &Packages, instance: &Instance, facts: &Facts) -> BTreeMap<String, Result<Arc<crate::template::Package>, String>> {
+    let platform = facts.platform.as_ref().map(|platform| &platform.spec);
+    let names = candidates(instance, facts, platform).into_iter();
+    names
+        .filter_map(|name| {
+            let revision = caches.revisions.get("", name)?;
+            Some((name.to_owned(), packages.compile(&revision)))
+        })
+        .collect()
+}
+
+/// Whoever else could have the instance's host name; whoever may not have it claims nothing.
+fn claims(caches: &Caches, platform: &PlatformSpec, instance: &Instance) -> Vec<HostnameClaim> {
+    let reference = &instance.reference;
+    let Ok(wanted) = wanted_hostname(platform, &reference.namespace, &reference.name, &instance.spec) else { return Vec::new() };
+    let mut claims = Vec::new();
+    let mut consider = |claim: Option<HostnameClaim>| claims.extend(claim.filter(|c| c.uid != reference.uid && c.hostname == wanted));
+    for office in caches.offices.all() {
+        consider(claim(caches, platform, office.as_ref()));
+    }
+    for service in caches.services.all() {
+        consider(claim(caches, platform, service.as_ref()));
+    }
+    claims
+}
+
+fn claim<D: Dedicated>(caches: &Caches, platform: &PlatformSpec, resource: &D) -> Option<HostnameClaim> {
+    let (namespace, name) = (resource.namespace()?, resource.name_any());
+    let hostname = wanted_hostname(platform, &namespace, &name, resource.instance()).ok()?;
+    let entity: Arc<Entity> = caches.entities.get("", &namespace)?;
+    may_have(platform, &namespace, &entity.spec, &name, &hostname).then(|| HostnameClaim {
+        hostname,
+        holder: format!("{} {namespace}/{name}", D::kind(&())),
+        created: resource.creation_timestamp().map(|time| time.0),
+        uid: resource.uid().unwrap_or_default(),
+    })
+}
+
+/// An instance's children as the caches see them.
+pub fn children(caches: &Caches, instance: &Instance, plan: &Plan) -> Children {
+    let reference = &instance.reference;
+    let claims = caches.objects.get("PersistentVolumeClaim").map(|store| store.in_namespace(&reference.namespace)).unwrap_or_default();
+    let is_mine = |pod: &Arc<Pod>| {
+        let label = |key: &str| pod.labels().get(key).map(String::as_str);
+        label(marks::INSTANCE) == Some(&reference.name) && label(marks::INSTANCE_KIND) == Some(&reference.kind)
+    };
+    Children {
+        objects: owned(caches, instance),
+        volumes: claims.into_iter().filter(|claim| plan.volumes.iter().any(|v| v.claim == claim.name())).collect(),
+        pods: caches.pods.in_namespace(&reference.namespace).into_iter().filter(is_mine).collect(),
+        events: caches.events.in_namespace(&reference.namespace),
+    }
+}

@@ -1,0 +1,79 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, header};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+use crate::cache::Caches;
+use crate::metrics::Metrics;
+
+/// Serves until dropped.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn serve(address: SocketAddr, caches: Caches, metrics: Arc<Metrics>) -> std::io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let (caches, metrics) = (caches.clone(), Arc::clone(&metrics));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let response = answer(request.uri().path(), &caches, &metrics);
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let mut server = hyper::server::conn::http1::Builder::new();
+        server.timer(TokioTimer::new());
+        tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+fn answer(path: &str, caches: &Caches, metrics: &Metrics) -> Response<Full<Bytes>> {
+    match path {
+        "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
+        "/readyz" => readiness(&caches.awaited()),
+        "/metrics" => metrics_text(metrics),
+        _ => text(StatusCode::NOT_FOUND, "/healthz, /readyz and /metrics are here\n".to_owned()),
+    }
+}
+
+/// What is awaited is usually a CRD that is not installed, or a right that is missing.
+fn readiness(awaited: &[&str]) -> Response<Full<Bytes>> {
+    if awaited.is_empty() {
+        return text(StatusCode::OK, "ok\n".to_owned());
+    }
+    let message = format!("no list yet of: {} (are the CRDs and the operator's roles installed?)\n", awaited.join(", "));
+    text(StatusCode::SERVICE_UNAVAILABLE, message)
+}
+
+fn metrics_text(metrics: &Metrics) -> Response<Full<Bytes>> {
+    let mut response = text(StatusCode::OK, metrics.text());
+    let kind = header::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_names_what_is_missing() {
+        assert_eq!(readiness(&[]).status(), StatusCode::OK);
+        let caches = Caches::new();
+        assert!(caches.awaited().contains(&"entities"));
+        assert_eq!(answer("/readyz", &caches, &Metrics::default()).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer("/healthz", &caches, &Metrics::default()).status(), StatusCode::OK);
+    }
+}

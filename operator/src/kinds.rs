@@ -1,0 +1,75 @@
+//! The kinds that the operator writes: what packages may render, and what is its own.
+
+use kube::core::ApiResource;
+
+use crate::api::{GROUP, VERSION};
+use crate::template::{AllowedKind, allowed_kinds};
+
+const fn builtin(group: &'static str, kind: &'static str, plural: &'static str) -> AllowedKind {
+    AllowedKind { group, version: "v1", kind, plural }
+}
+
+const fn custom(kind: &'static str, plural: &'static str) -> AllowedKind {
+    AllowedKind { group: GROUP, version: VERSION, kind, plural }
+}
+
+/// Built-in kinds that the operator makes beside what packages render.
+pub const OWN: [AllowedKind; 5] = [
+    builtin("rbac.authorization.k8s.io", "RoleBinding", "rolebindings"),
+    builtin("", "ResourceQuota", "resourcequotas"),
+    builtin("", "LimitRange", "limitranges"),
+    VOLUME,
+    SECRET,
+];
+/// A claim to a volume: holds data.
+pub const VOLUME: AllowedKind = builtin("", "PersistentVolumeClaim", "persistentvolumeclaims");
+/// A Secret: generated ones belong to data.
+pub const SECRET: AllowedKind = builtin("", "Secret", "secrets");
+/// A namespace.
+pub const NAMESPACE: AllowedKind = builtin("", "Namespace", "namespaces");
+/// The record of data.
+pub const SERVICE_DATA: AllowedKind = custom("ServiceData", "servicedata");
+/// The project's kinds that the operator writes.
+pub const CUSTOM: [AllowedKind; 8] = [
+    custom("Platform", "platforms"),
+    custom("Tariff", "tariffs"),
+    custom("ServiceTemplate", "servicetemplates"),
+    custom("ServiceTemplateRevision", "servicetemplaterevisions"),
+    custom("Entity", "entities"),
+    custom("DedicatedOffice", "dedicatedoffices"),
+    custom("DedicatedService", "dedicatedservices"),
+    SERVICE_DATA,
+];
+/// Kinds of instances.
+pub const DEDICATED: [&str; 2] = ["DedicatedOffice", "DedicatedService"];
+/// Kinds that hold data: never owned, never pruned.
+pub const DATA: [&str; 4] = ["PersistentVolumeClaim", "Secret", "ServiceData", "Namespace"];
+
+/// The kinds whose objects are watched as a whole to find drift: everything owned but Secrets.
+pub fn watched() -> impl Iterator<Item = &'static AllowedKind> {
+    static OWN_KINDS: [AllowedKind; 5] = OWN;
+    allowed_kinds().iter().chain(OWN_KINDS.iter().filter(|kind| kind.kind != SECRET.kind))
+}
+
+/// Every kind that the operator writes.
+pub fn written() -> impl Iterator<Item = &'static AllowedKind> {
+    static SECRET_KIND: [AllowedKind; 2] = [SECRET, NAMESPACE];
+    static CUSTOM_KINDS: [AllowedKind; 8] = CUSTOM;
+    watched().chain(SECRET_KIND.iter()).chain(CUSTOM_KINDS.iter())
+}
+
+/// How the API server is asked for a kind.
+pub fn resource_of(kind: &AllowedKind) -> ApiResource {
+    ApiResource {
+        group: kind.group.to_owned(),
+        version: kind.version.to_owned(),
+        api_version: kind.api_version(),
+        kind: kind.kind.to_owned(),
+        plural: kind.plural.to_owned(),
+    }
+}
+
+/// How the API server is asked for a kind of this name, if the operator writes it.
+pub fn resource(kind: &str) -> Option<ApiResource> {
+    written().find(|known| known.kind == kind).map(resource_of)
+}

@@ -1,0 +1,128 @@
+//! The operator's roles, generated from the kinds that packages may render and a fixed list.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::api::GROUP;
+use crate::kinds;
+use crate::template::allowed_kinds;
+
+const READ: [&str; 3] = ["get", "list", "watch"];
+
+/// Every role, in the order in which they are shown.
+pub fn roles() -> Vec<Value> {
+    vec![operator(), tenant(), manager(), leases()]
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+    json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
+}
+
+fn role(kind: &str, name: &str, rules: Vec<Value>) -> Value {
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "rules": rules})
+}
+
+/// What holds in the whole cluster: the project's kinds, namespaces, and what must be watched.
+fn operator() -> Value {
+    let dedicated = ["dedicatedoffices", "dedicatedservices"];
+    let mut rules = vec![
+        rule(GROUP, &["platforms", "tariffs"], &READ),
+        rule(GROUP, &["servicetemplates"], &["get", "list", "watch", "create", "patch"]),
+        rule(GROUP, &["servicetemplaterevisions"], &["get", "list", "watch", "create"]),
+        rule(GROUP, &["entities"], &["get", "list", "watch", "patch"]),
+        rule(GROUP, &dedicated, &["get", "list", "watch", "create", "patch", "delete"]),
+        rule(GROUP, &["servicedata"], &["get", "list", "watch", "create", "patch"]),
+        rule(GROUP, &["platforms/status", "servicetemplates/status", "entities/status", "dedicatedoffices/status", "dedicatedservices/status"], &["patch"]),
+        rule(GROUP, &["entities/finalizers", "dedicatedoffices/finalizers", "dedicatedservices/finalizers"], &["update"]),
+        rule("", &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"]),
+        rule("", &["pods", "events"], &["list", "watch"]),
+        rule("", &["nodes"], &["list"]),
+        rule("", &["nodes/metrics"], &["get"]),
+        rule("storage.k8s.io", &["storageclasses"], &READ),
+        rule("rbac.authorization.k8s.io", &["rolebindings"], &["get", "list", "watch", "create", "patch", "delete"]),
+        json!({
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": ["clusterroles"],
+            "resourceNames": ["commonscloud-tenant", "commonscloud-manager"],
+            "verbs": ["bind"],
+        }),
+    ];
+    let watched = kinds::watched().filter(|kind| kind.kind != "RoleBinding");
+    rules.extend(by_group(watched.map(|kind| (kind.group, kind.plural)), &["list", "watch"]));
+    role("ClusterRole", "commonscloud-operator", rules)
+}
+
+/// What the operator may do in the namespace of an Entity, by a RoleBinding that it makes there.
+/// Volumes and Secrets can be made there, and neither deleted nor, for Secrets, changed.
+fn tenant() -> Value {
+    let all = ["get", "list", "watch", "create", "patch", "delete"];
+    let rendered = allowed_kinds().iter().map(|kind| (kind.group, kind.plural));
+    let mut rules = by_group(rendered, &all);
+    rules.push(rule("", &["resourcequotas", "limitranges"], &all));
+    rules.push(rule("", &["persistentvolumeclaims"], &["get", "list", "watch", "create", "patch"]));
+    rules.push(rule("", &["secrets"], &["get", "list", "watch", "create"]));
+    role("ClusterRole", "commonscloud-tenant", rules)
+}
+
+/// What an Entity's managers may look at: no Secrets, no way into pods, no writes.
+fn manager() -> Value {
+    let rules = vec![
+        rule(GROUP, &["dedicatedoffices", "dedicatedservices", "servicedata"], &READ),
+        rule("", &["events"], &READ),
+    ];
+    role("ClusterRole", "commonscloud-manager", rules)
+}
+
+/// Leader election, in the operator's own namespace.
+fn leases() -> Value {
+    role("Role", "commonscloud-operator", vec![rule("coordination.k8s.io", &["leases"], &["get", "create", "update"])])
+}
+
+fn by_group<'a>(kinds: impl Iterator<Item = (&'a str, &'a str)>, verbs: &[&str]) -> Vec<Value> {
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (group, plural) in kinds {
+        groups.entry(group).or_default().push(plural);
+    }
+    groups.iter().map(|(group, resources)| rule(group, resources, verbs)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> Vec<Value> {
+        roles().iter().flat_map(|role| role["rules"].as_array().unwrap().clone()).collect()
+    }
+
+    #[test]
+    fn no_role_holds_a_wildcard_or_an_escalation() {
+        let text = json!(rules()).to_string();
+        for forbidden in ["*", "escalate", "impersonate", "nodes/proxy", "pods/exec", "serviceaccounts/token"] {
+            assert!(!text.contains(forbidden), "{forbidden}");
+        }
+    }
+
+    #[test]
+    fn data_is_never_deleted_and_secrets_are_read_only_where_they_are_bound() {
+        for role in roles() {
+            for rule in role["rules"].as_array().unwrap() {
+                let has = |field: &str, value: &str| rule[field].as_array().unwrap().iter().any(|v| v == value);
+                if has("resources", "persistentvolumeclaims") || has("resources", "secrets") || has("resources", "servicedata") {
+                    assert!(!has("verbs", "delete"), "{rule}");
+                }
+                if has("resources", "secrets") {
+                    assert_eq!(role["metadata"]["name"], "commonscloud-tenant");
+                    assert!(!has("verbs", "patch") && !has("verbs", "update"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn binding_is_limited_to_the_two_roles_of_the_chart() {
+        let binds: Vec<Value> = rules().into_iter().filter(|r| r["verbs"].as_array().unwrap().iter().any(|v| v == "bind")).collect();
+        assert_eq!(binds.len(), 1);
+        assert_eq!(binds[0]["resourceNames"], json!(["commonscloud-tenant", "commonscloud-manager"]));
+    }
+}

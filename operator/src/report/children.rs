@@ -1,0 +1,175 @@
+//! Whether an instance's workloads and volumes do what they should, and what they wait for.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Event, Pod};
+use serde_json::Value;
+
+use super::conditions::Problem;
+use super::pods;
+use crate::api::ComponentStatus;
+use crate::cache::Live;
+
+/// What the caches know of an instance's children.
+#[derive(Clone, Debug, Default)]
+pub struct Children {
+    /// The objects that the instance owns.
+    pub objects: Vec<Arc<Live>>,
+    /// Its volumes.
+    pub volumes: Vec<Arc<Live>>,
+    /// Its pods.
+    pub pods: Vec<Arc<Pod>>,
+    /// Warnings in its namespace.
+    pub events: Vec<Arc<Event>>,
+}
+
+impl Children {
+    fn events(&self) -> Vec<&Event> {
+        self.events.iter().map(AsRef::as_ref).collect()
+    }
+
+    /// The workloads, by name.
+    pub fn components(&self) -> Vec<ComponentStatus> {
+        let workloads = self.objects.iter().filter(|o| matches!(o.kind.as_str(), "Deployment" | "StatefulSet" | "Job"));
+        let mut components: Vec<ComponentStatus> = workloads
+            .map(|workload| {
+                let problem = self.workload(workload);
+                ComponentStatus {
+                    name: format!("{}/{}", workload.kind, workload.name()),
+                    ready: problem.is_none(),
+                    message: problem.map(|p| p.message),
+                }
+            })
+            .collect();
+        components.sort_by(|a, b| a.name.cmp(&b.name));
+        components
+    }
+
+    /// What stops the instance: its volumes first, then its workloads.
+    pub fn problem(&self) -> Option<Problem> {
+        let workloads: Vec<Problem> = self.objects.iter().filter_map(|object| self.workload(object)).collect();
+        let volume = self.volumes.iter().find_map(|volume| self.volume(volume, !workloads.is_empty()));
+        // A workload that only starts is less telling than one that cannot.
+        let telling = workloads.iter().position(|p| !matches!(p.reason.as_str(), "Starting" | "RollingOut")).unwrap_or_default();
+        volume.or_else(|| workloads.into_iter().nth(telling))
+    }
+
+    /// A claim whose volume is waited for, or does not grow.
+    fn volume(&self, claim: &Live, workload_waits: bool) -> Option<Problem> {
+        let name = claim.name();
+        let phase = claim.value.pointer("/status/phase").and_then(Value::as_str).unwrap_or("Pending");
+        let event = || pods::newest(name, "PersistentVolumeClaim", &self.events(), |_| true).map(|e| (e.reason.clone(), e.message.clone()));
+        match phase {
+            "Bound" => self.growth(claim),
+            "Lost" => Some(Problem::new("VolumeLost", format!("PersistentVolumeClaim {name} has lost its volume"))),
+            _ => match event() {
+                Some((reason, message)) => Some(Problem::new(
+                    reason.as_deref().unwrap_or("VolumePending"),
+                    format!("PersistentVolumeClaim {name}: {}", message.unwrap_or_default()),
+                )),
+                // Waiting for its first consumer is no problem as long as the consumer is the one that waits.
+                None if workload_waits => None,
+                None => Some(Problem::new("VolumePending", format!("PersistentVolumeClaim {name} is not bound yet"))),
+            },
+        }
+    }
+
+    fn growth(&self, claim: &Live) -> Option<Problem> {
+        let requested = claim.value.pointer("/spec/resources/requests/storage")?.as_str()?.parse::<crate::core::Bytes>().ok()?;
+        let capacity = claim.value.pointer("/status/capacity/storage")?.as_str()?.parse::<crate::core::Bytes>().ok()?;
+        if capacity >= requested {
+            return None;
+        }
+        let name = claim.name();
+        let event = pods::newest(name, "PersistentVolumeClaim", &self.events(), |e| e.reason.as_deref().is_some_and(|r| r.contains("Resize")));
+        let why = event.and_then(|e| e.message.as_deref()).map(|m| format!(": {m}")).unwrap_or_default();
+        Some(Problem::new("VolumeGrowing", format!("PersistentVolumeClaim {name} grows from {capacity} to {requested}{why}")))
+    }
+
+    /// What a workload waits for.
+    fn workload(&self, object: &Live) -> Option<Problem> {
+        let rollout = match object.kind.as_str() {
+            "Deployment" => deployment(object),
+            "StatefulSet" => stateful_set(object),
+            "Job" => job(object),
+            _ => None,
+        }?;
+        let events = self.events();
+        let mine = self.pods.iter().filter(|pod| selects(object, pod));
+        let of_pods: Vec<Problem> = mine.filter_map(|pod| pods::problem(pod, &events)).collect();
+        let telling = of_pods.iter().position(|p| p.reason != "Starting").unwrap_or_default();
+        of_pods.into_iter().nth(telling).or_else(|| self.not_created(object, &events)).or(Some(rollout))
+    }
+
+    /// Why the pods of a workload are not even made, for example because of the namespace's quota.
+    fn not_created(&self, object: &Live, events: &[&Event]) -> Option<Problem> {
+        let message = replica_failure(object).or_else(|| {
+            let created = |event: &Event| event.reason.as_deref() == Some("FailedCreate");
+            pods::newest(object.name(), &object.kind, events, created)?.message.clone()
+        })?;
+        let reason = if message.contains("exceeded quota") { "QuotaExceeded" } else { "FailedCreate" };
+        Some(Problem::new(reason, format!("{} {}: {message}", object.kind, object.name())))
+    }
+}
+
+fn replica_failure(object: &Live) -> Option<String> {
+    let conditions = object.value.pointer("/status/conditions")?.as_array()?;
+    let failure = conditions.iter().find(|c| c.get("type").is_some_and(|t| t == "ReplicaFailure") && c.get("status").is_some_and(|s| s == "True"))?;
+    Some(failure.get("message")?.as_str()?.to_owned())
+}
+
+fn number(object: &Live, pointer: &str) -> i64 {
+    object.value.pointer(pointer).and_then(Value::as_i64).unwrap_or_default()
+}
+
+/// The controller has not seen the newest spec yet.
+fn is_behind(object: &Live) -> bool {
+    number(object, "/status/observedGeneration") < object.metadata.generation.unwrap_or_default()
+}
+
+fn rolling_out(object: &Live, ready: i64, wanted: i64) -> Problem {
+    Problem::new("RollingOut", format!("{} {}: {ready} of {wanted} pods ready", object.kind, object.name()))
+}
+
+fn replicas(object: &Live) -> i64 {
+    object.value.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
+}
+
+fn deployment(object: &Live) -> Option<Problem> {
+    let wanted = replicas(object);
+    let available = number(object, "/status/availableReplicas");
+    let updated = number(object, "/status/updatedReplicas");
+    let all = number(object, "/status/replicas");
+    let done = !is_behind(object) && updated >= wanted && available >= wanted && all <= updated;
+    (!done).then(|| rolling_out(object, available.min(updated), wanted))
+}
+
+fn stateful_set(object: &Live) -> Option<Problem> {
+    let wanted = replicas(object);
+    let ready = number(object, "/status/readyReplicas");
+    let text = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let updated = text("/status/currentRevision") == text("/status/updateRevision") || number(object, "/status/updatedReplicas") >= wanted;
+    let done = !is_behind(object) && ready >= wanted && updated;
+    (!done).then(|| rolling_out(object, ready, wanted))
+}
+
+fn job(object: &Live) -> Option<Problem> {
+    let is_true = |kind: &str| {
+        let conditions = object.value.pointer("/status/conditions").and_then(Value::as_array);
+        conditions.is_some_and(|all| all.iter().any(|c| c.get("type").is_some_and(|t| t == kind) && c.get("status").is_some_and(|s| s == "True")))
+    };
+    if is_true("Complete") {
+        None
+    } else if is_true("Failed") {
+        Some(Problem::new("JobFailed", format!("Job {} failed", object.name())))
+    } else {
+        Some(Problem::new("RollingOut", format!("Job {} is not complete yet", object.name())))
+    }
+}
+
+/// Whether a pod is one of a workload's.
+fn selects(object: &Live, pod: &Pod) -> bool {
+    let Some(selector) = object.value.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else { return false };
+    let labels = pod.metadata.labels.as_ref();
+    selector.iter().all(|(key, value)| labels.and_then(|l| l.get(key)).map(String::as_str) == value.as_str())
+}

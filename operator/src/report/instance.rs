@@ -1,0 +1,230 @@
+//! The status of an instance, from what was really applied and what the caches saw.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::children::Children;
+use super::conditions::{Problem, Shown, Verdict, conditions};
+use crate::api::{ConditionType, InstanceStatus, Platform, VolumeStatus};
+use crate::apply::Applied;
+use crate::core::Bytes;
+use crate::plan::Plan;
+use crate::resolve::{Instance, Refusal, Resolved};
+
+/// What a service answers through the ingress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It is not asked: the package has no page, or the operator was told not to.
+    NotAsked,
+    /// There is no answer to judge yet.
+    Unknown,
+    /// It answers as it should.
+    Answers,
+    /// It does not; why.
+    Fails(String),
+}
+
+/// How much of the volume that is sold is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// It is not measured: the operator was told not to.
+    NotAsked,
+    /// The kubelet reports nothing for this volume.
+    Unknown,
+    /// In coarse steps.
+    Used(Bytes),
+}
+
+/// What stops an instance before anything is applied.
+#[derive(Debug, thiserror::Error)]
+pub enum Obstacle {
+    /// There is no plan.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The package does not render for this plan.
+    #[error("{0}")]
+    RenderFailed(#[from] crate::template::RenderError),
+    /// Recorded data does not fit.
+    #[error(transparent)]
+    Data(#[from] crate::compare::DataConflict),
+    /// An object's name is another instance's.
+    #[error(transparent)]
+    ObjectTaken(#[from] crate::compare::ObjectTaken),
+    /// The Secrets of the namespace are not known yet.
+    #[error("the Secrets of the namespace are not known yet")]
+    SecretsUnknown,
+}
+
+impl Obstacle {
+    /// How far the instance is because of it.
+    pub fn verdict(&self) -> Verdict {
+        let problem = |reason: &str| Problem::new(reason, self.to_string());
+        match self {
+            Self::Refused(refusal) if refusal.waits() => Verdict::Reconciling(problem(refusal.reason())),
+            Self::Refused(refusal) => Verdict::Stalled(problem(refusal.reason())),
+            Self::RenderFailed(_) => Verdict::Stalled(problem("RenderFailed")),
+            Self::Data(crate::compare::DataConflict::SecretMissing { .. }) => Verdict::Stalled(problem("SecretMissing")),
+            Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem("NameTaken")),
+            Self::SecretsUnknown => Verdict::Reconciling(problem("NamespaceNotReady")),
+        }
+    }
+}
+
+/// What is known at the end of a pass over an instance.
+pub struct Pass<'a> {
+    /// The instance.
+    pub instance: &'a Instance,
+    /// Its plan.
+    pub resolved: &'a Resolved,
+    /// What was written.
+    pub applied: &'a Applied,
+    /// Its children as they are.
+    pub children: &'a Children,
+    /// Whether it answers.
+    pub reach: Reach,
+    /// How full it is.
+    pub usage: Usage,
+    /// The Platform.
+    pub platform: Option<&'a Platform>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The status of an instance that has no plan: what was reported stays, but the conditions.
+pub fn refused(instance: &Instance, verdict: &Verdict, now: Timestamp) -> InstanceStatus {
+    let before = &instance.status;
+    let mut shown = verdict.shown();
+    shown.extend(kept(before, &[ConditionType::QuotaEnforced, ConditionType::UsageKnown]));
+    InstanceStatus {
+        observed_generation: Some(instance.generation),
+        conditions: conditions(&before.conditions, shown, instance.generation, now),
+        ..before.clone()
+    }
+}
+
+fn kept(before: &InstanceStatus, kinds: &[ConditionType]) -> Vec<Shown> {
+    let find = |kind: &ConditionType| before.conditions.iter().find(|c| c.type_ == kind.as_str()).map(|c| (*kind, c));
+    kinds.iter().filter_map(find).map(|(kind, c)| Shown::new(kind, c.status == "True", &c.reason, c.message.clone())).collect()
+}
+
+/// The status of an instance after its plan was applied, or a part of it.
+pub fn instance_status(pass: &Pass<'_>) -> InstanceStatus {
+    let (instance, plan) = (pass.instance, &pass.resolved.plan);
+    let verdict = verdict(pass);
+    let mut shown = verdict.shown();
+    shown.extend(reachable(&pass.reach));
+    shown.extend(usage_known(pass.usage));
+    shown.extend(quota_enforced(plan, pass.platform));
+    shown.extend(pending_shrink(plan, pass.children));
+    let complete = pass.applied.failures.is_empty();
+    let before = &instance.status;
+    let first = before.revision.is_none();
+    let conditions = conditions(&before.conditions, shown, instance.generation, pass.now);
+    let mut status = if complete || first { described(pass) } else { before.clone() };
+    status.observed_generation = Some(instance.generation);
+    status.conditions = conditions;
+    status.components = pass.children.components();
+    status.volumes = volumes(plan, pass.children);
+    status.used = match pass.usage {
+        Usage::Used(bytes) => Some(bytes.to_string()),
+        Usage::Unknown | Usage::NotAsked => None,
+    };
+    status
+}
+
+/// What the plan says, once it is applied.
+fn described(pass: &Pass<'_>) -> InstanceStatus {
+    let plan = &pass.resolved.plan;
+    let has_page = plan.package.health().is_some();
+    InstanceStatus {
+        url: has_page.then(|| format!("https://{}", plan.hostname)),
+        hostname: Some(plan.hostname.to_string()),
+        quota: Some(plan.quota.to_string()),
+        price: Some(pass.resolved.sale.to_string()),
+        version: Some(plan.version.clone()),
+        revision: Some(plan.revision.clone()),
+        engine: plan.volumes.iter().any(|v| !v.carries_quota).then(|| "Builtin".to_owned()),
+        admin_secret: plan.secrets.iter().find(|s| s.name == "admin").map(|s| s.secret.clone()),
+        ..InstanceStatus::default()
+    }
+}
+
+/// Failed writes first, then the children, then the way in.
+fn verdict(pass: &Pass<'_>) -> Verdict {
+    if let Some(failure) = pass.applied.worst() {
+        let problem = Problem::new(failure.trouble.reason(), failure.to_string());
+        return if failure.trouble.passes() { Verdict::Reconciling(problem) } else { Verdict::Stalled(problem) };
+    }
+    if let Some(problem) = pass.children.problem() {
+        return Verdict::Reconciling(problem);
+    }
+    if pass.instance.spec.paused && pass.applied.writes == 0 && pass.instance.status.revision.is_none() {
+        return Verdict::Reconciling(Problem::new("Paused", "spec.paused is true: nothing is applied"));
+    }
+    let url = format!("https://{}", pass.resolved.plan.hostname);
+    match &pass.reach {
+        Reach::NotAsked => Verdict::Ready("all workloads run".to_owned()),
+        Reach::Answers => Verdict::Ready(format!("{url} answers")),
+        Reach::Unknown => Verdict::Reconciling(Problem::new("Unreachable", format!("{url} was not asked yet"))),
+        Reach::Fails(why) => Verdict::Reconciling(Problem::new("Unreachable", format!("{url}: {why}"))),
+    }
+}
+
+fn reachable(reach: &Reach) -> Option<Shown> {
+    let kind = ConditionType::Reachable;
+    match reach {
+        Reach::NotAsked => None,
+        Reach::Unknown => Some(Shown::unknown(kind, "NotAsked", "asked once the pods are ready")),
+        Reach::Answers => Some(Shown::new(kind, true, "Answers", "the page for health checks answers through the ingress")),
+        Reach::Fails(why) => Some(Shown::new(kind, false, "Unreachable", why.clone())),
+    }
+}
+
+fn usage_known(usage: Usage) -> Option<Shown> {
+    let kind = ConditionType::UsageKnown;
+    match usage {
+        Usage::NotAsked => None,
+        Usage::Unknown => Some(Shown::new(kind, false, "NotReported", "the kubelet reports no usage of this volume (yet)")),
+        Usage::Used(_) => Some(Shown::new(kind, true, "Measured", "as the kubelet measures the volume")),
+    }
+}
+
+fn quota_enforced(plan: &Plan, platform: Option<&Platform>) -> Option<Shown> {
+    let kind = ConditionType::QuotaEnforced;
+    let volume = plan.volumes.iter().find(|v| v.carries_quota)?;
+    let Some(class) = &volume.storage_class else {
+        return Some(Shown::unknown(kind, "ClassUnknown", "the Platform names no storage class"));
+    };
+    let facts = platform?.spec.storage_classes.iter().find(|facts| facts.name == *class);
+    Some(match facts {
+        Some(facts) if facts.enforces_size => Shown::new(kind, true, "Enforced", format!("storage class {class} enforces the size of volumes")),
+        Some(_) => Shown::new(kind, false, "NotEnforced", format!("storage class {class} does not enforce the size of volumes: a full quota stops nothing")),
+        None => Shown::unknown(kind, "ClassUnknown", format!("the Platform does not list storage class {class}")),
+    })
+}
+
+fn pending_shrink(plan: &Plan, children: &Children) -> Option<Shown> {
+    let larger = plan.volumes.iter().find_map(|volume| {
+        let live = children.volumes.iter().find(|live| live.name() == volume.claim)?;
+        let requested = crate::compare::requested(live)?;
+        (requested > volume.request).then_some((volume, requested))
+    });
+    let (volume, requested) = larger?;
+    let message = format!("PersistentVolumeClaim {} stays at {requested}, {} is enough for the quota; volumes are never shrunk", volume.claim, volume.request);
+    Some(Shown::new(ConditionType::PendingShrink, true, "VolumeLarger", message))
+}
+
+fn volumes(plan: &Plan, children: &Children) -> Vec<VolumeStatus> {
+    let text = |live: &crate::cache::Live, pointer: &str| live.value.pointer(pointer).and_then(|v| v.as_str()).map(str::to_owned);
+    plan.volumes
+        .iter()
+        .filter_map(|volume| {
+            let live = children.volumes.iter().find(|live| live.name() == volume.claim)?;
+            Some(VolumeStatus {
+                name: volume.name.clone(),
+                claim: volume.claim.clone(),
+                requested: text(live, "/spec/resources/requests/storage"),
+                capacity: text(live, "/status/capacity/storage"),
+            })
+        })
+        .collect()
+}

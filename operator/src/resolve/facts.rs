@@ -1,0 +1,65 @@
+//! What the caches know that an instance depends on: the input of [`super::resolve`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::{Entity, Platform, ServiceData, Tariff};
+use crate::core::Hostname;
+use crate::template::Package;
+
+/// What is known around one instance.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The Platform `default`.
+    pub platform: Option<Arc<Platform>>,
+    /// The instance's namespace.
+    pub namespace: NamespaceFacts,
+    /// The Entity that the namespace is called like.
+    pub entity: Option<Arc<Entity>>,
+    /// The Entity's Tariff.
+    pub tariff: Option<Arc<Tariff>>,
+    /// The revision that the instance's template has now.
+    pub newest_revision: Option<String>,
+    /// Compiled packages by the revision's name, or what is wrong with them. Holds whichever exist
+    /// of those that the instance, its record and its template name.
+    pub packages: BTreeMap<String, Result<Arc<Package>, String>>,
+    /// The record of the data under the instance's name.
+    pub record: Option<Arc<ServiceData>>,
+    /// The other instances that hold or ask for a host name that this one could have.
+    pub claims: Vec<HostnameClaim>,
+    /// The volumes that exist, by claim.
+    pub volumes: BTreeMap<String, VolumeFacts>,
+}
+
+/// What is known of a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceFacts {
+    /// Whether it exists and is not being deleted.
+    pub exists: bool,
+    /// The Entity that it is labelled for.
+    pub entity: Option<String>,
+    /// Whether the operator's rights in it are there.
+    pub writable: bool,
+}
+
+/// Another instance's wish for a host name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostnameClaim {
+    /// The host name.
+    pub hostname: Hostname,
+    /// `kind namespace/name`, for messages.
+    pub holder: String,
+    /// When the instance was made.
+    pub created: Option<Timestamp>,
+    /// The instance's uid.
+    pub uid: String,
+}
+
+/// A volume that exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumeFacts {
+    /// Its storage class.
+    pub storage_class: Option<String>,
+}

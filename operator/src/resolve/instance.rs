@@ -1,0 +1,61 @@
+//! A Dedicated resource of any kind, its kind forgotten: what the steps work on.
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+use serde_json::Value;
+
+use crate::api::{Dedicated, InstanceSpec, InstanceStatus, marks};
+use crate::plan::InstanceReference;
+
+/// A Dedicated resource of any kind.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Kind, namespace, name and uid.
+    pub reference: InstanceReference,
+    /// The version that was read.
+    pub resource_version: String,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// The generation of its spec.
+    pub generation: i64,
+    /// Its finalizers.
+    pub finalizers: Vec<String>,
+    /// Whether it is being deleted.
+    pub leaving: bool,
+    /// What all kinds have.
+    pub spec: InstanceSpec,
+    /// The template's name.
+    pub template: String,
+    /// The parameters, an object.
+    pub parameters: Value,
+    /// What was last reported.
+    pub status: InstanceStatus,
+}
+
+impl Instance {
+    /// The part of a Dedicated resource that the steps need.
+    pub fn of<D: Dedicated>(resource: &D) -> Self {
+        Self {
+            reference: InstanceReference {
+                kind: D::kind(&()).into_owned(),
+                namespace: resource.namespace().unwrap_or_default(),
+                name: resource.name_any(),
+                uid: resource.uid().unwrap_or_default(),
+            },
+            resource_version: resource.resource_version().unwrap_or_default(),
+            created: resource.creation_timestamp().map(|time| time.0),
+            generation: resource.meta().generation.unwrap_or_default(),
+            finalizers: resource.finalizers().to_vec(),
+            leaving: resource.meta().deletion_timestamp.is_some(),
+            spec: resource.instance().clone(),
+            template: resource.template().to_owned(),
+            parameters: resource.parameters(),
+            status: resource.status().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the data is protected by the finalizer already.
+    pub fn is_kept(&self) -> bool {
+        self.finalizers.iter().any(|f| f == marks::FINALIZER)
+    }
+}

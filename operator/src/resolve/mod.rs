@@ -1,0 +1,139 @@
+//! Decides what is to run: resource, Entity, Tariff, Platform and package make a [`Plan`], or a
+//! typed reason why not. Pure; repeats every rule of admission, since admission can be absent.
+
+mod facts;
+mod hostname;
+mod instance;
+mod refusal;
+mod revision;
+mod sale;
+mod volumes;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+
+pub use facts::{Facts, HostnameClaim, NamespaceFacts, VolumeFacts};
+pub use hostname::{may_have, wanted_hostname};
+pub use instance::Instance;
+pub use refusal::Refusal;
+pub use revision::candidates;
+pub use sale::{Sale, sell, total};
+pub use volumes::{request, storage_class};
+
+use crate::api::{Entity, Platform, PlatformSpec, Tariff};
+use crate::plan::{Plan, PlannedEntity, PlannedSecret};
+use crate::template::Package;
+
+/// A plan and the sale that it fulfils.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// What is to run.
+    pub plan: Plan,
+    /// Quota and price.
+    pub sale: Sale,
+}
+
+/// Decides what is to run for an instance.
+///
+/// # Errors
+/// The first reason why there is no plan; [`Refusal::waits`] tells whether it may pass by itself.
+pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> {
+    let surroundings = surroundings(instance, facts)?;
+    name_is_free(instance, facts)?;
+    let Surroundings { entity, platform, tariff } = surroundings;
+    let spec = &instance.spec;
+    let tariff_name = &entity.spec.tariff;
+    let sale = sell(tariff_name, &tariff.spec, &instance.template, &spec.tier, spec.extra_blocks)?;
+    let (revision, package) = revision::package(instance, facts, &platform.spec)?;
+    let version = revision::version(instance, facts, &revision, &package)?;
+    let parameters = package.validate_parameters(&instance.parameters)?;
+    let hostname = hostname::hostname(instance, facts, &platform.spec, &entity.spec)?;
+    let name = &instance.reference.name;
+    let volumes = volumes::volumes(&package, name, sale.quota, &platform.spec, facts)?;
+    let plan = Plan {
+        instance: instance.reference.clone(),
+        entity: PlannedEntity {
+            name: instance.reference.namespace.clone(),
+            display_name: entity.spec.display_name.clone(),
+            language: entity.spec.language,
+        },
+        images: images(&package, &version, &platform.spec),
+        resources: resources(&package, &platform.spec),
+        secrets: secrets(&package, name),
+        package,
+        revision,
+        version,
+        quota: sale.quota,
+        volumes,
+        hostname,
+        parameters,
+        exposure: platform.spec.exposure.clone(),
+        network: platform.spec.network.clone(),
+        smtp: platform.spec.smtp.clone(),
+    };
+    Ok(Resolved { plan, sale })
+}
+
+struct Surroundings {
+    entity: Arc<Entity>,
+    platform: Arc<Platform>,
+    tariff: Arc<Tariff>,
+}
+
+/// The namespace belongs to an Entity, and what the Entity and the instance refer to is there.
+fn surroundings(instance: &Instance, facts: &Facts) -> Result<Surroundings, Refusal> {
+    let namespace = &instance.reference.namespace;
+    let belongs = facts.namespace.entity.as_ref() == Some(namespace);
+    let entity = match (&facts.entity, belongs) {
+        (Some(entity), true) => Arc::clone(entity),
+        (None, true) => return Err(Refusal::EntityNotFound(namespace.clone())),
+        (_, false) => return Err(Refusal::NamespaceForeign(namespace.clone())),
+    };
+    if !facts.namespace.exists || !facts.namespace.writable {
+        return Err(Refusal::NamespaceNotReady(namespace.clone()));
+    }
+    let platform = facts.platform.clone().ok_or(Refusal::PlatformNotFound)?;
+    let tariff = facts.tariff.clone().ok_or_else(|| Refusal::TariffNotFound(entity.spec.tariff.clone()))?;
+    Ok(Surroundings { entity, platform, tariff })
+}
+
+/// A name is reserved by the data under it, over all Dedicated kinds.
+fn name_is_free(instance: &Instance, facts: &Facts) -> Result<(), Refusal> {
+    let Some(record) = &facts.record else { return Ok(()) };
+    let owner = &record.spec.owner;
+    if owner.kind == instance.reference.kind && owner.name == instance.reference.name && record.spec.template == instance.template {
+        return Ok(());
+    }
+    Err(Refusal::NameTaken {
+        name: instance.reference.name.clone(),
+        holder: format!("{} {} (template {})", owner.kind, owner.name, record.spec.template),
+    })
+}
+
+fn images(package: &Package, version: &str, platform: &PlatformSpec) -> BTreeMap<String, String> {
+    let of_version = package.images(version).unwrap_or_default();
+    let overridden = |name: &str| platform.images.iter().find(|o| o.template == package.name() && o.image == name);
+    of_version
+        .iter()
+        .map(|image| (image.name.clone(), overridden(&image.name).map_or(&image.reference, |o| &o.reference).clone()))
+        .collect()
+}
+
+fn resources(package: &Package, platform: &PlatformSpec) -> BTreeMap<String, ResourceRequirements> {
+    let overridden = |name: &str| platform.resources.iter().find(|o| o.template == package.name() && o.component == name);
+    package
+        .components()
+        .iter()
+        .map(|part| (part.name.clone(), overridden(&part.name).map_or(&part.resources, |o| &o.resources).clone()))
+        .collect()
+}
+
+fn secrets(package: &Package, instance: &str) -> Vec<PlannedSecret> {
+    let planned = |name: &str| PlannedSecret { name: name.to_owned(), secret: format!("{instance}-{name}") };
+    package.secrets().iter().map(|secret| planned(&secret.name)).collect()
+}

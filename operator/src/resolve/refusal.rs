@@ -1,0 +1,200 @@
+//! Why there is no plan: each reason typed, with what to do.
+
+use crate::core::{Bytes, BytesError, ExpressionError, HostnameError, PriceError};
+use crate::template::ParameterError;
+
+/// Why an instance has no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The Entity is not there (yet).
+    #[error("Entity {0} does not exist (yet); create it")]
+    EntityNotFound(String),
+    /// The Entity's namespace is not ready yet.
+    #[error("namespace {0} is not prepared yet; see the status of its Entity")]
+    NamespaceNotReady(String),
+    /// The namespace belongs to no Entity.
+    #[error("namespace {0} belongs to no Entity; put the resource into the namespace of its Entity")]
+    NamespaceForeign(String),
+    /// There is no Platform.
+    #[error("there is no Platform named default (yet); create it")]
+    PlatformNotFound,
+    /// There is no such Tariff.
+    #[error("Tariff {0} does not exist (yet); create it, or name another in the Entity")]
+    TariffNotFound(String),
+    /// There is no such template, or it has no revision.
+    #[error("ServiceTemplate {0} does not exist (yet) or has no revision; see `kubectl get servicetemplates`")]
+    TemplateNotFound(String),
+    /// There is no such revision.
+    #[error("ServiceTemplateRevision {0} does not exist (yet); see `kubectl get servicetemplaterevisions`")]
+    RevisionNotFound(String),
+    /// The revision is of another template.
+    #[error("spec.revision: {revision} is a revision of template {of}, not of {template}")]
+    RevisionForeign {
+        /// The revision.
+        revision: String,
+        /// The template it is of.
+        of: String,
+        /// The template it should be of.
+        template: String,
+    },
+    /// The revision's package breaks a rule of the format.
+    #[error("ServiceTemplateRevision {revision}: {message}")]
+    PackageInvalid {
+        /// The revision.
+        revision: String,
+        /// Every fault.
+        message: String,
+    },
+    /// The package has no such version.
+    #[error("spec.version: {version} is not in {revision}; allowed: {allowed}")]
+    VersionUnknown {
+        /// What was asked for.
+        version: String,
+        /// The revision.
+        revision: String,
+        /// The versions there are.
+        allowed: String,
+    },
+    /// The version cannot follow the one that runs.
+    #[error("spec.version: {to} cannot follow {from} in one step; take an intermediate version of {revision}")]
+    UpgradeNotAllowed {
+        /// What runs.
+        from: String,
+        /// What was asked for.
+        to: String,
+        /// The revision.
+        revision: String,
+    },
+    /// The Tariff has no such tier for this template.
+    #[error("spec.tier: {tier} is not in Tariff {tariff} for template {template}; allowed: {allowed}")]
+    TierUnknown {
+        /// What was asked for.
+        tier: String,
+        /// The Tariff.
+        tariff: String,
+        /// The template.
+        template: String,
+        /// The tiers there are.
+        allowed: String,
+    },
+    /// More blocks than the Tariff sells.
+    #[error("spec.extraBlocks: {blocks} is more than the {maximum} that Tariff {tariff} sells")]
+    ExtraBlocksTooMany {
+        /// What was asked for.
+        blocks: u32,
+        /// The most there may be.
+        maximum: u32,
+        /// The Tariff.
+        tariff: String,
+    },
+    /// The Tariff holds what is no amount.
+    #[error("Tariff {tariff}: {message}")]
+    TariffInvalid {
+        /// The Tariff.
+        tariff: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The host name is none.
+    #[error("spec.hostname: {0}")]
+    HostnameInvalid(#[from] HostnameError),
+    /// The host name is outside the Entity's domains.
+    #[error("spec.hostname: {hostname} does not lie at or below a domain of the Entity; allowed: {allowed}")]
+    HostnameForeign {
+        /// What was asked for.
+        hostname: String,
+        /// The domains there are.
+        allowed: String,
+    },
+    /// An older resource has the host name.
+    #[error("host name {hostname} is held by the older {holder}; choose another")]
+    HostnameTaken {
+        /// The host name.
+        hostname: String,
+        /// Who has it.
+        holder: String,
+    },
+    /// Another instance has, or had, the name.
+    #[error("the name {name} belongs to the data of {holder}; choose another")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Who has it.
+        holder: String,
+    },
+    /// The parameters break the package's schema.
+    #[error("spec.parameters: {0}")]
+    ParametersInvalid(#[from] ParameterError),
+    /// A volume has no size for this quota.
+    #[error("volume {volume}: {source}")]
+    VolumeSize {
+        /// The volume.
+        volume: String,
+        /// Why.
+        source: ExpressionError,
+    },
+    /// An amount does not fit.
+    #[error("volume {volume} of {usable} and its overhead is larger than can be counted")]
+    VolumeTooLarge {
+        /// The volume.
+        volume: String,
+        /// What one file should take.
+        usable: Bytes,
+    },
+}
+
+impl Refusal {
+    /// The condition's reason.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::EntityNotFound(_) => "EntityNotFound",
+            Self::NamespaceNotReady(_) => "NamespaceNotReady",
+            Self::NamespaceForeign(_) => "NamespaceForeign",
+            Self::PlatformNotFound => "PlatformNotFound",
+            Self::TariffNotFound(_) => "TariffNotFound",
+            Self::TemplateNotFound(_) => "TemplateNotFound",
+            Self::RevisionNotFound(_) => "RevisionNotFound",
+            Self::RevisionForeign { .. } => "RevisionForeign",
+            Self::PackageInvalid { .. } => "PackageInvalid",
+            Self::VersionUnknown { .. } => "VersionUnknown",
+            Self::UpgradeNotAllowed { .. } => "UpgradeNotAllowed",
+            Self::TierUnknown { .. } => "TierUnknown",
+            Self::ExtraBlocksTooMany { .. } => "ExtraBlocksTooMany",
+            Self::TariffInvalid { .. } => "TariffInvalid",
+            Self::HostnameInvalid(_) => "HostnameInvalid",
+            Self::HostnameForeign { .. } => "HostnameForeign",
+            Self::HostnameTaken { .. } => "HostnameTaken",
+            Self::NameTaken { .. } => "NameTaken",
+            Self::ParametersInvalid(_) => "ParametersInvalid",
+            Self::VolumeSize { .. } | Self::VolumeTooLarge { .. } => "VolumeSizeInvalid",
+        }
+    }
+
+    /// Whether what is missing may still come by itself; otherwise somebody must change something.
+    pub const fn waits(&self) -> bool {
+        matches!(
+            self,
+            Self::EntityNotFound(_)
+                | Self::NamespaceNotReady(_)
+                | Self::PlatformNotFound
+                | Self::TariffNotFound(_)
+                | Self::TemplateNotFound(_)
+                | Self::RevisionNotFound(_)
+        )
+    }
+}
+
+/// What a Tariff says that is no amount.
+pub(super) fn tariff_invalid(tariff: &str, field: &str, message: &dyn std::fmt::Display) -> Refusal {
+    Refusal::TariffInvalid { tariff: tariff.to_owned(), message: format!("{field}: {message}") }
+}
+
+impl Refusal {
+    pub(super) fn storage(tariff: &str, field: &str, error: &BytesError) -> Self {
+        tariff_invalid(tariff, field, error)
+    }
+
+    pub(super) fn price(tariff: &str, field: &str, error: &PriceError) -> Self {
+        tariff_invalid(tariff, field, error)
+    }
+}

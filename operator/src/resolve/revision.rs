@@ -1,0 +1,55 @@
+//! Which revision and which version an instance runs.
+
+use std::sync::Arc;
+
+use super::facts::Facts;
+use super::instance::Instance;
+use super::refusal::Refusal;
+use crate::api::{PlatformSpec, RolloutStrategy};
+use crate::template::Package;
+
+/// The names of the revisions that an instance could be on, most wanted first.
+pub fn candidates<'a>(instance: &'a Instance, facts: &'a Facts, platform: Option<&PlatformSpec>) -> Vec<&'a str> {
+    let newest = facts.newest_revision.as_deref();
+    let automatic = platform.is_some_and(|p| p.rollout.strategy == RolloutStrategy::Automatic);
+    let wanted = [
+        instance.spec.revision.as_deref(),
+        newest.filter(|_| automatic),
+        instance.status.revision.as_deref(),
+        facts.record.as_deref().and_then(|record| record.spec.revision.as_deref()),
+        newest,
+    ];
+    wanted.into_iter().flatten().collect()
+}
+
+pub(super) fn package(instance: &Instance, facts: &Facts, platform: &PlatformSpec) -> Result<(String, Arc<Package>), Refusal> {
+    let wanted = candidates(instance, facts, Some(platform));
+    let revision = *wanted.first().ok_or_else(|| Refusal::TemplateNotFound(instance.template.clone()))?;
+    let package = facts.packages.get(revision).ok_or_else(|| Refusal::RevisionNotFound(revision.to_owned()))?;
+    let package = package.as_ref().map_err(|message| Refusal::PackageInvalid { revision: revision.to_owned(), message: message.clone() })?;
+    if package.name() != instance.template {
+        return Err(Refusal::RevisionForeign { revision: revision.to_owned(), of: package.name().to_owned(), template: instance.template.clone() });
+    }
+    Ok((revision.to_owned(), Arc::clone(package)))
+}
+
+pub(super) fn version(instance: &Instance, facts: &Facts, revision: &str, package: &Package) -> Result<String, Refusal> {
+    let runs = instance.status.version.as_deref().or_else(|| facts.record.as_deref()?.spec.version.as_deref());
+    let version = match (&instance.spec.version, runs) {
+        (Some(asked), _) => asked.as_str(),
+        (None, Some(runs)) if package.version(runs).is_some() => runs,
+        (None, _) => package.latest(),
+    };
+    if package.version(version).is_none() {
+        let allowed: Vec<&str> = package.versions().iter().map(|v| v.name.as_str()).collect();
+        return Err(Refusal::VersionUnknown { version: version.to_owned(), revision: revision.to_owned(), allowed: allowed.join(", ") });
+    }
+    match runs {
+        Some(from) if from != version && !package.may_upgrade(from, version) => Err(Refusal::UpgradeNotAllowed {
+            from: from.to_owned(),
+            to: version.to_owned(),
+            revision: revision.to_owned(),
+        }),
+        _ => Ok(version.to_owned()),
+    }
+}

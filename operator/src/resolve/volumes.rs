@@ -1,0 +1,59 @@
+//! How large the volumes are: what one file can take, and what the claim requests for that.
+
+use super::facts::Facts;
+use super::refusal::Refusal;
+use crate::api::{FileSystemOverhead, PlatformSpec};
+use crate::core::Bytes;
+use crate::plan::PlannedVolume;
+use crate::template::Package;
+
+/// The class of new volumes: the Platform's, else its first, else none (the cluster's default).
+pub fn storage_class(platform: &PlatformSpec) -> Option<&str> {
+    platform.storage_class.as_deref().or_else(|| Some(platform.storage_classes.first()?.name.as_str()))
+}
+
+/// What a claim requests so that one file of `usable` fits: the file system's share on top.
+pub fn request(usable: Bytes, overhead: FileSystemOverhead) -> Option<Bytes> {
+    let with_constant = usable.get().checked_add(overhead.bytes)?;
+    let rest = 1000_u64.checked_sub(overhead.per_mille.into()).filter(|rest| *rest > 0)?;
+    let scaled = u128::from(with_constant) * 1000;
+    u64::try_from(scaled.div_ceil(u128::from(rest))).ok().map(Bytes::new)
+}
+
+pub(super) fn volumes(package: &Package, instance: &str, quota: Bytes, platform: &PlatformSpec, facts: &Facts) -> Result<Vec<PlannedVolume>, Refusal> {
+    let mut planned = Vec::new();
+    for volume in package.volumes() {
+        let usable = volume.size(quota).map_err(|source| Refusal::VolumeSize { volume: volume.name.clone(), source })?;
+        let claim = format!("{instance}-{}", volume.name);
+        // A volume keeps the class it was made with.
+        let existing = facts.volumes.get(&claim).and_then(|v| v.storage_class.clone());
+        let class = existing.or_else(|| storage_class(platform).map(str::to_owned));
+        let overhead = platform.storage_classes.iter().find(|c| Some(&c.name) == class.as_ref()).map(|c| c.overhead);
+        let request = request(usable, overhead.unwrap_or_default())
+            .ok_or_else(|| Refusal::VolumeTooLarge { volume: volume.name.clone(), usable })?;
+        planned.push(PlannedVolume {
+            name: volume.name.clone(),
+            claim,
+            usable,
+            request,
+            carries_quota: volume.carries_quota,
+            access: volume.access,
+            storage_class: class,
+        });
+    }
+    Ok(planned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_requests_the_quota_and_what_the_file_system_takes() {
+        let overhead = FileSystemOverhead { bytes: 100, per_mille: 500 };
+        assert_eq!(request(Bytes::new(900), overhead), Some(Bytes::new(2000)));
+        assert_eq!(request(Bytes::new(901), overhead), Some(Bytes::new(2002)));
+        assert_eq!(request(Bytes::new(7), FileSystemOverhead::default()), Some(Bytes::new(7)));
+        assert_eq!(request(Bytes::new(u64::MAX), overhead), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! The operator as a program: watches, leads, works, stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::{Client, Config};
+
+use crate::apply::Server;
+use crate::cache::{self, Caches, Key, Known, Listener, SecretWatches};
+use crate::controller::context::Context;
+use crate::controller::queue::Queue;
+use crate::controller::{self, template};
+use crate::entity::ServiceAccount;
+use crate::gather::Packages;
+use crate::http;
+use crate::leader::{Candidate, Leadership};
+use crate::metrics::Metrics;
+use crate::reach::Prober;
+use crate::usage::Usages;
+
+/// How often the caches are asked whether they are complete.
+const GLANCE: Duration = Duration::from_millis(20);
+/// The Lease that operators of one cluster compete for.
+const LEASE: &str = "commonscloud-operator";
+/// How long work in progress may take to end when the operator is stopped.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// How the operator runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Who it is in the cluster; its namespace holds the Lease and the platform's Secrets.
+    pub account: ServiceAccount,
+    /// A name that no other operator has, for the Lease.
+    pub identity: String,
+    /// Where `/healthz`, `/readyz` and `/metrics` are served.
+    pub listen: SocketAddr,
+    /// How many resources are worked on at the same time.
+    pub concurrency: usize,
+    /// Whether services are asked for their page.
+    pub reachability: bool,
+    /// Whether kubelets are asked how full volumes are.
+    pub usage: bool,
+}
+
+/// Why the operator stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No way to the API server is configured.
+    #[error("no way to the API server is configured; set KUBECONFIG or run in a cluster: {0}")]
+    Config(#[from] kube::config::InferConfigError),
+    /// The client cannot be made.
+    #[error("the client of the API server cannot be made: {0}")]
+    Client(#[from] kube::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another process leads.
+    #[error("the Lease was lost; another operator leads now")]
+    LeaseLost,
+}
+
+/// Runs until `stop` completes, or the Lease is lost.
+///
+/// # Errors
+/// When it cannot start, or another operator took over.
+pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    let client = Client::try_from(Config::infer().await?)?;
+    let metrics = Arc::new(Metrics::default());
+    let caches = Caches::new();
+    let queue = Arc::new(Queue::default());
+    let listener = listener(&queue);
+    let watches = caches.watches(&client, &listener);
+    let mut candidate = Candidate::new(client.clone(), &options.account.namespace, LEASE, &options.identity);
+    let context = context(&options, &client, &caches, &queue, &listener, candidate.leadership(), &metrics);
+
+    let serving = http::serve(options.listen, caches.clone(), Arc::clone(&metrics));
+    let watching = cache::run(watches);
+    let leading = lead(&options, &context, &mut candidate, &metrics);
+    let outcome = tokio::select! {
+        served = serving => served.map_err(|source| RunError::Listen { address: options.listen, source }),
+        () = watching => Ok(()),
+        () = leading => Err(RunError::LeaseLost),
+        () = stop => Ok(()),
+    };
+    let _ = tokio::time::timeout(FAREWELL, candidate.resign()).await;
+    tracing::info!("stopped");
+    outcome
+}
+
+fn listener(queue: &Arc<Queue<Key>>) -> Listener {
+    let queue = Arc::clone(queue);
+    Arc::new(move |key| queue.add(key))
+}
+
+fn context(
+    options: &Options,
+    client: &Client,
+    caches: &Caches,
+    queue: &Arc<Queue<Key>>,
+    listener: &Listener,
+    leadership: Leadership,
+    metrics: &Arc<Metrics>,
+) -> Arc<Context> {
+    Arc::new(Context {
+        known: Known::new(caches.clone(), Arc::clone(listener)),
+        server: Server::new(client.clone(), leadership, Arc::clone(metrics)),
+        packages: Packages::default(),
+        secrets: SecretWatches::new(client.clone(), caches.clone(), Arc::clone(listener)),
+        prober: options.reachability.then(|| Prober::new(Arc::clone(listener))),
+        usages: options.usage.then(|| Usages::new(Arc::clone(listener))),
+        account: options.account.clone(),
+        queue: Arc::clone(queue),
+    })
+}
+
+/// Waits for complete caches and the Lease, then works until the Lease is lost.
+async fn lead(options: &Options, context: &Arc<Context>, candidate: &mut Candidate, metrics: &Arc<Metrics>) {
+    await_caches(context.caches()).await;
+    tracing::info!("caches are complete; competing for the Lease");
+    candidate.win().await;
+    tracing::info!(identity = options.identity, "leading");
+    let working = work(options, context, metrics);
+    tokio::select! {
+        () = candidate.keep() => tracing::error!("the Lease was lost"),
+        () = working => {}
+    }
+}
+
+async fn work(options: &Options, context: &Arc<Context>, metrics: &Arc<Metrics>) {
+    let working = controller::work(Arc::clone(context), Arc::clone(metrics), options.concurrency);
+    let probing = async {
+        match &context.prober {
+            Some(prober) => prober.run().await,
+            None => std::future::pending().await,
+        }
+    };
+    let measuring = async {
+        match &context.usages {
+            Some(usages) => usages.run(context.server.client().clone()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::join!(register(context), working, probing, measuring);
+}
+
+/// Registers the packages that are compiled in, however long that takes.
+async fn register(context: &Context) {
+    while let Err(error) = template::register_builtin(context).await {
+        tracing::warn!(%error, "a package that is compiled in is not registered yet");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+}
+
+async fn await_caches(caches: &Caches) {
+    let mut said = 0_u32;
+    loop {
+        let awaited = caches.awaited();
+        if awaited.is_empty() {
+            return;
+        }
+        said += 1;
+        if said.is_multiple_of(500) {
+            tracing::warn!(awaited = awaited.join(", "), "no list yet; are the CRDs and the operator's roles installed?");
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
