@@ -21,8 +21,8 @@ occ() { php "$html/occ" --no-interaction "$@"; }
 # sql STATEMENT: the first column of the first row. The password is read from the environment.
 sql() {
     php -r '
-        $pdo = new PDO("pgsql:host=" . getenv("POSTGRES_HOST") . ";dbname=" . getenv("POSTGRES_DB") . ";connect_timeout=5",
-            getenv("POSTGRES_USER"), getenv("POSTGRES_PASSWORD"), [PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION]);
+        $pdo = new PDO("pgsql:host=" . getenv("POSTGRES_HOST") . ";dbname=" . getenv("POSTGRES_DB"),
+            getenv("POSTGRES_USER"), getenv("POSTGRES_PASSWORD"), [PDO::ATTR_TIMEOUT => 5, PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION]);
         $statement = $pdo->query($argv[1]);
         echo $statement->columnCount() > 0 ? $statement->fetchColumn() : "";' -- "$1"
 }
@@ -87,8 +87,12 @@ umask 0027
 touch /session/redis-session.ini
 mkdir -p "$files"
 chmod 0770 "$files"
+# A pod that was deleted by force may still be at work for a moment. The lock ends with its last process.
+exec 8>"$(dirname "$files")/.prepare.lock"
+flock 8
 wait_for_database
 begin_or_begin_again
+# Equal versions make this a moment; what it prints stays in the pod's log.
 NEXTCLOUD_UPDATE=1 /entrypoint.sh true
 installed || fail "the installation ended without being finished; its messages stand above"
 rm -f "$marker"

@@ -1,14 +1,24 @@
-use super::*;
+//! The packages that are shipped: they compile, and what they render is what was looked at.
 
-#[test]
-fn radicale_compiles_and_renders() {
-    let package = compiled(&radicale());
-    let version = package.versions()[0].clone();
-    let parameters = package.validate_parameters(&serde_json::json!({})).unwrap();
-    let plan = sample::plan(&package, &version, parameters, Surroundings::Full).unwrap();
-    let set = render(&plan).unwrap();
-    let names: Vec<_> = set.objects.iter().map(|object| format!("{} {}", object.kind, object.name)).collect();
-    assert_eq!(names.len(), 6, "{names:?}");
+use serde_json::{Value, json};
+
+use super::*;
+use crate::plan::Plan;
+
+/// A plan of the package's first example, or of no parameters at all.
+fn plan(package: &Package, version: &str, full: Surroundings, with_example: bool) -> Plan {
+    let example = if with_example { package.spec().parameters["examples"][0].clone() } else { json!({}) };
+    let parameters = package.validate_parameters(&example).unwrap();
+    let mut plan = sample::plan(package, package.version(version).unwrap(), parameters, full).unwrap();
+    // The golden files are about what is rendered, not about the digest of the whole package.
+    plan.revision = "REVISION".to_owned();
+    plan
+}
+
+/// All objects as YAML documents.
+fn text(plan: &Plan) -> String {
+    let objects = render(plan).unwrap_or_else(|error| panic!("{error:#?}")).objects;
+    objects.iter().map(|object| format!("---\n{}", serde_yaml::to_string(&object.value).unwrap())).collect()
 }
 
 #[test]
@@ -23,12 +33,108 @@ fn every_package_that_is_compiled_in_compiles() {
 }
 
 #[test]
-#[ignore = "prints a rendering for a person to look at"]
-fn show_the_office() {
+fn the_office_with_all_that_it_can_have() {
     let package = compiled(&builtin()[0]);
-    let example = package.validate_parameters(&package.spec().parameters["examples"][0]).unwrap();
-    let plan = sample::plan(&package, &package.versions()[0].clone(), example, Surroundings::Full).unwrap();
-    for object in render(&plan).unwrap().objects {
-        println!("---\n{}", serde_yaml::to_string(&object.value).unwrap());
+    insta::assert_snapshot!("office_full", text(&plan(&package, "34.0.1", Surroundings::Full, true)));
+}
+
+#[test]
+fn the_office_on_a_bare_platform() {
+    let package = compiled(&builtin()[0]);
+    insta::assert_snapshot!("office_bare", text(&plan(&package, "33.0.8", Surroundings::Bare, false)));
+}
+
+#[test]
+fn radicale() {
+    let package = compiled(&super::radicale());
+    insta::assert_snapshot!("radicale", text(&plan(&package, "3", Surroundings::Full, false)));
+}
+
+#[test]
+fn rendering_is_the_same_each_time() {
+    let template = builtin().remove(0);
+    let first = compiled(&template);
+    let second = compiled(&template);
+    let plans = [&first, &second].map(|package| plan(package, "34.0.1", Surroundings::Full, true));
+    assert_eq!(text(&plans[0]), text(&plans[1]));
+    assert_eq!(render(&plans[0]).unwrap(), render(&plans[0]).unwrap());
+}
+
+#[test]
+fn a_changed_quota_or_setting_changes_no_pod() {
+    let package = compiled(&builtin()[0]);
+    let before = plan(&package, "34.0.1", Surroundings::Full, true);
+    let mut after = before.clone();
+    after.quota = "10Gi".parse().unwrap();
+    after.revision = "another".to_owned();
+    after.parameters["defaultUserQuota"] = json!("2Gi");
+    after.parameters["phoneRegion"] = json!("FR");
+    after.parameters["oidc"]["allowedGroups"] = json!(["garden"]);
+    after.entity.display_name = "Another".to_owned();
+    let pods = |plan: &Plan| -> Vec<Value> {
+        render(plan).unwrap().objects.iter().filter_map(|object| object.value.pointer("/spec/template").cloned()).collect()
+    };
+    assert_eq!(pods(&before), pods(&after));
+    assert_ne!(text(&before), text(&after), "the settings are somewhere");
+}
+
+#[test]
+fn a_changed_script_restarts_the_pods_that_read_it() {
+    let mut template = builtin().remove(0);
+    let annotation = |template: &ServiceTemplate, name: &str| {
+        let package = compiled(template);
+        let objects = render(&plan(&package, "34.0.1", Surroundings::Full, true)).unwrap().objects;
+        let found = objects.iter().find(|object| object.name == name && object.value["spec"]["template"].is_object()).unwrap();
+        found.value["spec"]["template"]["metadata"]["annotations"]["commonscloud.coop/scripts"].clone()
+    };
+    let before = ["sample-app", "sample-db"].map(|name| annotation(&template, name));
+    template.spec.files.iter_mut().find(|file| file.name == "prepare").unwrap().content.push_str("# more\n");
+    let after = ["sample-app", "sample-db"].map(|name| annotation(&template, name));
+    assert_ne!(before[0], after[0]);
+    assert_eq!(before[1], after[1]);
+    assert!(before[0].as_str().is_some_and(|sum| sum.len() == 64), "{before:?}");
+}
+
+#[test]
+fn an_office_without_known_peers_is_closed_and_not_open() {
+    let package = compiled(&builtin()[0]);
+    let objects = render(&plan(&package, "34.0.1", Surroundings::Bare, false)).unwrap().objects;
+    let policy = objects.iter().find(|object| object.kind == "NetworkPolicy" && object.name == "sample-app").unwrap();
+    assert_eq!(policy.value["spec"]["ingress"], json!([]));
+    assert_eq!(policy.value["spec"]["egress"].as_array().unwrap().len(), 2, "its database and its cache");
+}
+
+#[test]
+fn the_platform_overrides_images_and_resources_one_by_one() {
+    let package = compiled(&builtin()[0]);
+    let mut plan = plan(&package, "34.0.1", Surroundings::Full, false);
+    plan.images.insert("postgres".to_owned(), "mirror.example.org/postgres:16".to_owned());
+    plan.resources.insert("db".to_owned(), serde_json::from_value(json!({"requests": {"cpu": "5m", "memory": "1024Ki"}, "limits": {"memory": "1Gi"}})).unwrap());
+    let set = render(&plan).unwrap();
+    let db = set.objects.iter().find(|object| object.kind == "StatefulSet").unwrap();
+    let container = &db.value["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["image"], "mirror.example.org/postgres:16");
+    assert_eq!(container["resources"]["requests"], json!({"cpu": "5m", "memory": "1Mi"}));
+    assert!(text(&plan).contains("docker.io/library/nextcloud:34.0.1-apache"));
+    assert_eq!(set.platform_secrets.into_iter().collect::<Vec<_>>(), ["smtp"], "only what an object refers to");
+}
+
+#[test]
+fn versions_say_which_upgrades_there_are() {
+    let package = compiled(&builtin()[0]);
+    assert_eq!(package.latest(), "34.0.1");
+    for (from, to, allowed) in [("33.0.8", "34.0.1", true), ("33.0.2", "34.0.1", true), ("34.0.1", "34.0.1", true), ("32.0.1", "34.0.1", false), ("34.0.1", "33.0.8", false), ("32.0.9", "33.0.8", true)] {
+        assert_eq!(package.may_upgrade(from, to), allowed, "{from} to {to}");
     }
+}
+
+#[test]
+fn volumes_follow_the_quota() {
+    let package = compiled(&builtin()[0]);
+    let sizes = |quota: &str| -> Vec<String> {
+        let quota = quota.parse().unwrap();
+        package.volumes().iter().map(|volume| format!("{} {}", volume.name, volume.size(quota).unwrap())).collect()
+    };
+    assert_eq!(sizes("5Gi"), ["data 5Gi", "app 5Gi", "db 4Gi"]);
+    assert_eq!(sizes("100Gi"), ["data 100Gi", "app 5Gi", "db 10Gi"]);
 }
