@@ -9,7 +9,9 @@ pub enum Error {
     #[error("no cache folder: set HOME or XDG_CACHE_HOME")]
     NoCache,
     /// There is no source tree at or above the current folder.
-    #[error("no source tree at {0}: run this inside a checkout (the folder with e2e/kubernetes), or name it with --source or COMMONSCLOUD_SOURCE")]
+    #[error(
+        "no source tree at {0}: run this inside a checkout (the folder with e2e/kubernetes), or name it with --source or COMMONSCLOUD_SOURCE"
+    )]
     NoSource(PathBuf),
 }
 

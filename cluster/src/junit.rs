@@ -1,4 +1,4 @@
-//! JUnit XML, which every CI system reads.
+//! `JUnit` XML, which every CI system reads.
 
 use std::fmt::Write;
 

@@ -57,7 +57,8 @@ pub fn find(program: &str) -> Option<PathBuf> {
 
 /// Packages that a real node needs and this machine lacks, sorted.
 pub fn missing() -> Vec<&'static str> {
-    let absent = |needed: &str| !(if needed.starts_with('/') { Path::new(needed).is_file() } else { find(needed).is_some() });
+    let absent =
+        |needed: &str| !(if needed.starts_with('/') { Path::new(needed).is_file() } else { find(needed).is_some() });
     let mut packages: Vec<&str> =
         NEEDED.iter().filter(|(needed, _)| absent(needed)).map(|(_, package)| *package).collect();
     packages.sort_unstable();

@@ -122,12 +122,14 @@ fn deployment(spec: &Value, status: &Value) -> Readiness {
 
 fn stateful_set(spec: &Value, status: &Value) -> Readiness {
     let want = replicas(spec);
-    let rolling = spec["updateStrategy"]["type"] != "OnDelete" && spec["updateStrategy"]["rollingUpdate"]["partition"].as_i64().unwrap_or(0) == 0;
-    let updated = if rolling && status["updateRevision"].is_string() && status["currentRevision"] != status["updateRevision"] {
-        count("updated", &status["updatedReplicas"], want)
-    } else {
-        Ready
-    };
+    let rolling = spec["updateStrategy"]["type"] != "OnDelete"
+        && spec["updateStrategy"]["rollingUpdate"]["partition"].as_i64().unwrap_or(0) == 0;
+    let updated =
+        if rolling && status["updateRevision"].is_string() && status["currentRevision"] != status["updateRevision"] {
+            count("updated", &status["updatedReplicas"], want)
+        } else {
+            Ready
+        };
     first([count("ready", &status["readyReplicas"], want), updated])
 }
 
@@ -136,7 +138,10 @@ fn daemon_set(status: &Value) -> Readiness {
     let Some(want) = want.filter(|_| status["observedGeneration"].is_i64()) else {
         return Waiting("is not looked at yet".to_owned());
     };
-    first([count("updated", &status["updatedNumberScheduled"], want), count("available", &status["numberAvailable"], want)])
+    first([
+        count("updated", &status["updatedNumberScheduled"], want),
+        count("available", &status["numberAvailable"], want),
+    ])
 }
 
 fn pod(status: &Value) -> Readiness {
@@ -144,8 +149,16 @@ fn pod(status: &Value) -> Readiness {
         Some("Succeeded") => Ready,
         Some("Failed") => Failed(words(status)),
         _ if is_true(status, "Ready") => Ready,
-        phase => Waiting(waiting_container(status).unwrap_or_else(|| format!("is {}", phase.unwrap_or("unknown")))),
+        phase => {
+            let why = waiting_container(status).or_else(|| unscheduled(status));
+            Waiting(why.unwrap_or_else(|| format!("is {}", phase.unwrap_or("unknown"))))
+        }
     }
+}
+
+/// Why no node takes the pod.
+fn unscheduled(status: &Value) -> Option<String> {
+    condition(status, "PodScheduled").filter(|scheduled| scheduled["status"] == "False").map(words)
 }
 
 /// Why a container does not run: `ImagePullBackOff: …` and its like.

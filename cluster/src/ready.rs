@@ -31,7 +31,11 @@ pub async fn wait(client: &Client, applied: &[Applied], limit: Duration, report:
     let began = Instant::now();
     let mut outcomes: Vec<Outcome> = applied
         .iter()
-        .map(|one| Outcome { title: one.title(), readiness: Readiness::Waiting("not looked at".to_owned()), took: Duration::ZERO })
+        .map(|one| Outcome {
+            title: one.title(),
+            readiness: Readiness::Waiting("not looked at".to_owned()),
+            took: Duration::ZERO,
+        })
         .collect();
     let mut only_failures_since: Option<Instant> = None;
     loop {

@@ -160,7 +160,8 @@ async fn digest(tool: &str, recipe: &Path) -> Result<String, Error> {
         hash.update((content.len() as u64).to_le_bytes());
         hash.update(&content);
     }
-    Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    let digest = hash.finalize();
+    Ok(digest.iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
 
 /// Names below `folder`, with their paths, sorted.

@@ -7,11 +7,11 @@ use kube::api::DynamicObject;
 use serde::Serialize;
 
 use super::{Failure, Output, print, print_json};
+use crate::local::{self, Cluster, ClusterName, DEFAULT_NAME, NodeKind, Status, UpOptions};
+use crate::progress::{Progress, Timing};
 use crate::readiness::Readiness;
 use crate::ready::{self, Outcome};
 use crate::{apply, folders, junit};
-use crate::local::{self, Cluster, ClusterName, DEFAULT_NAME, NodeKind, Status, UpOptions};
-use crate::progress::{Progress, Timing};
 
 /// Bring up a Kubernetes cluster on this machine, and take it away.
 #[derive(Debug, clap::Args)]
@@ -68,7 +68,7 @@ struct Up {
     /// How long to wait for that, such as 90s, 10m or 1h.
     #[arg(long, value_parser = duration, default_value = "10m", requires = "apply")]
     wait: Duration,
-    /// Write what became of each manifest to this file, as JUnit XML.
+    /// Write what became of each manifest to this file, as `JUnit` XML.
     #[arg(long, value_name = "FILE", requires = "apply")]
     junit: Option<PathBuf>,
     /// The checkout that tools and images are built from; found from the current folder by default.
@@ -110,9 +110,10 @@ fn duration(text: &str) -> Result<Duration, String> {
         'h' => Some(3600),
         _ => None,
     };
-    let parsed = text.chars().last().and_then(unit).and_then(|seconds| {
-        text[..text.len() - 1].parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
-    });
+    let parsed =
+        text.chars().last().and_then(unit).and_then(|seconds| {
+            text[..text.len() - 1].parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+        });
     parsed.ok_or_else(|| format!("{text:?} is no duration: write a number and s, m or h, such as 10m"))
 }
 
@@ -228,9 +229,8 @@ fn describe(status: &Status) {
 }
 
 fn kubeconfig(name: &ClusterName) -> Result<(), Failure> {
-    let cluster = local::find(name)?.ok_or_else(|| {
-        format!("there is no cluster {name}: `commonscloud cluster up --name {name}` makes it")
-    })?;
+    let cluster = local::find(name)?
+        .ok_or_else(|| format!("there is no cluster {name}: `commonscloud cluster up --name {name}` makes it"))?;
     print(&cluster.kubeconfig.display().to_string());
     Ok(())
 }

@@ -80,8 +80,7 @@ impl Credentials {
 }
 
 /// What is written about each request: everything but bodies, and only when it is answered.
-const AUDIT_POLICY: &str =
-    r#"{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}"#;
+const AUDIT_POLICY: &str = r#"{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}"#;
 
 /// Name of the API server's process, which others start after.
 pub(super) const API_SERVER: &str = "kube-apiserver";
@@ -106,8 +105,7 @@ pub(super) fn processes(
     pki::write_private(&policy, AUDIT_POLICY)?;
     Ok(vec![
         etcd_process(folder, etcd, addresses, credentials),
-        api_server(folder, kubernetes, addresses, credentials, &policy)
-            .ready(Ready::ApiServer(admin.to_path_buf())),
+        api_server(folder, kubernetes, addresses, credentials, &policy).ready(Ready::ApiServer(admin.to_path_buf())),
         controller_manager(kubernetes, addresses, credentials)?,
         scheduler(kubernetes, credentials)?,
     ])

@@ -21,13 +21,7 @@ pub(super) fn issue(
 }
 
 /// Writes a kubeconfig with one context, called `context`. JSON is YAML.
-pub(super) fn write(
-    path: &Path,
-    context: &str,
-    server: &str,
-    authority: &Path,
-    pair: &Pair,
-) -> Result<(), PkiError> {
+pub(super) fn write(path: &Path, context: &str, server: &str, authority: &Path, pair: &Pair) -> Result<(), PkiError> {
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",

@@ -32,15 +32,29 @@ pub enum LaunchError {
     Ended(PathBuf),
 }
 
+/// Puts this program into the cluster's folder: a cluster goes on with what it was started with,
+/// though the original be built anew.
+pub(super) fn keep_program(folder: &Path) -> Result<PathBuf, LaunchError> {
+    let this = std::env::current_exe().map_err(LaunchError::This)?;
+    let kept = program_in(folder);
+    let failed = |source| LaunchError::State(StateError::file(&kept)(source));
+    // On another file system a link is not to be had.
+    std::fs::hard_link(&this, &kept).or_else(|_| std::fs::copy(&this, &kept).map(drop)).map_err(failed)?;
+    Ok(kept)
+}
+
+fn program_in(folder: &Path) -> PathBuf {
+    folder.join("commonscloud")
+}
+
 /// Proxies do not lead to a cluster on this machine, and Go programs would ask them.
 const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
 
 /// Starts `commonscloud node supervise` in a session of its own, without namespaces.
 pub(super) fn start(plan: &Plan) -> Result<ProcessId, LaunchError> {
     let path = write(plan)?;
-    let this = std::env::current_exe().map_err(LaunchError::This)?;
     let mut command = Command::new("setsid");
-    command.arg(this).args(["node", "supervise", "--plan"]).arg(&path);
+    command.arg(program_in(&plan.folder)).args(["node", "supervise", "--plan"]).arg(&path);
     spawn(command, &plan.folder)
 }
 
@@ -48,11 +62,10 @@ pub(super) fn start(plan: &Plan) -> Result<ProcessId, LaunchError> {
 /// of the pid namespace; when it ends, all in it end.
 pub(super) fn start_node(plan: &Plan) -> Result<ProcessId, LaunchError> {
     let path = write(plan)?;
-    let this = std::env::current_exe().map_err(LaunchError::This)?;
     let mut command = Command::new("setsid");
     command
         .args(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--"])
-        .arg(this)
+        .arg(program_in(&plan.folder))
         .args(["node", "init", "--plan"])
         .arg(&path)
         .env("PATH", path_with_system_folders());
@@ -77,7 +90,11 @@ fn spawn(mut command: Command, folder: &Path) -> Result<ProcessId, LaunchError> 
     let log = super::plan::log(folder, "supervisor");
     let failed = |source| LaunchError::State(StateError::file(&log)(source));
     std::fs::create_dir_all(folder.join("logs")).map_err(failed)?;
-    let output = File::options().create(true).append(true).open(&log).map_err(|source| LaunchError::State(StateError::file(&log)(source)))?;
+    let output = File::options()
+        .create(true)
+        .append(true)
+        .open(&log)
+        .map_err(|source| LaunchError::State(StateError::file(&log)(source)))?;
     for proxy in PROXIES {
         command.env_remove(proxy);
     }

@@ -14,7 +14,9 @@ pub struct ClusterName(String);
 
 /// A name that no cluster can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} cannot name a cluster: use at most 30 of a-z, 0-9 and hyphens, beginning with a letter and not ending in a hyphen")]
+#[error(
+    "{0:?} cannot name a cluster: use at most 30 of a-z, 0-9 and hyphens, beginning with a letter and not ending in a hyphen"
+)]
 pub struct InvalidName(String);
 
 /// The name used when none is given; its services lie directly below `commonscloud.test`.
@@ -28,11 +30,7 @@ impl ClusterName {
 
     /// The domain below which this cluster's services answer.
     pub fn base_domain(&self) -> String {
-        if self.0 == DEFAULT_NAME {
-            "commonscloud.test".to_owned()
-        } else {
-            format!("{}.commonscloud.test", self.0)
-        }
+        if self.0 == DEFAULT_NAME { "commonscloud.test".to_owned() } else { format!("{}.commonscloud.test", self.0) }
     }
 }
 

@@ -30,9 +30,7 @@ pub(super) fn free_ports() -> std::io::Result<Vec<u16>> {
 
 /// Where the control plane of a cluster with these ports listens.
 pub(super) fn addresses(ports: &[u16]) -> Addresses {
-    let local = |index: usize| {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, ports.get(index).copied().unwrap_or_default()))
-    };
+    let local = |index: usize| SocketAddr::from((Ipv4Addr::LOCALHOST, ports.get(index).copied().unwrap_or_default()));
     Addresses {
         api_server: local(0),
         etcd: local(1),

@@ -93,7 +93,12 @@ async fn create(client: &Client, claim: &PersistentVolumeClaim, size: &Quantity)
 }
 
 /// Grows the volume first and then says so on the claim, as the resizer and the kubelet do.
-async fn grow(client: &Client, claim: &PersistentVolumeClaim, volume: &str, wanted: &Quantity) -> Result<(), kube::Error> {
+async fn grow(
+    client: &Client,
+    claim: &PersistentVolumeClaim,
+    volume: &str,
+    wanted: &Quantity,
+) -> Result<(), kube::Error> {
     let capacity = |map: Option<BTreeMap<String, Quantity>>| map.and_then(|map| map.get("storage").cloned());
     let status = claim.status.clone().unwrap_or_default();
     let bound = status.phase.as_deref() == Some("Bound");

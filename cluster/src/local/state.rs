@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::NodeKind;
 use super::name::ClusterName;
 use super::processes::ProcessId;
-use super::NodeKind;
 use crate::folders;
 
 /// How many clusters can exist side by side: the addresses 10.89.N.0/24 are theirs.

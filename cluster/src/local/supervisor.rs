@@ -53,15 +53,18 @@ pub(super) async fn run(plan: Plan) -> Result<(), StateError> {
     std::fs::create_dir_all(&logs).map_err(StateError::file(&logs))?;
     let processes = plan.processes.iter();
     let report = Report {
-        processes: processes.map(|process| ProcessReport { name: process.name.clone(), ..Default::default() }).collect(),
+        processes: processes
+            .map(|process| ProcessReport { name: process.name.clone(), ..Default::default() })
+            .collect(),
     };
     let path = report_path(&plan.folder);
     state::write_whole(&path, &report)?;
     let reporter = Reporter { report: Arc::new(Mutex::new(report)), path };
     let (ready, _) = watch::channel(Vec::<String>::new());
-    let lives = plan.processes.into_iter().map(|process| {
-        live(process, plan.folder.clone(), plan.node.is_none(), ready.clone(), reporter.clone())
-    });
+    let lives = plan
+        .processes
+        .into_iter()
+        .map(|process| live(process, plan.folder.clone(), plan.node.is_none(), ready.clone(), reporter.clone()));
     futures::future::join_all(lives).await;
     Ok(())
 }
@@ -95,7 +98,12 @@ async fn live(process: Process, folder: PathBuf, tie: bool, ready: watch::Sender
 }
 
 /// Waits for the process to end, and on the way tells the others when it becomes ready.
-async fn until_exit(process: &Process, child: &mut Child, ready: &watch::Sender<Vec<String>>, reporter: &Reporter) -> String {
+async fn until_exit(
+    process: &Process,
+    child: &mut Child,
+    ready: &watch::Sender<Vec<String>>,
+    reporter: &Reporter,
+) -> String {
     let announce = async {
         while !is_ready(&process.ready).await {
             tokio::time::sleep(ASK).await;

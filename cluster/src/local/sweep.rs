@@ -79,7 +79,8 @@ fn left_over(name: &ClusterName, folder: &Path) -> Vec<String> {
     if !left.is_empty() {
         return left;
     }
-    if let Some(link) = state::read(folder).map(|state| network::link(state.index)).filter(|link| network::exists(link)) {
+    if let Some(link) = state::read(folder).map(|state| network::link(state.index)).filter(|link| network::exists(link))
+    {
         network::remove(&link);
         left.push(format!("link {link}"));
     }

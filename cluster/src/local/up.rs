@@ -18,7 +18,7 @@ use crate::progress::Progress;
 use crate::{apply, images, packages, tools};
 
 /// How long a cluster may take from its first process to Ready nodes.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// How often its report is read.
 const ASK: Duration = Duration::from_millis(50);
 /// A process that ended this often is said to fail, and not waited for any longer.
@@ -145,7 +145,7 @@ async fn simulated_up(options: &UpOptions, room: &Room, progress: &Progress) -> 
     Authority::create(folder, "ingress-ca")?;
     link_kubectl(folder, &kubernetes)?;
     let mut processes = control_plane::processes(folder, &kubernetes, &etcd, &addresses, &credentials, &admin)?;
-    let this = std::env::current_exe().map_err(LaunchError::This)?;
+    let this = launch::keep_program(folder)?;
     processes.extend(simulated::processes(&kwok, &this, &admin, &state.ports));
     let plan = Plan { folder: folder.to_path_buf(), node: None, processes };
     let supervisor = launch::start(&plan)?;
@@ -164,19 +164,18 @@ async fn simulated_up(options: &UpOptions, room: &Room, progress: &Progress) -> 
 
 /// Records what is going to be made, before anything is.
 pub(super) fn claim(options: &UpOptions, room: &Room, ports: Vec<u16>) -> Result<State, StateError> {
-    let state = State {
-        name: options.name.clone(),
-        node: options.node,
-        index: 0,
-        ports,
-        supervisor: None,
-        complete: false,
-    };
+    let state =
+        State { name: options.name.clone(), node: options.node, index: 0, ports, supervisor: None, complete: false };
     room.claim(state, |index| real::network::exists(&real::network::link(index)))
 }
 
 /// Writes the administrator's kubeconfig.
-pub(super) fn administrator(folder: &Path, credentials: &Credentials, name: &ClusterName, server: &str) -> Result<PathBuf, PkiError> {
+pub(super) fn administrator(
+    folder: &Path,
+    credentials: &Credentials,
+    name: &ClusterName,
+    server: &str,
+) -> Result<PathBuf, PkiError> {
     let subject = Subject::member("administrator", "system:masters");
     let pair = credentials.authority.issue("admin", &subject, &[])?;
     let path = folder.join("kubeconfig");

@@ -1,4 +1,4 @@
-//! What routes, names and guards: kube-proxy, Cilium and CoreDNS.
+//! What routes, names and guards: kube-proxy, Cilium and `CoreDNS`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -92,7 +92,7 @@ pub(in crate::local) fn cilium(cilium: &Tool, cluster: &ClusterName, pods: &str,
     off.iter().fold(process, |process, name| process.flag(name, false))
 }
 
-/// CoreDNS on the node's address: the cluster's names, and `*.base_domain` as the node itself.
+/// `CoreDNS` on the node's address: the cluster's names, and `*.base_domain` as the node itself.
 ///
 /// # Errors
 /// When its file cannot be written below `folder`.

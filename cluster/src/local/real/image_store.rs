@@ -32,7 +32,8 @@ pub(in crate::local) async fn import(folder: &Path, node: i32, tars: &[PathBuf])
     }
     futures::future::try_join_all(new.iter().map(|tar| import_one(node, tar))).await?;
     known.extend(new);
-    state::write_whole(&record, &known).map_err(|error: StateError| ImportError { tar: record, message: error.to_string() })
+    state::write_whole(&record, &known)
+        .map_err(|error: StateError| ImportError { tar: record, message: error.to_string() })
 }
 
 async fn import_one(node: i32, tar: &Path) -> Result<(), ImportError> {

@@ -18,7 +18,9 @@ use crate::local::plan::Plan;
 pub(in crate::local) fn run(plan: &Plan, path: &Path) -> io::Result<()> {
     let Some(node) = &plan.node else { return Err(io::Error::other("this plan has no node")) };
     if std::process::id() != 1 {
-        return Err(io::Error::other("`node init` is for `cluster up` alone: it must be the first process of its namespace"));
+        return Err(io::Error::other(
+            "`node init` is for `cluster up` alone: it must be the first process of its namespace",
+        ));
     }
     cgroups::join(&node.name)?;
     mounts::furnish(&node.folder)?;

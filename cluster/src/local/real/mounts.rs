@@ -60,8 +60,7 @@ fn cover(covered: &Path, folder: &Path) -> io::Result<()> {
     let (upper, work) = (folder.join("covers").join(&name), folder.join("covers").join(format!("{name}.work")));
     std::fs::create_dir_all(&upper)?;
     std::fs::create_dir_all(&work)?;
-    let options =
-        format!("lowerdir={},upperdir={},workdir={}", covered.display(), upper.display(), work.display());
+    let options = format!("lowerdir={},upperdir={},workdir={}", covered.display(), upper.display(), work.display());
     fresh("overlay", &covered.to_string_lossy(), &options)
 }
 

@@ -10,7 +10,7 @@ use super::containers::{Kubelet, containerd, kubelet};
 use super::{Furnishing, cgroups, image_store, network, objects, storage};
 use crate::images::{self, BuiltImage};
 use crate::local::control_plane::{self, API_SERVER, Credentials};
-use crate::local::launch::{self, LaunchError};
+use crate::local::launch;
 use crate::local::pki::{Authority, Pair, Subject};
 use crate::local::plan::{Plan, Process};
 use crate::local::state::{Room, State, StateError};
@@ -129,8 +129,7 @@ fn processes(
         authority: &credentials.authority.files.certificate,
     };
     let kubernetes = &ingredients.kubernetes;
-    let mut all =
-        control_plane::processes(folder, kubernetes, &ingredients.etcd, &addresses, credentials, admin)?;
+    let mut all = control_plane::processes(folder, kubernetes, &ingredients.etcd, &addresses, credentials, admin)?;
     all.push(containerd(&node, &ingredients.cilium).map_err(&written)?);
     all.push(cilium(&ingredients.cilium, &state.name, &addresses.pods, &user("cilium", "cilium")?));
     let proxy = user("kube-proxy", "system:kube-proxy")?;
@@ -139,7 +138,7 @@ fn processes(
     let (domain, kubeconfig) = (state.name.base_domain(), user("coredns", "coredns")?);
     all.push(coredns(&node, &ingredients.coredns, address, &domain, &kubeconfig).map_err(&written)?);
     all.extend(storage::processes(
-        &std::env::current_exe().map_err(LaunchError::This)?,
+        &launch::keep_program(folder)?,
         &ingredients.provisioner,
         &ingredients.resizer,
         &state.name,
