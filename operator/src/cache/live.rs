@@ -1,10 +1,11 @@
 //! An object as the API server has it, in canonical form.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, TypeMeta};
 use serde_json::Value;
 
 use crate::canonical::canonicalize;
+use crate::kinds;
 
 /// An object as the API server has it, in canonical form and without its managed fields.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ impl Live {
         if let Some(annotations) = &mut object.metadata.annotations {
             annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
         }
+        // In lists, items of built-in kinds come without them.
+        object.types = kinds::resource(kind).map(|resource| TypeMeta { api_version: resource.api_version, kind: resource.kind });
         let metadata = object.metadata.clone();
         let mut value = serde_json::to_value(object).unwrap_or_default();
         canonicalize(&mut value);

@@ -241,13 +241,6 @@ impl Caches {
 }
 
 fn as_live(kind: &str, object: &impl Serialize) -> Option<Arc<Live>> {
-    let mut value = serde_json::to_value(object).ok()?;
-    // Built-in types leave their kind to the URL.
-    if let Some(fields) = value.as_object_mut() {
-        let resource = kinds::resource(kind)?;
-        fields.insert("kind".to_owned(), kind.into());
-        fields.insert("apiVersion".to_owned(), resource.api_version.into());
-    }
-    let object: DynamicObject = serde_json::from_value(value).ok()?;
+    let object: DynamicObject = serde_json::to_value(object).and_then(serde_json::from_value).ok()?;
     Some(Arc::new(Live::of(kind, object)))
 }
