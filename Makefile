@@ -20,7 +20,7 @@ lint: ## Formatting and clippy, warnings refused
 	@.ci/lint
 
 crds: ## Write crds/ and what the chart has of them and of the RBAC from the Rust types
-	@$(COMMONSCLOUD) crds .
+	@$(COMMONSCLOUD) crds crds --chart charts/commonscloud
 
 images: ## Build the OCI images that the demo and the tests use
 	@$(COMMONSCLOUD) images build

@@ -1,9 +1,11 @@
 //! `commonscloud`: the administrator's tool. One file per subcommand.
 
 mod cluster;
+mod crds;
 mod demo;
 mod images;
 mod node;
+mod template;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -23,8 +25,10 @@ struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Cluster(cluster::Arguments),
+    Crds(crds::Arguments),
     Demo(demo::Arguments),
     Images(images::Arguments),
+    Template(template::Arguments),
     #[command(hide = true)]
     Node(node::Arguments),
 }
@@ -49,8 +53,10 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Cluster(arguments) => cluster::run(arguments).await,
+        Command::Crds(arguments) => crds::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Images(arguments) => images::run(arguments).await,
+        Command::Template(arguments) => template::run(arguments),
         Command::Node(arguments) => node::run(arguments).await,
     }
 }

@@ -69,7 +69,8 @@ async fn build(source: &Path) -> Result<PathBuf, Failure> {
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
-    program.ok_or_else(|| format!("building {PROGRAM} failed: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
+    program
+        .ok_or_else(|| format!("building {PROGRAM} failed: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
 }
 
 /// The administrator's kubeconfig with a token of the chart's service account in the place of the

@@ -10,7 +10,12 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 /// Applies `examples/` and `examples/templates/`.
-pub(super) async fn apply(client: &Client, cluster: &Cluster, source: &Path, progress: &Progress) -> Result<(), Failure> {
+pub(super) async fn apply(
+    client: &Client,
+    cluster: &Cluster,
+    source: &Path,
+    progress: &Progress,
+) -> Result<(), Failure> {
     let phase = progress.phase("apply examples/");
     let examples = source.join("examples");
     let mut objects = manifests::read(&examples)?;

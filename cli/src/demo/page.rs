@@ -43,8 +43,11 @@ pub(super) fn trust(authority: &Path) -> Result<TlsConnector, Failure> {
 /// same host.
 pub(super) async fn fetch(connector: &TlsConnector, address: IpAddr, url: &str) -> Result<Page, Failure> {
     let rest = url.strip_prefix("https://").ok_or_else(|| format!("{url}: not an https address"))?;
-    let (host, path) = rest.split_once('/').map_or((rest, String::from("/")), |(host, path)| (host, format!("/{path}")));
-    tokio::time::timeout(PATIENCE, follow(connector, address, host, path)).await.map_err(|_| format!("{url}: no answer"))?
+    let (host, path) =
+        rest.split_once('/').map_or((rest, String::from("/")), |(host, path)| (host, format!("/{path}")));
+    tokio::time::timeout(PATIENCE, follow(connector, address, host, path))
+        .await
+        .map_err(|_| format!("{url}: no answer"))?
 }
 
 async fn follow(connector: &TlsConnector, address: IpAddr, host: &str, mut path: String) -> Result<Page, Failure> {

@@ -111,8 +111,10 @@ fn mebibytes(bytes: u64) -> String {
 /// A quantity such as `5Gi`, in bytes.
 fn bytes(quantity: &str) -> Option<u64> {
     let units = [("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
-    let (digits, shift) =
-        units.iter().find_map(|(unit, shift)| quantity.strip_suffix(unit).map(|digits| (digits, *shift))).unwrap_or((quantity, 0));
+    let (digits, shift) = units
+        .iter()
+        .find_map(|(unit, shift)| quantity.strip_suffix(unit).map(|digits| (digits, *shift)))
+        .unwrap_or((quantity, 0));
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 

@@ -73,7 +73,8 @@ pub(super) async fn list(client: &Client, kind: &str) -> Result<Vec<DynamicObjec
 /// What condition `Ready` says of the present generation.
 pub(super) fn health(object: &DynamicObject) -> Health {
     let status = &object.data["status"];
-    let not_ready = |reason: &str, message: &str| Health::NotReady { reason: reason.to_owned(), message: message.to_owned() };
+    let not_ready =
+        |reason: &str, message: &str| Health::NotReady { reason: reason.to_owned(), message: message.to_owned() };
     if status["observedGeneration"].as_i64() != object.metadata.generation {
         return not_ready("Pending", "the operator has not looked at it yet");
     }

@@ -63,7 +63,12 @@ pub(super) async fn file_system(cluster: &Cluster, service: &Service, mount: &Mo
 }
 
 /// Writes one file of 1 % more than the quota, takes it away, and says how the writing ended.
-pub(super) async fn overfill(cluster: &Cluster, service: &Service, mount: &Mount, quota: u64) -> Result<String, String> {
+pub(super) async fn overfill(
+    cluster: &Cluster,
+    service: &Service,
+    mount: &Mount,
+    quota: u64,
+) -> Result<String, String> {
     let mebibytes = (quota + quota / 100).div_ceil(1 << 20);
     let script = format!(
         "dd if=/dev/zero of={0}/.past-the-quota bs=1M count={mebibytes} 2>&1 | head -n 1; rm -f {0}/.past-the-quota",
