@@ -1,6 +1,7 @@
 //! The machine's own Debian package sources: no mirror is written down in this repository.
 
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use super::namespace::checked;
 use super::Error;
@@ -21,8 +22,18 @@ pub(super) struct Sources {
 const FORMAT: &str = "$(ORIGIN) $(RELEASE) $(COMPONENT) $(REPO_URI)";
 
 impl Sources {
-    /// Asks apt. Refreshes its lists once when it has none yet.
+    /// What apt says, asked once by this process: apt takes a second to answer.
     pub(super) fn of_this_machine() -> Result<Self, Error> {
+        static KNOWN: Mutex<Option<Sources>> = Mutex::new(None);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sources) = &*known {
+            return Ok(sources.clone());
+        }
+        Ok(known.insert(Self::ask()?).clone())
+    }
+
+    /// Asks apt. Refreshes its lists once when it has none yet.
+    fn ask() -> Result<Self, Error> {
         let suite = codename(&std::fs::read_to_string("/etc/os-release").unwrap_or_default());
         let mut found = Self::parse(&suite, &index_targets()?);
         if found.is_none() {

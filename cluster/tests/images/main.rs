@@ -1,0 +1,44 @@
+//! Starts what the images hold, in namespaces and without a container engine. Needs root.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod container;
+mod http;
+mod nextcloud;
+mod pause;
+mod postgres;
+mod radicale;
+mod redis;
+mod unpack;
+mod whiteouts;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use commonscloud_cluster::Progress;
+use commonscloud_cluster::images::{self, BuiltImage};
+
+/// Whether this machine can run these tests. In CI none may be left out.
+fn can_run() -> bool {
+    if nix::unistd::geteuid().is_root() {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "the images are tested as root");
+    eprintln!("left out: the images are tested as root");
+    false
+}
+
+/// Builds an image of this repository, once for all tests.
+fn image(name: &str) -> &'static BuiltImage {
+    static BUILT: OnceLock<Vec<BuiltImage>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        build(&["pause", "postgres", "redis", "radicale", "nextcloud"], &source)
+    });
+    built.iter().find(|image| image.name == name).unwrap()
+}
+
+fn build(names: &[&str], source: &Path) -> Vec<BuiltImage> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(images::build(names, source, &Progress::silent())).unwrap()
+}
