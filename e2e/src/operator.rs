@@ -74,6 +74,8 @@ impl HostOperator {
         let output = std::fs::File::options().create(true).append(true).open(log)?;
         let child = Command::new(&cluster.programs.operator)
             .args(["run", "--namespace", NAMESPACE, "--service-account", SERVICE_ACCOUNT, "--log-format", "human"])
+            // Nothing runs in simulated pods: there is no page and no kubelet to ask.
+            .args(["--no-reachability", "--no-usage"])
             .arg("--listen")
             .arg(format!("127.0.0.1:{port}"))
             .env("KUBECONFIG", kubeconfig)

@@ -1,6 +1,7 @@
 //! The tier `node`: a real node, as root, the operator as a pod from the chart with the chart's own
 //! rights, applications answering over TLS from volumes that enforce their quota.
 
+mod broken;
 mod calendar;
 mod exact_quota;
 mod kept_data;

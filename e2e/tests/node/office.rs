@@ -56,7 +56,7 @@ async fn file_survives(node: Arc<Node>) -> Outcome {
     ensure_eq!(sha256(&again.await?), sha256(&bytes), "sha256 after the pods were deleted");
 
     let db = node.pod(name, "office", "db").await?;
-    let sql = "select size from oc_filecache where path = 'memoria.bin'";
+    let sql = "select size from oc_filecache where path = 'files/memoria.bin'";
     let row = psql(&node, name, &db, sql).await?;
     ensure_eq!(row, "1048576", "the file's row in PostgreSQL");
     strangers_are_refused(&node, name, &path).await

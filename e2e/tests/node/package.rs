@@ -44,16 +44,28 @@ pub fn copy(mut package: ServiceTemplate, name: &str) -> Outcome<ServiceTemplate
     Ok(package)
 }
 
-/// Replaces a text that stands in the manifests exactly `times` times.
+/// Replaces a text that stands in the package's manifests and files exactly `times` times.
 ///
 /// # Errors
 /// When it stands there more or less often: then the package has changed, and what is taken away
 /// here may not be the guard any more.
 pub fn replace(package: &mut ServiceTemplate, times: usize, text: &str, by: &str) -> Outcome {
-    let found: usize = package.spec.manifests.iter().map(|manifest| manifest.template.matches(text).count()).sum();
-    ensure!(found == times, "{text:?} stands {found} times in the manifests, not {times}");
-    for manifest in &mut package.spec.manifests {
-        manifest.template = manifest.template.replace(text, by);
+    let manifests = package.spec.manifests.iter_mut().map(|manifest| &mut manifest.template);
+    let files = package.spec.files.iter_mut().map(|file| &mut file.content);
+    let texts: Vec<&mut String> = manifests.chain(files).collect();
+    let found: usize = texts.iter().map(|whole| whole.matches(text).count()).sum();
+    ensure!(found == times, "{text:?} stands {found} times in the package, not {times}");
+    for whole in texts {
+        *whole = whole.replace(text, by);
     }
     Ok(())
+}
+
+/// Gives every generated key a value with a quotation mark in it.
+pub fn quote_secrets(package: &mut ServiceTemplate) {
+    for key in package.spec.secrets.iter_mut().flat_map(|secret| &mut secret.keys) {
+        if key.length.take().is_some() {
+            key.value = Some("it's o'clock".to_owned());
+        }
+    }
 }

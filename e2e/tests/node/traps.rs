@@ -1,12 +1,156 @@
-//! Traps.
+//! The traps of the upstream image: the package withstands them, and a copy of it without the guard
+//! does not become Ready.
 
 use std::sync::Arc;
 
 use commonscloud_e2e::suite::Scenario;
+use commonscloud_e2e::{Outcome, ensure};
+use commonscloud_operator::api::ServiceTemplate;
 
+use crate::broken::Trial;
+use crate::package::{office_copy, quote_secrets, replace};
 use crate::tier::Node;
 
 pub fn scenarios() -> Vec<Scenario<Node>> {
-    let _: Option<Arc<Node>> = None;
-    Vec::new()
+    vec![
+        Scenario::new(
+            "the office withstands a killed installation, quotation marks in secrets and a late database",
+            all_at_once,
+        ),
+        Scenario::new(
+            "without its guard, an installation killed after the version file was written never ends",
+            killed_installation,
+        ),
+        Scenario::new("without its guard, a wrong Host header keeps the probes from passing", wrong_host),
+        Scenario::new("without its guard, a quotation mark in a secret stops the database", quoted_secret),
+        Scenario::new("without its guard, a database 15 s late stops the installation", late_database),
+        Scenario::new("without its guard, an unwritable session file stops the application", session_file),
+    ]
+}
+
+/// The first run of the init step dies as soon as the version file is on the volume.
+fn kill_after_version_file(package: &mut ServiceTemplate) -> Outcome {
+    let killed = r#"if [ ! -e /data/.killed-once ]; then
+    : >/data/.killed-once
+    NEXTCLOUD_UPDATE=1 /entrypoint.sh true &
+    until [ -e "$html/version.php" ]; do sleep 0.1; done
+    kill -9 $!
+    # With its first process the whole container is killed.
+    kill -9 $$
+    exit 137
+fi
+NEXTCLOUD_UPDATE=1 /entrypoint.sh true
+"#;
+    replace(package, 1, "NEXTCLOUD_UPDATE=1 /entrypoint.sh true\n", killed)
+}
+
+/// The database begins 15 s late, and answers the init step only 15 s after that began, so that
+/// a later try of the kubelet's meets the same.
+fn late_by_15_seconds(package: &mut ServiceTemplate) -> Outcome {
+    replace(package, 1, "set -eu\ncd /var/lib/postgresql/data\n", "set -eu\nsleep 15\ncd /var/lib/postgresql/data\n")?;
+    let late = "late_until=$(($(date +%s) + 15))\nsql() {\n    [ \"$(date +%s)\" -ge \"$late_until\" ] || return 1\n";
+    replace(package, 1, "\nsql() {\n", &format!("\n{late}"))
+}
+
+async fn all_at_once(node: Arc<Node>) -> Outcome {
+    let mut package = office_copy(&node, "withstands")?;
+    kill_after_version_file(&mut package)?;
+    late_by_15_seconds(&mut package)?;
+    quote_secrets(&mut package);
+    let trial = Trial::begin(&node, &package).await?;
+    trial.becomes_ready().await?;
+    let restarts = trial.restarts("app", "prepare").await?;
+    ensure!(
+        restarts == 1,
+        "the init step ran {} times, not twice: the late database is to be waited for",
+        restarts + 1
+    );
+    let host = node.host(trial.name(), "site");
+    let admin = node.administrator(trial.name(), "site").await?;
+    ensure!(admin.password.contains('\''), "no quotation mark in {:?}", admin.password);
+    let path = crate::office::dav(&admin, "prova.txt");
+    node.ingress.put(&host, &path, &admin, b"hola".to_vec()).await?;
+    let page = String::from_utf8(node.ingress.get(&host, "/status.php", None).await?)?;
+    ensure!(page.contains("\"installed\":true") && page.contains("\"maintenance\":false"), "{page}");
+    trial.end().await
+}
+
+async fn killed_installation(node: Arc<Node>) -> Outcome {
+    let mut package = office_copy(&node, "killed")?;
+    kill_after_version_file(&mut package)?;
+    replace(&mut package, 1, "\nbegin_or_begin_again\n", "\n")?;
+    let trial = Trial::begin(&node, &package).await?;
+    // Killed once, and given up at least once more.
+    let tried_again = async || {
+        let restarts = trial.restarts("app", "prepare").await?;
+        ensure!(restarts >= 2, "prepare began again {restarts} times");
+        Ok(())
+    };
+    trial.does_not_become_ready(&["prepare"], tried_again).await
+}
+
+async fn wrong_host(node: Arc<Node>) -> Outcome {
+    let mut package = office_copy(&node, "wrong-host")?;
+    let header = "              httpHeaders:\n                - {name: Host, value: {{ hostname }}}\n";
+    replace(&mut package, 2, header, "")?;
+    let trial = Trial::begin(&node, &package).await?;
+    let refused = async || {
+        let words = [
+            "get",
+            "events",
+            "-n",
+            trial.name(),
+            "--field-selector=reason=Unhealthy",
+            "-o",
+            "jsonpath={.items[*].message}",
+        ];
+        let events = node.cluster.kubectl.ok(&words).await?;
+        ensure!(events.contains("statuscode: 400"), "{events}");
+        Ok(())
+    };
+    trial.does_not_become_ready(&["app"], refused).await
+}
+
+async fn quoted_secret(node: Arc<Node>) -> Outcome {
+    let mut package = office_copy(&node, "quoted")?;
+    quote_secrets(&mut package);
+    replace(&mut package, 1, "<<'SQL'\n\\getenv password NEXTCLOUD_PASSWORD\n", "<<SQL\n")?;
+    replace(&mut package, 1, ":'password'", "'$NEXTCLOUD_PASSWORD'")?;
+    let trial = Trial::begin(&node, &package).await?;
+    let stopped = async || {
+        let restarts = trial.restarts("db", "postgres").await?;
+        ensure!(restarts >= 1, "the database did not stop");
+        Ok(())
+    };
+    trial.does_not_become_ready(&["db"], stopped).await
+}
+
+async fn late_database(node: Arc<Node>) -> Outcome {
+    let mut package = office_copy(&node, "late")?;
+    late_by_15_seconds(&mut package)?;
+    replace(&mut package, 1, "\nwait_for_database\n", "\n")?;
+    let trial = Trial::begin(&node, &package).await?;
+    let tried_again = async || {
+        ensure!(
+            node.pods(trial.name(), "site", "db").await?.iter().any(crate::office::is_ready),
+            "the database is not up yet"
+        );
+        let restarts = trial.restarts("app", "prepare").await?;
+        ensure!(restarts >= 3, "prepare began again {restarts} times");
+        Ok(())
+    };
+    trial.does_not_become_ready(&["prepare"], tried_again).await
+}
+
+async fn session_file(node: Arc<Node>) -> Outcome {
+    let mut package = office_copy(&node, "session")?;
+    let mount = "            - {name: session, mountPath: /usr/local/etc/php/conf.d/redis-session.ini, subPath: redis-session.ini}\n";
+    replace(&mut package, 1, mount, "")?;
+    let trial = Trial::begin(&node, &package).await?;
+    let stopped = async || {
+        let restarts = trial.restarts("app", "nextcloud").await?;
+        ensure!(restarts >= 2, "the application began again {restarts} times");
+        Ok(())
+    };
+    trial.does_not_become_ready(&["nextcloud"], stopped).await
 }
