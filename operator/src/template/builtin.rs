@@ -48,6 +48,7 @@ fn read(files: &Files) -> Result<ServiceTemplate, DirectoryError> {
         let found = files.0.iter().find(|(known, _)| *known == name);
         found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| DirectoryError::Content {
             file: name.to_owned(),
+            line: None,
             message: "is not compiled in; add it to PACKAGES".to_owned(),
         })
     };

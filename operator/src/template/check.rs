@@ -9,6 +9,7 @@ use super::fault::Fault;
 use super::kinds::{self, AllowedKind};
 use super::network;
 use super::object::RenderedObject;
+use super::place::{line_of, line_of_field, line_of_text};
 use super::pods;
 use super::typed;
 use crate::api::{Manifest, marks};
@@ -28,7 +29,7 @@ pub(super) struct Place {
 pub(super) fn identify(plan: &Plan, manifest: &Manifest, document: &Value) -> Result<Place, Fault> {
     let fault = |message: String| {
         let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
-        Fault::manifest(&manifest.name, line_of(manifest, &[&format!("kind: {kind}")]), message)
+        Fault::manifest(&manifest.name, line_of(&manifest.template, &[&format!("kind: {kind}")]), message)
     };
     let text = |path: &str| document.pointer(path).and_then(Value::as_str);
     let (Some(kind), Some(name)) = (text("/kind"), text("/metadata/name")) else {
@@ -75,7 +76,7 @@ pub(super) fn complete(plan: &Plan, manifest: &Manifest, objects: &[RenderedObje
     for declared in &manifest.objects {
         let name = format!("{}-{}", plan.instance.name, declared.name);
         let count = objects.iter().filter(|object| object.kind == declared.kind && object.name == name).count();
-        let line = line_of(manifest, &[&format!("kind: {}", declared.kind), &format!("-{}\"", declared.name)]);
+        let line = line_of(&manifest.template, &[&format!("kind: {}", declared.kind), &format!("-{}\"", declared.name)]);
         match count {
             0 if !declared.optional => {
                 faults.push(Fault::manifest(&manifest.name, line, format!("does not render {} {name}, which its `objects` declare; mark it optional if some parameters leave it out", declared.kind)));
@@ -96,14 +97,16 @@ pub(super) fn object(plan: &Plan, manifest: &Manifest, object: &RenderedObject) 
     problems.extend(selectors(plan, object));
     problems.extend(network::problems(plan, object));
     problems.extend(pods::problems(plan, object));
-    let declared = object.name.strip_prefix(plan.instance.name.as_str()).unwrap_or_default();
+    let declared = object.name.strip_prefix(&format!("{}-", plan.instance.name)).unwrap_or_default();
+    let line = |problem: &Problem| match problem.value.as_deref() {
+        Some(value) => line_of_text(manifest, &object.kind, declared, value),
+        None => line_of_field(manifest, &object.kind, declared, &problem.field),
+    };
     problems
         .into_iter()
         .map(|problem| {
-            let last = problem.field.rsplit(['.', ']']).find(|part| !part.is_empty()).unwrap_or_default().to_owned();
-            let kind = format!("kind: {}", object.kind);
-            let line = line_of(manifest, &[&kind, &format!("{declared}\""), &last]);
-            Fault::manifest(&manifest.name, line, format!("{} {}: {}: {}", object.kind, object.name, problem.field, problem.message))
+            let message = format!("{} {}: {}: {}", object.kind, object.name, problem.field, problem.message);
+            Fault::manifest(&manifest.name, line(&problem), message)
         })
         .collect()
 }
@@ -113,11 +116,13 @@ pub(super) fn object(plan: &Plan, manifest: &Manifest, object: &RenderedObject) 
 pub(super) struct Problem {
     pub(super) field: String,
     pub(super) message: String,
+    /// The value that is wrong, where only it is known and not its field.
+    pub(super) value: Option<String>,
 }
 
 impl Problem {
     pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), message: message.into(), value: None }
     }
 }
 
@@ -184,21 +189,6 @@ pub(super) fn secret_references(value: &Value, found: &mut BTreeSet<String>) {
 
 fn allowed_names() -> String {
     kinds::allowed_kinds().iter().map(|kind| kind.kind).collect::<Vec<_>>().join(", ")
-}
-
-/// The line of the template that has the last of these texts that can be found, each searched for
-/// from where the one before it was: first the object, then the field.
-pub(super) fn line_of(manifest: &Manifest, texts: &[&str]) -> Option<usize> {
-    let lines: Vec<&str> = manifest.template.lines().collect();
-    let mut found = None;
-    for text in texts.iter().filter(|text| !text.is_empty()) {
-        let from = found.unwrap_or(0);
-        match lines.iter().skip(from).position(|line| line.contains(text)) {
-            Some(at) => found = Some(from + at),
-            None => break,
-        }
-    }
-    found.map(|line| line + 1)
 }
 
 /// The values of a map of plain texts, such as labels.

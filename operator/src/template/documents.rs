@@ -7,11 +7,32 @@ use super::fault::Fault;
 /// How deep a rendered object may nest.
 const DEEPEST: usize = 48;
 
+/// Why a text cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    /// The line of the text, counted from 1, where known.
+    pub(super) line: Option<usize>,
+    /// What is wrong.
+    pub(super) message: String,
+}
+
 /// The documents of a rendered manifest; empty ones are skipped.
 ///
 /// # Errors
-/// What is no YAML, is ambiguous (a key given twice, an anchor, a tag), or nests too deep.
+/// As [`read`]; the message shows the rendered line.
 pub(super) fn parse(manifest: &str, text: &str) -> Result<Vec<Value>, Fault> {
+    read(text).map_err(|error| {
+        let line = error.line.and_then(|line| text.lines().nth(line.checked_sub(1)?));
+        let shown = line.map(|line| format!(": {:?}", line.trim().chars().take(80).collect::<String>()));
+        Fault::manifest(manifest, None, format!("renders to text that is no YAML: {}{}", error.message, shown.unwrap_or_default()))
+    })
+}
+
+/// The documents of a text; empty ones are skipped.
+///
+/// # Errors
+/// What is no YAML, is ambiguous (a key given twice, an anchor, a tag), or nests too deep.
+pub(super) fn read(text: &str) -> Result<Vec<Value>, Unreadable> {
     let options = serde_yaml::options! {
         budget: budget(),
         merge_keys: serde_yaml::MergeKeyPolicy::Error,
@@ -21,13 +42,9 @@ pub(super) fn parse(manifest: &str, text: &str) -> Result<Vec<Value>, Fault> {
         reject_unsupported_tags: true,
         with_snippet: false,
     };
-    serde_yaml::from_multiple_with_options::<Value>(text, options).map_err(|error| {
-        let shown = error.location().and_then(|location| {
-            let line = usize::try_from(location.line()).ok()?;
-            let content = text.lines().nth(line.checked_sub(1)?)?;
-            Some(format!(" in the rendered line {line}, {:?}", content.trim().chars().take(80).collect::<String>()))
-        });
-        Fault::manifest(manifest, None, format!("renders to text that is no YAML: {error}{}", shown.unwrap_or_default()))
+    serde_yaml::from_multiple_with_options::<Value>(text, options).map_err(|error| Unreadable {
+        line: error.location().and_then(|location| usize::try_from(location.line()).ok()),
+        message: error.to_string().replace(", set DuplicateKeyPolicy in Options if acceptable", ""),
     })
 }
 

@@ -12,7 +12,8 @@
 //! | `context` | what manifests know |
 //! | `documents`, `typed` | rendered text, read as strictly as the API server does |
 //! | `check`, `network`, `pods`, `pod_security` | what a rendered object must keep to |
-//! | `directory`, `builtin`, `lint` | packages from folders, those compiled in, faults by file and line |
+//! | `directory`, `builtin` | packages from folders, those compiled in |
+//! | `lint`, `place` | faults by file and line |
 //!
 //! In a manifest `{{ value }}` prints a text in quotes, `{{ value | json_encode }}` anything else
 //! (numbers, lists, maps), and `{{ "pre-" ~ value }}` a text made of parts. It knows:
@@ -43,10 +44,12 @@ mod documents;
 mod engine;
 mod fault;
 mod kinds;
+mod lint;
 mod network;
 mod object;
 mod package;
 mod parameters;
+mod place;
 mod pod_security;
 mod pods;
 mod render;
@@ -58,6 +61,7 @@ pub use builtin::builtin;
 pub use directory::{DirectoryError, load_directory};
 pub use fault::{Fault, PackageError, RenderError};
 pub use kinds::{AllowedKind, allowed_kinds};
+pub use lint::{Finding, lint};
 pub use object::{ObjectSet, RenderedObject};
 pub use package::{DeclaredChild, Package, PackageVolume};
 pub use parameters::ParameterError;

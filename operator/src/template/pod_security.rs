@@ -53,15 +53,16 @@ pub(super) fn pod(pod: &Value, field: &str) -> Vec<Problem> {
 /// What one container must keep to. `excepted`: the package lists it, so *baseline* is enough.
 pub(super) fn container(pod: &Value, container: &Value, field: &str, excepted: bool) -> Vec<Problem> {
     let context = container.get("securityContext");
+    let mut problems = Vec::new();
+    if items(container, "/ports").iter().any(|port| port.get("hostPort").is_some()) {
+        problems.push(Problem::new(format!("{field}.ports.hostPort"), "not allowed by Pod Security baseline"));
+    }
     let field = format!("{field}.securityContext");
-    let mut problems = context_rules(context, &field);
+    problems.extend(context_rules(context, &field));
     let added = context.map_or(&[][..], |context| items(context, "/capabilities/add"));
     let may_add: &[&str] = if excepted { &BASELINE_CAPABILITIES } else { &["NET_BIND_SERVICE"] };
     if added.iter().any(|capability| !capability.as_str().is_some_and(|name| may_add.contains(&name))) {
         problems.push(Problem::new(format!("{field}.capabilities.add"), format!("may add {}", may_add.join(", "))));
-    }
-    if items(container, "/ports").iter().any(|port| port.get("hostPort").is_some()) {
-        problems.push(Problem::new(format!("{field}.hostPort"), "not allowed by Pod Security baseline"));
     }
     if !excepted {
         problems.extend(restricted(pod, context, &field));

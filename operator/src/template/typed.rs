@@ -35,12 +35,18 @@ fn as_type<K: DeserializeOwned + Serialize>(value: &Value) -> Result<(), Problem
 /// # Errors
 /// The first field that is unknown or of another type.
 pub(super) fn read<K: DeserializeOwned + Serialize>(value: &Value) -> Result<K, Problem> {
-    let typed: K = serde_json::from_value(value.clone()).map_err(|error| Problem::new("spec", format!("a field has the wrong type: {error}")))?;
+    let typed: K = serde_json::from_value(value.clone()).map_err(|error| wrong_type(&error.to_string()))?;
     let known = serde_json::to_value(&typed).map_err(|error| Problem::new("spec", error.to_string()))?;
     match unknown_field(value, &known, "") {
         Some(field) => Err(Problem::new(field, "no such field in this kind")),
         None => Ok(typed),
     }
+}
+
+/// serde names the value and not its field.
+fn wrong_type(error: &str) -> Problem {
+    let value = error.split(['"', '`']).nth(1).map(str::to_owned);
+    Problem { value, ..Problem::new("spec", format!("a field has the wrong type: {error}")) }
 }
 
 /// The first path of `value` that reading and writing it as its type lost.

@@ -6,7 +6,9 @@ use super::*;
 use crate::api::ServiceTemplate;
 use crate::template::sample::{self, Surroundings};
 
+mod hostile;
 mod packages;
+mod rules;
 
 /// The folder of the whole source.
 fn source(path: &str) -> PathBuf {
