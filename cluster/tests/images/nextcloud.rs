@@ -203,6 +203,9 @@ fn occ_manages_people_settings_and_upgrades() {
         assert_eq!(office.occ(&provider).0, 0);
     }
     assert!(!office.occ(&["user_oidc:provider", "sso"]).1.contains("ecret"));
+    let delete = ["user_oidc:provider:delete", "--force", "sso"];
+    assert_eq!([office.occ(&delete).0, office.occ(&delete).0], [0, 1]);
+    assert!(office.occ(&["list"]).1.contains("maintenance:data-fingerprint\n"));
 
     let version = office.application.path("/usr/src/nextcloud/version.php");
     let text = std::fs::read_to_string(&version).unwrap();

@@ -6,7 +6,7 @@ namespace StandIn;
 use Throwable;
 
 /**
- * Finds the command `a:b` in commands/a-b.php, which returns a function of the instance and the
+ * Finds the command `a:b` in commands/a.b.php, which returns a function of the instance and the
  * input that prints its result and returns its exit code (none: 0).
  */
 final class Console
@@ -81,7 +81,7 @@ final class Console
 
     private static function file(string $name): string
     {
-        return __DIR__ . '/commands/' . str_replace(':', '-', $name) . '.php';
+        return __DIR__ . '/commands/' . str_replace(':', '.', $name) . '.php';
     }
 
     private static function complain(string $line): void
