@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{labels, name, object};
-use crate::api::{Entity, SubjectKind};
+use crate::api::{Entity, SubjectKind, marks};
 use crate::gather::OPERATOR_BINDING;
 use crate::template::RenderedObject;
 
@@ -26,6 +26,8 @@ pub fn namespace(entity: &Entity) -> Value {
         ("pod-security.kubernetes.io/enforce", "baseline"),
         ("pod-security.kubernetes.io/warn", "restricted"),
         ("pod-security.kubernetes.io/audit", "restricted"),
+        // Admission checks the tiers of hand-written Dedicated resources by it.
+        (marks::TARIFF, entity.spec.tariff.as_str()),
     ] {
         labels.insert(key.to_owned(), Value::from(value));
     }
