@@ -1,9 +1,10 @@
 //! One kind's objects as the watch last saw them, with our own writes on top.
 //!
 //! A write's answer is put here at once, so that the next pass does not repeat it while the watch
-//! still lags; an older version that arrives later is ignored.
+//! still lags; an older version that arrives later is ignored, and so is the answer to a write
+//! that arrives after the watch has said that the object is gone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -33,6 +34,9 @@ impl Identity {
     }
 }
 
+/// How many deleted objects are remembered, so that a late answer does not bring them back.
+const REMEMBERED: usize = 4096;
+
 /// What a version that arrived did to the store.
 #[derive(Debug)]
 pub enum Outcome<T> {
@@ -52,8 +56,29 @@ struct Entry<T> {
 
 struct Inner<T> {
     objects: BTreeMap<String, HashMap<String, Entry<T>>>,
+    gone: Gone,
     round: u64,
     complete: bool,
+}
+
+/// The uids of the objects that were deleted last.
+#[derive(Default)]
+struct Gone {
+    uids: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Gone {
+    fn remember(&mut self, uid: &str) {
+        if self.uids.insert(uid.to_owned()) {
+            self.order.push_back(uid.to_owned());
+        }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.uids.remove(&oldest);
+        }
+    }
 }
 
 /// The objects of one kind. Cloning shares it.
@@ -69,7 +94,7 @@ impl<T> Clone for Store<T> {
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
-        Self { inner: Arc::new(RwLock::new(Inner { objects: BTreeMap::new(), round: 0, complete: false })) }
+        Self { inner: Arc::new(RwLock::new(Inner { objects: BTreeMap::new(), gone: Gone::default(), round: 0, complete: false })) }
     }
 }
 
@@ -113,9 +138,12 @@ impl<T> Store<T> {
         self.len() == 0
     }
 
-    /// Takes a version of an object in, unless a newer one is known.
+    /// Takes a version of an object in, unless a newer one is known or it is gone.
     pub fn put(&self, identity: &Identity, value: T) -> Outcome<T> {
         let mut inner = self.write();
+        if inner.gone.uids.contains(&identity.uid) {
+            return Outcome::Known;
+        }
         let round = inner.round;
         let names = inner.objects.entry(identity.namespace.clone()).or_default();
         if let Some(known) = names.get_mut(&identity.name)
@@ -130,9 +158,10 @@ impl<T> Store<T> {
         Outcome::Changed(names.insert(identity.name.clone(), entry).map(|old| old.value))
     }
 
-    /// Takes an object out, unless another one has its name by now.
+    /// Takes an object out for ever; another one that has its name by now stays.
     pub fn remove(&self, identity: &Identity) -> Option<Arc<T>> {
         let mut inner = self.write();
+        inner.gone.remember(&identity.uid);
         let names = inner.objects.get_mut(&identity.namespace)?;
         if names.get(&identity.name)?.uid != identity.uid {
             return None;
@@ -194,6 +223,15 @@ mod tests {
         assert!(matches!(store.put(&again, "new"), Outcome::Changed(Some(_))));
         assert!(store.remove(&identity(9)).is_none(), "the old one's late deletion");
         assert_eq!(*store.get("n", "a").unwrap(), "new");
+    }
+
+    #[test]
+    fn a_late_answer_does_not_bring_back_what_was_deleted() {
+        let store = Store::default();
+        store.put(&identity(7), "there");
+        store.remove(&identity(9));
+        assert!(matches!(store.put(&identity(8), "late answer"), Outcome::Known));
+        assert!(store.is_empty());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::apply::{Server, Target, WriteError};
 use crate::cache::{Caches, Key, Known, SecretWatches};
 use crate::entity::ServiceAccount;
 use crate::gather::Packages;
-use crate::reach::Prober;
+use crate::reachability::Reachability;
 use crate::usage::Usages;
 
 /// What every controller has at hand.
@@ -26,7 +26,7 @@ pub struct Context {
     /// The watches of Secrets' names.
     pub secrets: SecretWatches,
     /// Asks services for their page; none when told not to.
-    pub prober: Option<Prober>,
+    pub reachability: Option<Reachability>,
     /// What the kubelets say of volumes; none when told not to ask.
     pub usages: Option<Usages>,
     /// Who the operator is.

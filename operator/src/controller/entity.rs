@@ -181,6 +181,7 @@ fn future(namespace: &str, asked: &Asked<'_>) -> Instance {
         generation: 0,
         finalizers: Vec::new(),
         leaving: false,
+        made_by: None,
         spec: asked.instance.clone(),
         template: asked.template.to_owned(),
         parameters: asked.parameters.clone(),

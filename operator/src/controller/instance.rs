@@ -8,8 +8,9 @@ use crate::apply::{Applied, Trouble, WriteError, apply};
 use crate::cache::{Caches, Key, Store};
 use crate::compare::{Change, compare_data, compare_objects};
 use crate::gather;
+use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
-use crate::resolve::{Facts, Instance, Resolved, resolve};
+use crate::resolve::{Facts, Instance, Refusal, Resolved, resolve};
 use crate::template::render;
 use crate::usage::Known;
 
@@ -55,7 +56,8 @@ pub async fn reconcile<D: Cached>(context: &Context, key: &Key) -> Result<Next, 
     match decide(context.caches(), &instance, &facts) {
         Ok((resolved, changes)) => carry_out(context, key, &instance, &facts, &resolved, &changes).await,
         // They are on their way; what was reported is still the best that is known.
-        Err(Obstacle::SecretsUnknown) => Ok(Next::Wait),
+        // The same holds while the Entity is about to repair or dismiss what it made.
+        Err(Obstacle::SecretsUnknown | Obstacle::Refused(Refusal::EntityDiffers { .. })) => Ok(Next::Wait),
         Err(obstacle) => {
             let status = refused(&instance, &obstacle.verdict(), context.now());
             context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
@@ -125,16 +127,19 @@ fn is_too_early(context: &Context, key: &Key, applied: &Applied) -> bool {
 /// What the service answers; it is asked from the moment its pods are ready. What was reported
 /// holds until the first answer, so that a restart of the operator is no news.
 fn reach(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved, children: &Children) -> Reach {
-    let (Some(prober), Some(health)) = (&context.prober, resolved.plan.package.health()) else { return Reach::NotAsked };
+    let (Some(reachability), Some(health)) = (&context.reachability, resolved.plan.package.health()) else { return Reach::NotAsked };
     if children.problem().is_some() {
-        prober.forget(key);
+        reachability.want(key, None);
         return Reach::Unknown;
     }
+    reachability.want(key, Some(target(&resolved.plan, health, &children.objects)));
     let reported = instance.status.conditions.iter().find(|c| c.type_ == ConditionType::Reachable.as_str());
-    match (prober.ask(key, crate::reach::target(&resolved.plan, health, &children.objects)), reported) {
-        (Reach::Unknown, Some(condition)) if condition.status == "True" => Reach::Answers,
-        (Reach::Unknown, Some(condition)) if condition.status == "False" => Reach::Fails(condition.message.clone()),
-        (answer, _) => answer,
+    match (reachability.answer(key), reported) {
+        (Answer::Reachable, _) => Reach::Answers,
+        (Answer::Unreachable { reason }, _) => Reach::Fails(reason),
+        (Answer::Unknown, Some(condition)) if condition.status == "True" => Reach::Answers,
+        (Answer::Unknown, Some(condition)) if condition.status == "False" => Reach::Fails(condition.message.clone()),
+        (Answer::Unknown, _) => Reach::Unknown,
     }
 }
 
@@ -142,17 +147,17 @@ fn reach(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved,
 fn usage(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved) -> Usage {
     let Some(usages) = &context.usages else { return Usage::NotAsked };
     let Some(volume) = resolved.plan.volumes.iter().find(|volume| volume.carries_quota) else { return Usage::NotAsked };
-    let reported = || instance.status.used.as_ref().and_then(|used| used.parse().ok());
-    match usages.of(key, &key.namespace, &volume.claim, resolved.plan.quota) {
-        Known::Used(bytes) => Usage::Used(bytes),
+    let reported = instance.status.used.as_ref().and_then(|used| used.parse().ok());
+    match usages.of(key, &volume.claim) {
+        Known::Measured(measured) => Usage::Used(measured.used_since(reported)),
         Known::Nothing => Usage::Unknown,
-        Known::NotYet => reported().map_or(Usage::Unknown, Usage::Used),
+        Known::NotYet => reported.map_or(Usage::Unknown, Usage::Used),
     }
 }
 
 fn forget(context: &Context, key: &Key) {
-    if let Some(prober) = &context.prober {
-        prober.forget(key);
+    if let Some(reachability) = &context.reachability {
+        reachability.want(key, None);
     }
     if let Some(usages) = &context.usages {
         usages.forget(key);

@@ -22,6 +22,8 @@ pub struct Instance {
     pub finalizers: Vec<String>,
     /// Whether it is being deleted.
     pub leaving: bool,
+    /// The uid of the Entity that made it; none: it was written by hand.
+    pub made_by: Option<String>,
     /// What all kinds have.
     pub spec: InstanceSpec,
     /// The template's name.
@@ -47,6 +49,7 @@ impl Instance {
             generation: resource.meta().generation.unwrap_or_default(),
             finalizers: resource.finalizers().to_vec(),
             leaving: resource.meta().deletion_timestamp.is_some(),
+            made_by: resource.owner_references().iter().find(|owner| owner.kind == "Entity").map(|owner| owner.uid.clone()),
             spec: resource.instance().clone(),
             template: resource.template().to_owned(),
             parameters: resource.parameters(),

@@ -26,6 +26,7 @@ pub use sale::{Sale, sell, total};
 pub use volumes::{request, storage_class};
 
 use crate::api::{Entity, Platform, PlatformSpec, Tariff};
+use crate::entity::asked;
 use crate::plan::{Plan, PlannedEntity, PlannedSecret};
 use crate::template::Package;
 
@@ -46,6 +47,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
     let surroundings = surroundings(instance, facts)?;
     name_is_free(instance, facts)?;
     let Surroundings { entity, platform, tariff } = surroundings;
+    is_as_its_entity_says(instance, &entity)?;
     let spec = &instance.spec;
     let tariff_name = &entity.spec.tariff;
     let sale = sell(tariff_name, &tariff.spec, &instance.template, &spec.tier, spec.extra_blocks)?;
@@ -100,6 +102,17 @@ fn surroundings(instance: &Instance, facts: &Facts) -> Result<Surroundings, Refu
     let platform = facts.platform.clone().ok_or(Refusal::PlatformNotFound)?;
     let tariff = facts.tariff.clone().ok_or_else(|| Refusal::TariffNotFound(entity.spec.tariff.clone()))?;
     Ok(Surroundings { entity, platform, tariff })
+}
+
+/// What an Entity made is what it says: a hand edit must not grow a volume before it is repaired.
+fn is_as_its_entity_says(instance: &Instance, entity: &Entity) -> Result<(), Refusal> {
+    if instance.made_by.is_none() || instance.made_by != entity.metadata.uid {
+        return Ok(());
+    }
+    let reference = &instance.reference;
+    let asked = asked(entity).into_iter().find(|asked| asked.kind == reference.kind && asked.name == reference.name);
+    let same = asked.is_some_and(|asked| *asked.instance == instance.spec && asked.template == instance.template && asked.parameters == instance.parameters);
+    if same { Ok(()) } else { Err(Refusal::EntityDiffers { entity: reference.namespace.clone() }) }
 }
 
 /// A name is reserved by the data under it, over all Dedicated kinds.

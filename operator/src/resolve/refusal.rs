@@ -15,6 +15,12 @@ pub enum Refusal {
     /// The namespace belongs to no Entity.
     #[error("namespace {0} belongs to no Entity; put the resource into the namespace of its Entity")]
     NamespaceForeign(String),
+    /// It was made by its Entity, which says something else.
+    #[error("the spec is not what Entity {entity} says; edit it there, in spec.services")]
+    EntityDiffers {
+        /// The Entity.
+        entity: String,
+    },
     /// There is no Platform.
     #[error("there is no Platform named default (yet); create it")]
     PlatformNotFound,
@@ -150,6 +156,7 @@ impl Refusal {
             Self::EntityNotFound(_) => "EntityNotFound",
             Self::NamespaceNotReady(_) => "NamespaceNotReady",
             Self::NamespaceForeign(_) => "NamespaceForeign",
+            Self::EntityDiffers { .. } => "EntityDiffers",
             Self::PlatformNotFound => "PlatformNotFound",
             Self::TariffNotFound(_) => "TariffNotFound",
             Self::TemplateNotFound(_) => "TemplateNotFound",
@@ -176,6 +183,7 @@ impl Refusal {
             self,
             Self::EntityNotFound(_)
                 | Self::NamespaceNotReady(_)
+                | Self::EntityDiffers { .. }
                 | Self::PlatformNotFound
                 | Self::TariffNotFound(_)
                 | Self::TemplateNotFound(_)
