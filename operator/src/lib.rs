@@ -23,8 +23,8 @@
 //! | [`report`] | the status: what was applied, what it waits for, why |
 //! | [`run`] | the operator as a program
 //! | [`controller`] | who calls the steps, when, for which kind |
-//! | [`reach`], [`usage`] | whether a service answers; how full its volume is |
-//! | [`leader`], [`metrics`], [`http`], [`https`], [`rbac`], [`kinds`] | what a program in a cluster needs |
+//! | [`reachability`], [`usage`] | whether a service answers; how full its volume is |
+//! | [`leader`], [`metrics`], [`http`], [`rbac`], [`kinds`] | what a program in a cluster needs |
 
 pub mod api;
 pub mod apply;
@@ -36,13 +36,12 @@ pub mod core;
 pub mod entity;
 pub mod gather;
 pub mod http;
-pub mod https;
 pub mod kinds;
 pub mod leader;
 pub mod metrics;
 pub mod plan;
 pub mod rbac;
-pub mod reach;
+pub mod reachability;
 pub mod report;
 pub mod resolve;
 pub mod run;

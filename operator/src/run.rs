@@ -16,13 +16,15 @@ use crate::gather::Packages;
 use crate::http;
 use crate::leader::{Candidate, Leadership};
 use crate::metrics::Metrics;
-use crate::reach::Prober;
-use crate::usage::Usages;
+use crate::reachability::Reachability;
+use crate::usage::{AccountFiles, Usages};
 
 /// How often the caches are asked whether they are complete.
 const GLANCE: Duration = Duration::from_millis(20);
 /// The Lease that operators of one cluster compete for.
 const LEASE: &str = "commonscloud-operator";
+/// How often the kubelets are asked how full volumes are.
+const MEASURING: Duration = Duration::from_secs(30);
 /// How long work in progress may take to end when the operator is stopped.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -112,7 +114,7 @@ fn context(
         server: Server::new(client.clone(), leadership, Arc::clone(metrics)),
         packages: Packages::default(),
         secrets: SecretWatches::new(client.clone(), caches.clone(), Arc::clone(listener)),
-        prober: options.reachability.then(|| Prober::new(Arc::clone(listener))),
+        reachability: options.reachability.then(|| Reachability::new(Arc::clone(listener))),
         usages: options.usage.then(|| Usages::new(Arc::clone(listener))),
         account: options.account.clone(),
         queue: Arc::clone(queue),
@@ -135,14 +137,14 @@ async fn lead(options: &Options, context: &Arc<Context>, candidate: &mut Candida
 async fn work(options: &Options, context: &Arc<Context>, metrics: &Arc<Metrics>) {
     let working = controller::work(Arc::clone(context), Arc::clone(metrics), options.concurrency);
     let probing = async {
-        match &context.prober {
-            Some(prober) => prober.run().await,
+        match &context.reachability {
+            Some(reachability) => reachability.run().await,
             None => std::future::pending().await,
         }
     };
     let measuring = async {
         match &context.usages {
-            Some(usages) => usages.run(context.server.client().clone()).await,
+            Some(usages) => usages.run(context.server.client().clone(), AccountFiles::mounted(), MEASURING).await,
             None => std::future::pending().await,
         }
     };
