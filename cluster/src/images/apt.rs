@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use super::namespace::checked;
 use super::Error;
+use super::namespace::checked;
 
 /// Where packages come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,8 @@ fn index_targets() -> Result<String, Error> {
 }
 
 fn proxy() -> Result<String, Error> {
-    let output = checked("apt-config", Command::new("apt-config").args(["--format", "%v", "dump", "Acquire::http::Proxy"]))?;
+    let output =
+        checked("apt-config", Command::new("apt-config").args(["--format", "%v", "dump", "Acquire::http::Proxy"]))?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

@@ -8,11 +8,11 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Error;
 use super::apt::Sources;
 use super::cache::Cache;
 use super::layer::{self, Layer, hex};
 use super::namespace::{self, checked};
-use super::Error;
 use crate::progress::Progress;
 
 const SCRIPT: &str = include_str!("base.sh");
@@ -71,12 +71,12 @@ fn build(folder: &Path, sources: &Sources, cache: &Cache) -> Result<(), Error> {
     needs_program("debootstrap", "debootstrap")?;
     let room = cache.room("base")?;
     let made = room.path().join("base");
-    let root = made.join("root");
+    let files = made.join("root");
     std::fs::create_dir(&made).map_err(Error::io("create", &made))?;
     let archives = cache.shared("packages")?;
     let lines = sources.lines.join("\n");
     let environment: [(&str, &OsStr); 6] = [
-        ("ROOT", root.as_os_str()),
+        ("ROOT", files.as_os_str()),
         ("ARCHIVES", archives.as_os_str()),
         ("SUITE", sources.suite.as_ref()),
         ("MIRROR", sources.mirror.as_ref()),
@@ -84,7 +84,7 @@ fn build(folder: &Path, sources: &Sources, cache: &Cache) -> Result<(), Error> {
         ("http_proxy", sources.proxy.as_ref()),
     ];
     namespace::run("the base root file system", SCRIPT, environment)?;
-    let layer = layer::write(&root, &made.join("layer.tar"), room.started())?;
+    let layer = layer::write(&files, &made.join("layer.tar"), room.started())?;
     let record = made.join("layer.json");
     let text = serde_json::to_vec(&Record { digest: layer.digest, size: layer.size })
         .map_err(|error| Error::io("write", &record)(error.into()))?;

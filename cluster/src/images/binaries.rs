@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::Error;
 use super::description::Provenance;
 use super::namespace::checked;
-use super::Error;
 use crate::progress::Progress;
 use crate::tools;
 
@@ -27,12 +27,7 @@ impl Program {
     }
 
     /// Finds or builds the program. `image` is the image's folder, `source` that of this repository.
-    pub(super) fn resolve(
-        from: &Provenance,
-        image: &Path,
-        source: &Path,
-        progress: &Progress,
-    ) -> Result<Self, Error> {
+    pub(super) fn resolve(from: &Provenance, image: &Path, source: &Path, progress: &Progress) -> Result<Self, Error> {
         match from {
             Provenance::Tool(tool) => tool_program(tool, source, progress).map(Self::File),
             Provenance::Cargo(package) => cargo_program(package, source, progress).map(Self::File),

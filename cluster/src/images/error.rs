@@ -34,7 +34,9 @@ pub enum Error {
         reason: String,
     },
     /// Images from Debian packages need mounts, chroot and package installation.
-    #[error("building images from Debian packages needs root; run it as root, or use simulated nodes, which need no images")]
+    #[error(
+        "building images from Debian packages needs root; run it as root, or use simulated nodes, which need no images"
+    )]
     NotRoot,
     /// The machine's apt knows no Debian.
     #[error("apt on this machine has no Debian package source for {suite}; add one to /etc/apt and run apt-get update")]

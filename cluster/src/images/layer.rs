@@ -1,6 +1,7 @@
 //! A folder as one OCI layer: a sorted tar, with what overlayfs removed written as whiteouts.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -46,7 +47,11 @@ pub(super) fn write(folder: &Path, file: &Path, started: SystemTime) -> Result<L
 
 /// Bytes as hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 struct LayerWriter<W: Write> {
@@ -173,7 +178,7 @@ mod tests {
     }
 
     fn later() -> SystemTime {
-        SystemTime::now() + Duration::from_secs(3600)
+        SystemTime::now() + Duration::from_hours(1)
     }
 
     #[test]
@@ -220,7 +225,7 @@ mod tests {
         let packaged = File::create(root.join("packaged")).unwrap();
         packaged.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
         std::fs::write(root.join("made"), "").unwrap();
-        let started = SystemTime::now() - Duration::from_secs(60);
+        let started = SystemTime::now() - Duration::from_mins(1);
         let layer = write(&root, &folder.path().join("layer.tar"), started).unwrap();
         let entries = entries(&layer);
         assert_eq!(entries["packaged"].2, 1_000_000);

@@ -1,18 +1,17 @@
 //! An image as a tar of an OCI layout, as `ctr images import` reads it.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
+use super::Error;
 use super::description::Description;
 use super::layer::{Layer, hex};
-use super::Error;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -24,23 +23,25 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 struct RuntimeConfig<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    exposed_ports: BTreeMap<&'a str, Empty>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    exposed_ports: Map<String, Value>,
     env: Vec<String>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     entrypoint: &'a [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     cmd: &'a [String],
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    volumes: BTreeMap<&'a str, Empty>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    volumes: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     working_dir: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_signal: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Empty {}
+/// A set, as the specification writes it: names with nothing behind them.
+fn set(names: &[String]) -> Map<String, Value> {
+    names.iter().map(|name| (name.clone(), json!({}))).collect()
+}
 
 /// Writes the image with its layers, lowest first, to `file`.
 pub(super) fn write(description: &Description, layers: &[Layer], file: &Path) -> Result<(), Error> {
@@ -77,7 +78,7 @@ struct Blob {
     size: usize,
 }
 
-fn config(description: &Description, layers: &[Layer]) -> serde_json::Value {
+fn config(description: &Description, layers: &[Layer]) -> Value {
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned();
     let mut env: Vec<String> = description.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     if !description.env.contains_key("PATH") {
@@ -85,11 +86,11 @@ fn config(description: &Description, layers: &[Layer]) -> serde_json::Value {
     }
     let runtime = RuntimeConfig {
         user: description.user.as_deref(),
-        exposed_ports: description.ports.iter().map(|port| (port.as_str(), Empty {})).collect(),
+        exposed_ports: set(&description.ports),
         env,
         entrypoint: &description.entrypoint,
         cmd: &description.cmd,
-        volumes: description.volumes.iter().map(|path| (path.as_str(), Empty {})).collect(),
+        volumes: set(&description.volumes),
         working_dir: description.working_dir.as_deref(),
         stop_signal: description.stop_signal.as_deref(),
     };
@@ -103,7 +104,7 @@ fn config(description: &Description, layers: &[Layer]) -> serde_json::Value {
     })
 }
 
-fn manifest(config: &Blob, layers: &[Layer]) -> serde_json::Value {
+fn manifest(config: &Blob, layers: &[Layer]) -> Value {
     let layers: Vec<_> = layers
         .iter()
         .map(|layer| json!({"mediaType": LAYER, "digest": format!("sha256:{}", layer.digest), "size": layer.size}))
@@ -116,7 +117,7 @@ fn manifest(config: &Blob, layers: &[Layer]) -> serde_json::Value {
     })
 }
 
-fn index(description: &Description, manifest: &Blob) -> serde_json::Value {
+fn index(description: &Description, manifest: &Blob) -> Value {
     let reference = &description.reference;
     let tag = reference.rsplit(':').next();
     json!({
@@ -143,14 +144,14 @@ fn architecture() -> &'static str {
     }
 }
 
-fn add_blob(tar: &mut Tar, value: &serde_json::Value) -> std::io::Result<Blob> {
+fn add_blob(tar: &mut Tar, value: &Value) -> std::io::Result<Blob> {
     let bytes = serde_json::to_vec(value)?;
     let digest = hex(&Sha256::digest(&bytes));
     tar.append_data(&mut header(bytes.len() as u64, 0o644), blob(&digest), &bytes[..])?;
     Ok(Blob { digest: format!("sha256:{digest}"), size: bytes.len() })
 }
 
-fn add_file(tar: &mut Tar, name: &str, value: &serde_json::Value) -> std::io::Result<()> {
+fn add_file(tar: &mut Tar, name: &str, value: &Value) -> std::io::Result<()> {
     let bytes = serde_json::to_vec(value)?;
     tar.append_data(&mut header(bytes.len() as u64, 0o644), name, &bytes[..])
 }
@@ -169,11 +170,11 @@ fn header(size: u64, mode: u32) -> Header {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{BTreeMap, HashMap};
     use std::io::Read;
 
     use super::*;
-    use crate::images::{layer, Origin};
+    use crate::images::{Origin, layer};
 
     fn description() -> Description {
         Description {
@@ -216,11 +217,11 @@ mod tests {
         read(&file)
     }
 
-    fn json(files: &HashMap<String, Vec<u8>>, name: &str) -> serde_json::Value {
+    fn json(files: &HashMap<String, Vec<u8>>, name: &str) -> Value {
         serde_json::from_slice(&files[name]).unwrap()
     }
 
-    fn followed(files: &HashMap<String, Vec<u8>>, digest: &serde_json::Value) -> serde_json::Value {
+    fn followed(files: &HashMap<String, Vec<u8>>, digest: &Value) -> Value {
         json(files, &blob(digest.as_str().unwrap().strip_prefix("sha256:").unwrap()))
     }
 

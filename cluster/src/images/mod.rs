@@ -71,11 +71,8 @@ pub fn names(source: &Path) -> Result<Vec<String>, Error> {
 /// with its last lines of output.
 pub async fn build(names: &[&str], source: &Path, progress: &Progress) -> Result<Vec<BuiltImage>, Error> {
     let source = source.to_path_buf();
-    let names: Vec<String> = if names.is_empty() {
-        self::names(&source)?
-    } else {
-        names.iter().map(ToString::to_string).collect()
-    };
+    let names: Vec<String> =
+        if names.is_empty() { self::names(&source)? } else { names.iter().map(ToString::to_string).collect() };
     let progress = progress.clone();
     tokio::task::spawn_blocking(move || {
         let cache = Cache::open()?;

@@ -5,25 +5,19 @@ use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::Error;
 use super::base::Base;
 use super::cache::Cache;
 use super::namespace;
 use super::recipe::Recipe;
-use super::Error;
 
 const SCRIPT: &str = include_str!("overlay.sh");
 
 /// Builds in `room` and returns the upper folder. `stage` holds the files to copy over the packages.
-pub(super) fn build(
-    recipe: &Recipe,
-    base: &Base,
-    cache: &Cache,
-    stage: &Path,
-    room: &Path,
-) -> Result<PathBuf, Error> {
+pub(super) fn build(recipe: &Recipe, base: &Base, cache: &Cache, stage: &Path, room: &Path) -> Result<PathBuf, Error> {
     let upper = folder(room, "upper")?;
     let work = folder(room, "work")?;
-    let root = folder(room, "root")?;
+    let merged = folder(room, "root")?;
     let (archives, lists) = (cache.shared("packages")?, cache.shared("lists")?);
     let script = recipe.description.script.as_ref().map(|script| recipe.folder.join(script));
     let packages = recipe.description.packages.join(" ");
@@ -33,7 +27,7 @@ pub(super) fn build(
         ("BASE", base.root.as_os_str()),
         ("UPPER", upper.as_os_str()),
         ("WORK", work.as_os_str()),
-        ("ROOT", root.as_os_str()),
+        ("ROOT", merged.as_os_str()),
         ("ARCHIVES", archives.as_os_str()),
         ("LISTS", lists.as_os_str()),
         ("STAGE", stage.as_os_str()),

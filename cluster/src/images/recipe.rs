@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
 
+use super::Error;
 use super::apt::Sources;
 use super::base;
 use super::binaries::Program;
 use super::description::{Description, Origin};
 use super::layer::hex;
-use super::Error;
 use crate::progress::Progress;
 
 /// Raised when the way images are made changes, so that the cached ones are made again.
@@ -60,7 +60,8 @@ impl Recipe {
         }
         for (program, to) in &self.programs {
             let target = stage.join(to.strip_prefix("/").unwrap_or(to));
-            for parent in target.ancestors().skip(1).filter(|parent| !parent.exists()).collect::<Vec<_>>().iter().rev() {
+            for parent in target.ancestors().skip(1).filter(|parent| !parent.exists()).collect::<Vec<_>>().iter().rev()
+            {
                 create_folder(parent)?;
             }
             program.install(&target)?;

@@ -171,7 +171,13 @@ impl<'a> Container<'a> {
 
     fn command(&self, command: &[&str]) -> Command {
         let mut start = Command::new("setpriv");
-        start.args(["--pdeathsig", "KILL", "nsenter", &format!("--net={}", self.pod.network()), &self.mount_namespace()]);
+        start.args([
+            "--pdeathsig",
+            "KILL",
+            "nsenter",
+            &format!("--net={}", self.pod.network()),
+            &self.mount_namespace(),
+        ]);
         start.args(["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-ec"]);
         start.args([START, "sh"]).arg(self.folder.path().join("root")).arg(self.user).args(command);
         start.env_clear().envs(self.environment.iter().cloned());
@@ -210,7 +216,7 @@ impl Drop for Running {
 
 /// Waits until `condition` holds.
 pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     while !condition() {
         assert!(Instant::now() < end, "after 60 s still not: {what}");
         std::thread::sleep(Duration::from_millis(50));

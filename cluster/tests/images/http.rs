@@ -34,9 +34,8 @@ impl Request<'_> {
     /// Nothing when the server does not answer.
     pub(crate) fn send(&self, port: u16) -> Option<Answer> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-        let login = self.login.map_or(String::new(), |login| {
-            format!("Authorization: Basic {}\r\n", base64(login.as_bytes()))
-        });
+        let login =
+            self.login.map_or(String::new(), |login| format!("Authorization: Basic {}\r\n", base64(login.as_bytes())));
         let head = format!(
             "{} {} HTTP/1.0\r\nHost: {}\r\n{login}Content-Length: {}\r\n\r\n",
             self.method,

@@ -82,7 +82,7 @@ fn bytes(count: usize) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes).iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 #[test]
@@ -198,7 +198,8 @@ fn occ_manages_people_settings_and_upgrades() {
     assert_eq!(office.occ(&["user_oidc:provider", "sso"]).0, 1, "the app is not there yet");
     assert_eq!(office.occ(&["app:install", "user_oidc"]).0, 0);
     office.application.write("/secrets/oidc", "s'ecret\n");
-    let provider = ["user_oidc:provider", "sso", "-c", "office", "--clientsecret-file=/secrets/oidc", "-d", "https://sso.test/x"];
+    let provider =
+        ["user_oidc:provider", "sso", "-c", "office", "--clientsecret-file=/secrets/oidc", "-d", "https://sso.test/x"];
     for _ in 0..2 {
         assert_eq!(office.occ(&provider).0, 0);
     }

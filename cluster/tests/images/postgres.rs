@@ -32,7 +32,8 @@ fn postgres_makes_its_cluster_once_and_keeps_it_over_a_power_cut() {
     }
     let pod = Pod::new();
     let postgres = postgres(&pod);
-    postgres.write("/docker-entrypoint-initdb.d/1.sql", "create table seen (what text); insert into seen values ('sql');");
+    postgres
+        .write("/docker-entrypoint-initdb.d/1.sql", "create table seen (what text); insert into seen values ('sql');");
     postgres.write("/docker-entrypoint-initdb.d/2.sh", "psql -U nextcloud -c \"insert into seen values ('sh')\"");
     let server = postgres.start(&["docker-entrypoint.sh", "postgres", "-c", "max_connections=17"]);
     until_it_answers(&postgres);

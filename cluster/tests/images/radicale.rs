@@ -27,9 +27,8 @@ fn radicale_keeps_an_event_of_a_person_whose_password_has_an_apostrophe() {
     let (code, printed) = radicale.run(&["htpasswd", "-cbB", "/tmp/users", "anna", "o'clock"]);
     assert_eq!(code, 0, "{printed}");
     let server = radicale.start(&["radicale", "--config", "/etc/radicale/config"]);
-    let send = |method, path, login, body| {
-        pod.inside(|| Request { method, path, host: "localhost", login, body }.send(5232))
-    };
+    let send =
+        |method, path, login, body| pod.inside(|| Request { method, path, host: "localhost", login, body }.send(5232));
     until("Radicale answers", || send("GET", "/.web/", None, b"").is_some_and(|answer| answer.status == 200));
     let login = Some("anna:o'clock");
     assert_eq!(send("PUT", "/anna/work/1.ics", None, EVENT).unwrap().status, 401);
