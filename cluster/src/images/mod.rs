@@ -24,7 +24,9 @@ mod overlay;
 mod recipe;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use futures::future::try_join_all;
 use serde::Serialize;
 
 use crate::progress::Progress;
@@ -63,23 +65,23 @@ pub fn names(source: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Builds the named images of `source` (all of them when `names` is empty), one after another. What
-/// the cache holds already is not built again.
+/// Builds the named images of `source` (all of them when `names` is empty), side by side as far as
+/// they let each other. What the cache holds already is not built again.
 ///
 /// # Errors
 /// The first image that cannot be built: what is missing on this machine, or the step that failed
 /// with its last lines of output.
 pub async fn build(names: &[&str], source: &Path, progress: &Progress) -> Result<Vec<BuiltImage>, Error> {
-    let source = source.to_path_buf();
     let names: Vec<String> =
-        if names.is_empty() { self::names(&source)? } else { names.iter().map(ToString::to_string).collect() };
-    let progress = progress.clone();
-    tokio::task::spawn_blocking(move || {
-        let cache = Cache::open()?;
-        names.iter().map(|name| build_one(name, &source, &cache, &progress)).collect()
-    })
-    .await
-    .map_err(|_| Error::Interrupted)?
+        if names.is_empty() { self::names(source)? } else { names.iter().map(ToString::to_string).collect() };
+    let cache = Arc::new(Cache::open()?);
+    let builds = names.into_iter().map(|name| {
+        let (source, progress, cache) = (source.to_path_buf(), progress.clone(), Arc::clone(&cache));
+        let build = tokio::task::spawn_blocking(move || build_one(&name, &source, &cache, &progress));
+        async { build.await.map_err(|_| Error::Interrupted)? }
+    });
+    // Collected first: all of them start, whichever is waited for.
+    try_join_all(builds.collect::<Vec<_>>()).await
 }
 
 fn build_one(name: &str, source: &Path, cache: &Cache, progress: &Progress) -> Result<BuiltImage, Error> {
