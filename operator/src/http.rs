@@ -47,7 +47,8 @@ fn readiness(awaited: &[&str]) -> Response<Full<Bytes>> {
     if awaited.is_empty() {
         return text(StatusCode::OK, "ok\n".to_owned());
     }
-    let message = format!("no list yet of: {} (are the CRDs and the operator's roles installed?)\n", awaited.join(", "));
+    let message =
+        format!("no list yet of: {} (are the CRDs and the operator's roles installed?)\n", awaited.join(", "));
     text(StatusCode::SERVICE_UNAVAILABLE, message)
 }
 

@@ -35,7 +35,8 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("commonscloud");
         let reconciles = Family::default();
         let errors = Family::default();
-        let durations = Family::new_with_constructor((|| Histogram::new(exponential_buckets(0.001, 2.0, 14))) as fn() -> Histogram);
+        let durations =
+            Family::new_with_constructor((|| Histogram::new(exponential_buckets(0.001, 2.0, 14))) as fn() -> Histogram);
         let writes = Family::default();
         let refused_writes = Family::default();
         registry.register("reconciles", "Looks at a resource", reconciles.clone());

@@ -33,8 +33,22 @@ fn operator() -> Value {
         rule(GROUP, &["entities"], &["get", "list", "watch", "patch"]),
         rule(GROUP, &dedicated, &["get", "list", "watch", "create", "patch", "delete"]),
         rule(GROUP, &["servicedata"], &["get", "list", "watch", "create", "patch"]),
-        rule(GROUP, &["platforms/status", "servicetemplates/status", "entities/status", "dedicatedoffices/status", "dedicatedservices/status"], &["patch"]),
-        rule(GROUP, &["entities/finalizers", "dedicatedoffices/finalizers", "dedicatedservices/finalizers"], &["update"]),
+        rule(
+            GROUP,
+            &[
+                "platforms/status",
+                "servicetemplates/status",
+                "entities/status",
+                "dedicatedoffices/status",
+                "dedicatedservices/status",
+            ],
+            &["patch"],
+        ),
+        rule(
+            GROUP,
+            &["entities/finalizers", "dedicatedoffices/finalizers", "dedicatedservices/finalizers"],
+            &["update"],
+        ),
         rule("", &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("", &["pods", "events"], &["list", "watch"]),
         rule("", &["nodes"], &["list"]),
@@ -108,7 +122,10 @@ mod tests {
         for role in roles() {
             for rule in role["rules"].as_array().unwrap() {
                 let has = |field: &str, value: &str| rule[field].as_array().unwrap().iter().any(|v| v == value);
-                if has("resources", "persistentvolumeclaims") || has("resources", "secrets") || has("resources", "servicedata") {
+                if has("resources", "persistentvolumeclaims")
+                    || has("resources", "secrets")
+                    || has("resources", "servicedata")
+                {
                     assert!(!has("verbs", "delete"), "{rule}");
                 }
                 if has("resources", "secrets") {
@@ -121,7 +138,8 @@ mod tests {
 
     #[test]
     fn binding_is_limited_to_the_two_roles_of_the_chart() {
-        let binds: Vec<Value> = rules().into_iter().filter(|r| r["verbs"].as_array().unwrap().iter().any(|v| v == "bind")).collect();
+        let binds: Vec<Value> =
+            rules().into_iter().filter(|r| r["verbs"].as_array().unwrap().iter().any(|v| v == "bind")).collect();
         assert_eq!(binds.len(), 1);
         assert_eq!(binds[0]["resourceNames"], json!(["commonscloud-tenant", "commonscloud-manager"]));
     }

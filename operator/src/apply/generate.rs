@@ -37,7 +37,13 @@ fn random(length: usize) -> Result<String, RandomError> {
     while text.len() < length {
         getrandom::fill(&mut bytes).map_err(RandomError)?;
         let missing = length - text.len();
-        text.extend(bytes.iter().filter(|byte| **byte < limit).take(missing).map(|byte| char::from(ALPHABET[usize::from(byte % 62)])));
+        text.extend(
+            bytes
+                .iter()
+                .filter(|byte| **byte < limit)
+                .take(missing)
+                .map(|byte| char::from(ALPHABET[usize::from(byte % 62)])),
+        );
     }
     Ok(text)
 }

@@ -46,7 +46,10 @@ pub async fn apply(server: &Server, known: &Known, by: &Key, changes: &[Change])
                 Err(error) => applied.failures.push(error),
             }
         }
-        let unreachable = applied.failures.iter().any(|f| matches!(f.trouble, Trouble::Passing | Trouble::NotLeading | Trouble::Forbidden));
+        let unreachable = applied
+            .failures
+            .iter()
+            .any(|f| matches!(f.trouble, Trouble::Passing | Trouble::NotLeading | Trouble::Forbidden));
         if unreachable || (of_data && !applied.failures.is_empty()) {
             break;
         }
@@ -104,14 +107,17 @@ async fn create(server: &Server, target: Target<'_>, object: &Value) -> Result<D
 fn is_ours(target: Target<'_>, object: &Value, found: &DynamicObject) -> Result<(), WriteError> {
     let labels = found.metadata.labels.clone().unwrap_or_default();
     let wanted = |key: &str| object.pointer("/metadata/labels")?.get(key)?.as_str();
-    let ours = [marks::ENTITY, marks::INSTANCE, marks::INSTANCE_KIND].iter().all(|key| labels.get(*key).map(String::as_str) == wanted(key));
+    let ours = [marks::ENTITY, marks::INSTANCE, marks::INSTANCE_KIND]
+        .iter()
+        .all(|key| labels.get(*key).map(String::as_str) == wanted(key));
     if ours {
         return Ok(());
     }
     Err(WriteError {
         trouble: Trouble::Refused,
         object: format!("{}/{}", target.kind, target.name),
-        message: "exists already and does not carry the labels of this instance; remove it or choose another name".to_owned(),
+        message: "exists already and does not carry the labels of this instance; remove it or choose another name"
+            .to_owned(),
     })
 }
 

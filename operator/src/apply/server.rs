@@ -58,7 +58,8 @@ impl Server {
     /// Typed by what the failure means.
     pub async fn apply(&self, target: Target<'_>, object: &Value) -> Answer {
         let params = PatchParams::apply(marks::OPERATOR).force();
-        self.write("apply", target, |api| async move { api.patch(target.name, &params, &Patch::Apply(object)).await }).await
+        self.write("apply", target, |api| async move { api.patch(target.name, &params, &Patch::Apply(object)).await })
+            .await
     }
 
     /// Server-side apply of the status.
@@ -67,7 +68,10 @@ impl Server {
     /// Typed by what the failure means.
     pub async fn apply_status(&self, target: Target<'_>, object: &Value) -> Answer {
         let params = PatchParams::apply(marks::OPERATOR).force();
-        self.write("status", target, |api| async move { api.patch_status(target.name, &params, &Patch::Apply(object)).await }).await
+        self.write("status", target, |api| async move {
+            api.patch_status(target.name, &params, &Patch::Apply(object)).await
+        })
+        .await
     }
 
     /// Makes an object that must not exist yet.
@@ -76,7 +80,8 @@ impl Server {
     /// [`Trouble::Exists`] when it does, and others.
     pub async fn create(&self, target: Target<'_>, object: &Value) -> Answer {
         let params = PostParams { field_manager: Some(marks::OPERATOR_CREATE.to_owned()), ..PostParams::default() };
-        let object: DynamicObject = serde_json::from_value(object.clone()).map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
+        let object: DynamicObject = serde_json::from_value(object.clone())
+            .map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
         self.write("create", target, |api| async move { api.create(&params, &object).await }).await
     }
 
@@ -86,7 +91,8 @@ impl Server {
     /// Typed by what the failure means.
     pub async fn merge(&self, target: Target<'_>, patch: &Value) -> Answer {
         let params = PatchParams { field_manager: Some(marks::OPERATOR.to_owned()), ..PatchParams::default() };
-        self.write("merge", target, |api| async move { api.patch(target.name, &params, &Patch::Merge(patch)).await }).await
+        self.write("merge", target, |api| async move { api.patch(target.name, &params, &Patch::Merge(patch)).await })
+            .await
     }
 
     /// A JSON patch; let it test the resourceVersion.
@@ -95,7 +101,8 @@ impl Server {
     /// Typed by what the failure means.
     pub async fn json_patch(&self, target: Target<'_>, operations: &Value) -> Answer {
         let params = PatchParams { field_manager: Some(marks::OPERATOR.to_owned()), ..PatchParams::default() };
-        let operations = serde_json::from_value(operations.clone()).map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
+        let operations = serde_json::from_value(operations.clone())
+            .map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
         let patch: Patch<Value> = Patch::Json(operations);
         self.write("strip", target, |api| async move { api.patch(target.name, &params, &patch).await }).await
     }
@@ -107,7 +114,8 @@ impl Server {
     pub async fn delete(&self, target: Target<'_>, uid: &str) -> Result<(), WriteError> {
         let preconditions = Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() };
         let params = DeleteParams::background().preconditions(preconditions);
-        let deleted = self.write("delete", target, |api| async move { api.delete(target.name, &params).await.map(|_| ()) }).await;
+        let deleted =
+            self.write("delete", target, |api| async move { api.delete(target.name, &params).await.map(|_| ()) }).await;
         match deleted {
             // Gone, or replaced by another object of that name.
             Err(error) if matches!(error.trouble, Trouble::Missing | Trouble::Conflict) => Ok(()),
@@ -144,7 +152,12 @@ impl Server {
         })
     }
 
-    async fn write<T: Debug, F>(&self, verb: &str, target: Target<'_>, request: impl FnOnce(Api<DynamicObject>) -> F) -> Result<T, WriteError>
+    async fn write<T: Debug, F>(
+        &self,
+        verb: &str,
+        target: Target<'_>,
+        request: impl FnOnce(Api<DynamicObject>) -> F,
+    ) -> Result<T, WriteError>
     where
         F: Future<Output = Result<T, kube::Error>>,
     {
@@ -154,7 +167,9 @@ impl Server {
         let answer = timed(target, request(self.api(target)?)).await;
         self.metrics.wrote(verb, target.kind, answer.is_ok());
         match &answer {
-            Ok(_) => tracing::debug!(verb, kind = target.kind, namespace = target.namespace, name = target.name, "wrote"),
+            Ok(_) => {
+                tracing::debug!(verb, kind = target.kind, namespace = target.namespace, name = target.name, "wrote")
+            }
             Err(error) => tracing::debug!(verb, %error, "not written"),
         }
         answer
@@ -172,6 +187,10 @@ async fn timed<T>(target: Target<'_>, request: impl Future<Output = Result<T, ku
             let (trouble, message) = classify(&error);
             Err(failed(target, trouble, message))
         }
-        Err(_) => Err(failed(target, Trouble::Passing, format!("no answer from the API server within {} s", REQUEST.as_secs()))),
+        Err(_) => Err(failed(
+            target,
+            Trouble::Passing,
+            format!("no answer from the API server within {} s", REQUEST.as_secs()),
+        )),
     }
 }

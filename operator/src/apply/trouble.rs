@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn a_policy_that_warms_up_is_no_fault_of_the_object() {
-        let warming = "ValidatingAdmissionPolicy 'tier' denied request: failed to configure policy: failed to find resource";
+        let warming =
+            "ValidatingAdmissionPolicy 'tier' denied request: failed to configure policy: failed to find resource";
         assert_eq!(trouble(422, "Invalid", warming), Trouble::Passing);
         assert_eq!(trouble(422, "Invalid", "spec.selector: field is immutable"), Trouble::Refused);
     }
@@ -96,7 +97,9 @@ mod tests {
     fn a_right_that_is_not_there_yet_passes_and_a_policy_does_not() {
         assert!(trouble(403, "Forbidden", "services is forbidden: User \"x\" cannot patch resource").passes());
         assert_eq!(trouble(403, "Forbidden", "exceeded quota: entity, requested: storage=5Gi"), Trouble::QuotaExceeded);
-        assert!(!trouble(403, "Forbidden", "ValidatingAdmissionPolicy 'x' with binding 'x' denied request: no").passes());
+        assert!(
+            !trouble(403, "Forbidden", "ValidatingAdmissionPolicy 'x' with binding 'x' denied request: no").passes()
+        );
     }
 
     #[test]

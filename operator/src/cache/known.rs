@@ -21,7 +21,8 @@ impl Known {
     /// Both the object before and the one after say whom the change concerns: a label that was
     /// taken off concerns whom it pointed to.
     pub(super) fn changed<T: Trigger>(&self, (before, after): Changed<'_, T>) {
-        let concerned: BTreeSet<_> = before.into_iter().chain(after).flat_map(|object| object.concerned(&self.caches)).collect();
+        let concerned: BTreeSet<_> =
+            before.into_iter().chain(after).flat_map(|object| object.concerned(&self.caches)).collect();
         for key in concerned {
             (self.listener)(key);
         }
@@ -67,7 +68,13 @@ impl Known {
         }
     }
 
-    fn take<K: Resource + Trigger + DeserializeOwned>(&self, by: &Key, store: &Store<K>, identity: &Identity, object: DynamicObject) {
+    fn take<K: Resource + Trigger + DeserializeOwned>(
+        &self,
+        by: &Key,
+        store: &Store<K>,
+        identity: &Identity,
+        object: DynamicObject,
+    ) {
         let typed = serde_json::to_value(object).and_then(serde_json::from_value::<K>);
         if let Ok(mut typed) = typed {
             typed.meta_mut().managed_fields = None;
@@ -78,7 +85,8 @@ impl Known {
     fn put<T: Trigger>(&self, by: &Key, store: &Store<T>, identity: &Identity, value: T) {
         let Outcome::Changed(before) = store.put(identity, value) else { return };
         let after = store.get(&identity.namespace, &identity.name);
-        let concerned: BTreeSet<_> = before.iter().chain(&after).flat_map(|object| object.concerned(&self.caches)).collect();
+        let concerned: BTreeSet<_> =
+            before.iter().chain(&after).flat_map(|object| object.concerned(&self.caches)).collect();
         for key in concerned.into_iter().filter(|key| key != by) {
             (self.listener)(key);
         }

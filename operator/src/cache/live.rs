@@ -26,7 +26,8 @@ impl Live {
             annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
         }
         // In lists, items of built-in kinds come without them.
-        object.types = kinds::resource(kind).map(|resource| TypeMeta { api_version: resource.api_version, kind: resource.kind });
+        object.types =
+            kinds::resource(kind).map(|resource| TypeMeta { api_version: resource.api_version, kind: resource.kind });
         let metadata = object.metadata.clone();
         let mut value = serde_json::to_value(object).unwrap_or_default();
         canonicalize(&mut value);

@@ -24,8 +24,8 @@ pub use store::{Identity, Outcome, Store};
 pub use triggers::{Key, Kind};
 
 use crate::api::{
-    DedicatedOffice, DedicatedService, Entity, Platform, ServiceData, ServiceTemplate,
-    ServiceTemplateRevision, Tariff, marks,
+    DedicatedOffice, DedicatedService, Entity, Platform, ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff,
+    marks,
 };
 use crate::kinds;
 use crate::template::AllowedKind;
@@ -144,16 +144,29 @@ pub async fn run(all: Vec<BoxFuture<'static, ()>>) {
 
 fn own<K>(client: &Client, store: &Store<K>, known: &Known) -> BoxFuture<'static, ()>
 where
-    K: Resource<DynamicType = ()> + triggers::Trigger + Clone + serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()>
+        + triggers::Trigger
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
 {
     let known = known.clone();
     let without_managed_fields = |mut object: K| {
         object.meta_mut().managed_fields = None;
         Some(object)
     };
-    watch::feed(Api::all(client.clone()), watcher::Config::default(), store.clone(), without_managed_fields, move |changed| {
-        known.changed(changed);
-    })
+    watch::feed(
+        Api::all(client.clone()),
+        watcher::Config::default(),
+        store.clone(),
+        without_managed_fields,
+        move |changed| {
+            known.changed(changed);
+        },
+    )
     .boxed()
 }
 
@@ -186,7 +199,8 @@ fn events(client: &Client, store: &Store<Event>, known: &Known) -> BoxFuture<'st
         Some(event)
     };
     let config = watcher::Config::default().fields("type=Warning");
-    watch::feed(Api::all(client.clone()), config, store.clone(), concerns_us, move |changed| known.changed(changed)).boxed()
+    watch::feed(Api::all(client.clone()), config, store.clone(), concerns_us, move |changed| known.changed(changed))
+        .boxed()
 }
 
 fn objects(client: &Client, kind: &'static AllowedKind, store: &Store<Live>, known: &Known) -> BoxFuture<'static, ()> {

@@ -38,6 +38,15 @@ impl SecretNames {
         })
     }
 
+    /// Takes a namespace that is not there yet as one without Secrets.
+    pub fn none_in(&self, namespace: &str) {
+        let names = Store::default();
+        names.finish_list();
+        self.with(|all| {
+            all.entry(namespace.to_owned()).or_insert(Watched { names, task: None });
+        });
+    }
+
     /// Takes our own write in at once.
     pub fn put(&self, identity: &Identity) {
         self.with(|all| {
@@ -86,7 +95,8 @@ impl SecretWatches {
         let listener = Arc::clone(&self.listener);
         let (caches, concerned) = (self.caches.clone(), namespace.to_owned());
         let keep = |secret: PartialObjectMeta<Secret>| secret.metadata.name;
-        let changed = move |_: watch::Changed<'_, String>| caches.in_entity(&concerned).into_iter().for_each(|key| listener(key));
+        let changed =
+            move |_: watch::Changed<'_, String>| caches.in_entity(&concerned).into_iter().for_each(|key| listener(key));
         let task = tokio::spawn(watch::feed(api, config, names, keep, changed));
         self.caches.secrets.with(|all| {
             if let Some(watched) = all.get_mut(namespace) {

@@ -94,7 +94,14 @@ impl<T> Clone for Store<T> {
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
-        Self { inner: Arc::new(RwLock::new(Inner { objects: BTreeMap::new(), gone: Gone::default(), round: 0, complete: false })) }
+        Self {
+            inner: Arc::new(RwLock::new(Inner {
+                objects: BTreeMap::new(),
+                gone: Gone::default(),
+                round: 0,
+                complete: false,
+            })),
+        }
     }
 }
 
@@ -120,7 +127,11 @@ impl<T> Store<T> {
     /// The objects of a namespace, in no order.
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<T>> {
         let inner = self.read();
-        inner.objects.get(namespace).map(|names| names.values().map(|e| Arc::clone(&e.value)).collect()).unwrap_or_default()
+        inner
+            .objects
+            .get(namespace)
+            .map(|names| names.values().map(|e| Arc::clone(&e.value)).collect())
+            .unwrap_or_default()
     }
 
     /// All objects, in no order.

@@ -7,8 +7,8 @@ use kube::Resource as _;
 
 use super::{Caches, Live};
 use crate::api::{
-    DedicatedOffice, DedicatedService, Entity, Platform, ServiceData, ServiceTemplate,
-    ServiceTemplateRevision, Tariff, marks,
+    DedicatedOffice, DedicatedService, Entity, Platform, ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff,
+    marks,
 };
 
 /// The kinds that have a controller.
@@ -176,7 +176,9 @@ fn instance(kind: Kind, metadata: &ObjectMeta, caches: &Caches) -> Vec<Key> {
 impl Caches {
     /// Instances that were refused because another one has their host name or name.
     pub(super) fn waiting_for_names(&self) -> Vec<Key> {
-        let waits = |conditions: &[crate::api::Condition]| conditions.iter().any(|c| matches!(c.reason.as_str(), "HostnameTaken" | "NameTaken"));
+        let waits = |conditions: &[crate::api::Condition]| {
+            conditions.iter().any(|c| matches!(c.reason.as_str(), "HostnameTaken" | "NameTaken"))
+        };
         let mut keys = Vec::new();
         for office in self.offices.all() {
             if office.status.as_ref().is_some_and(|s| waits(&s.conditions)) {
@@ -206,7 +208,8 @@ impl Trigger for DedicatedService {
 
 impl Trigger for ServiceData {
     fn concerned(&self, _: &Caches) -> Vec<Key> {
-        let instance = Kind::dedicated(&self.spec.owner.kind).map(|kind| Key::new(kind, namespace(self.meta()), name(self.meta())));
+        let instance = Kind::dedicated(&self.spec.owner.kind)
+            .map(|kind| Key::new(kind, namespace(self.meta()), name(self.meta())));
         instance.into_iter().chain([Key::entity(namespace(self.meta()))]).collect()
     }
 }
@@ -248,6 +251,10 @@ impl Trigger for Event {
         let namespace = self.involved_object.namespace.as_deref().unwrap_or_default();
         let object = self.involved_object.name.as_deref().unwrap_or_default();
         let instances = caches.instances(|n, _| n == namespace).into_iter();
-        instances.filter(|key| object == key.name || object.strip_prefix(&key.name).is_some_and(|rest| rest.starts_with('-'))).collect()
+        instances
+            .filter(|key| {
+                object == key.name || object.strip_prefix(&key.name).is_some_and(|rest| rest.starts_with('-'))
+            })
+            .collect()
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::change::{Action, Change};
-use crate::api::{DataOwner, DataSecret, DataVolume, GROUP, ServiceData, ServiceDataSpec, VERSION, VolumeAccess, marks};
+use crate::api::{
+    DataOwner, DataSecret, DataVolume, GROUP, ServiceData, ServiceDataSpec, VERSION, VolumeAccess, marks,
+};
 use crate::cache::Live;
 use crate::core::Bytes;
 use crate::kinds;
@@ -27,7 +29,9 @@ pub struct KnownData {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DataConflict {
     /// A generated Secret is gone while data made with it exists.
-    #[error("Secret {secret} is gone, and volume {claim} was made with it; restore the Secret from a backup (a new password would not open the old data)")]
+    #[error(
+        "Secret {secret} is gone, and volume {claim} was made with it; restore the Secret from a backup (a new password would not open the old data)"
+    )]
     SecretMissing {
         /// The Secret.
         secret: String,
@@ -63,7 +67,8 @@ pub fn labels(instance: &InstanceReference, template: &str) -> Map<String, Value
 /// # Errors
 /// When data exists that does not fit its record.
 pub fn compare_data(plan: &Plan, known: &KnownData) -> Result<Vec<Change>, DataConflict> {
-    let claims: Vec<&Arc<Live>> = known.volumes.iter().filter(|v| plan.volumes.iter().any(|p| p.claim == v.name())).collect();
+    let claims: Vec<&Arc<Live>> =
+        known.volumes.iter().filter(|v| plan.volumes.iter().any(|p| p.claim == v.name())).collect();
     let mut changes: Vec<Change> = record(plan, known.record.as_deref()).into_iter().collect();
     for secret in &plan.secrets {
         if known.secrets.contains(&secret.secret) {
@@ -152,7 +157,8 @@ fn record(plan: &Plan, known: Option<&ServiceData>) -> Option<Change> {
 }
 
 fn generate(plan: &Plan, planned: &PlannedSecret) -> Change {
-    let keys = plan.package.secrets().iter().find(|s| s.name == planned.name).map(|s| s.keys.clone()).unwrap_or_default();
+    let keys =
+        plan.package.secrets().iter().find(|s| s.name == planned.name).map(|s| s.keys.clone()).unwrap_or_default();
     let secret = json!({
         "apiVersion": "v1",
         "kind": kinds::SECRET.kind,

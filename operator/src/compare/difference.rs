@@ -70,7 +70,13 @@ impl Walk<'_> {
         }
     }
 
-    fn object(&mut self, path: &mut Vec<String>, pointer: &mut String, desired: &Map<String, Value>, live: &Map<String, Value>) {
+    fn object(
+        &mut self,
+        path: &mut Vec<String>,
+        pointer: &mut String,
+        desired: &Map<String, Value>,
+        live: &Map<String, Value>,
+    ) {
         for (key, wanted) in desired {
             let length = push(path, pointer, key);
             match live.get(key) {
@@ -90,7 +96,14 @@ impl Walk<'_> {
     }
 
     /// A list whose items are told apart by keys: order and other managers' items are no difference.
-    fn keyed(&mut self, path: &mut Vec<String>, pointer: &mut String, keys: &[&str], desired: &[Value], live: &[Value]) {
+    fn keyed(
+        &mut self,
+        path: &mut Vec<String>,
+        pointer: &mut String,
+        keys: &[&str],
+        desired: &[Value],
+        live: &[Value],
+    ) {
         let same = |a: &Value, b: &Value| keys.iter().all(|key| same_key(key, a.get(*key), b.get(*key)));
         for (index, wanted) in desired.iter().enumerate() {
             let at = live.iter().position(|found| same(wanted, found));

@@ -22,8 +22,17 @@ pub(super) enum Doors {
 
 /// Fields of a pod that give it more than we gave it.
 const POD_FIELDS: [&str; 11] = [
-    "initContainers", "ephemeralContainers", "volumes", "hostNetwork", "hostPID", "hostIPC",
-    "hostAliases", "hostUsers", "shareProcessNamespace", "serviceAccountName", "runtimeClassName",
+    "initContainers",
+    "ephemeralContainers",
+    "volumes",
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "hostAliases",
+    "hostUsers",
+    "shareProcessNamespace",
+    "serviceAccountName",
+    "runtimeClassName",
 ];
 /// Fields of a container that give it more than we gave it.
 const CONTAINER_FIELDS: [&str; 7] = ["env", "envFrom", "volumeMounts", "volumeDevices", "lifecycle", "command", "args"];

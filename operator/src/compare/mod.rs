@@ -6,6 +6,8 @@ mod difference;
 mod doors;
 
 #[cfg(test)]
+mod data_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -61,20 +63,28 @@ fn change(object: &RenderedObject, action: Action) -> Change {
 
 /// Instances whose names and components run together must not fight over one object.
 fn same_owner(object: &RenderedObject, live: &Live) -> Result<(), ObjectTaken> {
-    let label = |key: &str| object.value.pointer("/metadata/labels").and_then(|l| l.get(key)).and_then(Value::as_str).unwrap_or_default();
+    let label = |key: &str| {
+        object.value.pointer("/metadata/labels").and_then(|l| l.get(key)).and_then(Value::as_str).unwrap_or_default()
+    };
     let instance = (label(marks::INSTANCE_KIND), label(marks::INSTANCE));
     let holder = (live.label(marks::INSTANCE_KIND), live.label(marks::INSTANCE));
     if holder == instance || holder.1.is_empty() {
         return Ok(());
     }
-    Err(ObjectTaken { kind: object.kind.clone(), name: object.name.clone(), holder: format!("{} {}", holder.0, holder.1) })
+    Err(ObjectTaken {
+        kind: object.kind.clone(),
+        name: object.name.clone(),
+        holder: format!("{} {}", holder.0, holder.1),
+    })
 }
 
 fn repair(object: &RenderedObject, live: &Live) -> Vec<Change> {
     let (extra, wrong): (Vec<_>, Vec<_>) =
         differences(&object.kind, &object.value, &live.value).into_iter().partition(|d| d.fault == Fault::Extra);
-    let strip = (!extra.is_empty()).then(|| change(object, Action::Strip { patch: removal(&extra, live), because: extra }));
-    let apply = (!wrong.is_empty()).then(|| change(object, Action::Apply { object: object.value.clone(), because: wrong }));
+    let strip =
+        (!extra.is_empty()).then(|| change(object, Action::Strip { patch: removal(&extra, live), because: extra }));
+    let apply =
+        (!wrong.is_empty()).then(|| change(object, Action::Apply { object: object.value.clone(), because: wrong }));
     strip.into_iter().chain(apply).collect()
 }
 
@@ -87,7 +97,8 @@ fn removal(extra: &[Difference], live: &Live) -> Value {
 }
 
 fn prune(desired: &[RenderedObject], live: &Live) -> Option<Change> {
-    let wanted = desired.iter().any(|o| o.kind == live.kind && o.name == live.name() && o.namespace == live.namespace());
+    let wanted =
+        desired.iter().any(|o| o.kind == live.kind && o.name == live.name() && o.namespace == live.namespace());
     if wanted || kinds::DATA.contains(&live.kind.as_str()) || live.metadata.deletion_timestamp.is_some() {
         return None;
     }

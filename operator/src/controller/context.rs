@@ -50,7 +50,13 @@ impl Context {
     ///
     /// # Errors
     /// When the API server does not take it.
-    pub async fn report<S: Serialize + PartialEq>(&self, key: &Key, uid: &str, before: Option<&S>, status: &S) -> Result<(), WriteError> {
+    pub async fn report<S: Serialize + PartialEq>(
+        &self,
+        key: &Key,
+        uid: &str,
+        before: Option<&S>,
+        status: &S,
+    ) -> Result<(), WriteError> {
         if before == Some(status) {
             return Ok(());
         }
@@ -59,7 +65,8 @@ impl Context {
             fields.insert("namespace".to_owned(), Value::from(key.namespace.as_str()));
         }
         let kind = key.kind.as_str();
-        let object = json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "metadata": metadata, "status": status});
+        let object =
+            json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": kind, "metadata": metadata, "status": status});
         let target = Target { kind, namespace: &key.namespace, name: &key.name };
         let answer = self.server.apply_status(target, &object).await?;
         self.known.take_in(key, kind, answer);
@@ -70,7 +77,13 @@ impl Context {
     ///
     /// # Errors
     /// When the API server does not take it.
-    pub async fn set_finalizers(&self, key: &Key, uid: &str, version: &str, finalizers: &[String]) -> Result<(), WriteError> {
+    pub async fn set_finalizers(
+        &self,
+        key: &Key,
+        uid: &str,
+        version: &str,
+        finalizers: &[String],
+    ) -> Result<(), WriteError> {
         let kind = key.kind.as_str();
         let patch = json!({"metadata": {"uid": uid, "resourceVersion": version, "finalizers": finalizers}});
         let target = Target { kind, namespace: &key.namespace, name: &key.name };

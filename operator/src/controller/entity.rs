@@ -25,10 +25,14 @@ use crate::resolve::{Instance, NamespaceFacts, Sale, resolve, sell};
 #[derive(Debug, thiserror::Error)]
 pub enum Obstacle {
     /// The name belongs to the cluster.
-    #[error("metadata.name: {0} is reserved for the cluster itself or is no name; choose another, it also becomes the namespace")]
+    #[error(
+        "metadata.name: {0} is reserved for the cluster itself or is no name; choose another, it also becomes the namespace"
+    )]
     NameInvalid(String),
     /// The namespace is somebody else's.
-    #[error("namespace {0} exists and is not this Entity's; remove it, choose another name, or let an administrator label it commonscloud.coop/entity={0}")]
+    #[error(
+        "namespace {0} exists and is not this Entity's; remove it, choose another name, or let an administrator label it commonscloud.coop/entity={0}"
+    )]
     NamespaceForeign(String),
     /// The namespace is on its way out.
     #[error("namespace {0} is being deleted; waiting until it is gone")]
@@ -91,7 +95,12 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
 ///
 /// # Errors
 /// Why nothing is written.
-pub fn decide(caches: &Caches, packages: &Packages, entity: &Entity, account: &ServiceAccount) -> Result<Vec<Change>, Obstacle> {
+pub fn decide(
+    caches: &Caches,
+    packages: &Packages,
+    entity: &Entity,
+    account: &ServiceAccount,
+) -> Result<Vec<Change>, Obstacle> {
     let name = entity.name_any();
     if !is_entity_name(&name) {
         return Err(Obstacle::NameInvalid(name));
@@ -107,7 +116,9 @@ pub fn decide(caches: &Caches, packages: &Packages, entity: &Entity, account: &S
     let mut owned = caches.objects_in(&name);
     owned.extend(caches.dedicated_in(&name));
     owned.retain(|object| object.is_owned_by(&uid));
-    let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name).or_else(|| caches.dedicated(kind, namespace, name));
+    let live = |kind: &str, namespace: &str, name: &str| {
+        caches.object(kind, namespace, name).or_else(|| caches.dedicated(kind, namespace, name))
+    };
     changes.extend(compare_objects(&desired, live, &owned)?);
     Ok(changes)
 }
@@ -116,7 +127,12 @@ pub fn decide(caches: &Caches, packages: &Packages, entity: &Entity, account: &S
 fn namespace(caches: &Caches, entity: &Entity) -> Result<Option<Change>, Obstacle> {
     let name = entity.name_any();
     let mut wanted = entity::namespace(entity);
-    let change = |action| Change { kind: kinds::NAMESPACE.kind.to_owned(), namespace: String::new(), name: name.clone(), action };
+    let change = |action| Change {
+        kind: kinds::NAMESPACE.kind.to_owned(),
+        namespace: String::new(),
+        name: name.clone(),
+        action,
+    };
     let Some(found) = caches.namespaces.get("", &name) else { return Ok(Some(change(Action::Create(wanted)))) };
     if found.metadata.deletion_timestamp.is_some() {
         return Err(Obstacle::NamespaceTerminating(name));
@@ -157,7 +173,8 @@ fn needs(caches: &Caches, packages: &Packages, entity: &Entity) -> (Needs, u64) 
 /// The instances of a namespace, and those that are about to be made.
 fn instances(caches: &Caches, entity: &Entity) -> Vec<Instance> {
     let name = entity.name_any();
-    let mut instances: Vec<Instance> = caches.offices.in_namespace(&name).iter().map(|office| Instance::of(office.as_ref())).collect();
+    let mut instances: Vec<Instance> =
+        caches.offices.in_namespace(&name).iter().map(|office| Instance::of(office.as_ref())).collect();
     instances.extend(caches.services.in_namespace(&name).iter().map(|service| Instance::of(service.as_ref())));
     for asked in entity::asked(entity) {
         match instances.iter_mut().find(|i| i.reference.kind == asked.kind && i.reference.name == asked.name) {
@@ -200,7 +217,10 @@ async fn report(context: &Context, key: &Key, entity: &Entity, problem: Option<V
     let asked = entity::asked(entity);
     let services: Vec<Service> = asked.iter().map(|asked| service(caches, &key.name, asked)).collect();
     let sales: Option<Vec<Sale>> = tariff.as_ref().map(|tariff| {
-        let sale = |asked: &Asked<'_>| sell(&entity.spec.tariff, &tariff.spec, asked.template, &asked.instance.tier, asked.instance.extra_blocks).ok();
+        let sale = |asked: &Asked<'_>| {
+            sell(&entity.spec.tariff, &tariff.spec, asked.template, &asked.instance.tier, asked.instance.extra_blocks)
+                .ok()
+        };
         asked.iter().filter_map(sale).collect()
     });
     let currency = tariff.as_ref().map(|tariff| tariff.spec.currency.as_str()).unwrap_or_default();
@@ -235,8 +255,16 @@ impl Caches {
 
     /// All Dedicated resources of a namespace.
     fn dedicated_in(&self, namespace: &str) -> Vec<Arc<Live>> {
-        let offices = self.offices.in_namespace(namespace).into_iter().filter_map(|office| as_live("DedicatedOffice", office.as_ref()));
-        let services = self.services.in_namespace(namespace).into_iter().filter_map(|service| as_live("DedicatedService", service.as_ref()));
+        let offices = self
+            .offices
+            .in_namespace(namespace)
+            .into_iter()
+            .filter_map(|office| as_live("DedicatedOffice", office.as_ref()));
+        let services = self
+            .services
+            .in_namespace(namespace)
+            .into_iter()
+            .filter_map(|service| as_live("DedicatedService", service.as_ref()));
         offices.chain(services).collect()
     }
 }

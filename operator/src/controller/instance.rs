@@ -81,7 +81,14 @@ pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Re
     Ok((resolved, changes))
 }
 
-async fn carry_out(context: &Context, key: &Key, instance: &Instance, facts: &Facts, resolved: &Resolved, changes: &[Change]) -> Result<Next, WriteError> {
+async fn carry_out(
+    context: &Context,
+    key: &Key,
+    instance: &Instance,
+    facts: &Facts,
+    resolved: &Resolved,
+    changes: &[Change],
+) -> Result<Next, WriteError> {
     let applied = if instance.spec.paused || changes.is_empty() {
         Applied::default()
     } else {
@@ -120,14 +127,23 @@ async fn keep(context: &Context, key: &Key, instance: &Instance) -> Result<(), W
 
 /// A cache that lags, or a right that has no effect yet, is no news for anybody.
 fn is_too_early(context: &Context, key: &Key, applied: &Applied) -> bool {
-    let fleeting = |trouble| matches!(trouble, Trouble::Passing | Trouble::Conflict | Trouble::Forbidden | Trouble::NotLeading | Trouble::QuotaExceeded);
-    !applied.failures.is_empty() && applied.failures.iter().all(|f| fleeting(f.trouble)) && context.queue.failures(key) < PATIENCE
+    let fleeting = |trouble| {
+        matches!(
+            trouble,
+            Trouble::Passing | Trouble::Conflict | Trouble::Forbidden | Trouble::NotLeading | Trouble::QuotaExceeded
+        )
+    };
+    !applied.failures.is_empty()
+        && applied.failures.iter().all(|f| fleeting(f.trouble))
+        && context.queue.failures(key) < PATIENCE
 }
 
 /// What the service answers; it is asked from the moment its pods are ready. What was reported
 /// holds until the first answer, so that a restart of the operator is no news.
 fn reach(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved, children: &Children) -> Reach {
-    let (Some(reachability), Some(health)) = (&context.reachability, resolved.plan.package.health()) else { return Reach::NotAsked };
+    let (Some(reachability), Some(health)) = (&context.reachability, resolved.plan.package.health()) else {
+        return Reach::NotAsked;
+    };
     if children.problem().is_some() {
         reachability.want(key, None);
         return Reach::Unknown;

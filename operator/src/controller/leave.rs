@@ -121,7 +121,9 @@ async fn remove_empty_namespace(context: &Context, name: &str) -> Result<(), Wri
         Err(error) if error.trouble == Trouble::Missing => return Ok(()),
         Err(error) => return Err(error),
     };
-    if namespace.labels().get(marks::ENTITY).map(String::as_str) != Some(name) || namespace.metadata.deletion_timestamp.is_some() {
+    if namespace.labels().get(marks::ENTITY).map(String::as_str) != Some(name)
+        || namespace.metadata.deletion_timestamp.is_some()
+    {
         return Ok(());
     }
     for kind in [kinds::SERVICE_DATA.kind, kinds::VOLUME.kind].into_iter().chain(kinds::DEDICATED) {

@@ -35,7 +35,10 @@ fn verdict(caches: &Caches, platform: &Platform) -> Verdict {
     let named = spec.storage_classes.iter().map(|facts| facts.name.as_str()).chain(spec.storage_class.as_deref());
     let missing = named.into_iter().find(|class| caches.storage_classes.get("", class).is_none());
     match missing {
-        Some(class) => Verdict::Reconciling(Problem::new("StorageClassNotFound", format!("StorageClass {class} does not exist (yet)"))),
+        Some(class) => Verdict::Reconciling(Problem::new(
+            "StorageClassNotFound",
+            format!("StorageClass {class} does not exist (yet)"),
+        )),
         None => Verdict::Ready(format!("host names below {}", spec.base_domain)),
     }
 }
@@ -66,8 +69,14 @@ mod tests {
     fn a_platform_that_cannot_work_says_which_field() {
         let spec = |text: &str| serde_yaml::from_str::<PlatformSpec>(text).unwrap();
         assert_eq!(fault(&spec("baseDomain: example.org")), None);
-        assert_eq!(fault(&spec("baseDomain: example.org\nexposure: {address: ingress}")).unwrap().reason, "AddressInvalid");
-        assert_eq!(fault(&spec("baseDomain: example.org\nexposure: {caBundle: nothing}")).unwrap().reason, "CaBundleInvalid");
+        assert_eq!(
+            fault(&spec("baseDomain: example.org\nexposure: {address: ingress}")).unwrap().reason,
+            "AddressInvalid"
+        );
+        assert_eq!(
+            fault(&spec("baseDomain: example.org\nexposure: {caBundle: nothing}")).unwrap().reason,
+            "CaBundleInvalid"
+        );
         assert_eq!(fault(&spec("baseDomain: example")).unwrap().reason, "BaseDomainInvalid");
     }
 }

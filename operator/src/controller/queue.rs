@@ -43,7 +43,13 @@ pub struct Queue<K> {
 
 impl<K> Default for Queue<K> {
     fn default() -> Self {
-        let state = State { due: BTreeSet::new(), when: HashMap::new(), running: BTreeSet::new(), finished: HashMap::new(), failures: HashMap::new() };
+        let state = State {
+            due: BTreeSet::new(),
+            when: HashMap::new(),
+            running: BTreeSet::new(),
+            finished: HashMap::new(),
+            failures: HashMap::new(),
+        };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 }
@@ -146,7 +152,9 @@ impl<K: Clone + Ord + Hash> State<K> {
 }
 
 fn backoff(failures: u32) -> Duration {
-    FIRST_RETRY.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1).min(16)).unwrap_or(u32::MAX)).min(LAST_RETRY)
+    FIRST_RETRY
+        .saturating_mul(1_u32.checked_shl(failures.saturating_sub(1).min(16)).unwrap_or(u32::MAX))
+        .min(LAST_RETRY)
 }
 
 #[cfg(test)]

@@ -70,7 +70,12 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
 }
 
 /// Revisions are only ever made: their name is their content's digest.
-async fn keep_revision(context: &Context, key: &Key, template: &ServiceTemplate, revision: &str) -> Result<(), WriteError> {
+async fn keep_revision(
+    context: &Context,
+    key: &Key,
+    template: &ServiceTemplate,
+    revision: &str,
+) -> Result<(), WriteError> {
     if context.caches().revisions.get("", revision).is_some() {
         return Ok(());
     }
@@ -91,4 +96,3 @@ async fn keep_revision(context: &Context, key: &Key, template: &ServiceTemplate,
         Err(error) => Err(error),
     }
 }
-

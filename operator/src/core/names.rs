@@ -1,8 +1,15 @@
 //! Names of Entities and instances.
 
 /// Names that belong to the cluster itself.
-const RESERVED: [&str; 7] =
-    ["default", "commonscloud", "commonscloud-system", "cert-manager", "traefik", "ingress-nginx", "local-path-storage"];
+const RESERVED: [&str; 7] = [
+    "default",
+    "commonscloud",
+    "commonscloud-system",
+    "cert-manager",
+    "traefik",
+    "ingress-nginx",
+    "local-path-storage",
+];
 
 /// The longest name.
 const LENGTH: usize = 30;

@@ -39,7 +39,14 @@ fn owner(entity: &Entity) -> Value {
 }
 
 /// An object of an Entity in its namespace, canonical.
-fn object(entity: &Entity, kind: &str, api_version: &str, object_name: &str, owned: bool, rest: Value) -> RenderedObject {
+fn object(
+    entity: &Entity,
+    kind: &str,
+    api_version: &str,
+    object_name: &str,
+    owned: bool,
+    rest: Value,
+) -> RenderedObject {
     let mut metadata = json!({"namespace": name(entity), "name": object_name, "labels": labels(entity)});
     if let (true, Value::Object(fields)) = (owned, &mut metadata) {
         fields.insert("ownerReferences".to_owned(), owner(entity));

@@ -31,22 +31,32 @@ impl Needs {
 
     /// All claims together.
     pub fn storage(&self) -> Bytes {
-        self.claims.values().try_fold(Bytes::ZERO, |sum, request| sum.checked_add(*request)).unwrap_or(Bytes::new(u64::MAX))
+        self.claims
+            .values()
+            .try_fold(Bytes::ZERO, |sum, request| sum.checked_add(*request))
+            .unwrap_or(Bytes::new(u64::MAX))
     }
 }
 
 /// The quota: storage to the byte, the rest generous. Nothing for a namespace without services.
 pub fn resource_quota(entity: &Entity, needs: &Needs, instances: u64) -> RenderedObject {
     let times = instances.max(1);
-    object(entity, "ResourceQuota", "v1", "entity", true, json!({
-        "spec": {"hard": {
-            "requests.storage": needs.storage().to_string(),
-            "persistentvolumeclaims": needs.claims.len().to_string(),
-            "pods": (PODS * times).to_string(),
-            "requests.cpu": (CPUS * times).to_string(),
-            "requests.memory": MEMORY.checked_mul(times).unwrap_or(MEMORY).to_string(),
-        }},
-    }))
+    object(
+        entity,
+        "ResourceQuota",
+        "v1",
+        "entity",
+        true,
+        json!({
+            "spec": {"hard": {
+                "requests.storage": needs.storage().to_string(),
+                "persistentvolumeclaims": needs.claims.len().to_string(),
+                "pods": (PODS * times).to_string(),
+                "requests.cpu": (CPUS * times).to_string(),
+                "requests.memory": MEMORY.checked_mul(times).unwrap_or(MEMORY).to_string(),
+            }},
+        }),
+    )
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ use crate::cache::{Caches, Live};
 use crate::compare::KnownData;
 use crate::plan::Plan;
 use crate::report::Children;
-use crate::resolve::{Facts, HostnameClaim, Instance, NamespaceFacts, VolumeFacts, candidates, may_have, wanted_hostname};
+use crate::resolve::{
+    Facts, HostnameClaim, Instance, NamespaceFacts, VolumeFacts, candidates, may_have, wanted_hostname,
+};
 
 /// The RoleBinding that gives the operator its rights in an Entity's namespace.
 pub const OPERATOR_BINDING: &str = "commonscloud-operator";
@@ -48,7 +50,11 @@ pub fn data(caches: &Caches, instance: &Instance) -> Option<KnownData> {
     let namespace = &instance.reference.namespace;
     Some(KnownData {
         record: caches.records.get(namespace, &instance.reference.name),
-        volumes: caches.objects.get("PersistentVolumeClaim").map(|store| store.in_namespace(namespace)).unwrap_or_default(),
+        volumes: caches
+            .objects
+            .get("PersistentVolumeClaim")
+            .map(|store| store.in_namespace(namespace))
+            .unwrap_or_default(),
         secrets: caches.secrets.of(namespace)?,
     })
 }
@@ -57,7 +63,9 @@ pub fn data(caches: &Caches, instance: &Instance) -> Option<KnownData> {
 pub fn owned(caches: &Caches, instance: &Instance) -> Vec<Arc<Live>> {
     let reference = &instance.reference;
     let objects = caches.objects_in(&reference.namespace).into_iter();
-    objects.filter(|object| object.label(marks::INSTANCE) == reference.name && object.is_owned_by(&reference.uid)).collect()
+    objects
+        .filter(|object| object.label(marks::INSTANCE) == reference.name && object.is_owned_by(&reference.uid))
+        .collect()
 }
 
 fn namespace_facts(caches: &Caches, name: &str) -> NamespaceFacts {
@@ -74,12 +82,20 @@ fn newest_revision(caches: &Caches, template: &str) -> Option<String> {
 }
 
 fn volumes(caches: &Caches, namespace: &str) -> BTreeMap<String, VolumeFacts> {
-    let claims = caches.objects.get("PersistentVolumeClaim").map(|store| store.in_namespace(namespace)).unwrap_or_default();
-    let class = |claim: &Live| claim.value.pointer("/spec/storageClassName").and_then(|class| class.as_str()).map(str::to_owned);
+    let claims =
+        caches.objects.get("PersistentVolumeClaim").map(|store| store.in_namespace(namespace)).unwrap_or_default();
+    let class = |claim: &Live| {
+        claim.value.pointer("/spec/storageClassName").and_then(|class| class.as_str()).map(str::to_owned)
+    };
     claims.iter().map(|claim| (claim.name().to_owned(), VolumeFacts { storage_class: class(claim) })).collect()
 }
 
-fn compiled(caches: &Caches, packages: &Packages, instance: &Instance, facts: &Facts) -> BTreeMap<String, Result<Arc<crate::template::Package>, String>> {
+fn compiled(
+    caches: &Caches,
+    packages: &Packages,
+    instance: &Instance,
+    facts: &Facts,
+) -> BTreeMap<String, Result<Arc<crate::template::Package>, String>> {
     let platform = facts.platform.as_ref().map(|platform| &platform.spec);
     let names = candidates(instance, facts, platform).into_iter();
     names
@@ -93,9 +109,12 @@ fn compiled(caches: &Caches, packages: &Packages, instance: &Instance, facts: &F
 /// Whoever else could have the instance's host name; whoever may not have it claims nothing.
 fn claims(caches: &Caches, platform: &PlatformSpec, instance: &Instance) -> Vec<HostnameClaim> {
     let reference = &instance.reference;
-    let Ok(wanted) = wanted_hostname(platform, &reference.namespace, &reference.name, &instance.spec) else { return Vec::new() };
+    let Ok(wanted) = wanted_hostname(platform, &reference.namespace, &reference.name, &instance.spec) else {
+        return Vec::new();
+    };
     let mut claims = Vec::new();
-    let mut consider = |claim: Option<HostnameClaim>| claims.extend(claim.filter(|c| c.uid != reference.uid && c.hostname == wanted));
+    let mut consider =
+        |claim: Option<HostnameClaim>| claims.extend(claim.filter(|c| c.uid != reference.uid && c.hostname == wanted));
     for office in caches.offices.all() {
         consider(claim(caches, platform, office.as_ref()));
     }
@@ -120,7 +139,11 @@ fn claim<D: Dedicated>(caches: &Caches, platform: &PlatformSpec, resource: &D) -
 /// An instance's children as the caches see them.
 pub fn children(caches: &Caches, instance: &Instance, plan: &Plan) -> Children {
     let reference = &instance.reference;
-    let claims = caches.objects.get("PersistentVolumeClaim").map(|store| store.in_namespace(&reference.namespace)).unwrap_or_default();
+    let claims = caches
+        .objects
+        .get("PersistentVolumeClaim")
+        .map(|store| store.in_namespace(&reference.namespace))
+        .unwrap_or_default();
     let is_mine = |pod: &Arc<Pod>| {
         let label = |key: &str| pod.labels().get(key).map(String::as_str);
         label(marks::INSTANCE) == Some(&reference.name) && label(marks::INSTANCE_KIND) == Some(&reference.kind)

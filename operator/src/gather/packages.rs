@@ -26,6 +26,7 @@ impl Packages {
 }
 
 fn compile(revision: &ServiceTemplateRevision) -> Compiled {
-    let spec: ServiceTemplateSpec = serde_json::from_value(revision.spec.content.clone()).map_err(|error| error.to_string())?;
+    let spec: ServiceTemplateSpec =
+        serde_json::from_value(revision.spec.content.clone()).map_err(|error| error.to_string())?;
     Package::compile(&revision.spec.template, &spec).map(Arc::new).map_err(|error| error.to_string())
 }

@@ -50,7 +50,8 @@ impl Children {
         let workloads: Vec<Problem> = self.objects.iter().filter_map(|object| self.workload(object)).collect();
         let volume = self.volumes.iter().find_map(|volume| self.volume(volume, !workloads.is_empty()));
         // A workload that only starts is less telling than one that cannot.
-        let telling = workloads.iter().position(|p| !matches!(p.reason.as_str(), "Starting" | "RollingOut")).unwrap_or_default();
+        let telling =
+            workloads.iter().position(|p| !matches!(p.reason.as_str(), "Starting" | "RollingOut")).unwrap_or_default();
         volume.or_else(|| workloads.into_iter().nth(telling))
     }
 
@@ -58,7 +59,10 @@ impl Children {
     fn volume(&self, claim: &Live, workload_waits: bool) -> Option<Problem> {
         let name = claim.name();
         let phase = claim.value.pointer("/status/phase").and_then(Value::as_str).unwrap_or("Pending");
-        let event = || pods::newest(name, "PersistentVolumeClaim", &self.events(), |_| true).map(|e| (e.reason.clone(), e.message.clone()));
+        let event = || {
+            pods::newest(name, "PersistentVolumeClaim", &self.events(), |_| true)
+                .map(|e| (e.reason.clone(), e.message.clone()))
+        };
         match phase {
             "Bound" => self.growth(claim),
             "Lost" => Some(Problem::new("VolumeLost", format!("PersistentVolumeClaim {name} has lost its volume"))),
@@ -75,15 +79,21 @@ impl Children {
     }
 
     fn growth(&self, claim: &Live) -> Option<Problem> {
-        let requested = claim.value.pointer("/spec/resources/requests/storage")?.as_str()?.parse::<crate::core::Bytes>().ok()?;
+        let requested =
+            claim.value.pointer("/spec/resources/requests/storage")?.as_str()?.parse::<crate::core::Bytes>().ok()?;
         let capacity = claim.value.pointer("/status/capacity/storage")?.as_str()?.parse::<crate::core::Bytes>().ok()?;
         if capacity >= requested {
             return None;
         }
         let name = claim.name();
-        let event = pods::newest(name, "PersistentVolumeClaim", &self.events(), |e| e.reason.as_deref().is_some_and(|r| r.contains("Resize")));
+        let event = pods::newest(name, "PersistentVolumeClaim", &self.events(), |e| {
+            e.reason.as_deref().is_some_and(|r| r.contains("Resize"))
+        });
         let why = event.and_then(|e| e.message.as_deref()).map(|m| format!(": {m}")).unwrap_or_default();
-        Some(Problem::new("VolumeGrowing", format!("PersistentVolumeClaim {name} grows from {capacity} to {requested}{why}")))
+        Some(Problem::new(
+            "VolumeGrowing",
+            format!("PersistentVolumeClaim {name} grows from {capacity} to {requested}{why}"),
+        ))
     }
 
     /// What a workload waits for.
@@ -114,7 +124,9 @@ impl Children {
 
 fn replica_failure(object: &Live) -> Option<String> {
     let conditions = object.value.pointer("/status/conditions")?.as_array()?;
-    let failure = conditions.iter().find(|c| c.get("type").is_some_and(|t| t == "ReplicaFailure") && c.get("status").is_some_and(|s| s == "True"))?;
+    let failure = conditions.iter().find(|c| {
+        c.get("type").is_some_and(|t| t == "ReplicaFailure") && c.get("status").is_some_and(|s| s == "True")
+    })?;
     Some(failure.get("message")?.as_str()?.to_owned())
 }
 
@@ -148,7 +160,8 @@ fn stateful_set(object: &Live) -> Option<Problem> {
     let wanted = replicas(object);
     let ready = number(object, "/status/readyReplicas");
     let text = |pointer: &str| object.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let updated = text("/status/currentRevision") == text("/status/updateRevision") || number(object, "/status/updatedReplicas") >= wanted;
+    let updated = text("/status/currentRevision") == text("/status/updateRevision")
+        || number(object, "/status/updatedReplicas") >= wanted;
     let done = !is_behind(object) && ready >= wanted && updated;
     (!done).then(|| rolling_out(object, ready, wanted))
 }
@@ -156,7 +169,9 @@ fn stateful_set(object: &Live) -> Option<Problem> {
 fn job(object: &Live) -> Option<Problem> {
     let is_true = |kind: &str| {
         let conditions = object.value.pointer("/status/conditions").and_then(Value::as_array);
-        conditions.is_some_and(|all| all.iter().any(|c| c.get("type").is_some_and(|t| t == kind) && c.get("status").is_some_and(|s| s == "True")))
+        conditions.is_some_and(|all| {
+            all.iter().any(|c| c.get("type").is_some_and(|t| t == kind) && c.get("status").is_some_and(|s| s == "True"))
+        })
     };
     if is_true("Complete") {
         None
@@ -169,7 +184,9 @@ fn job(object: &Live) -> Option<Problem> {
 
 /// Whether a pod is one of a workload's.
 fn selects(object: &Live, pod: &Pod) -> bool {
-    let Some(selector) = object.value.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else { return false };
+    let Some(selector) = object.value.pointer("/spec/selector/matchLabels").and_then(Value::as_object) else {
+        return false;
+    };
     let labels = pod.metadata.labels.as_ref();
     selector.iter().all(|(key, value)| labels.and_then(|l| l.get(key)).map(String::as_str) == value.as_str())
 }

@@ -79,7 +79,8 @@ impl Verdict {
 
 /// Conditions for a status: those of `before` that did not change keep their transition time.
 pub fn conditions(before: &[Condition], shown: Vec<Shown>, generation: i64, now: Timestamp) -> Vec<Condition> {
-    let mut conditions: Vec<Condition> = shown.into_iter().map(|shown| condition(before, shown, generation, now)).collect();
+    let mut conditions: Vec<Condition> =
+        shown.into_iter().map(|shown| condition(before, shown, generation, now)).collect();
     conditions.sort_by_key(|condition| (condition.type_ != "Ready", condition.type_.clone()));
     conditions
 }

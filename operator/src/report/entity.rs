@@ -31,7 +31,11 @@ impl Service {
             kind: self.kind.clone(),
             ready: is_ready,
             url: status.url,
-            message: if is_ready { None } else { ready.filter(|c| c.status != "True").map(|c| format!("{}: {}", c.reason, c.message)) },
+            message: if is_ready {
+                None
+            } else {
+                ready.filter(|c| c.status != "True").map(|c| format!("{}: {}", c.reason, c.message))
+            },
         }
     }
 }
@@ -39,7 +43,13 @@ impl Service {
 /// The status of an Entity after its own objects were applied.
 ///
 /// `sales` are what its Tariff says of each service; `problem` is what stops the Entity itself.
-pub fn entity_status(entity: &Entity, services: &[Service], sales: Option<(&[Sale], &str)>, problem: Option<Verdict>, now: Timestamp) -> EntityStatus {
+pub fn entity_status(
+    entity: &Entity,
+    services: &[Service],
+    sales: Option<(&[Sale], &str)>,
+    problem: Option<Verdict>,
+    now: Timestamp,
+) -> EntityStatus {
     let before = entity.status.clone().unwrap_or_default();
     let generation = entity.metadata.generation.unwrap_or_default();
     let reported: Vec<EntityServiceStatus> = services.iter().map(Service::reported).collect();

@@ -62,7 +62,9 @@ impl Obstacle {
             Self::Refused(refusal) if refusal.waits() => Verdict::Reconciling(problem(refusal.reason())),
             Self::Refused(refusal) => Verdict::Stalled(problem(refusal.reason())),
             Self::RenderFailed(_) => Verdict::Stalled(problem("RenderFailed")),
-            Self::Data(crate::compare::DataConflict::SecretMissing { .. }) => Verdict::Stalled(problem("SecretMissing")),
+            Self::Data(crate::compare::DataConflict::SecretMissing { .. }) => {
+                Verdict::Stalled(problem("SecretMissing"))
+            }
             Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem("NameTaken")),
             Self::SecretsUnknown => Verdict::Reconciling(problem("NamespaceNotReady")),
         }
@@ -103,7 +105,11 @@ pub fn refused(instance: &Instance, verdict: &Verdict, now: Timestamp) -> Instan
 
 fn kept(before: &InstanceStatus, kinds: &[ConditionType]) -> Vec<Shown> {
     let find = |kind: &ConditionType| before.conditions.iter().find(|c| c.type_ == kind.as_str()).map(|c| (*kind, c));
-    kinds.iter().filter_map(find).map(|(kind, c)| Shown::new(kind, c.status == "True", &c.reason, c.message.clone())).collect()
+    kinds
+        .iter()
+        .filter_map(find)
+        .map(|(kind, c)| Shown::new(kind, c.status == "True", &c.reason, c.message.clone()))
+        .collect()
 }
 
 /// The status of an instance after its plan was applied, or a part of it.
@@ -174,7 +180,9 @@ fn reachable(reach: &Reach) -> Option<Shown> {
     match reach {
         Reach::NotAsked => None,
         Reach::Unknown => Some(Shown::unknown(kind, "NotAsked", "asked once the pods are ready")),
-        Reach::Answers => Some(Shown::new(kind, true, "Answers", "the page for health checks answers through the ingress")),
+        Reach::Answers => {
+            Some(Shown::new(kind, true, "Answers", "the page for health checks answers through the ingress"))
+        }
         Reach::Fails(why) => Some(Shown::new(kind, false, "Unreachable", why.clone())),
     }
 }
@@ -183,7 +191,9 @@ fn usage_known(usage: Usage) -> Option<Shown> {
     let kind = ConditionType::UsageKnown;
     match usage {
         Usage::NotAsked => None,
-        Usage::Unknown => Some(Shown::new(kind, false, "NotReported", "the kubelet reports no usage of this volume (yet)")),
+        Usage::Unknown => {
+            Some(Shown::new(kind, false, "NotReported", "the kubelet reports no usage of this volume (yet)"))
+        }
         Usage::Used(_) => Some(Shown::new(kind, true, "Measured", "as the kubelet measures the volume")),
     }
 }
@@ -196,8 +206,15 @@ fn quota_enforced(plan: &Plan, platform: Option<&Platform>) -> Option<Shown> {
     };
     let facts = platform?.spec.storage_classes.iter().find(|facts| facts.name == *class);
     Some(match facts {
-        Some(facts) if facts.enforces_size => Shown::new(kind, true, "Enforced", format!("storage class {class} enforces the size of volumes")),
-        Some(_) => Shown::new(kind, false, "NotEnforced", format!("storage class {class} does not enforce the size of volumes: a full quota stops nothing")),
+        Some(facts) if facts.enforces_size => {
+            Shown::new(kind, true, "Enforced", format!("storage class {class} enforces the size of volumes"))
+        }
+        Some(_) => Shown::new(
+            kind,
+            false,
+            "NotEnforced",
+            format!("storage class {class} does not enforce the size of volumes: a full quota stops nothing"),
+        ),
         None => Shown::unknown(kind, "ClassUnknown", format!("the Platform does not list storage class {class}")),
     })
 }
@@ -209,12 +226,17 @@ fn pending_shrink(plan: &Plan, children: &Children) -> Option<Shown> {
         (requested > volume.request).then_some((volume, requested))
     });
     let (volume, requested) = larger?;
-    let message = format!("PersistentVolumeClaim {} stays at {requested}, {} is enough for the quota; volumes are never shrunk", volume.claim, volume.request);
+    let message = format!(
+        "PersistentVolumeClaim {} stays at {requested}, {} is enough for the quota; volumes are never shrunk",
+        volume.claim, volume.request
+    );
     Some(Shown::new(ConditionType::PendingShrink, true, "VolumeLarger", message))
 }
 
 fn volumes(plan: &Plan, children: &Children) -> Vec<VolumeStatus> {
-    let text = |live: &crate::cache::Live, pointer: &str| live.value.pointer(pointer).and_then(|v| v.as_str()).map(str::to_owned);
+    let text = |live: &crate::cache::Live, pointer: &str| {
+        live.value.pointer(pointer).and_then(|v| v.as_str()).map(str::to_owned)
+    };
     plan.volumes
         .iter()
         .filter_map(|volume| {

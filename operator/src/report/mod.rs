@@ -6,9 +6,6 @@ mod entity;
 mod instance;
 mod pods;
 
-#[cfg(test)]
-mod tests;
-
 pub use children::Children;
 pub use conditions::{Problem, Shown, Verdict, conditions};
 pub use entity::{Service, entity_problem, entity_status};

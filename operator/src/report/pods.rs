@@ -61,7 +61,10 @@ fn failed(pod: &str, container: &ContainerStatus) -> Option<Problem> {
 fn ending(terminated: &ContainerStateTerminated) -> String {
     let last = terminated.message.as_deref().and_then(|m| m.lines().rev().find(|line| !line.trim().is_empty()));
     let reason = terminated.reason.as_deref().filter(|reason| *reason != "Error");
-    let how = reason.map_or_else(|| format!("exit code {}", terminated.exit_code), |r| format!("{r}, exit code {}", terminated.exit_code));
+    let how = reason.map_or_else(
+        || format!("exit code {}", terminated.exit_code),
+        |r| format!("{r}, exit code {}", terminated.exit_code),
+    );
     last.map_or(how.clone(), |line| format!("{how}: {}", line.trim()))
 }
 
@@ -80,8 +83,12 @@ fn not_ready(pod: &str, containers: &[ContainerStatus], events: &[&Event]) -> Op
     let container = containers.iter().find(|c| !c.ready && c.state.as_ref().is_some_and(|s| s.running.is_some()))?;
     let probe = newest(pod, "Pod", events, |event| event.reason.as_deref() == Some("Unhealthy"));
     match probe.and_then(|event| event.message.as_deref()) {
-        Some(message) => Some(Problem::new("ProbeFailing", format!("pod {pod}, container {}: {message}", container.name))),
-        None => Some(Problem::new("Starting", format!("pod {pod}, container {} runs and is not ready yet", container.name))),
+        Some(message) => {
+            Some(Problem::new("ProbeFailing", format!("pod {pod}, container {}: {message}", container.name)))
+        }
+        None => {
+            Some(Problem::new("Starting", format!("pod {pod}, container {} runs and is not ready yet", container.name)))
+        }
     }
 }
 
@@ -100,7 +107,12 @@ fn starting(pod: &str, live: &Pod, events: &[&Event]) -> Option<Problem> {
 }
 
 /// The newest warning about an object.
-pub(super) fn newest<'a>(name: &str, kind: &str, events: &[&'a Event], keep: impl Fn(&Event) -> bool) -> Option<&'a Event> {
+pub(super) fn newest<'a>(
+    name: &str,
+    kind: &str,
+    events: &[&'a Event],
+    keep: impl Fn(&Event) -> bool,
+) -> Option<&'a Event> {
     let about = |event: &&&Event| {
         let object = &event.involved_object;
         object.name.as_deref() == Some(name) && object.kind.as_deref() == Some(kind)
@@ -119,7 +131,8 @@ mod tests {
 
     fn pod(status: &str) -> Pod {
         let status: serde_json::Value = serde_yaml::from_str(status).unwrap();
-        serde_json::from_value(serde_json::json!({"metadata": {"name": "p", "namespace": "n"}, "status": status})).unwrap()
+        serde_json::from_value(serde_json::json!({"metadata": {"name": "p", "namespace": "n"}, "status": status}))
+            .unwrap()
     }
 
     fn reason(status: &str) -> (String, String) {
@@ -147,8 +160,9 @@ mod tests {
 
     #[test]
     fn a_pod_that_fits_nowhere_says_why() {
-        let (reason, message) =
-            reason("conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable, message: '0/1 nodes are available: 1 Insufficient memory.'}]");
+        let (reason, message) = reason(
+            "conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable, message: '0/1 nodes are available: 1 Insufficient memory.'}]",
+        );
         assert_eq!(reason, "Unschedulable");
         assert!(message.contains("Insufficient memory"));
     }
@@ -160,10 +174,15 @@ mod tests {
             "involvedObject": {"kind": "Pod", "name": "p", "namespace": "n"},
         }))
         .unwrap();
-        let pod = pod("containerStatuses: [{name: app, ready: false, restartCount: 0, image: x, imageID: '', state: {running: {}}}]");
+        let pod = pod(
+            "containerStatuses: [{name: app, ready: false, restartCount: 0, image: x, imageID: '', state: {running: {}}}]",
+        );
         assert_eq!(problem(&pod, &[]).unwrap().reason, "Starting");
         let found = problem(&pod, &[&event]).unwrap();
-        assert_eq!((found.reason.as_str(), found.message.as_str()), ("ProbeFailing", "pod p, container app: Startup probe failed: HTTP 400"));
+        assert_eq!(
+            (found.reason.as_str(), found.message.as_str()),
+            ("ProbeFailing", "pod p, container app: Startup probe failed: HTTP 400")
+        );
     }
 
     #[test]

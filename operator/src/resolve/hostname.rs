@@ -10,7 +10,12 @@ use crate::core::{Hostname, HostnameError};
 ///
 /// # Errors
 /// When that is no host name.
-pub fn wanted_hostname(platform: &PlatformSpec, entity: &str, service: &str, spec: &InstanceSpec) -> Result<Hostname, HostnameError> {
+pub fn wanted_hostname(
+    platform: &PlatformSpec,
+    entity: &str,
+    service: &str,
+    spec: &InstanceSpec,
+) -> Result<Hostname, HostnameError> {
     match &spec.hostname {
         Some(own) => own.parse(),
         None => made_hostname(platform, entity, service),
@@ -33,7 +38,12 @@ pub fn may_have(platform: &PlatformSpec, entity: &str, spec: &EntitySpec, servic
         || made_hostname(platform, entity, service).is_ok_and(|made| made == *hostname)
 }
 
-pub(super) fn hostname(instance: &Instance, facts: &Facts, platform: &PlatformSpec, entity: &EntitySpec) -> Result<Hostname, Refusal> {
+pub(super) fn hostname(
+    instance: &Instance,
+    facts: &Facts,
+    platform: &PlatformSpec,
+    entity: &EntitySpec,
+) -> Result<Hostname, Refusal> {
     let reference = &instance.reference;
     let wanted = wanted_hostname(platform, &reference.namespace, &reference.name, &instance.spec)?;
     if !may_have(platform, &reference.namespace, entity, &reference.name, &wanted) {
@@ -41,7 +51,8 @@ pub(super) fn hostname(instance: &Instance, facts: &Facts, platform: &PlatformSp
         return Err(Refusal::HostnameForeign { hostname: wanted.to_string(), allowed });
     }
     let mine = (instance.created, reference.uid.as_str());
-    let older = facts.claims.iter().find(|claim| claim.hostname == wanted && (claim.created, claim.uid.as_str()) < mine);
+    let older =
+        facts.claims.iter().find(|claim| claim.hostname == wanted && (claim.created, claim.uid.as_str()) < mine);
     match older {
         Some(claim) => Err(Refusal::HostnameTaken { hostname: wanted.to_string(), holder: claim.holder.clone() }),
         None => Ok(wanted),

@@ -49,7 +49,11 @@ impl Instance {
             generation: resource.meta().generation.unwrap_or_default(),
             finalizers: resource.finalizers().to_vec(),
             leaving: resource.meta().deletion_timestamp.is_some(),
-            made_by: resource.owner_references().iter().find(|owner| owner.kind == "Entity").map(|owner| owner.uid.clone()),
+            made_by: resource
+                .owner_references()
+                .iter()
+                .find(|owner| owner.kind == "Entity")
+                .map(|owner| owner.uid.clone()),
             spec: resource.instance().clone(),
             template: resource.template().to_owned(),
             parameters: resource.parameters(),

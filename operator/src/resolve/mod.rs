@@ -10,6 +10,8 @@ mod sale;
 mod volumes;
 
 #[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
@@ -111,7 +113,11 @@ fn is_as_its_entity_says(instance: &Instance, entity: &Entity) -> Result<(), Ref
     }
     let reference = &instance.reference;
     let asked = asked(entity).into_iter().find(|asked| asked.kind == reference.kind && asked.name == reference.name);
-    let same = asked.is_some_and(|asked| *asked.instance == instance.spec && asked.template == instance.template && asked.parameters == instance.parameters);
+    let same = asked.is_some_and(|asked| {
+        *asked.instance == instance.spec
+            && asked.template == instance.template
+            && asked.parameters == instance.parameters
+    });
     if same { Ok(()) } else { Err(Refusal::EntityDiffers { entity: reference.namespace.clone() }) }
 }
 
@@ -119,7 +125,10 @@ fn is_as_its_entity_says(instance: &Instance, entity: &Entity) -> Result<(), Ref
 fn name_is_free(instance: &Instance, facts: &Facts) -> Result<(), Refusal> {
     let Some(record) = &facts.record else { return Ok(()) };
     let owner = &record.spec.owner;
-    if owner.kind == instance.reference.kind && owner.name == instance.reference.name && record.spec.template == instance.template {
+    if owner.kind == instance.reference.kind
+        && owner.name == instance.reference.name
+        && record.spec.template == instance.template
+    {
         return Ok(());
     }
     Err(Refusal::NameTaken {
@@ -138,7 +147,8 @@ fn images(package: &Package, version: &str, platform: &PlatformSpec) -> BTreeMap
 }
 
 fn resources(package: &Package, platform: &PlatformSpec) -> BTreeMap<String, ResourceRequirements> {
-    let overridden = |name: &str| platform.resources.iter().find(|o| o.template == package.name() && o.component == name);
+    let overridden =
+        |name: &str| platform.resources.iter().find(|o| o.template == package.name() && o.component == name);
     package
         .components()
         .iter()

@@ -22,18 +22,33 @@ pub fn candidates<'a>(instance: &'a Instance, facts: &'a Facts, platform: Option
     wanted.into_iter().flatten().collect()
 }
 
-pub(super) fn package(instance: &Instance, facts: &Facts, platform: &PlatformSpec) -> Result<(String, Arc<Package>), Refusal> {
+pub(super) fn package(
+    instance: &Instance,
+    facts: &Facts,
+    platform: &PlatformSpec,
+) -> Result<(String, Arc<Package>), Refusal> {
     let wanted = candidates(instance, facts, Some(platform));
     let revision = *wanted.first().ok_or_else(|| Refusal::TemplateNotFound(instance.template.clone()))?;
     let package = facts.packages.get(revision).ok_or_else(|| Refusal::RevisionNotFound(revision.to_owned()))?;
-    let package = package.as_ref().map_err(|message| Refusal::PackageInvalid { revision: revision.to_owned(), message: message.clone() })?;
+    let package = package
+        .as_ref()
+        .map_err(|message| Refusal::PackageInvalid { revision: revision.to_owned(), message: message.clone() })?;
     if package.name() != instance.template {
-        return Err(Refusal::RevisionForeign { revision: revision.to_owned(), of: package.name().to_owned(), template: instance.template.clone() });
+        return Err(Refusal::RevisionForeign {
+            revision: revision.to_owned(),
+            of: package.name().to_owned(),
+            template: instance.template.clone(),
+        });
     }
     Ok((revision.to_owned(), Arc::clone(package)))
 }
 
-pub(super) fn version(instance: &Instance, facts: &Facts, revision: &str, package: &Package) -> Result<String, Refusal> {
+pub(super) fn version(
+    instance: &Instance,
+    facts: &Facts,
+    revision: &str,
+    package: &Package,
+) -> Result<String, Refusal> {
     let runs = instance.status.version.as_deref().or_else(|| facts.record.as_deref()?.spec.version.as_deref());
     let version = match (&instance.spec.version, runs) {
         (Some(asked), _) => asked.as_str(),
@@ -42,7 +57,11 @@ pub(super) fn version(instance: &Instance, facts: &Facts, revision: &str, packag
     };
     if package.version(version).is_none() {
         let allowed: Vec<&str> = package.versions().iter().map(|v| v.name.as_str()).collect();
-        return Err(Refusal::VersionUnknown { version: version.to_owned(), revision: revision.to_owned(), allowed: allowed.join(", ") });
+        return Err(Refusal::VersionUnknown {
+            version: version.to_owned(),
+            revision: revision.to_owned(),
+            allowed: allowed.join(", "),
+        });
     }
     match runs {
         Some(from) if from != version && !package.may_upgrade(from, version) => Err(Refusal::UpgradeNotAllowed {

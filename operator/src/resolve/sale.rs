@@ -33,12 +33,13 @@ impl fmt::Display for Sale {
 /// When the Tariff has no such tier for the template, sells fewer blocks, or holds what is no
 /// amount.
 pub fn sell(tariff: &str, spec: &TariffSpec, template: &str, tier: &str, blocks: u32) -> Result<Sale, Refusal> {
-    let found = spec.tiers.iter().find(|t| t.name == tier && is_for(t, template)).ok_or_else(|| Refusal::TierUnknown {
-        tier: tier.to_owned(),
-        tariff: tariff.to_owned(),
-        template: template.to_owned(),
-        allowed: tiers_for(spec, template),
-    })?;
+    let found =
+        spec.tiers.iter().find(|t| t.name == tier && is_for(t, template)).ok_or_else(|| Refusal::TierUnknown {
+            tier: tier.to_owned(),
+            tariff: tariff.to_owned(),
+            template: template.to_owned(),
+            allowed: tiers_for(spec, template),
+        })?;
     let too_many = |maximum| Refusal::ExtraBlocksTooMany { blocks, maximum, tariff: tariff.to_owned() };
     let base = storage(tariff, "tiers", &found.storage)?;
     let price = price(tariff, "tiers", found.price.as_deref())?;
@@ -51,7 +52,8 @@ pub fn sell(tariff: &str, spec: &TariffSpec, template: &str, tier: &str, blocks:
     }
     let more = storage(tariff, "extraBlock", &block.storage)?.checked_mul(blocks.into());
     let quota = more.and_then(|more| base.checked_add(more)).ok_or_else(|| too_many(block.maximum))?;
-    let blocks_price = self::price(tariff, "extraBlock", block.price.as_deref())?.and_then(|p| p.checked_mul(blocks.into()));
+    let blocks_price =
+        self::price(tariff, "extraBlock", block.price.as_deref())?.and_then(|p| p.checked_mul(blocks.into()));
     let price = price.zip(blocks_price).and_then(|(a, b)| a.checked_add(b));
     Ok(Sale { quota, price, currency: spec.currency.clone() })
 }

@@ -1,0 +1,140 @@
+//! Every refusal, and what a plan holds: YAML through the same door as production.
+
+use std::sync::Arc;
+
+use super::fixtures::{facts, instance, package, read};
+use super::*;
+use crate::api::ServiceData;
+
+fn reason(instance: &Instance, facts: &Facts) -> &'static str {
+    resolve(instance, facts).err().map_or("none", |refusal| refusal.reason())
+}
+
+#[test]
+fn a_plan_holds_what_was_sold_on_volumes_that_fit_it() {
+    let resolved = resolve(&instance("tier: 1gb, extraBlocks: 3"), &facts()).unwrap();
+    assert_eq!(resolved.sale.to_string(), "20.00 EUR");
+    let plan = resolved.plan;
+    assert_eq!(plan.quota.to_string(), "16Gi");
+    assert_eq!(plan.hostname.as_str(), "coop-calendar.example.org");
+    let volume = plan.volumes.iter().find(|v| v.carries_quota).unwrap();
+    assert_eq!((volume.claim.as_str(), volume.usable.to_string().as_str()), ("calendar-data", "16Gi"));
+    assert_eq!(volume.request.to_string(), "16385Mi", "the file system's share comes on top");
+    assert_eq!(volume.storage_class.as_deref(), Some("xfs"));
+    assert!(plan.images.values().any(|image| image == "mirror/radicale:3"), "{:?}", plan.images);
+}
+
+#[test]
+fn what_is_not_there_yet_is_waited_for() {
+    let take: [(&str, fn(&mut Facts)); 5] = [
+        ("EntityNotFound", |f| f.entity = None),
+        ("NamespaceNotReady", |f| f.namespace.writable = false),
+        ("PlatformNotFound", |f| f.platform = None),
+        ("TariffNotFound", |f| f.tariff = None),
+        ("TemplateNotFound", |f| f.newest_revision = None),
+    ];
+    for (expected, take) in take {
+        let mut facts = facts();
+        take(&mut facts);
+        let refusal = resolve(&instance("tier: 1gb"), &facts).unwrap_err();
+        assert_eq!(refusal.reason(), expected);
+        assert!(refusal.waits(), "{refusal}");
+    }
+}
+
+#[test]
+fn what_is_wrong_stalls_and_says_what_is_allowed() {
+    for (expected, spec) in [
+        ("TierUnknown", "tier: 9gb"),
+        ("ExtraBlocksTooMany", "tier: 1gb, extraBlocks: 5"),
+        ("HostnameInvalid", "tier: 1gb, hostname: Office"),
+        ("HostnameForeign", "tier: 1gb, hostname: a.notcoop.cat"),
+        ("VersionUnknown", "tier: 1gb, version: '0'"),
+        ("ParametersInvalid", "tier: 1gb, parameters: {nonsense: true}"),
+    ] {
+        let refusal = resolve(&instance(spec), &facts()).unwrap_err();
+        assert_eq!(refusal.reason(), expected, "{refusal}");
+        assert!(!refusal.waits(), "{refusal}");
+    }
+    assert_eq!(reason(&instance("tier: 1gb, hostname: calendar.coop.cat"), &facts()), "none");
+}
+
+#[test]
+fn a_namespace_that_is_nobodys_or_anothers_is_refused() {
+    let mut facts = facts();
+    facts.namespace.entity = Some("other".into());
+    assert_eq!(reason(&instance("tier: 1gb"), &facts), "NamespaceForeign");
+    facts.namespace.entity = None;
+    assert_eq!(reason(&instance("tier: 1gb"), &facts), "NamespaceForeign");
+}
+
+#[test]
+fn a_host_name_stays_with_the_older() {
+    let claim = |created: &str, uid: &str| HostnameClaim {
+        hostname: "coop-calendar.example.org".parse().unwrap(),
+        holder: "DedicatedService x/y".into(),
+        created: Some(created.parse().unwrap()),
+        uid: uid.into(),
+    };
+    let mut facts = facts();
+    facts.claims = vec![claim("2026-01-01T00:00:00Z", "u9")];
+    assert_eq!(reason(&instance("tier: 1gb"), &facts), "HostnameTaken");
+    facts.claims = vec![claim("2026-01-03T00:00:00Z", "u0"), claim("2026-01-02T00:00:00Z", "u2")];
+    assert_eq!(
+        reason(&instance("tier: 1gb"), &facts),
+        "none",
+        "the younger, and of the same age the larger uid, gives way"
+    );
+}
+
+fn record(kind: &str, revision: &str) -> Arc<ServiceData> {
+    Arc::new(read(&format!(
+        "apiVersion: commonscloud.coop/v1alpha1\nkind: ServiceData\nmetadata: {{name: calendar}}\nspec: {{owner: {{kind: {kind}, name: calendar, uid: old}}, template: radicale, revision: {revision}}}"
+    )))
+}
+
+#[test]
+fn a_name_belongs_to_the_data_under_it() {
+    let mut facts = facts();
+    let revision = facts.newest_revision.clone().unwrap();
+    facts.record = Some(record("DedicatedOffice", &revision));
+    assert_eq!(reason(&instance("tier: 1gb"), &facts), "NameTaken");
+    facts.record = Some(record("DedicatedService", &revision));
+    assert_eq!(reason(&instance("tier: 1gb"), &facts), "none", "the same kind and name adopts its data");
+}
+
+#[test]
+fn an_instance_stays_on_its_revision_until_the_platform_or_its_spec_moves_it() {
+    let mut facts = facts();
+    let old = facts.newest_revision.replace("radicale-new".into()).unwrap();
+    let (_, package) = package();
+    facts.packages.insert("radicale-new".into(), Ok(package));
+    let revision = |instance: &Instance, facts: &Facts| resolve(instance, facts).unwrap().plan.revision;
+
+    let mut pinned = instance("tier: 1gb");
+    assert_eq!(revision(&pinned, &facts), "radicale-new", "a new instance takes the newest");
+    pinned.status.revision = Some(old.clone());
+    assert_eq!(revision(&pinned, &facts), old);
+    facts.record = Some(record("DedicatedService", &old));
+    assert_eq!(revision(&instance("tier: 1gb"), &facts), old, "adopted data runs what it ran");
+    pinned.spec.revision = Some("radicale-new".into());
+    assert_eq!(revision(&pinned, &facts), "radicale-new");
+    pinned.spec.revision = None;
+    let mut platform = Platform::clone(facts.platform.as_deref().unwrap());
+    platform.spec.rollout.strategy = crate::api::RolloutStrategy::Automatic;
+    facts.platform = Some(Arc::new(platform));
+    assert_eq!(revision(&pinned, &facts), "radicale-new");
+}
+
+#[test]
+fn a_hand_edit_of_what_an_entity_made_changes_nothing() {
+    let mut facts = facts();
+    facts.entity = Some(Arc::new(read(
+        "apiVersion: commonscloud.coop/v1alpha1\nkind: Entity\nmetadata: {name: coop, uid: e1}\nspec: {displayName: Coop, tariff: t, services: {others: [{name: calendar, template: radicale, tier: 1gb}]}}",
+    )));
+    let mut made = instance("tier: 1gb");
+    made.made_by = Some("e1".into());
+    assert_eq!(reason(&made, &facts), "none");
+    made.spec.extra_blocks = 4;
+    assert_eq!(reason(&made, &facts), "EntityDiffers");
+}

@@ -20,10 +20,17 @@ pub fn request(usable: Bytes, overhead: FileSystemOverhead) -> Option<Bytes> {
     u64::try_from(scaled.div_ceil(u128::from(rest))).ok().map(Bytes::new)
 }
 
-pub(super) fn volumes(package: &Package, instance: &str, quota: Bytes, platform: &PlatformSpec, facts: &Facts) -> Result<Vec<PlannedVolume>, Refusal> {
+pub(super) fn volumes(
+    package: &Package,
+    instance: &str,
+    quota: Bytes,
+    platform: &PlatformSpec,
+    facts: &Facts,
+) -> Result<Vec<PlannedVolume>, Refusal> {
     let mut planned = Vec::new();
     for volume in package.volumes() {
-        let usable = volume.size(quota).map_err(|source| Refusal::VolumeSize { volume: volume.name.clone(), source })?;
+        let usable =
+            volume.size(quota).map_err(|source| Refusal::VolumeSize { volume: volume.name.clone(), source })?;
         let claim = format!("{instance}-{}", volume.name);
         // A volume keeps the class it was made with.
         let existing = facts.volumes.get(&claim).and_then(|v| v.storage_class.clone());

@@ -1,0 +1,99 @@
+//! What holds data: made once, in an order that a crash cannot hurt, never replaced.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use serde_json::json;
+
+use super::*;
+use crate::api::ServiceData;
+use crate::plan::Plan;
+use crate::resolve::fixtures::{facts, instance};
+use crate::resolve::{Instance, resolve};
+
+fn plan(instance: &Instance) -> Plan {
+    resolve(instance, &facts()).unwrap().plan
+}
+
+fn claim(instance: &str, storage: &str) -> Arc<Live> {
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "calendar-data", "namespace": "coop", "uid": "p1", "resourceVersion": "5", "labels": {marks::INSTANCE: instance}},
+        "spec": {"resources": {"requests": {"storage": storage}}},
+    });
+    serde_json::from_value::<PersistentVolumeClaim>(claim.clone()).unwrap();
+    Arc::new(Live::of("PersistentVolumeClaim", serde_json::from_value(claim).unwrap()))
+}
+
+fn record(plan: &Plan, uid: &str) -> Arc<ServiceData> {
+    let changes = compare_data(plan, &KnownData::default()).unwrap();
+    let Action::Create(mut value) = changes[0].action.clone() else { panic!("{changes:?}") };
+    value["spec"]["owner"]["uid"] = uid.into();
+    value["spec"]["keepUntil"] = "2026-05-01T00:00:00Z".into();
+    Arc::new(serde_json::from_value(value).unwrap())
+}
+
+fn shown(plan: &Plan, known: &KnownData) -> Vec<String> {
+    compare_data(plan, known).unwrap().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_record_comes_first_then_secrets_then_volumes() {
+    let plan = plan(&instance("tier: 1gb"));
+    assert_eq!(
+        shown(&plan, &KnownData::default()),
+        ["create ServiceData/calendar", "create Secret/calendar-admin", "create PersistentVolumeClaim/calendar-data"]
+    );
+}
+
+#[test]
+fn kept_data_is_adopted_and_nothing_is_made_again() {
+    let plan = plan(&instance("tier: 1gb"));
+    let known = KnownData {
+        record: Some(record(&plan, "an earlier one")),
+        volumes: vec![claim("calendar", "1025Mi")],
+        secrets: ["calendar-admin".to_owned()].into(),
+    };
+    let changes = compare_data(&plan, &known).unwrap();
+    assert_eq!(changes.len(), 1);
+    let Action::Merge { patch, because } = &changes[0].action else { panic!("{changes:?}") };
+    assert_eq!(because, "adopt the data");
+    assert!(patch["spec"]["keepUntil"].is_null() && patch["spec"].as_object().unwrap().contains_key("keepUntil"));
+    assert_eq!(patch["spec"]["owner"]["uid"], "u1");
+}
+
+#[test]
+fn a_volume_grows_by_a_patch_with_preconditions_and_never_shrinks() {
+    let plan = plan(&instance("tier: 1gb, extraBlocks: 3"));
+    let mut known = KnownData {
+        volumes: vec![claim("calendar", "1025Mi")],
+        secrets: ["calendar-admin".to_owned()].into(),
+        ..KnownData::default()
+    };
+    let changes = compare_data(&plan, &known).unwrap();
+    let Some(Action::Merge { patch, .. }) = changes.last().map(|c| &c.action) else { panic!("{changes:?}") };
+    assert_eq!(
+        *patch,
+        json!({"metadata": {"uid": "p1", "resourceVersion": "5"}, "spec": {"resources": {"requests": {"storage": "16385Mi"}}}})
+    );
+    known.volumes = vec![claim("calendar", "50Gi")];
+    assert_eq!(shown(&plan, &known), ["create ServiceData/calendar"]);
+}
+
+#[test]
+fn a_lost_secret_is_not_replaced_while_data_made_with_it_exists() {
+    let plan = plan(&instance("tier: 1gb"));
+    let known = KnownData { volumes: vec![claim("calendar", "1025Mi")], ..KnownData::default() };
+    assert!(matches!(compare_data(&plan, &known), Err(DataConflict::SecretMissing { .. })));
+}
+
+#[test]
+fn a_volume_of_somebody_else_is_left_alone() {
+    let plan = plan(&instance("tier: 1gb"));
+    let known = KnownData {
+        volumes: vec![claim("", "1Gi")],
+        secrets: ["calendar-admin".to_owned()].into(),
+        ..KnownData::default()
+    };
+    assert!(matches!(compare_data(&plan, &known), Err(DataConflict::VolumeForeign { .. })));
+}
