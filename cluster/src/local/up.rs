@@ -11,6 +11,7 @@ use super::launch::{self, LaunchError};
 use super::name::ClusterName;
 use super::pki::{Authority, PkiError, Subject};
 use super::plan::{self, Plan, Process, Report};
+use super::processes::ProcessId;
 use super::state::{self, Room, State, StateError};
 use super::sweep::{SweepError, sweep};
 use super::{Cluster, NodeKind, UpOptions, down, health, kubeconfig, real, simulated};
@@ -19,6 +20,8 @@ use crate::{apply, images, packages, tools};
 
 /// How long a cluster may take from its first process to Ready nodes.
 const PATIENCE: Duration = Duration::from_mins(3);
+/// How long a cluster that was up may take to be healthy again.
+const RECOVERY: Duration = Duration::from_secs(30);
 /// How often its report is read.
 const ASK: Duration = Duration::from_millis(50);
 /// A process that ended this often is said to fail, and not waited for any longer.
@@ -106,7 +109,7 @@ impl UpError {
 pub async fn up(options: &UpOptions, progress: &Progress) -> Result<Cluster, UpError> {
     let room = down::take(&options.name).await?;
     if let Some(state) = state::read(room.folder()) {
-        let healthy = health::is_healthy(room.folder(), &state).await;
+        let healthy = becomes_healthy(room.folder(), &state).await;
         if healthy && state.node != options.node {
             return Err(UpError::OtherKind { name: state.name, node: state.node });
         }
@@ -129,6 +132,20 @@ pub async fn up(options: &UpOptions, progress: &Progress) -> Result<Cluster, UpE
     let state = State { complete: true, ..state };
     room.write(&state)?;
     Ok(describe(room.folder(), &state))
+}
+
+/// Whether the cluster is healthy, now or after a moment: a process that is being started again is
+/// no reason to throw away all that runs.
+async fn becomes_healthy(folder: &Path, state: &State) -> bool {
+    let deadline = Instant::now() + RECOVERY;
+    while !health::is_healthy(folder, state).await {
+        let hopeless = !state.complete || !state.supervisor.is_some_and(ProcessId::runs);
+        if hopeless || Instant::now() > deadline {
+            return false;
+        }
+        tokio::time::sleep(ASK).await;
+    }
+    true
 }
 
 async fn simulated_up(options: &UpOptions, room: &Room, progress: &Progress) -> Result<State, UpError> {
@@ -198,6 +215,10 @@ pub(super) async fn wait_for_processes(folder: &Path, processes: &[Process], nam
         let mut waiting = report.processes.iter().filter(|process| awaited(&process.name) && !process.ready);
         if !report.processes.is_empty() && waiting.next().is_none() {
             return Ok(());
+        }
+        let supervised = state::read(folder).and_then(|state| state.supervisor).is_some_and(ProcessId::runs);
+        if !supervised {
+            return Err(ill(folder, "supervisor", ": it ended".to_owned()));
         }
         let failing = report.processes.iter().find(|process| process.restarts >= RESTARTS);
         if Instant::now() > deadline || failing.is_some() {
