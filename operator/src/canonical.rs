@@ -12,12 +12,28 @@ mod quantity;
 pub use quantity::canonical_quantity;
 
 /// Boolean fields that the API server leaves out when they are false.
-const DROPPED_FALSE: [&str; 9] =
-    ["readOnly", "hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "publishNotReadyAddresses", "paused"];
+const DROPPED_FALSE: [&str; 9] = [
+    "readOnly",
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "stdin",
+    "stdinOnce",
+    "tty",
+    "publishNotReadyAddresses",
+    "paused",
+];
 
 /// Number fields that the API server leaves out when they are 0.
 const DROPPED_ZERO: [&str; 8] = [
-    "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold", "minReadySeconds", "hostPort", "nodePort",
+    "initialDelaySeconds",
+    "timeoutSeconds",
+    "periodSeconds",
+    "successThreshold",
+    "failureThreshold",
+    "minReadySeconds",
+    "hostPort",
+    "nodePort",
 ];
 
 /// Fields whose empty list or map means something.
@@ -28,11 +44,20 @@ const KEPT_EMPTY_TEXT: [&str; 3] = ["storageClassName", "ingressClassName", "vol
 
 /// Maps of free keys: each value stays as it is.
 const FREE_MAPS: [&str; 9] = [
-    "data", "binaryData", "stringData", "labels", "annotations", "matchLabels", "nodeSelector", "volumeAttributes", "parameters",
+    "data",
+    "binaryData",
+    "stringData",
+    "labels",
+    "annotations",
+    "matchLabels",
+    "nodeSelector",
+    "volumeAttributes",
+    "parameters",
 ];
 
 /// Maps whose values are quantities, wherever they stand.
-const QUANTITY_MAPS: [&str; 8] = ["requests", "limits", "capacity", "hard", "max", "min", "defaultRequest", "maxLimitRequestRatio"];
+const QUANTITY_MAPS: [&str; 8] =
+    ["requests", "limits", "capacity", "hard", "max", "min", "defaultRequest", "maxLimitRequestRatio"];
 
 /// Puts an object into the form in which the API server gives it back. Doing it twice changes
 /// nothing more.
@@ -137,7 +162,10 @@ mod tests {
         let quota = json!({"kind": "ResourceQuota", "spec": {"hard": {"pods": 10, "requests.cpu": "1500m"}}});
         assert_eq!(canonical(quota)["spec"]["hard"], json!({"pods": "10", "requests.cpu": "1500m"}));
         let range = json!({"kind": "LimitRange", "spec": {"limits": [{"type": "Container", "default": {"cpu": 0.1}, "max": {"memory": "2048Ki"}}]}});
-        assert_eq!(canonical(range)["spec"]["limits"][0], json!({"type": "Container", "default": {"cpu": "100m"}, "max": {"memory": "2Mi"}}));
+        assert_eq!(
+            canonical(range)["spec"]["limits"][0],
+            json!({"type": "Container", "default": {"cpu": "100m"}, "max": {"memory": "2Mi"}})
+        );
     }
 
     #[test]
@@ -164,7 +192,8 @@ mod tests {
     fn free_maps_stay_as_they_are() {
         let map = json!({"kind": "ConfigMap", "metadata": {"annotations": {"limits": "", "memory": "1024Mi"}}, "data": {"empty": "", "limits": "1024Mi"}});
         assert_eq!(canonical(map.clone()), map);
-        let service = json!({"kind": "Service", "spec": {"selector": {"requests": "1000m", "a": ""}, "clusterIP": "None"}});
+        let service =
+            json!({"kind": "Service", "spec": {"selector": {"requests": "1000m", "a": ""}, "clusterIP": "None"}});
         assert_eq!(canonical(service.clone()), service);
     }
 

@@ -68,7 +68,7 @@ impl SizeExpression {
         let value = self.root.evaluate(i128::from(quota.get())).map_err(error)?;
         match u64::try_from(value) {
             Ok(0) => Err(error("it is 0")),
-            Ok(bytes) if bytes <= i64::MAX as u64 => Ok(Bytes::new(bytes)),
+            Ok(bytes) if i64::try_from(bytes).is_ok() => Ok(Bytes::new(bytes)),
             Ok(_) => Err(error("it is larger than any volume")),
             Err(_) => Err(error(if value < 0 { "it is negative" } else { "it is larger than any volume" })),
         }
@@ -181,7 +181,8 @@ impl Parser<'_> {
         }
         let word: String = self.rest().chars().take_while(char::is_ascii_alphanumeric).collect();
         if word.starts_with(|c: char| c.is_ascii_digit()) {
-            let bytes: Bytes = word.parse().map_err(|_| self.error("this is no whole number with a unit such as Gi"))?;
+            let bytes: Bytes =
+                word.parse().map_err(|_| self.error("this is no whole number with a unit such as Gi"))?;
             self.position += word.len();
             return Ok(Node::Number(i128::from(bytes.get())));
         }
@@ -239,7 +240,22 @@ mod tests {
 
     #[test]
     fn what_is_no_expression_is_refused_and_the_message_says_where() {
-        for text in ["", "(", "quota quota", "max", "max()", "max(1Gi", "1.5Gi", "-1Gi", "quota +", "1gi", "foo", "quota;", "ⅷ", "quota\n+1Gi"] {
+        for text in [
+            "",
+            "(",
+            "quota quota",
+            "max",
+            "max()",
+            "max(1Gi",
+            "1.5Gi",
+            "-1Gi",
+            "quota +",
+            "1gi",
+            "foo",
+            "quota;",
+            "ⅷ",
+            "quota\n+1Gi",
+        ] {
             let error = text.parse::<SizeExpression>().unwrap_err();
             assert!(error.to_string().contains("character"), "{error}");
         }
@@ -248,7 +264,14 @@ mod tests {
 
     #[test]
     fn a_size_that_no_volume_can_have_is_refused() {
-        for expression in ["quota - 1Gi", "quota - 2Gi", "quota / 0", "quota * 99999999Ti * 99999999Ti * 99999999Ti", "9007199Ti", "1Gi / (quota - quota)"] {
+        for expression in [
+            "quota - 1Gi",
+            "quota - 2Gi",
+            "quota / 0",
+            "quota * 99999999Ti * 99999999Ti * 99999999Ti",
+            "9007199Ti",
+            "1Gi / (quota - quota)",
+        ] {
             assert!(size(expression, "1Gi").is_err(), "{expression}");
         }
     }

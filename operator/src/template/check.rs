@@ -41,24 +41,38 @@ pub(super) fn identify(plan: &Plan, manifest: &Manifest, document: &Value) -> Re
     if text("/apiVersion") != Some(&allowed.api_version()) {
         return Err(fault(format!("{kind}: apiVersion must be {}", allowed.api_version())));
     }
-    let declared = manifest.objects.iter().find(|o| o.kind == kind && format!("{}-{}", plan.instance.name, o.name) == name);
+    let declared =
+        manifest.objects.iter().find(|o| o.kind == kind && format!("{}-{}", plan.instance.name, o.name) == name);
     if declared.is_none() {
-        return Err(fault(format!("renders {kind} {name}, which the manifest's `objects` do not declare; a name is {{{{ instance.name ~ \"-NAME\" }}}}")));
+        return Err(fault(format!(
+            "renders {kind} {name}, which the manifest's `objects` do not declare; a name is {{{{ instance.name ~ \"-NAME\" }}}}"
+        )));
     }
     if document.pointer("/metadata/namespace").is_some_and(|namespace| namespace != plan.instance.namespace.as_str()) {
         return Err(fault(format!("{kind} {name}: metadata.namespace must be the instance's own; leave it out")));
     }
-    surplus(document).map_or_else(|| Ok(Place { kind: allowed, name: name.to_owned() }), |field| {
-        Err(fault(format!("{kind} {name}: {field} is not for packages; leave it out")))
-    })
+    surplus(document).map_or_else(
+        || Ok(Place { kind: allowed, name: name.to_owned() }),
+        |field| Err(fault(format!("{kind} {name}: {field} is not for packages; leave it out"))),
+    )
 }
 
 /// The first field that only the API server or the operator may set.
 fn surplus(document: &Value) -> Option<String> {
-    const TOP: [&str; 9] =
-        ["apiVersion", "kind", "metadata", "spec", "data", "binaryData", "immutable", "automountServiceAccountToken", "imagePullSecrets"];
+    const TOP: [&str; 9] = [
+        "apiVersion",
+        "kind",
+        "metadata",
+        "spec",
+        "data",
+        "binaryData",
+        "immutable",
+        "automountServiceAccountToken",
+        "imagePullSecrets",
+    ];
     const METADATA: [&str; 4] = ["name", "namespace", "labels", "annotations"];
-    let unknown = |value: &Value, known: &[&str]| value.as_object()?.keys().find(|key| !known.contains(&key.as_str())).cloned();
+    let unknown =
+        |value: &Value, known: &[&str]| value.as_object()?.keys().find(|key| !known.contains(&key.as_str())).cloned();
     let marked = |path: &str| {
         let known = [marks::MANAGED_BY, marks::ENTITY, marks::INSTANCE, marks::INSTANCE_KIND];
         let keys = document.pointer(path)?.as_object()?.keys();
@@ -76,13 +90,18 @@ pub(super) fn complete(plan: &Plan, manifest: &Manifest, objects: &[RenderedObje
     for declared in &manifest.objects {
         let name = format!("{}-{}", plan.instance.name, declared.name);
         let count = objects.iter().filter(|object| object.kind == declared.kind && object.name == name).count();
-        let line = line_of(&manifest.template, &[&format!("kind: {}", declared.kind), &format!("-{}\"", declared.name)]);
+        let line =
+            line_of(&manifest.template, &[&format!("kind: {}", declared.kind), &format!("-{}\"", declared.name)]);
         match count {
             0 if !declared.optional => {
                 faults.push(Fault::manifest(&manifest.name, line, format!("does not render {} {name}, which its `objects` declare; mark it optional if some parameters leave it out", declared.kind)));
             }
             0 | 1 => {}
-            _ => faults.push(Fault::manifest(&manifest.name, line, format!("renders {} {name} {count} times", declared.kind))),
+            _ => faults.push(Fault::manifest(
+                &manifest.name,
+                line,
+                format!("renders {} {name} {count} times", declared.kind),
+            )),
         }
     }
     faults
@@ -129,7 +148,9 @@ impl Problem {
 /// Selectors hold the three well-known labels and nothing else, and never reach past the instance.
 fn selectors(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
     let (path, field) = match object.kind.as_str() {
-        "Deployment" | "StatefulSet" | "PodDisruptionBudget" => ("/spec/selector/matchLabels", "spec.selector.matchLabels"),
+        "Deployment" | "StatefulSet" | "PodDisruptionBudget" => {
+            ("/spec/selector/matchLabels", "spec.selector.matchLabels")
+        }
         "Service" => ("/spec/selector", "spec.selector"),
         "NetworkPolicy" => ("/spec/podSelector/matchLabels", "spec.podSelector.matchLabels"),
         _ => return Vec::new(),
@@ -137,15 +158,26 @@ fn selectors(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
     let mut problems = Vec::new();
     let selector = object.value.pointer(path);
     if !selects_instance(plan, selector) {
-        problems.push(Problem::new(field, "must be {{ selector(component=\"...\") }}: app.kubernetes.io/name, instance, component and nothing else"));
+        problems.push(Problem::new(
+            field,
+            "must be {{ selector(component=\"...\") }}: app.kubernetes.io/name, instance, component and nothing else",
+        ));
     }
-    if object.value.pointer("/spec/selector/matchExpressions").or(object.value.pointer("/spec/podSelector/matchExpressions")).is_some() {
+    if object
+        .value
+        .pointer("/spec/selector/matchExpressions")
+        .or(object.value.pointer("/spec/podSelector/matchExpressions"))
+        .is_some()
+    {
         problems.push(Problem::new("matchExpressions", "not for packages; use {{ selector(component=\"...\") }}"));
     }
     if let ("Deployment" | "StatefulSet", Some(Value::Object(selector))) = (object.kind.as_str(), selector) {
         let labels = object.value.pointer("/spec/template/metadata/labels");
         if selector.iter().any(|(key, value)| labels.and_then(|labels| labels.get(key)) != Some(value)) {
-            problems.push(Problem::new("spec.template.metadata.labels", "must be {{ labels(component=\"...\") }} of the same component as the selector"));
+            problems.push(Problem::new(
+                "spec.template.metadata.labels",
+                "must be {{ labels(component=\"...\") }} of the same component as the selector",
+            ));
         }
     }
     problems
@@ -164,7 +196,9 @@ pub(super) fn platform_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTree
     let smtp = plan.smtp.as_ref().and_then(|smtp| smtp.secret_name.clone());
     let tls = plan.exposure.tls.as_ref().and_then(|tls| tls.secret_name.clone());
     let mut referred = BTreeSet::new();
-    objects.iter().for_each(|object| secret_references(&object.value, &mut referred));
+    for object in objects {
+        secret_references(&object.value, &mut referred);
+    }
     smtp.into_iter().chain(tls).filter(|name| referred.contains(name)).collect()
 }
 
@@ -176,7 +210,9 @@ pub(super) fn secret_references(value: &Value, found: &mut BTreeSet<String>) {
             for (key, value) in map {
                 let name = match (key.as_str(), value) {
                     ("secretName", Value::String(name)) => Some(name.as_str()),
-                    ("secretKeyRef" | "secretRef" | "secret", Value::Object(_)) => value.get("name").and_then(Value::as_str),
+                    ("secretKeyRef" | "secretRef" | "secret", Value::Object(_)) => {
+                        value.get("name").and_then(Value::as_str)
+                    }
                     _ => None,
                 };
                 found.extend(name.map(str::to_owned));

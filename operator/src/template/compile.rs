@@ -35,9 +35,14 @@ pub(super) fn compile(name: &str, spec: &ServiceTemplateSpec) -> Result<Compiled
     faults.extend(volume_faults);
     let parameters = Parameters::new(&spec.parameters).map_err(|message| faults.push(Fault::package(message))).ok();
     match parameters {
-        Some(parameters) if faults.is_empty() => {
-            Ok(Compiled { name: name.to_owned(), spec: spec.clone(), digest: Package::digest_of(spec), tera, volumes, parameters })
-        }
+        Some(parameters) if faults.is_empty() => Ok(Compiled {
+            name: name.to_owned(),
+            spec: spec.clone(),
+            digest: Package::digest_of(spec),
+            tera,
+            volumes,
+            parameters,
+        }),
         _ => Err(PackageError { package: name.to_owned(), faults: once_each(faults) }),
     }
 }
@@ -51,7 +56,9 @@ pub(super) fn try_out(package: &Package) -> Result<(), PackageError> {
     let mut faults = Vec::new();
     let examples = package.compiled().parameters.examples();
     if examples.is_empty() {
-        faults.push(Fault::package("parameters: no value can be left out, so give at least one whole example in the schema's `examples`"));
+        faults.push(Fault::package(
+            "parameters: no value can be left out, so give at least one whole example in the schema's `examples`",
+        ));
     }
     for version in package.versions() {
         for example in &examples {
@@ -60,13 +67,24 @@ pub(super) fn try_out(package: &Package) -> Result<(), PackageError> {
             }
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(PackageError { package: package.name().to_owned(), faults: once_each(faults) }) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(PackageError { package: package.name().to_owned(), faults: once_each(faults) })
+    }
 }
 
-fn try_one(package: &Package, version: &crate::api::TemplateVersion, example: &serde_json::Value, surroundings: Surroundings) -> Vec<Fault> {
+fn try_one(
+    package: &Package,
+    version: &crate::api::TemplateVersion,
+    example: &serde_json::Value,
+    surroundings: Surroundings,
+) -> Vec<Fault> {
     let parameters = match package.validate_parameters(example) {
         Ok(parameters) => parameters,
-        Err(error) => return vec![Fault::package(format!("parameters: an example does not follow the schema: {error}"))],
+        Err(error) => {
+            return vec![Fault::package(format!("parameters: an example does not follow the schema: {error}"))];
+        }
     };
     match sample::plan(package, version, parameters, surroundings) {
         Err(error) => vec![Fault::package(error.to_string())],
@@ -83,7 +101,11 @@ fn name_rules(name: &str) -> Option<Fault> {
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && !name.ends_with('-')
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    (!good).then(|| Fault::package(format!("metadata.name {name:?}: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -")))
+    (!good).then(|| {
+        Fault::package(format!(
+            "metadata.name {name:?}: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"
+        ))
+    })
 }
 
 fn version_rules(spec: &ServiceTemplateSpec) -> Vec<Fault> {
@@ -91,20 +113,31 @@ fn version_rules(spec: &ServiceTemplateSpec) -> Vec<Fault> {
     if spec.versions.is_empty() {
         faults.push(Fault::package("versions: needs at least one"));
     }
-    let names = |at: usize| spec.versions.get(at).map(|version| version.images.iter().map(|i| i.name.as_str()).collect::<BTreeSet<_>>());
+    let names = |at: usize| {
+        spec.versions.get(at).map(|version| version.images.iter().map(|i| i.name.as_str()).collect::<BTreeSet<_>>())
+    };
     for (at, version) in spec.versions.iter().enumerate() {
         if names(at) != names(0) {
-            faults.push(Fault::package(format!("versions: {:?} has other images than the first version; manifests need the same names in each", version.name)));
+            faults.push(Fault::package(format!(
+                "versions: {:?} has other images than the first version; manifests need the same names in each",
+                version.name
+            )));
         }
         for image in &version.images {
             let tail = image.reference.rsplit('/').next().unwrap_or_default();
             if !tail.contains(':') || tail.ends_with(":latest") {
-                faults.push(Fault::package(format!("versions: image {:?} needs a tag other than latest, or a digest", image.reference)));
+                faults.push(Fault::package(format!(
+                    "versions: image {:?} needs a tag other than latest, or a digest",
+                    image.reference
+                )));
             }
         }
         for pattern in &version.upgrades_from {
             if super::package::matches_version(pattern, &version.name) || pattern.trim_end_matches('*').contains('*') {
-                faults.push(Fault::package(format!("versions: {:?} cannot be upgraded from {pattern:?}: name other versions, with * only at the end", version.name)));
+                faults.push(Fault::package(format!(
+                    "versions: {:?} cannot be upgraded from {pattern:?}: name other versions, with * only at the end",
+                    version.name
+                )));
             }
         }
     }
@@ -116,7 +149,12 @@ fn uniqueness(spec: &ServiceTemplateSpec) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut once = |what: &str, names: Vec<&str>| {
         let mut seen = BTreeSet::new();
-        faults.extend(names.into_iter().filter(|name| !seen.insert(*name)).map(|name| Fault::package(format!("{what}: {name:?} is there twice"))));
+        faults.extend(
+            names
+                .into_iter()
+                .filter(|name| !seen.insert(*name))
+                .map(|name| Fault::package(format!("{what}: {name:?} is there twice"))),
+        );
     };
     once("versions", spec.versions.iter().map(|v| v.name.as_str()).collect());
     once("components", spec.components.iter().map(|c| c.name.as_str()).collect());
@@ -127,7 +165,8 @@ fn uniqueness(spec: &ServiceTemplateSpec) -> Vec<Fault> {
     for version in &spec.versions {
         once("images", version.images.iter().map(|i| i.name.as_str()).collect());
     }
-    let objects: Vec<_> = spec.manifests.iter().flat_map(|m| &m.objects).map(|o| format!("{} {}", o.kind, o.name)).collect();
+    let objects: Vec<_> =
+        spec.manifests.iter().flat_map(|m| &m.objects).map(|o| format!("{} {}", o.kind, o.name)).collect();
     once("objects", objects.iter().map(String::as_str).collect());
     faults
 }
@@ -142,11 +181,20 @@ fn manifest_rules(spec: &ServiceTemplateSpec) -> Vec<Fault> {
         for object in &manifest.objects {
             if kinds::find(&object.kind).is_none() {
                 let allowed = kinds::allowed_kinds().iter().map(|kind| kind.kind).collect::<Vec<_>>().join(", ");
-                faults.push(Fault::manifest(&manifest.name, None, format!("objects: the kind {:?} is not allowed; allowed: {allowed}", object.kind)));
+                faults.push(Fault::manifest(
+                    &manifest.name,
+                    None,
+                    format!("objects: the kind {:?} is not allowed; allowed: {allowed}", object.kind),
+                ));
             }
-            let longest = SHORTER_NAMES.iter().find(|(kind, _)| *kind == object.kind).map_or(30, |(_, longest)| *longest);
+            let longest =
+                SHORTER_NAMES.iter().find(|(kind, _)| *kind == object.kind).map_or(30, |(_, longest)| *longest);
             if object.name.len() > longest {
-                faults.push(Fault::manifest(&manifest.name, None, format!("objects: the name {:?} is too long for a {}; at most {longest}", object.name, object.kind)));
+                faults.push(Fault::manifest(
+                    &manifest.name,
+                    None,
+                    format!("objects: the name {:?} is too long for a {}; at most {longest}", object.name, object.kind),
+                ));
             }
             workloads.insert(object.name.as_str());
         }
@@ -154,7 +202,10 @@ fn manifest_rules(spec: &ServiceTemplateSpec) -> Vec<Fault> {
     for exception in &spec.pod_security_exceptions {
         let workload = exception.container.split_once('/').map(|(workload, _)| workload);
         if !workload.is_some_and(|workload| workloads.contains(workload)) {
-            faults.push(Fault::package(format!("podSecurityExceptions: {:?} names no declared object; write workload/container", exception.container)));
+            faults.push(Fault::package(format!(
+                "podSecurityExceptions: {:?} names no declared object; write workload/container",
+                exception.container
+            )));
         }
     }
     faults
@@ -173,7 +224,12 @@ fn volumes(spec: &ServiceTemplateSpec) -> (Vec<PackageVolume>, Vec<Fault>) {
         if volume.carries_quota && size.evaluate(Bytes::new(7 << 30)).ok() != Some(Bytes::new(7 << 30)) {
             return Err("the volume that carriesQuota has the size quota".to_owned());
         }
-        Ok(PackageVolume { name: volume.name.clone(), carries_quota: volume.carries_quota, access: volume.access, size })
+        Ok(PackageVolume {
+            name: volume.name.clone(),
+            carries_quota: volume.carries_quota,
+            access: volume.access,
+            size,
+        })
     };
     let mut volumes = Vec::new();
     for volume in &spec.volumes {

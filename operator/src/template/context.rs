@@ -18,7 +18,8 @@ pub(super) fn context(plan: &Plan) -> Result<Context, String> {
 fn value(plan: &Plan) -> Result<Value, serde_json::Error> {
     let volumes: Map<_, _> = plan.volumes.iter().map(|v| (v.name.clone(), Value::from(v.claim.as_str()))).collect();
     let secrets: Map<_, _> = plan.secrets.iter().map(|s| (s.name.clone(), Value::from(s.secret.as_str()))).collect();
-    let files: Map<_, _> = plan.package.spec().files.iter().map(|f| (f.name.clone(), Value::from(f.content.as_str()))).collect();
+    let files: Map<_, _> =
+        plan.package.spec().files.iter().map(|f| (f.name.clone(), Value::from(f.content.as_str()))).collect();
     Ok(json!({
         "files": files,
         "instance": {"name": plan.instance.name, "namespace": plan.instance.namespace},

@@ -69,10 +69,16 @@ pub(super) fn read_package(
     text: &str,
     file: impl Fn(&str) -> Result<String, DirectoryError>,
 ) -> Result<ServiceTemplate, DirectoryError> {
-    let content = |line: Option<usize>, message: String| DirectoryError::Content { file: "package.yaml".to_owned(), line, message };
+    let content = |line: Option<usize>, message: String| DirectoryError::Content {
+        file: "package.yaml".to_owned(),
+        line,
+        message,
+    };
     let mut documents = documents::read(text).map_err(|error| content(error.line, error.message))?;
-    let mut package =
-        documents.pop().filter(|_| documents.is_empty()).ok_or_else(|| content(None, "must hold one document".to_owned()))?;
+    let mut package = documents
+        .pop()
+        .filter(|_| documents.is_empty())
+        .ok_or_else(|| content(None, "must hold one document".to_owned()))?;
     if package.get("kind").and_then(Value::as_str) != Some("ServiceTemplate") {
         return Err(content(line_with(text, "kind:"), "must be of kind ServiceTemplate".to_owned()));
     }
@@ -82,7 +88,10 @@ pub(super) fn read_package(
             let Some(name) = entry.remove("file") else { continue };
             let name = name.as_str().unwrap_or_default().to_owned();
             if name.is_empty() || !Path::new(&name).components().all(|part| matches!(part, Component::Normal(_))) {
-                return Err(content(line_with(text, &name), format!("{list}: file {name:?} must lie in the package's folder")));
+                return Err(content(
+                    line_with(text, &name),
+                    format!("{list}: file {name:?} must lie in the package's folder"),
+                ));
             }
             entry.insert(field.to_owned(), Value::from(file(&name)?));
         }

@@ -24,7 +24,11 @@ pub(super) fn parse(manifest: &str, text: &str) -> Result<Vec<Value>, Fault> {
     read(text).map_err(|error| {
         let line = error.line.and_then(|line| text.lines().nth(line.checked_sub(1)?));
         let shown = line.map(|line| format!(": {:?}", line.trim().chars().take(80).collect::<String>()));
-        Fault::manifest(manifest, None, format!("renders to text that is no YAML: {}{}", error.message, shown.unwrap_or_default()))
+        Fault::manifest(
+            manifest,
+            None,
+            format!("renders to text that is no YAML: {}{}", error.message, shown.unwrap_or_default()),
+        )
     })
 }
 

@@ -1,5 +1,7 @@
 //! Tera, set up so that a value can never be more than a value.
 
+#![allow(clippy::needless_pass_by_value)] // Tera's functions and filters take their arguments so.
+
 use std::cell::Cell;
 use std::io::{self, Write};
 
@@ -50,8 +52,9 @@ pub(super) fn engine() -> Tera {
 /// # Errors
 /// Every tag that the format does not have, else what Tera's parser says.
 pub(super) fn add(tera: &mut Tera, name: &str, text: &str) -> Result<(), Vec<Fault>> {
-    let ticked = tags::with_ticks(text)
-        .map_err(|faults| faults.into_iter().map(|f| Fault::manifest(name, Some(f.line), f.message)).collect::<Vec<_>>())?;
+    let ticked = tags::with_ticks(text).map_err(|faults| {
+        faults.into_iter().map(|f| Fault::manifest(name, Some(f.line), f.message)).collect::<Vec<_>>()
+    })?;
     tera.add_raw_template(name, &ticked).map_err(|error| vec![fault(name, &error)])
 }
 
@@ -71,9 +74,11 @@ fn fault(name: &str, error: &tera::Error) -> Fault {
         ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
             Fault::manifest(name, Some(report.span().start_line), report.message().trim())
         }
-        ErrorKind::Io(io::ErrorKind::FileTooLarge) => {
-            Fault::manifest(name, None, format!("renders to more than {LONGEST_OUTPUT} bytes; split it into several manifests"))
-        }
+        ErrorKind::Io(io::ErrorKind::FileTooLarge) => Fault::manifest(
+            name,
+            None,
+            format!("renders to more than {LONGEST_OUTPUT} bytes; split it into several manifests"),
+        ),
         other => Fault::manifest(name, None, other.to_string()),
     }
 }
@@ -101,9 +106,10 @@ pub(super) fn json_text(value: &Value) -> String {
     let plain = value.to_string();
     let mut text = String::with_capacity(plain.len());
     for character in plain.chars() {
-        let unprintable = character.is_control() || matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+        let unprintable = character.is_control()
+            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
         if unprintable {
-            text.push_str(&format!("\\u{:04x}", u32::from(character)));
+            text.extend(format!("\\u{:04x}", u32::from(character)).chars());
         } else {
             text.push(character);
         }
@@ -133,7 +139,11 @@ fn sha256(value: &tera::Value, _: Kwargs, _: &State) -> Result<tera::Value, tera
 
 /// The bytes as lower-case hexadecimal digits.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }
 
 fn bounded(text: &str) -> Result<tera::Value, tera::Error> {
@@ -164,7 +174,9 @@ fn join(values: &[tera::Value], arguments: Kwargs, _: &State) -> Result<tera::Va
 }
 
 fn refused_filter(name: &str) -> Result<tera::Value, tera::Error> {
-    Err(tera::Error::message(format!("the filter {name} is not part of the format; write {{{{ value }}}} for a text and {{{{ value | json_encode }}}} for anything else")))
+    Err(tera::Error::message(format!(
+        "the filter {name} is not part of the format; write {{{{ value }}}} for a text and {{{{ value | json_encode }}}} for anything else"
+    )))
 }
 
 /// `labels(component="app")`: the labels of an object or pod, as JSON.

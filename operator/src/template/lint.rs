@@ -71,7 +71,9 @@ fn locate(name: &str, text: &str, template: &ServiceTemplate, fault: Fault) -> F
         None => (name.to_owned(), package_line(text, &fault.message)),
         Some(manifest) => match (file_of(text, manifest), fault.line) {
             (Some(file), Some(line)) => (file, Some(line)),
-            (Some(file), None) => declared_line(text, manifest, &fault.message).map_or((file, None), |line| (name.to_owned(), Some(line))),
+            (Some(file), None) => {
+                declared_line(text, manifest, &fault.message).map_or((file, None), |line| (name.to_owned(), Some(line)))
+            }
             (None, Some(line)) => (name.to_owned(), template_line(text, manifest).map(|start| start + line)),
             (None, None) => (name.to_owned(), declared_line(text, manifest, &fault.message)),
         },
@@ -108,6 +110,7 @@ fn file_of(text: &str, manifest: &Manifest) -> Option<String> {
 
 fn template_line_or_file(text: &str, manifest: &Manifest) -> Option<usize> {
     let start = line_of(text, &["manifests:", &format!("name: {}", manifest.name)])?;
-    let position = text.lines().skip(start - 1).position(|line| line.contains("file:") || line.contains("template:"))?;
+    let position =
+        text.lines().skip(start - 1).position(|line| line.contains("file:") || line.contains("template:"))?;
     Some(start + position)
 }

@@ -20,7 +20,10 @@ pub(super) fn problems(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
 fn service(value: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
     if value.pointer("/spec/type").is_some_and(|kind| kind != "ClusterIP") {
-        problems.push(Problem::new("spec.type", "must be ClusterIP; from outside a service is reached through its Ingress"));
+        problems.push(Problem::new(
+            "spec.type",
+            "must be ClusterIP; from outside a service is reached through its Ingress",
+        ));
     }
     for field in ["externalIPs", "externalName", "loadBalancerIP", "loadBalancerClass", "loadBalancerSourceRanges"] {
         if value.pointer(&format!("/spec/{field}")).is_some() {
@@ -60,12 +63,17 @@ fn ingress(plan: &Plan, value: &Value) -> Vec<Problem> {
         }
     }
     let tls = items(value, "/spec/tls");
-    if tls.is_empty() || tls.iter().any(|entry| items(entry, "/hosts").is_empty() || !items(entry, "/hosts").iter().all(own_host)) {
+    if tls.is_empty()
+        || tls.iter().any(|entry| items(entry, "/hosts").is_empty() || !items(entry, "/hosts").iter().all(own_host))
+    {
         problems.push(Problem::new("spec.tls", "needs an entry with hosts: [{{ hostname }}] and no other host"));
     }
     let annotations = texts(value.pointer("/metadata/annotations"));
     if annotations.keys().any(|key| key.contains("snippet")) {
-        problems.push(Problem::new("metadata.annotations", "snippets are not for packages: they run in the ingress controller"));
+        problems.push(Problem::new(
+            "metadata.annotations",
+            "snippets are not for packages: they run in the ingress controller",
+        ));
     }
     problems
 }
@@ -77,15 +85,24 @@ fn policy(plan: &Plan, value: &Value) -> Vec<Problem> {
     for (direction, rules, peers) in [("Ingress", "ingress", "from"), ("Egress", "egress", "to")] {
         let present = value.pointer(&format!("/spec/{rules}"));
         if present.is_some() != types.contains(&direction) {
-            problems.push(Problem::new("spec.policyTypes", format!("must list {direction} exactly when spec.{rules} is given; an empty list closes it")));
+            problems.push(Problem::new(
+                "spec.policyTypes",
+                format!("must list {direction} exactly when spec.{rules} is given; an empty list closes it"),
+            ));
         }
         for rule in items(value, &format!("/spec/{rules}")) {
             let named = items(rule, &format!("/{peers}"));
             if named.is_empty() {
-                problems.push(Problem::new(format!("spec.{rules}.{peers}"), "names nobody, which means everybody; leave the rule out when there is no peer"));
+                problems.push(Problem::new(
+                    format!("spec.{rules}.{peers}"),
+                    "names nobody, which means everybody; leave the rule out when there is no peer",
+                ));
             }
             if named.iter().any(|peer| peer == &serde_json::json!({}) || !stays_within(plan, peer)) {
-                problems.push(Problem::new(format!("spec.{rules}.{peers}"), "a podSelector without a namespaceSelector must be {{ selector(component=\"...\") }}"));
+                problems.push(Problem::new(
+                    format!("spec.{rules}.{peers}"),
+                    "a podSelector without a namespaceSelector must be {{ selector(component=\"...\") }}",
+                ));
             }
         }
     }
@@ -95,8 +112,11 @@ fn policy(plan: &Plan, value: &Value) -> Vec<Problem> {
 /// A peer of the same namespace is one of the instance's own pods.
 fn stays_within(plan: &Plan, peer: &Value) -> bool {
     let of_platform = [&plan.network.ingress, &plan.network.dns, &plan.network.public];
-    let known = of_platform.into_iter().flatten().any(|known| serde_json::to_value(known).is_ok_and(|known| known == *peer));
-    known || peer.get("ipBlock").is_some() || (peer.get("namespaceSelector").is_none() && selects_instance(plan, peer.pointer("/podSelector/matchLabels")))
+    let known =
+        of_platform.into_iter().flatten().any(|known| serde_json::to_value(known).is_ok_and(|known| known == *peer));
+    known
+        || peer.get("ipBlock").is_some()
+        || (peer.get("namespaceSelector").is_none() && selects_instance(plan, peer.pointer("/podSelector/matchLabels")))
 }
 
 pub(super) fn items<'v>(value: &'v Value, path: &str) -> &'v [Value] {

@@ -12,7 +12,9 @@ use super::engine::{hexadecimal, json_text};
 use super::fault::PackageError;
 use super::kinds::{self, AllowedKind};
 use super::parameters::{ParameterError, Parameters};
-use crate::api::{Component, GeneratedSecret, HealthCheck, ImageReference, ServiceTemplateSpec, TemplateVersion, VolumeAccess};
+use crate::api::{
+    Component, GeneratedSecret, HealthCheck, ImageReference, ServiceTemplateSpec, TemplateVersion, VolumeAccess,
+};
 use crate::core::{Bytes, ExpressionError, SizeExpression};
 
 /// A package that passed every rule of the format. Cheap to clone.
@@ -123,7 +125,9 @@ impl Package {
     /// Whether the package lists the step from one version to another. Staying is always allowed.
     pub fn may_upgrade(&self, from: &str, to: &str) -> bool {
         from == to
-            || self.version(to).is_some_and(|version| version.upgrades_from.iter().any(|pattern| matches_version(pattern, from)))
+            || self
+                .version(to)
+                .is_some_and(|version| version.upgrades_from.iter().any(|pattern| matches_version(pattern, from)))
     }
 
     /// The parts that requests and limits are given for.
@@ -160,7 +164,11 @@ impl Package {
         declared
             .filter_map(|object| {
                 let (_, kind) = kinds::find(&object.kind)?;
-                Some(DeclaredChild { kind: *kind, name: format!("{instance}-{}", object.name), optional: object.optional })
+                Some(DeclaredChild {
+                    kind: *kind,
+                    name: format!("{instance}-{}", object.name),
+                    optional: object.optional,
+                })
             })
             .collect()
     }

@@ -53,8 +53,12 @@ fn document(lines: &[&str], kind: &str, declared: &str) -> Option<(usize, usize)
         }
     }
     documents.push((start, lines.len()));
-    let of_kind = |(start, end): &&(usize, usize)| lines.iter().take(*end).skip(*start).any(|line| line.trim() == format!("kind: {kind}"));
-    let named = |(start, end): &&(usize, usize)| lines.iter().take(*end).skip(*start).any(|line| line.contains(&format!("-{declared}\"")));
+    let of_kind = |(start, end): &&(usize, usize)| {
+        lines.iter().take(*end).skip(*start).any(|line| line.trim() == format!("kind: {kind}"))
+    };
+    let named = |(start, end): &&(usize, usize)| {
+        lines.iter().take(*end).skip(*start).any(|line| line.contains(&format!("-{declared}\"")))
+    };
     documents.iter().filter(of_kind).find(named).or_else(|| documents.iter().find(of_kind)).copied()
 }
 
@@ -77,7 +81,13 @@ mod tests {
     fn a_field_is_found_in_its_own_document_or_the_nearest_around_it() {
         let template = "kind: Service\nmetadata: {name: {{ i ~ \"-a\" }}}\nspec:\n  ports: []\n---\nkind: Service\nmetadata: {name: {{ i ~ \"-b\" }}}\nspec:\n  ports:\n    - name: web\n      port: 80\n";
         let manifest = Manifest { template: template.to_owned(), ..Manifest::default() };
-        for (declared, field, line) in [("a", "spec.ports", 4), ("b", "spec.ports[web].port", 11), ("b", "spec.ports[web].nodePort", 10), ("b", "status", 6), ("c", "spec", 3)] {
+        for (declared, field, line) in [
+            ("a", "spec.ports", 4),
+            ("b", "spec.ports[web].port", 11),
+            ("b", "spec.ports[web].nodePort", 10),
+            ("b", "status", 6),
+            ("c", "spec", 3),
+        ] {
             assert_eq!(line_of_field(&manifest, "Service", declared, field), Some(line), "{declared} {field}");
         }
         assert_eq!(line_of_field(&manifest, "Ingress", "a", "spec"), None);

@@ -6,7 +6,8 @@ use super::check::Problem;
 use super::network::items;
 
 /// Volume types that *restricted* allows and a package needs.
-const VOLUME_TYPES: [&str; 6] = ["configMap", "secret", "emptyDir", "persistentVolumeClaim", "projected", "downwardAPI"];
+const VOLUME_TYPES: [&str; 6] =
+    ["configMap", "secret", "emptyDir", "persistentVolumeClaim", "projected", "downwardAPI"];
 
 /// Sysctls that Kubernetes calls safe.
 const SAFE_SYSCTLS: [&str; 10] = [
@@ -24,7 +25,19 @@ const SAFE_SYSCTLS: [&str; 10] = [
 
 /// Capabilities that *baseline* lets a container add.
 const BASELINE_CAPABILITIES: [&str; 13] = [
-    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
 ];
 
 /// What the pod as a whole must keep to; no exception lifts this.
@@ -38,12 +51,18 @@ pub(super) fn pod(pod: &Value, field: &str) -> Vec<Problem> {
     for volume in items(pod, "/volumes") {
         let kinds = volume.as_object().into_iter().flat_map(serde_json::Map::keys).filter(|key| *key != "name");
         for kind in kinds.filter(|kind| !VOLUME_TYPES.contains(&kind.as_str())) {
-            problems.push(Problem::new(format!("{field}.volumes.{kind}"), format!("not an allowed volume type; allowed: {}", VOLUME_TYPES.join(", "))));
+            problems.push(Problem::new(
+                format!("{field}.volumes.{kind}"),
+                format!("not an allowed volume type; allowed: {}", VOLUME_TYPES.join(", ")),
+            ));
         }
     }
     for sysctl in items(pod, "/securityContext/sysctls") {
         if !sysctl.get("name").and_then(Value::as_str).is_some_and(|name| SAFE_SYSCTLS.contains(&name)) {
-            problems.push(Problem::new(format!("{field}.securityContext.sysctls"), format!("not a safe one; safe: {}", SAFE_SYSCTLS.join(", "))));
+            problems.push(Problem::new(
+                format!("{field}.securityContext.sysctls"),
+                format!("not a safe one; safe: {}", SAFE_SYSCTLS.join(", ")),
+            ));
         }
     }
     problems.extend(context_rules(pod.get("securityContext"), &format!("{field}.securityContext")));
@@ -99,16 +118,26 @@ fn restricted(pod: &Value, context: Option<&Value>, field: &str) -> Vec<Problem>
     let either = |path: &str| own(path).or_else(|| pod.pointer(&format!("/securityContext{path}")));
     let mut problems = Vec::new();
     if either("/runAsNonRoot") != Some(&Value::Bool(true)) {
-        problems.push(Problem::new(format!("{field}.runAsNonRoot"), "must be true, here or on the pod (Pod Security restricted)"));
+        problems.push(Problem::new(
+            format!("{field}.runAsNonRoot"),
+            "must be true, here or on the pod (Pod Security restricted)",
+        ));
     }
     if either("/runAsUser").is_none_or(|user| user == 0) {
-        problems.push(Problem::new(format!("{field}.runAsUser"), "must be given and not 0, here or on the pod, so that an image cannot change it"));
+        problems.push(Problem::new(
+            format!("{field}.runAsUser"),
+            "must be given and not 0, here or on the pod, so that an image cannot change it",
+        ));
     }
     if either("/seccompProfile/type").is_none() {
-        problems.push(Problem::new(format!("{field}.seccompProfile"), "must be {type: RuntimeDefault}, here or on the pod (Pod Security restricted)"));
+        problems.push(Problem::new(
+            format!("{field}.seccompProfile"),
+            "must be {type: RuntimeDefault}, here or on the pod (Pod Security restricted)",
+        ));
     }
     if own("/allowPrivilegeEscalation") != Some(&Value::Bool(false)) {
-        problems.push(Problem::new(format!("{field}.allowPrivilegeEscalation"), "must be false (Pod Security restricted)"));
+        problems
+            .push(Problem::new(format!("{field}.allowPrivilegeEscalation"), "must be false (Pod Security restricted)"));
     }
     if !own("/capabilities/drop").and_then(Value::as_array).is_some_and(|drop| drop.iter().any(|name| name == "ALL")) {
         problems.push(Problem::new(format!("{field}.capabilities"), "must be {drop: [ALL]} (Pod Security restricted)"));

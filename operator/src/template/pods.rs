@@ -24,7 +24,10 @@ pub(super) fn problems(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
     };
     let mut problems = pod_rules(plan, pod, &field);
     if object.value.pointer("/spec/volumeClaimTemplates").is_some() {
-        problems.push(Problem::new("spec.volumeClaimTemplates", "not for packages: declare the volume in `volumes`, so that its data outlives the instance"));
+        problems.push(Problem::new(
+            "spec.volumeClaimTemplates",
+            "not for packages: declare the volume in `volumes`, so that its data outlives the instance",
+        ));
     }
     let workload = object.name.strip_prefix(&format!("{}-", plan.instance.name)).unwrap_or(&object.name);
     for (name, container, field) in containers(pod, &field) {
@@ -59,31 +62,50 @@ fn containers<'p>(pod: &'p Value, field: &str) -> Vec<(&'p str, &'p Value, Strin
 fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
     let mut problems = pod_security::pod(pod, field);
     if pod.get("automountServiceAccountToken") != Some(&Value::Bool(false)) {
-        problems.push(Problem::new(format!("{field}.automountServiceAccountToken"), "must be false: no service needs the cluster's API"));
+        problems.push(Problem::new(
+            format!("{field}.automountServiceAccountToken"),
+            "must be false: no service needs the cluster's API",
+        ));
     }
-    for forbidden in ["ephemeralContainers", "nodeName", "schedulerName", "priorityClassName", "priority", "runtimeClassName"] {
+    for forbidden in
+        ["ephemeralContainers", "nodeName", "schedulerName", "priorityClassName", "priority", "runtimeClassName"]
+    {
         if pod.get(forbidden).is_some() {
             problems.push(Problem::new(format!("{field}.{forbidden}"), "not for packages"));
         }
     }
     let account = pod.get("serviceAccountName").and_then(Value::as_str);
     let declared = plan.package.declared_objects(&plan.instance.name);
-    if account.is_some_and(|name| !declared.iter().any(|child| child.kind.kind == "ServiceAccount" && child.name == name)) {
-        problems.push(Problem::new(format!("{field}.serviceAccountName"), "must be a ServiceAccount that the package declares, or absent"));
+    if account
+        .is_some_and(|name| !declared.iter().any(|child| child.kind.kind == "ServiceAccount" && child.name == name))
+    {
+        problems.push(Problem::new(
+            format!("{field}.serviceAccountName"),
+            "must be a ServiceAccount that the package declares, or absent",
+        ));
     }
     for volume in items(pod, "/volumes") {
         if let Some(claim) = volume.pointer("/persistentVolumeClaim/claimName")
             && !plan.volumes.iter().any(|known| claim == known.claim.as_str())
         {
-            problems.push(Problem::new(format!("{field}.volumes.persistentVolumeClaim"), "must be {{ volumes.NAME }}, a volume that the package declares"));
+            problems.push(Problem::new(
+                format!("{field}.volumes.persistentVolumeClaim"),
+                "must be {{ volumes.NAME }}, a volume that the package declares",
+            ));
         }
         if let Some(map) = volume.pointer("/configMap/name").and_then(Value::as_str)
             && !declared.iter().any(|child| child.kind.kind == "ConfigMap" && child.name == map)
         {
-            problems.push(Problem::new(format!("{field}.volumes.configMap"), "must be a ConfigMap that the package declares"));
+            problems.push(Problem::new(
+                format!("{field}.volumes.configMap"),
+                "must be a ConfigMap that the package declares",
+            ));
         }
         if items(volume, "/projected/sources").iter().any(|source| source.get("serviceAccountToken").is_some()) {
-            problems.push(Problem::new(format!("{field}.volumes.projected"), "no service account token: no service needs the cluster's API"));
+            problems.push(Problem::new(
+                format!("{field}.volumes.projected"),
+                "no service account token: no service needs the cluster's API",
+            ));
         }
     }
     problems.extend(secrets(plan, pod, field));
@@ -99,7 +121,10 @@ fn secrets(plan: &Plan, pod: &Value, field: &str) -> Option<Problem> {
         let generated = plan.secrets.iter().any(|secret| secret.secret == *name);
         !generated && of_platform != Some(name) && !has_text(&plan.parameters, name)
     })?;
-    Some(Problem::new(format!("{field}.secretKeyRef"), format!("the Secret {unknown} is none of the package's: use {{{{ secrets.NAME }}}} or a parameter")))
+    Some(Problem::new(
+        format!("{field}.secretKeyRef"),
+        format!("the Secret {unknown} is none of the package's: use {{{{ secrets.NAME }}}} or a parameter"),
+    ))
 }
 
 fn has_text(value: &Value, text: &str) -> bool {
@@ -113,12 +138,19 @@ fn has_text(value: &Value, text: &str) -> bool {
 
 fn container_rules(plan: &Plan, pod: &Value, container: &Value, field: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if !container.get("image").and_then(Value::as_str).is_some_and(|image| plan.images.values().any(|known| known == image)) {
+    if !container
+        .get("image")
+        .and_then(Value::as_str)
+        .is_some_and(|image| plan.images.values().any(|known| known == image))
+    {
         problems.push(Problem::new(format!("{field}.image"), "must be {{ images.NAME }}, an image of the package"));
     }
     for path in ["requests/cpu", "requests/memory", "limits/memory"] {
         if container.pointer(&format!("/resources/{path}")).is_none() {
-            problems.push(Problem::new(format!("{field}.resources"), format!("needs {}; write {{{{ resources.NAME | json_encode }}}}", path.replace('/', "."))));
+            problems.push(Problem::new(
+                format!("{field}.resources"),
+                format!("needs {}; write {{{{ resources.NAME | json_encode }}}}", path.replace('/', ".")),
+            ));
         }
     }
     problems.extend(secrets_in_open(pod, container, field));
@@ -135,16 +167,24 @@ fn secrets_in_open(_pod: &Value, container: &Value, field: &str) -> Vec<Problem>
         if variable.pointer("/valueFrom/secretKeyRef").is_some() {
             from_secret.push(format!("$({name})"));
         }
-        let sounds_secret = ["PASSWORD", "SECRET", "TOKEN", "APIKEY", "API_KEY"].iter().any(|word| name.to_ascii_uppercase().contains(word));
+        let sounds_secret = ["PASSWORD", "SECRET", "TOKEN", "APIKEY", "API_KEY"]
+            .iter()
+            .any(|word| name.to_ascii_uppercase().contains(word));
         let literal = variable.get("value").and_then(Value::as_str).is_some_and(|value| !value.starts_with('/'));
         if sounds_secret && literal {
-            problems.push(Problem::new(format!("{field}.env[{name}]"), "a secret in the open: use valueFrom.secretKeyRef, or the path of a file"));
+            problems.push(Problem::new(
+                format!("{field}.env[{name}]"),
+                "a secret in the open: use valueFrom.secretKeyRef, or the path of a file",
+            ));
         }
     }
     let arguments = items(container, "/args").iter().chain(items(container, "/command")).filter_map(Value::as_str);
     for argument in arguments {
         if let Some(variable) = from_secret.iter().find(|variable| argument.contains(variable.as_str())) {
-            problems.push(Problem::new(format!("{field}.args"), format!("{variable} puts a secret into the process list: read it from the environment or a file")));
+            problems.push(Problem::new(
+                format!("{field}.args"),
+                format!("{variable} puts a secret into the process list: read it from the environment or a file"),
+            ));
         }
     }
     problems

@@ -46,7 +46,11 @@ pub fn render(plan: &Plan) -> Result<ObjectSet, RenderError> {
     Ok(ObjectSet { objects, platform_secrets })
 }
 
-fn render_manifest(plan: &Plan, manifest: &Manifest, context: &tera::Context) -> Result<Vec<RenderedObject>, Vec<Fault>> {
+fn render_manifest(
+    plan: &Plan,
+    manifest: &Manifest,
+    context: &tera::Context,
+) -> Result<Vec<RenderedObject>, Vec<Fault>> {
     let text = engine::render(&plan.package.compiled().tera, &manifest.name, context).map_err(|fault| vec![fault])?;
     let documents = documents::parse(&manifest.name, &text).map_err(|fault| vec![fault])?;
     let mut faults = Vec::new();
@@ -74,9 +78,11 @@ fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
     labels.extend(context::labels(plan));
     metadata["labels"] = Value::Object(labels);
     let mut annotations = taken_map(metadata, "annotations");
-    for (key, text) in
-        [(marks::TEMPLATE, plan.package.name()), (marks::REVISION, &plan.revision), (APPLICATION_VERSION, &plan.version)]
-    {
+    for (key, text) in [
+        (marks::TEMPLATE, plan.package.name()),
+        (marks::REVISION, &plan.revision),
+        (APPLICATION_VERSION, &plan.version),
+    ] {
         annotations.insert(key.to_owned(), Value::from(text));
     }
     metadata["annotations"] = Value::Object(annotations);

@@ -12,7 +12,8 @@ use crate::core::{Bytes, ExpressionError, Hostname};
 use crate::plan::{InstanceReference, Plan, PlannedEntity, PlannedSecret, PlannedVolume};
 
 /// A name that ends scalars, documents and tags wherever it is not quoted.
-pub(super) const HOSTILE: &str = "L'Hort \"3\"\n---\nkind: Secret\n: {{ x }} {% raw %} # &a *a !!b \u{2028}\u{85}\u{7f}$(PATH) %";
+pub(super) const HOSTILE: &str =
+    "L'Hort \"3\"\n---\nkind: Secret\n: {{ x }} {% raw %} # &a *a !!b \u{2028}\u{85}\u{7f}$(PATH) %";
 
 /// How much of a platform there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,12 @@ pub(super) enum Surroundings {
 ///
 /// # Errors
 /// When a volume has no size for a quota of 5 GiB.
-pub(super) fn plan(package: &Package, version: &TemplateVersion, parameters: Value, surroundings: Surroundings) -> Result<Plan, ExpressionError> {
+pub(super) fn plan(
+    package: &Package,
+    version: &TemplateVersion,
+    parameters: Value,
+    surroundings: Surroundings,
+) -> Result<Plan, ExpressionError> {
     let quota = Bytes::new(5 << 30);
     let full = surroundings == Surroundings::Full;
     let name = "sample";
@@ -42,10 +48,18 @@ pub(super) fn plan(package: &Package, version: &TemplateVersion, parameters: Val
         revision: package.revision_name(),
         version: version.name.clone(),
         images: version.images.iter().map(|image| (image.name.clone(), image.reference.clone())).collect(),
-        resources: package.components().iter().map(|part| (part.name.clone(), part.resources.clone())).collect::<BTreeMap<_, _>>(),
+        resources: package
+            .components()
+            .iter()
+            .map(|part| (part.name.clone(), part.resources.clone()))
+            .collect::<BTreeMap<_, _>>(),
         quota,
         volumes: volumes(package, name, quota)?,
-        secrets: package.secrets().iter().map(|s| PlannedSecret { name: s.name.clone(), secret: format!("{name}-{}", s.name) }).collect(),
+        secrets: package
+            .secrets()
+            .iter()
+            .map(|s| PlannedSecret { name: s.name.clone(), secret: format!("{name}-{}", s.name) })
+            .collect(),
         hostname: hostname(),
         parameters,
         exposure: if full { exposure() } else { Exposure::default() },
@@ -85,11 +99,19 @@ fn exposure() -> Exposure {
 
 fn peers() -> NetworkPeers {
     let block = |cidr: &str| {
-        vec![NetworkPolicyPeer { ip_block: Some(IPBlock { cidr: cidr.to_owned(), except: None }), ..NetworkPolicyPeer::default() }]
+        vec![NetworkPolicyPeer {
+            ip_block: Some(IPBlock { cidr: cidr.to_owned(), except: None }),
+            ..NetworkPolicyPeer::default()
+        }]
     };
     NetworkPeers { ingress: block("10.0.0.1/32"), dns: block("10.0.0.2/32"), public: block("10.0.0.3/32") }
 }
 
 fn smtp() -> Smtp {
-    Smtp { host: "mail.example.org".to_owned(), port: 465, from: "cloud@example.org".to_owned(), secret_name: Some("smtp".to_owned()) }
+    Smtp {
+        host: "mail.example.org".to_owned(),
+        port: 465,
+        from: "cloud@example.org".to_owned(),
+        secret_name: Some("smtp".to_owned()),
+    }
 }

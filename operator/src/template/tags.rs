@@ -30,14 +30,17 @@ pub(super) fn with_ticks(text: &str) -> Result<String, Vec<TagFault>> {
         let (literal, from) = rest.split_at(start);
         output.push_str(literal);
         let line = 1 + text[..text.len() - from.len()].matches('\n').count();
-        let Some(length) = tag_length(from) else {
-            output.push('{');
-            rest = &from[1..];
-            continue;
-        };
-        let Some(length) = length else {
-            faults.push(TagFault { line, message: "the tag is not closed".to_owned() });
-            return Err(faults);
+        let length = match begins(from) {
+            Begins::Tag(length) => length,
+            Begins::Text => {
+                output.push('{');
+                rest = &from[1..];
+                continue;
+            }
+            Begins::OpenTag => {
+                faults.push(TagFault { line, message: "the tag is not closed".to_owned() });
+                return Err(faults);
+            }
         };
         let (tag, after) = from.split_at(length);
         output.push_str(tag);
@@ -53,27 +56,33 @@ pub(super) fn with_ticks(text: &str) -> Result<String, Vec<TagFault>> {
     if faults.is_empty() { Ok(output) } else { Err(faults) }
 }
 
-/// Nothing when no tag begins here; else its length, or none when it does not end.
-fn tag_length(from: &str) -> Option<Option<usize>> {
-    if from.starts_with("{#") {
-        return Some(from.find("#}").map(|at| at + 2));
-    }
+/// What begins at a `{`.
+enum Begins {
+    /// No tag.
+    Text,
+    /// A tag or comment of this length in bytes.
+    Tag(usize),
+    /// A tag or comment that does not end.
+    OpenTag,
+}
+
+fn begins(from: &str) -> Begins {
     let end = match from.get(..2) {
+        Some("{#") => return from.find("#}").map_or(Begins::OpenTag, |at| Begins::Tag(at + 2)),
         Some("{%") => "%}",
         Some("{{") => "}}",
-        _ => return None,
+        _ => return Begins::Text,
     };
     let mut quote: Option<char> = None;
     for (at, character) in from.char_indices().skip(2) {
         match quote {
             Some(open) if open == character => quote = None,
-            Some(_) => {}
             None if matches!(character, '"' | '\'' | '`') => quote = Some(character),
-            None if from[at..].starts_with(end) => return Some(Some(at + 2)),
-            None => {}
+            None if from[at..].starts_with(end) => return Begins::Tag(at + 2),
+            Some(_) | None => {}
         }
     }
-    Some(None)
+    Begins::OpenTag
 }
 
 /// The first word of a `{% ... %}` tag.
@@ -88,7 +97,8 @@ fn refused(tag: &str) -> Option<String> {
         return Some("names that begin with __ are not for manifests".to_owned());
     }
     let word = tag_word(tag)?;
-    (!ALLOWED.contains(&word)).then(|| format!("the tag {word:?} is not part of the format; it has for, if, break, continue and comments"))
+    (!ALLOWED.contains(&word))
+        .then(|| format!("the tag {word:?} is not part of the format; it has for, if, break, continue and comments"))
 }
 
 #[cfg(test)]
@@ -106,7 +116,18 @@ mod tests {
 
     #[test]
     fn other_tags_are_refused_with_their_line() {
-        for word in ["set x = 1", "set_global x = 1", "include 'a'", "extends 'a'", "block a", "component a()", "raw", "filter upper", "", "For x in y"] {
+        for word in [
+            "set x = 1",
+            "set_global x = 1",
+            "include 'a'",
+            "extends 'a'",
+            "block a",
+            "component a()",
+            "raw",
+            "filter upper",
+            "",
+            "For x in y",
+        ] {
             let faults = with_ticks(&format!("a: 1\n\n{{% {word} %}}")).unwrap_err();
             assert_eq!(faults[0].line, 3, "{word}");
         }

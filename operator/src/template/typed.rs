@@ -1,6 +1,8 @@
 //! Reads a rendered object as the API server will: known fields of the right type, and no other.
 
-use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core, networking::v1 as networking, policy::v1 as policy};
+use k8s_openapi::api::{
+    apps::v1 as apps, batch::v1 as batch, core::v1 as core, networking::v1 as networking, policy::v1 as policy,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -60,9 +62,11 @@ fn unknown_field(value: &Value, known: &Value, path: &str) -> Option<String> {
                 None => Some(path),
             }
         }),
-        (Value::Array(items), Value::Array(known)) => {
-            items.iter().zip(known).enumerate().find_map(|(at, (item, known))| unknown_field(item, known, &format!("{path}[{at}]")))
-        }
+        (Value::Array(items), Value::Array(known)) => items
+            .iter()
+            .zip(known)
+            .enumerate()
+            .find_map(|(at, (item, known))| unknown_field(item, known, &format!("{path}[{at}]"))),
         _ => None,
     }
 }

@@ -43,10 +43,65 @@ fn checked(package: &Package, text: &str) {
 fn texts_that_mean_something_elsewhere_are_only_texts() {
     let package = echo();
     for text in [
-        "", " ", "a\n---\nkind: Secret", "\"", "'", "\\", "\\\"", "}}", "{{ instance.name }}", "{% raw %}", "{# a #}", "# a", "a # b", "a: b", "- a",
-        "&a", "*a", "!!binary a", "<<", "null", "~", "true", "no", "1_000", "0755", "1e3", ".inf", "0x10", "2001-01-01", "\t", "\r\n", "\u{0}", "\u{7}",
-        "\u{1b}[2J", "\u{7f}", "\u{85}", "\u{a0}", "\u{2028}", "\u{2029}", "\u{feff}", "\u{fffe}", "\u{ffff}", "\u{d7ff}", "\u{10ffff}", "🌱", "L'Hort", "%", "$(HOME)", "|", ">", "@", "`", "?", ",", "[", "]",
-        sample::HOSTILE, &"x".repeat(60_000), &"\n".repeat(5_000),
+        "",
+        " ",
+        "a\n---\nkind: Secret",
+        "\"",
+        "'",
+        "\\",
+        "\\\"",
+        "}}",
+        "{{ instance.name }}",
+        "{% raw %}",
+        "{# a #}",
+        "# a",
+        "a # b",
+        "a: b",
+        "- a",
+        "&a",
+        "*a",
+        "!!binary a",
+        "<<",
+        "null",
+        "~",
+        "true",
+        "no",
+        "1_000",
+        "0755",
+        "1e3",
+        ".inf",
+        "0x10",
+        "2001-01-01",
+        "\t",
+        "\r\n",
+        "\u{0}",
+        "\u{7}",
+        "\u{1b}[2J",
+        "\u{7f}",
+        "\u{85}",
+        "\u{a0}",
+        "\u{2028}",
+        "\u{2029}",
+        "\u{feff}",
+        "\u{fffe}",
+        "\u{ffff}",
+        "\u{d7ff}",
+        "\u{10ffff}",
+        "🌱",
+        "L'Hort",
+        "%",
+        "$(HOME)",
+        "|",
+        ">",
+        "@",
+        "`",
+        "?",
+        ",",
+        "[",
+        "]",
+        sample::HOSTILE,
+        &"x".repeat(60_000),
+        &"\n".repeat(5_000),
     ] {
         checked(&package, text);
     }
@@ -105,7 +160,9 @@ fn a_long_text_in_every_turn_of_a_loop_ends_in_an_error() {
 #[test]
 fn parameters_are_checked_and_defaults_filled_in() {
     let package = compiled(&builtin()[0]);
-    let filled = package.validate_parameters(&json!({"oidc": {"issuer": "https://id.example.org", "clientSecretName": "a"}})).unwrap();
+    let filled = package
+        .validate_parameters(&json!({"oidc": {"issuer": "https://id.example.org", "clientSecretName": "a"}}))
+        .unwrap();
     assert_eq!(filled["oidc"]["groupsClaim"], "groups");
     assert_eq!(package.validate_parameters(&Value::Null).unwrap(), json!({}));
     for (bad, place) in [

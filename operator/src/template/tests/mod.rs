@@ -20,5 +20,6 @@ fn radicale() -> ServiceTemplate {
 }
 
 fn compiled(template: &ServiceTemplate) -> Package {
-    Package::compile(template.metadata.name.as_deref().unwrap(), &template.spec).unwrap_or_else(|error| panic!("{error:#?}"))
+    Package::compile(template.metadata.name.as_deref().unwrap(), &template.spec)
+        .unwrap_or_else(|error| panic!("{error:#?}"))
 }

@@ -18,7 +18,8 @@ fn plan(package: &Package, version: &str, full: Surroundings, with_example: bool
 /// All objects as YAML documents.
 fn text(plan: &Plan) -> String {
     let objects = render(plan).unwrap_or_else(|error| panic!("{error:#?}")).objects;
-    objects.iter().map(|object| format!("---\n{}", serde_yaml::to_string(&object.value).unwrap())).collect()
+    let documents: Vec<_> = objects.iter().map(|object| serde_yaml::to_string(&object.value).unwrap()).collect();
+    documents.join("---\n")
 }
 
 #[test]
@@ -72,7 +73,12 @@ fn a_changed_quota_or_setting_changes_no_pod() {
     after.parameters["oidc"]["allowedGroups"] = json!(["garden"]);
     after.entity.display_name = "Another".to_owned();
     let pods = |plan: &Plan| -> Vec<Value> {
-        render(plan).unwrap().objects.iter().filter_map(|object| object.value.pointer("/spec/template").cloned()).collect()
+        render(plan)
+            .unwrap()
+            .objects
+            .iter()
+            .filter_map(|object| object.value.pointer("/spec/template").cloned())
+            .collect()
     };
     assert_eq!(pods(&before), pods(&after));
     assert_ne!(text(&before), text(&after), "the settings are somewhere");
@@ -84,7 +90,8 @@ fn a_changed_script_restarts_the_pods_that_read_it() {
     let annotation = |template: &ServiceTemplate, name: &str| {
         let package = compiled(template);
         let objects = render(&plan(&package, "34.0.1", Surroundings::Full, true)).unwrap().objects;
-        let found = objects.iter().find(|object| object.name == name && object.value["spec"]["template"].is_object()).unwrap();
+        let found =
+            objects.iter().find(|object| object.name == name && object.value["spec"]["template"].is_object()).unwrap();
         found.value["spec"]["template"]["metadata"]["annotations"]["commonscloud.coop/scripts"].clone()
     };
     let before = ["sample-app", "sample-db"].map(|name| annotation(&template, name));
@@ -109,7 +116,11 @@ fn the_platform_overrides_images_and_resources_one_by_one() {
     let package = compiled(&builtin()[0]);
     let mut plan = plan(&package, "34.0.1", Surroundings::Full, false);
     plan.images.insert("postgres".to_owned(), "mirror.example.org/postgres:16".to_owned());
-    plan.resources.insert("db".to_owned(), serde_json::from_value(json!({"requests": {"cpu": "5m", "memory": "1024Ki"}, "limits": {"memory": "1Gi"}})).unwrap());
+    plan.resources.insert(
+        "db".to_owned(),
+        serde_json::from_value(json!({"requests": {"cpu": "5m", "memory": "1024Ki"}, "limits": {"memory": "1Gi"}}))
+            .unwrap(),
+    );
     let set = render(&plan).unwrap();
     let db = set.objects.iter().find(|object| object.kind == "StatefulSet").unwrap();
     let container = &db.value["spec"]["template"]["spec"]["containers"][0];
@@ -123,7 +134,14 @@ fn the_platform_overrides_images_and_resources_one_by_one() {
 fn versions_say_which_upgrades_there_are() {
     let package = compiled(&builtin()[0]);
     assert_eq!(package.latest(), "34.0.1");
-    for (from, to, allowed) in [("33.0.8", "34.0.1", true), ("33.0.2", "34.0.1", true), ("34.0.1", "34.0.1", true), ("32.0.1", "34.0.1", false), ("34.0.1", "33.0.8", false), ("32.0.9", "33.0.8", true)] {
+    for (from, to, allowed) in [
+        ("33.0.8", "34.0.1", true),
+        ("33.0.2", "34.0.1", true),
+        ("34.0.1", "34.0.1", true),
+        ("32.0.1", "34.0.1", false),
+        ("34.0.1", "33.0.8", false),
+        ("32.0.9", "33.0.8", true),
+    ] {
         assert_eq!(package.may_upgrade(from, to), allowed, "{from} to {to}");
     }
 }

@@ -137,7 +137,12 @@ fn the_good_package_is_good() {
 #[case("type: string", "type: strin", "type: strin", "parameters")]
 #[case("additionalProperties: false", "additionalProperties: false\n    required: [name]", "parameters:", "example")]
 #[case("{kind: Service, name: app}", "{kind: Secret, name: app}", "{kind: Secret", "not allowed")]
-#[case("  manifests:", "  podSecurityExceptions: [{container: other/notes, reason: because of this}]\n  manifests:", "other/notes", "names no declared object")]
+#[case(
+    "  manifests:",
+    "  podSecurityExceptions: [{container: other/notes, reason: because of this}]\n  manifests:",
+    "other/notes",
+    "names no declared object"
+)]
 // Tera.
 #[case("{{ parameters.greeting }}", "{{ parameters.greting }}", "greting", "not defined")]
 #[case("{{ parameters.greeting }}", "{{ parameters.greeting", "entity.display_name", "expected }}")]
@@ -147,27 +152,77 @@ fn the_good_package_is_good() {
 #[case("{{ parameters.greeting }}", "{{ get_env(name=\"HOME\") }}", "get_env", "get_env")]
 #[case("{{ parameters.greeting }}", "{% for i in range(end=100000) %}{{ i }}{% endfor %}", "range", "at most 256")]
 // Which objects there are.
-#[case("metadata: {name: {{ instance.name ~ \"-app\" }}}", "metadata: {name: app}", "kind: ConfigMap", "do not declare")]
+#[case(
+    "metadata: {name: {{ instance.name ~ \"-app\" }}}",
+    "metadata: {name: app}",
+    "kind: ConfigMap",
+    "do not declare"
+)]
 #[case("- {kind: ConfigMap, name: app}", "", "kind: ConfigMap", "do not declare")]
-#[case("- {kind: Service, name: app}", "- {kind: Service, name: app}\n        - {kind: Service, name: web}", "kind: Service", "does not render")]
+#[case(
+    "- {kind: Service, name: app}",
+    "- {kind: Service, name: app}\n        - {kind: Service, name: web}",
+    "kind: Service",
+    "does not render"
+)]
 #[case("kind: ServiceAccount\n", "kind: Secret\n", "kind: Secret", "not allowed")]
 #[case("apiVersion: apps/v1", "apiVersion: apps/v1beta1", "kind: Deployment", "must be apps/v1")]
-#[case("metadata: {name: {{ instance.name ~ \"-app\" }}}", "metadata: {namespace: kube-system, name: {{ instance.name ~ \"-app\" }}}", "kind: ConfigMap", "namespace")]
-#[case("metadata: {name: {{ instance.name ~ \"-app\" }}}", "metadata: {finalizers: [a/b], name: {{ instance.name ~ \"-app\" }}}", "kind: ConfigMap", "finalizers")]
-#[case("metadata: {name: {{ instance.name ~ \"-app\" }}}", "metadata: {labels: {commonscloud.coop/data: \"true\"}, name: {{ instance.name ~ \"-app\" }}}", "kind: ConfigMap", "commonscloud.coop/data")]
+#[case(
+    "metadata: {name: {{ instance.name ~ \"-app\" }}}",
+    "metadata: {namespace: kube-system, name: {{ instance.name ~ \"-app\" }}}",
+    "kind: ConfigMap",
+    "namespace"
+)]
+#[case(
+    "metadata: {name: {{ instance.name ~ \"-app\" }}}",
+    "metadata: {finalizers: [a/b], name: {{ instance.name ~ \"-app\" }}}",
+    "kind: ConfigMap",
+    "finalizers"
+)]
+#[case(
+    "metadata: {name: {{ instance.name ~ \"-app\" }}}",
+    "metadata: {labels: {commonscloud.coop/data: \"true\"}, name: {{ instance.name ~ \"-app\" }}}",
+    "kind: ConfigMap",
+    "commonscloud.coop/data"
+)]
 #[case("targetPort: http", "targetPrt: http", "targetPrt", "no such field")]
 #[case("containerPort: 8080", "containerPort: \"8080\"", "containerPort", "wrong type")]
 #[case("greeting: {{ parameters.greeting }}", "greeting: a\n          greeting: b", "greeting: b", "no YAML")]
 // Selectors and networks.
 #[case("selector: {{ selector(component=\"app\") }}", "selector: {app: notes}", "selector: {app", "selector(component")]
-#[case("matchLabels: {{ selector(component=\"app\") }}}\n          template", "matchLabels: {{ labels(component=\"app\") }}}\n          template", "matchLabels: {{ labels", "nothing else")]
-#[case("labels: {{ labels(component=\"app\") }}", "labels: {{ labels(component=\"web\") }}", "labels(component=\"web\")", "same component")]
-#[case("spec:\n          selector", "spec:\n          type: NodePort\n          selector", "type: NodePort", "ClusterIP")]
-#[case("spec:\n          selector", "spec:\n          externalIPs: [10.0.0.1]\n          selector", "externalIPs", "not for packages")]
+#[case(
+    "matchLabels: {{ selector(component=\"app\") }}}\n          template",
+    "matchLabels: {{ labels(component=\"app\") }}}\n          template",
+    "matchLabels: {{ labels",
+    "nothing else"
+)]
+#[case(
+    "labels: {{ labels(component=\"app\") }}",
+    "labels: {{ labels(component=\"web\") }}",
+    "labels(component=\"web\")",
+    "same component"
+)]
+#[case(
+    "spec:\n          selector",
+    "spec:\n          type: NodePort\n          selector",
+    "type: NodePort",
+    "ClusterIP"
+)]
+#[case(
+    "spec:\n          selector",
+    "spec:\n          externalIPs: [10.0.0.1]\n          selector",
+    "externalIPs",
+    "not for packages"
+)]
 #[case("- host: {{ hostname }}", "- host: other.example.org", "- host: other", "must be {{ hostname }}")]
 #[case("hosts: [{{ hostname }}]", "hosts: [other.example.org]", "tls:", "no other host")]
 #[case("tls: [{hosts: [{{ hostname }}]}]", "ingressClassName: traefik", "spec:", "needs an entry")]
-#[case("service: {name: {{ instance.name ~ \"-app\" }}", "service: {name: other", "service: {name: other", "a Service that the package declares")]
+#[case(
+    "service: {name: {{ instance.name ~ \"-app\" }}",
+    "service: {name: other",
+    "service: {name: other",
+    "a Service that the package declares"
+)]
 #[case("egress: []", "egress: [{}]", "egress: [{}]", "means everybody")]
 #[case("egress: []", "egress: [{to: {{ network.dns | json_encode }}}]", "egress: [{to", "means everybody")]
 #[case("egress: []", "egress: [{to: [{podSelector: {}}]}]", "egress: [{to", "must be {{ selector")]
@@ -175,30 +230,100 @@ fn the_good_package_is_good() {
 // Pods.
 #[case("              automountServiceAccountToken: false\n", "", "spec:", "automountServiceAccountToken")]
 #[case("        automountServiceAccountToken: false\n", "", "kind: ServiceAccount", "automountServiceAccountToken")]
-#[case("serviceAccountName: {{ instance.name ~ \"-app\" }}", "serviceAccountName: default", "serviceAccountName", "declares")]
+#[case(
+    "serviceAccountName: {{ instance.name ~ \"-app\" }}",
+    "serviceAccountName: default",
+    "serviceAccountName",
+    "declares"
+)]
 #[case("image: {{ images.notes }}", "image: docker.io/other/image:1", "image: docker", "an image of the package")]
-#[case("resources: {{ resources.app | json_encode }}", "resources: {limits: {memory: 1Gi}}", "resources: {limits", "needs requests.cpu")]
+#[case(
+    "resources: {{ resources.app | json_encode }}",
+    "resources: {limits: {memory: 1Gi}}",
+    "resources: {limits",
+    "needs requests.cpu"
+)]
 #[case("args: [serve]", "args: [\"--password=$(PASSWORD)\"]", "args:", "process list")]
-#[case("valueFrom: {secretKeyRef: {name: {{ secrets.admin }}, key: password}}", "value: hunter2", "value: hunter2", "in the open")]
+#[case(
+    "valueFrom: {secretKeyRef: {name: {{ secrets.admin }}, key: password}}",
+    "value: hunter2",
+    "value: hunter2",
+    "in the open"
+)]
 #[case("{{ secrets.admin }}", "other", "secretKeyRef", "none of the package's")]
-#[case("claimName: {{ volumes.data }}", "claimName: other", "persistentVolumeClaim", "a volume that the package declares")]
-#[case("persistentVolumeClaim: {claimName: {{ volumes.data }}}", "hostPath: {path: /}", "hostPath", "not an allowed volume type")]
-#[case("persistentVolumeClaim: {claimName: {{ volumes.data }}}", "configMap: {name: other}", "configMap", "a ConfigMap that the package declares")]
-#[case("persistentVolumeClaim: {claimName: {{ volumes.data }}}", "projected: {sources: [{serviceAccountToken: {path: t}}]}", "projected", "no service account token")]
+#[case(
+    "claimName: {{ volumes.data }}",
+    "claimName: other",
+    "persistentVolumeClaim",
+    "a volume that the package declares"
+)]
+#[case(
+    "persistentVolumeClaim: {claimName: {{ volumes.data }}}",
+    "hostPath: {path: /}",
+    "hostPath",
+    "not an allowed volume type"
+)]
+#[case(
+    "persistentVolumeClaim: {claimName: {{ volumes.data }}}",
+    "configMap: {name: other}",
+    "configMap",
+    "a ConfigMap that the package declares"
+)]
+#[case(
+    "persistentVolumeClaim: {claimName: {{ volumes.data }}}",
+    "projected: {sources: [{serviceAccountToken: {path: t}}]}",
+    "projected",
+    "no service account token"
+)]
 #[case("serviceAccountName:", "hostNetwork: true\n              serviceAccountName:", "hostNetwork", "baseline")]
 #[case("serviceAccountName:", "hostPID: true\n              serviceAccountName:", "hostPID", "baseline")]
-#[case("serviceAccountName:", "priorityClassName: system-node-critical\n              serviceAccountName:", "priorityClassName", "not for packages")]
-#[case("runAsUser: 1000", "runAsUser: 1000\n                sysctls: [{name: kernel.msgmax, value: \"1\"}]", "sysctls", "not a safe one")]
+#[case(
+    "serviceAccountName:",
+    "priorityClassName: system-node-critical\n              serviceAccountName:",
+    "priorityClassName",
+    "not for packages"
+)]
+#[case(
+    "runAsUser: 1000",
+    "runAsUser: 1000\n                sysctls: [{name: kernel.msgmax, value: \"1\"}]",
+    "sysctls",
+    "not a safe one"
+)]
 #[case("containerPort: 8080", "containerPort: 8080, hostPort: 80", "hostPort", "baseline")]
-#[case("allowPrivilegeEscalation: false", "allowPrivilegeEscalation: false\n                    privileged: true", "privileged: true", "baseline")]
-#[case("capabilities: {drop: [ALL]}", "capabilities: {drop: [ALL], add: [SYS_ADMIN]}", "capabilities", "may add NET_BIND_SERVICE")]
+#[case(
+    "allowPrivilegeEscalation: false",
+    "allowPrivilegeEscalation: false\n                    privileged: true",
+    "privileged: true",
+    "baseline"
+)]
+#[case(
+    "capabilities: {drop: [ALL]}",
+    "capabilities: {drop: [ALL], add: [SYS_ADMIN]}",
+    "capabilities",
+    "may add NET_BIND_SERVICE"
+)]
 #[case("capabilities: {drop: [ALL]}", "readOnlyRootFilesystem: true", "securityContext:", "drop: [ALL]")]
-#[case("allowPrivilegeEscalation: false", "readOnlyRootFilesystem: true", "securityContext:", "allowPrivilegeEscalation")]
+#[case(
+    "allowPrivilegeEscalation: false",
+    "readOnlyRootFilesystem: true",
+    "securityContext:",
+    "allowPrivilegeEscalation"
+)]
 #[case("runAsNonRoot: true", "runAsGroup: 1000", "securityContext:", "runAsNonRoot")]
 #[case("runAsUser: 1000", "runAsUser: 0", "securityContext:", "not 0")]
-#[case("seccompProfile: {type: RuntimeDefault}", "seccompProfile: {type: Unconfined}", "seccompProfile", "RuntimeDefault")]
+#[case(
+    "seccompProfile: {type: RuntimeDefault}",
+    "seccompProfile: {type: Unconfined}",
+    "seccompProfile",
+    "RuntimeDefault"
+)]
 #[case("seccompProfile: {type: RuntimeDefault}", "runAsGroup: 1000", "securityContext:", "seccompProfile")]
-fn one_thing_wrong_is_refused_at_its_line(#[case] from: &str, #[case] to: &str, #[case] place: &str, #[case] message: &str) {
+fn one_thing_wrong_is_refused_at_its_line(
+    #[case] from: &str,
+    #[case] to: &str,
+    #[case] place: &str,
+    #[case] message: &str,
+) {
     let (text, findings) = findings(from, to);
     let found = findings.iter().find(|finding| finding.message.contains(message));
     let found = found.unwrap_or_else(|| panic!("no finding says {message:?}: {findings:#?}"));
@@ -232,11 +357,17 @@ fn a_folder_is_linted_with_the_names_of_its_files() {
     let (head, template) = GOOD.split_once("      template: |\n").unwrap();
     std::fs::create_dir(folder.path().join("manifests")).unwrap();
     std::fs::write(folder.path().join("package.yaml"), format!("{head}      file: manifests/app.yaml\n")).unwrap();
-    let template: String = template.lines().map(|line| format!("{}\n", line.strip_prefix("        ").unwrap())).collect();
-    std::fs::write(folder.path().join("manifests/app.yaml"), template.replace("args: [serve]", "args: [serve]\n          tty: yes!")).unwrap();
+    let lines: Vec<_> = template.lines().map(|line| line.strip_prefix("        ").unwrap()).collect();
+    let template = lines.join("\n") + "\n";
+    std::fs::write(
+        folder.path().join("manifests/app.yaml"),
+        template.replace("args: [serve]", "args: [serve]\n          tty: yes!"),
+    )
+    .unwrap();
     let found = lint(folder.path()).unwrap();
     assert_eq!(found[0].file, "manifests/app.yaml", "{found:?}");
-    std::fs::write(folder.path().join("manifests/app.yaml"), template.replace("hostname }}\n", "hostnme }}\n")).unwrap();
+    std::fs::write(folder.path().join("manifests/app.yaml"), template.replace("hostname }}\n", "hostnme }}\n"))
+        .unwrap();
     let found = lint(folder.path()).unwrap();
     let line = template.lines().position(|line| line.contains("- host: {{ hostname")).unwrap() + 1;
     assert!(found[0].to_string().starts_with(&format!("manifests/app.yaml:{line}: ")), "{found:?}");
