@@ -168,7 +168,10 @@ async fn await_caches(caches: &Caches) {
         }
         said += 1;
         if said.is_multiple_of(500) {
-            tracing::warn!(awaited = awaited.join(", "), "no list yet; are the CRDs and the operator's roles installed?");
+            tracing::warn!(
+                awaited = awaited.join(", "),
+                "no list yet; are the CRDs and the operator's roles installed?"
+            );
         }
         tokio::time::sleep(GLANCE).await;
     }
