@@ -3,8 +3,13 @@
 mod cluster;
 mod crds;
 mod demo;
+mod diff;
+mod given;
 mod images;
 mod node;
+mod render;
+mod services;
+mod status;
 mod template;
 
 use std::io::IsTerminal;
@@ -27,7 +32,10 @@ enum Command {
     Cluster(cluster::Arguments),
     Crds(crds::Arguments),
     Demo(demo::Arguments),
+    Diff(diff::Arguments),
     Images(images::Arguments),
+    Render(render::Arguments),
+    Status(status::Arguments),
     Template(template::Arguments),
     #[command(hide = true)]
     Node(node::Arguments),
@@ -55,7 +63,10 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Cluster(arguments) => cluster::run(arguments).await,
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Diff(arguments) => diff::run(&arguments).await,
         Command::Images(arguments) => images::run(arguments).await,
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments).await,
         Command::Template(arguments) => template::run(arguments),
         Command::Node(arguments) => node::run(arguments).await,
     }

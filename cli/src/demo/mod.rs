@@ -11,7 +11,6 @@ mod install;
 mod manifests;
 mod page;
 mod report;
-mod services;
 mod volume;
 mod waiting;
 
@@ -22,6 +21,8 @@ use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::images::BuiltImage;
 use commonscloud_cluster::local::{self, Cluster, ClusterName, DEFAULT_NAME, NodeKind, UpOptions};
 use commonscloud_cluster::{Progress, folders, images, tools};
+
+use crate::services;
 
 /// Show it all on this machine: a Kubernetes, the operator, and the services of examples/.
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,7 @@ use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::local::{Cluster, NodeKind};
 
 use super::page::{self, Page};
-use super::services::{Health, Service};
+use crate::services::{Health, Service};
 use super::volume::{self, FileSystem};
 
 /// What is said first when nodes are simulated.

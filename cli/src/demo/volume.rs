@@ -6,7 +6,7 @@ use commonscloud_cluster::local::Cluster;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::services::Service;
+use crate::services::Service;
 
 /// Where a service's files lie: a container that mounts the volume.
 #[derive(Clone, Debug, PartialEq, Eq)]

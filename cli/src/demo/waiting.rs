@@ -6,7 +6,7 @@ use commonscloud_cluster::Progress;
 use commonscloud_cluster::command::Failure;
 use kube::Client;
 
-use super::services::{self, Health};
+use crate::services::{self, Health};
 
 const ASK: Duration = Duration::from_millis(500);
 

@@ -11,7 +11,7 @@ const UNKNOWN: &str = "-";
 
 /// Whether a resource does what its spec says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Health {
+pub(crate) enum Health {
     /// It does.
     Ready,
     /// It does not, or has not said so of this generation.
@@ -25,29 +25,29 @@ pub(super) enum Health {
 
 /// One running service.
 #[derive(Clone, Debug)]
-pub(super) struct Service {
+pub(crate) struct Service {
     /// Its Entity, which is its namespace.
-    pub(super) entity: String,
+    pub(crate) entity: String,
     /// Its name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its tier and blocks.
-    pub(super) tier: String,
+    pub(crate) tier: String,
     /// Storage that is sold.
-    pub(super) quota: String,
+    pub(crate) quota: String,
     /// Price per month, or `unpriced`.
-    pub(super) price: String,
+    pub(crate) price: String,
     /// The application's version.
-    pub(super) version: String,
+    pub(crate) version: String,
     /// Where it answers.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// The claim of the volume that carries its files.
-    pub(super) claim: String,
+    pub(crate) claim: String,
     /// Whether it is Ready.
-    pub(super) health: Health,
+    pub(crate) health: Health,
 }
 
 /// All services, by Entity and name.
-pub(super) async fn all(client: &Client) -> Result<Vec<Service>, kube::Error> {
+pub(crate) async fn all(client: &Client) -> Result<Vec<Service>, kube::Error> {
     let mut services = Vec::new();
     for kind in ["DedicatedOffice", "DedicatedService"] {
         services.extend(list(client, kind).await?.iter().map(service));
@@ -57,7 +57,7 @@ pub(super) async fn all(client: &Client) -> Result<Vec<Service>, kube::Error> {
 }
 
 /// All resources of one of this project's kinds.
-pub(super) async fn list(client: &Client, kind: &str) -> Result<Vec<DynamicObject>, kube::Error> {
+pub(crate) async fn list(client: &Client, kind: &str) -> Result<Vec<DynamicObject>, kube::Error> {
     let plural = if kind == "Entity" { "entities".to_owned() } else { format!("{}s", kind.to_lowercase()) };
     let resource = ApiResource {
         group: GROUP.to_owned(),
@@ -71,7 +71,7 @@ pub(super) async fn list(client: &Client, kind: &str) -> Result<Vec<DynamicObjec
 }
 
 /// What condition `Ready` says of the present generation.
-pub(super) fn health(object: &DynamicObject) -> Health {
+pub(crate) fn health(object: &DynamicObject) -> Health {
     let status = &object.data["status"];
     let not_ready =
         |reason: &str, message: &str| Health::NotReady { reason: reason.to_owned(), message: message.to_owned() };

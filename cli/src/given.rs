@@ -1,0 +1,138 @@
+//! Manifests from files laid over what the caches hold, as if they had been applied.
+
+use std::path::Path;
+
+use commonscloud_cluster::apply;
+use commonscloud_cluster::command::Failure;
+use commonscloud_operator::api::{Entity, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateStatus};
+use commonscloud_operator::cache::{Caches, Identity, Live, Store};
+use commonscloud_operator::controller::{entity as entities, instance as instances};
+use commonscloud_operator::entity::{self, ServiceAccount};
+use commonscloud_operator::compare::Change;
+use commonscloud_operator::gather::{self, Packages};
+use commonscloud_operator::resolve::Instance;
+use commonscloud_operator::template::{Package, RenderedObject};
+use kube::api::DynamicObject;
+use kube::{Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// What the operator would do: the writes, and what keeps it from some of them.
+#[derive(Default)]
+pub(crate) struct Outlook {
+    /// The writes, Entities first, each as the operator orders them.
+    pub(crate) changes: Vec<Change>,
+    /// `Kind namespace/name: why nothing is written for it`.
+    pub(crate) obstacles: Vec<String>,
+}
+
+/// Lays the objects of a file or folder over the caches.
+pub(crate) fn lay_over(caches: &Caches, path: &Path) -> Result<(), Failure> {
+    for object in apply::read(path)? {
+        let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
+        match kind.as_str() {
+            "Platform" => put(&caches.platforms, object)?,
+            "Tariff" => put(&caches.tariffs, object)?,
+            "Entity" => put(&caches.entities, object)?,
+            "DedicatedOffice" => put(&caches.offices, object)?,
+            "DedicatedService" => put(&caches.services, object)?,
+            "ServiceTemplate" => register(caches, serde_json::from_value(serde_json::to_value(object)?)?)?,
+            _ => tracing::warn!(kind, "not one of this project's kinds: left out"),
+        }
+    }
+    Ok(())
+}
+
+/// Takes a package in, with the revision that the operator would make of it.
+pub(crate) fn register(caches: &Caches, mut template: ServiceTemplate) -> Result<(), Failure> {
+    let name = template.name_any();
+    let revision = Package::compile(&name, &template.spec)?.revision_name();
+    let content = serde_json::to_value(&template.spec)?;
+    let spec = ServiceTemplateRevisionSpec { template: name.clone(), content };
+    let mut copy = ServiceTemplateRevision::new(&revision, spec);
+    copy.metadata.uid = Some(revision.clone());
+    caches.revisions.put(&Identity::of(&copy.metadata), copy);
+    template.status = Some(ServiceTemplateStatus { revision: Some(revision), ..ServiceTemplateStatus::default() });
+    caches.templates.put(&Identity { version: 0, ..Identity::of(&template.metadata) }, template);
+    Ok(())
+}
+
+/// What the operator would do for every Entity and every Dedicated resource in the caches.
+pub(crate) fn outlook(caches: &Caches, account: &ServiceAccount) -> Result<Outlook, Failure> {
+    let packages = Packages::default();
+    let mut outlook = Outlook::default();
+    let mut all = caches.entities.all();
+    all.sort_by_key(|entity| entity.name_any());
+    for entity in all {
+        match entities::decide(caches, &packages, &entity, account) {
+            Ok(changes) => outlook.changes.extend(changes),
+            Err(obstacle) => outlook.obstacles.push(format!("Entity {}: {obstacle}", entity.name_any())),
+        }
+        as_if_made(caches, &entity, account)?;
+    }
+    let offices = caches.offices.all().into_iter().map(|office| Instance::of(office.as_ref()));
+    let services = caches.services.all().into_iter().map(|service| Instance::of(service.as_ref()));
+    let mut all: Vec<Instance> = offices.chain(services).collect();
+    all.sort_by(|a, b| (&a.reference.namespace, &a.reference.name).cmp(&(&b.reference.namespace, &b.reference.name)));
+    for instance in &all {
+        let facts = gather::facts(caches, &packages, instance);
+        match instances::decide(caches, instance, &facts) {
+            Ok((_, changes)) => outlook.changes.extend(changes),
+            Err(obstacle) => {
+                let reference = &instance.reference;
+                let object = format!("{} {}/{}", reference.kind, reference.namespace, reference.name);
+                outlook.obstacles.push(format!("{object}: {obstacle}"));
+            }
+        }
+    }
+    Ok(outlook)
+}
+
+/// The Entity's namespace, the operator's rights in it and its Dedicated resources count as made.
+fn as_if_made(caches: &Caches, entity: &Entity, account: &ServiceAccount) -> Result<(), Failure> {
+    let name = entity.name_any();
+    if caches.namespaces.get("", &name).is_none() {
+        put(&caches.namespaces, serde_json::from_value(entity::namespace(entity))?)?;
+        caches.secrets.none_in(&name);
+    }
+    let binding = entity::operator_binding(entity, account);
+    if let (None, Some(store)) = (caches.object(&binding.kind, &name, &binding.name), caches.objects.get("RoleBinding")) {
+        let object: DynamicObject = serde_json::from_value(binding.value)?;
+        store.put(&Identity::of(&object.metadata), Live::of("RoleBinding", object));
+    }
+    for RenderedObject { kind, value, .. } in entity::dedicated(entity) {
+        match kind.as_str() {
+            "DedicatedOffice" => put(&caches.offices, serde_json::from_value(value)?)?,
+            _ => put(&caches.services, serde_json::from_value(value)?)?,
+        }
+    }
+    Ok(())
+}
+
+/// Puts an object over the one of its name: what the API server knows of that one stays.
+fn put<K>(store: &Store<K>, object: DynamicObject) -> Result<(), Failure>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + serde::Serialize,
+{
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let mut value = serde_json::to_value(object)?;
+    match store.get(&namespace, &name) {
+        Some(live) => {
+            let live = serde_json::to_value(live.as_ref())?;
+            for field in ["uid", "creationTimestamp", "resourceVersion", "finalizers", "ownerReferences"] {
+                keep(&mut value["metadata"], &live["metadata"], field);
+            }
+            keep(&mut value, &live, "status");
+        }
+        None => value["metadata"]["uid"] = json!(format!("of-{}-{namespace}-{name}", K::kind(&()).to_lowercase())),
+    }
+    let object: K = serde_json::from_value(value)?;
+    store.put(&Identity { version: 0, ..Identity::of(object.meta()) }, object);
+    Ok(())
+}
+
+fn keep(value: &mut Value, live: &Value, field: &str) {
+    if !live[field].is_null() {
+        value[field] = live[field].clone();
+    }
+}

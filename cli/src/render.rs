@@ -1,0 +1,55 @@
+//! `commonscloud render`: the objects that manifests would become, without a cluster.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use commonscloud_cluster::command::Failure;
+use commonscloud_operator::cache::Caches;
+use commonscloud_operator::compare::Action;
+use commonscloud_operator::entity::ServiceAccount;
+use commonscloud_operator::template::builtin;
+
+use crate::given;
+
+/// Print the objects that manifests become. No cluster is asked.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Files or folders with a Platform, a Tariff, Entities, and packages that are not compiled in.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What keeps the operator from making something of a resource.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let caches = Caches::new();
+    for template in builtin() {
+        given::register(&caches, template)?;
+    }
+    for path in &arguments.paths {
+        given::lay_over(&caches, path)?;
+    }
+    let outlook = given::outlook(&caches, &account())?;
+    let mut out = std::io::stdout().lock();
+    for change in &outlook.changes {
+        let (object, comment) = match &change.action {
+            Action::Create(object) | Action::Apply { object, .. } => (object, String::new()),
+            Action::Generate { secret, keys } => {
+                let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+                (secret, format!("# generated once: {}\n", names.join(", ")))
+            }
+            Action::Merge { .. } | Action::Strip { .. } | Action::Delete { .. } => continue,
+        };
+        if write!(out, "---\n{comment}{}", serde_yaml::to_string(object)?).is_err() {
+            return Ok(());
+        }
+    }
+    if outlook.obstacles.is_empty() { Ok(()) } else { Err(outlook.obstacles.join("\n").into()) }
+}
+
+/// The operator as the chart installs it.
+pub(crate) fn account() -> ServiceAccount {
+    ServiceAccount { namespace: "commonscloud-system".to_owned(), name: "commonscloud-operator".to_owned() }
+}
