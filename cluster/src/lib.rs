@@ -8,6 +8,7 @@
 //! ```
 
 pub mod apply;
+pub mod cause;
 pub mod command;
 pub mod csi;
 pub mod folders;

@@ -111,6 +111,10 @@ fn deployment(spec: &Value, status: &Value) -> Readiness {
     if let Some(late) = condition(status, "Progressing").filter(|it| it["reason"] == "ProgressDeadlineExceeded") {
         return Failed(words(late));
     }
+    // No pod could be made at all, as when a quota is used up.
+    if let Some(failure) = condition(status, "ReplicaFailure").filter(|it| it["status"] == "True") {
+        return Waiting(words(failure));
+    }
     let want = replicas(spec);
     let surplus = status["replicas"].as_i64().unwrap_or(0) > want;
     first([
@@ -216,6 +220,15 @@ mod tests {
         assert!(matches!(judged("Deployment", json!({"spec": {}, "status": status}), false), Waiting(_)));
         let status = json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1});
         assert_eq!(judged("Deployment", json!({"spec": {}, "status": status}), false), Ready);
+    }
+
+    #[test]
+    fn a_deployment_whose_pods_cannot_be_made_says_why() {
+        let failure =
+            json!({"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"});
+        let status = json!({"observedGeneration": 2, "conditions": [failure]});
+        let found = judged("Deployment", json!({"spec": {}, "status": status}), false);
+        assert_eq!(found, Waiting("FailedCreate: exceeded quota".to_owned()));
     }
 
     #[test]

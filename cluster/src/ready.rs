@@ -6,6 +6,7 @@ use futures::StreamExt;
 use kube::Client;
 
 use crate::apply::Applied;
+use crate::cause;
 use crate::readiness::{Readiness, judge};
 
 /// Between two looks at the objects that are not ready.
@@ -47,9 +48,21 @@ pub async fn wait(client: &Client, applied: &[Applied], limit: Duration, report:
         only_failures_since = all_failed.then(|| only_failures_since.unwrap_or_else(Instant::now));
         let given_up = only_failures_since.is_some_and(|since| since.elapsed() > GRACE);
         if given_up || began.elapsed() > limit {
+            explain(client, applied, &mut outcomes).await;
             return outcomes;
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Adds what the pods of workloads that are not ready say.
+async fn explain(client: &Client, applied: &[Applied], outcomes: &mut [Outcome]) {
+    for (one, outcome) in applied.iter().zip(outcomes) {
+        let (Readiness::Waiting(why) | Readiness::Failed(why)) = &mut outcome.readiness else { continue };
+        if let Some(cause) = cause::of_pods(client, one).await {
+            why.push_str("; ");
+            why.push_str(&cause);
+        }
     }
 }
 
