@@ -108,7 +108,7 @@ pub(crate) mod tests {
             name: "xfs.csi.example.org".to_owned(),
             node_id: "node-1".to_owned(),
             kubelet_root: directory.join("kubelet"),
-            images: Images::open(&directory.join("images")).unwrap(),
+            images: Images::open(&directory.join("images"), 1).unwrap(),
             locks: VolumeLocks::default(),
         }
     }

@@ -34,16 +34,18 @@ pub(crate) struct Image {
 #[derive(Debug)]
 pub(crate) struct Images {
     directory: PathBuf,
+    /// How many times the free space may be promised: sparse images rarely fill up.
+    over_provisioning: u64,
     /// Held from the look at the free space until the promise is made, so that two volumes never share it.
     promise: Mutex<()>,
 }
 
 impl Images {
     /// Takes the directory, which is created when it is missing.
-    pub(crate) fn open(directory: &Path) -> Result<Self, Fault> {
+    pub(crate) fn open(directory: &Path, over_provisioning: u64) -> Result<Self, Fault> {
         fs::create_dir_all(directory).map_err(Fault::io("create", directory))?;
         let directory = fs::canonicalize(directory).map_err(Fault::io("find", directory))?;
-        Ok(Self { directory, promise: Mutex::new(()) })
+        Ok(Self { directory, over_provisioning, promise: Mutex::new(()) })
     }
 
     /// The volume's image, or `None` when there is no such volume.
@@ -104,11 +106,13 @@ impl Images {
         remove_if_there(&self.path(id, SUFFIX))
     }
 
-    /// Bytes on the host's disk that no image was promised: free, minus the holes of all images.
+    /// Bytes that can still be promised: the host's free space as often as it may be promised,
+    /// minus the holes of all images.
     pub(crate) fn free(&self) -> Result<u64, Fault> {
         let host = rustix::fs::statvfs(&self.directory)
             .map_err(|error| Fault::io("read the free space of", &self.directory)(error.into()))?;
-        Ok(host.f_bavail.saturating_mul(host.f_frsize).saturating_sub(self.promised()?))
+        let free = host.f_bavail.saturating_mul(host.f_frsize);
+        Ok(free.saturating_mul(self.over_provisioning).saturating_sub(self.promised()?))
     }
 
     fn promised(&self) -> Result<u64, Fault> {
@@ -166,7 +170,7 @@ mod tests {
 
     fn images_with(id: &str, bytes: u64) -> (tempfile::TempDir, Images, VolumeId) {
         let directory = tempfile::tempdir().unwrap();
-        let images = Images::open(directory.path()).unwrap();
+        let images = Images::open(directory.path(), 1).unwrap();
         File::create(directory.path().join(format!("{id}.img"))).unwrap().set_len(bytes).unwrap();
         (directory, images, VolumeId::parse(id).unwrap())
     }

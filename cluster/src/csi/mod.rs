@@ -69,6 +69,10 @@ pub struct Options {
     /// Socket for kubelet's plugin registration, with an @ in its file name; by default in kubelet's registry
     #[arg(long)]
     pub registration_socket: Option<PathBuf>,
+    /// How many times the disk's free space may be promised to volumes; images are sparse. Beyond 1, volumes that do
+    /// fill up meet I/O errors on a full disk
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub over_provisioning: u64,
     /// The driver's name, as a storage class names it
     #[arg(long, default_value = DRIVER_NAME)]
     pub driver_name: String,
@@ -176,7 +180,7 @@ pub enum Error {
 /// another driver's, the server breaks off, or calls do not end within 20 s of the signal.
 pub async fn serve(options: Options) -> Result<(), Error> {
     check(&options)?;
-    let images = Images::open(&options.images_dir).map_err(|fault| Error::Images(fault.to_string()))?;
+    let images = Images::open(&options.images_dir, options.over_provisioning).map_err(|fault| Error::Images(fault.to_string()))?;
     let csi = Socket::bind(&options.csi_socket()).await?;
     // Last, because kubelet calls the driver as soon as this file appears.
     let registration = Socket::bind(&options.registration_socket()).await?;

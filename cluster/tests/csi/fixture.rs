@@ -87,6 +87,7 @@ fn options(directory: &Path) -> Options {
         kubelet_root: directory.join("kubelet"),
         csi_socket: None,
         registration_socket: None,
+        over_provisioning: 1,
         driver_name: "xfs.csi.commonscloud.coop".to_owned(),
     }
 }

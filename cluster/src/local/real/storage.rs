@@ -10,6 +10,8 @@ use crate::local::plan::{Process, Ready};
 use crate::tools::Tool;
 
 const DRIVER: &str = "csi-driver";
+/// The volumes of demos and tests are large and stay almost empty; a laptop's disk is small.
+const OVER_PROVISIONING: u64 = 20;
 
 /// Kubeconfigs of the two sidecars.
 pub(in crate::local) struct Access<'a> {
@@ -33,6 +35,7 @@ pub(in crate::local) fn processes(
         kubelet_root: kubelet_root(),
         csi_socket: None,
         registration_socket: None,
+        over_provisioning: OVER_PROVISIONING,
         driver_name: csi::DRIVER_NAME.to_owned(),
     };
     let socket = options.csi_socket();
@@ -51,6 +54,7 @@ pub(in crate::local) fn processes(
             .argument(DRIVER)
             .flag("node-id", cluster)
             .file("images-dir", images)
+            .flag("over-provisioning", OVER_PROVISIONING)
             .file("kubelet-root", &kubelet_root())
             .ready(Ready::Socket(socket.clone())),
         sidecar("csi-provisioner", provisioner, access.provisioner)
