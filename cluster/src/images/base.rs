@@ -13,6 +13,7 @@ use super::apt::Sources;
 use super::cache::Cache;
 use super::layer::{self, Layer, hex};
 use super::namespace::{self, checked};
+use crate::packages;
 use crate::progress::Progress;
 
 const SCRIPT: &str = include_str!("base.sh");
@@ -98,15 +99,15 @@ fn is_root() -> bool {
 
 /// Installs `package` when `program` is not in PATH.
 pub(super) fn needs_program(program: &str, package: &str) -> Result<(), Error> {
-    let found = |program| Command::new("sh").args(["-c", "command -v \"$0\"", program]).output();
-    let missing = || !found(program).is_ok_and(|output| output.status.success());
-    if !missing() {
+    if packages::find(program).is_some() {
         return Ok(());
     }
     let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends", package]).env("DEBIAN_FRONTEND", "noninteractive");
+    install
+        .args(["install", "--yes", "--no-install-recommends", "--option", "DPkg::Lock::Timeout=300", package])
+        .env("DEBIAN_FRONTEND", "noninteractive");
     checked(&format!("apt-get install {package}"), &mut install)?;
-    if missing() {
+    if packages::find(program).is_none() {
         return Err(Error::MissingProgram { program: program.to_owned(), package: package.to_owned() });
     }
     Ok(())

@@ -20,6 +20,7 @@ pub(super) fn run<'a>(
         .args(["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"])
         .args(["--pid", "--fork", "--kill-child", "sh", "-euc"])
         .arg(format!("exec 2>&1 </dev/null\numask 022\n{script}"))
+        .env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()))
         .env("DEBIAN_FRONTEND", "noninteractive")
         .env("LC_ALL", "C.UTF-8")
         .envs(environment);
