@@ -134,10 +134,6 @@ fn write_crds(folder: &Path) -> Result<(), String> {
 }
 
 fn print_roles() -> Result<(), String> {
-    let mut out = std::io::stdout().lock();
-    for role in rbac::roles() {
-        let text = serde_yaml::to_string(&role).map_err(|error| error.to_string())?;
-        writeln!(out, "---\n{}", text.trim_end()).map_err(|error| error.to_string())?;
-    }
-    Ok(())
+    let text = serde_yaml::to_string_multiple(&rbac::roles()).map_err(|error| error.to_string())?;
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| error.to_string())
 }

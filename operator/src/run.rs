@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
 
 use crate::apply::Server;
@@ -83,12 +84,20 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
 
     let serving = http::serve(options.listen, caches.clone(), Arc::clone(&metrics));
     let watching = cache::run(watches);
-    let leading = lead(&options, &context, &mut candidate, &metrics);
-    let outcome = tokio::select! {
-        served = serving => served.map_err(|source| RunError::Listen { address: options.listen, source }),
-        () = watching => Ok(()),
-        () = leading => Err(RunError::LeaseLost),
-        () = stop => Ok(()),
+    let outcome = {
+        let leading = lead(&options, &context, &mut candidate, &metrics);
+        tokio::pin!(leading);
+        tokio::select! {
+            served = serving => served.map_err(|source| RunError::Listen { address: options.listen, source }),
+            () = watching => Ok(()),
+            () = &mut leading => Err(RunError::LeaseLost),
+            () = stop => {
+                // What was begun is done; nothing new is begun.
+                queue.close();
+                let _ = tokio::time::timeout(FAREWELL, leading).await;
+                Ok(())
+            }
+        }
     };
     let _ = tokio::time::timeout(FAREWELL, candidate.resign()).await;
     tracing::info!("stopped");
@@ -111,21 +120,28 @@ fn context(
 ) -> Arc<Context> {
     Arc::new(Context {
         known: Known::new(caches.clone(), Arc::clone(listener)),
-        server: Server::new(client.clone(), leadership, Arc::clone(metrics)),
+        server: Server::new(client.clone(), leadership, Arc::clone(metrics), &options.account.namespace),
         packages: Packages::default(),
         secrets: SecretWatches::new(client.clone(), caches.clone(), Arc::clone(listener)),
         reachability: options.reachability.then(|| Reachability::new(Arc::clone(listener))),
         usages: options.usage.then(|| Usages::new(Arc::clone(listener))),
         account: options.account.clone(),
+        recorder: Recorder::new(
+            client.clone(),
+            Reporter { controller: LEASE.to_owned(), instance: Some(options.identity.clone()) },
+        ),
         queue: Arc::clone(queue),
     })
 }
 
 /// Waits for complete caches and the Lease, then works until the Lease is lost.
 async fn lead(options: &Options, context: &Arc<Context>, candidate: &mut Candidate, metrics: &Arc<Metrics>) {
-    await_caches(context.caches()).await;
-    tracing::info!("caches are complete; competing for the Lease");
-    candidate.win().await;
+    let leads = async {
+        await_caches(context.caches()).await;
+        tracing::info!("caches are complete; competing for the Lease");
+        candidate.win().await;
+    };
+    tokio::select! { () = leads => {}, () = context.queue.closed() => return }
     tracing::info!(identity = options.identity, "leading");
     let working = work(options, context, metrics);
     tokio::select! {
@@ -148,7 +164,8 @@ async fn work(options: &Options, context: &Arc<Context>, metrics: &Arc<Metrics>)
             None => std::future::pending().await,
         }
     };
-    tokio::join!(register(context), working, probing, measuring);
+    let beside = async { tokio::join!(register(context), probing, measuring) };
+    tokio::select! { () = working => {}, _ = beside => {} }
 }
 
 /// Registers the packages that are compiled in, however long that takes.

@@ -79,6 +79,7 @@ async fn make(server: &Server, known: &Known, by: &Key, change: &Change) -> Resu
             }
             create(server, target, &secret).await?
         }
+        Action::Copy(secret) => copy(server, target, secret).await?,
         Action::Apply { object, .. } => {
             let answer = server.apply(target, object).await?;
             is_canonical(target, object, &answer)?;
@@ -90,6 +91,18 @@ async fn make(server: &Server, known: &Known, by: &Key, change: &Change) -> Resu
     };
     known.take_in(by, target.kind, answer);
     Ok(())
+}
+
+/// Copies a Secret of the operator's own namespace.
+async fn copy(server: &Server, target: Target<'_>, secret: &Value) -> Result<DynamicObject, WriteError> {
+    let source = server.get(Target { namespace: server.home(), ..target }).await?;
+    let mut secret = secret.clone();
+    if let Value::Object(fields) = &mut secret {
+        for field in ["type", "data"] {
+            fields.insert(field.to_owned(), source.data.get(field).cloned().unwrap_or_default());
+        }
+    }
+    create(server, target, &secret).await
 }
 
 /// Creates an object that holds data, or adopts the one that is there if it is ours.

@@ -26,6 +26,7 @@ pub struct Server {
     client: Client,
     leadership: Leadership,
     metrics: Arc<Metrics>,
+    home: String,
 }
 
 /// Which object a request is about.
@@ -42,9 +43,14 @@ pub struct Target<'a> {
 type Answer = Result<DynamicObject, WriteError>;
 
 impl Server {
-    /// Writes by this client, while `leadership` holds.
-    pub fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>) -> Self {
-        Self { client, leadership, metrics }
+    /// Writes by this client, while `leadership` holds; `home` is the operator's own namespace.
+    pub fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>, home: &str) -> Self {
+        Self { client, leadership, metrics, home: home.to_owned() }
+    }
+
+    /// The operator's own namespace: the platform's Secrets are there.
+    pub fn home(&self) -> &str {
+        &self.home
     }
 
     /// The client, for watches.

@@ -191,6 +191,10 @@ fn events(client: &Client, store: &Store<Event>, known: &Known) -> BoxFuture<'st
     let namespaces = known.caches.namespaces.clone();
     let concerns_us = move |mut event: Event| {
         let namespace = event.involved_object.namespace.as_deref()?;
+        // What we said ourselves is no news to us.
+        if event.reporting_component.as_deref() == Some("commonscloud-operator") {
+            return None;
+        }
         // The namespaces' own list may still be on its way: then it is kept.
         if namespaces.is_complete() && !triggers::is_entity_namespace(namespaces.get("", namespace).as_deref()) {
             return None;

@@ -31,6 +31,12 @@ pub enum Action {
         /// What to generate.
         keys: Vec<crate::api::SecretKey>,
     },
+    /// A copy of the Secret of that name in the operator's own namespace, made if it does not
+    /// exist.
+    Copy(
+        /// The Secret without its data.
+        Value,
+    ),
     /// Server-side apply.
     Apply {
         /// The whole object.
@@ -64,6 +70,7 @@ impl fmt::Display for Change {
         let object = format!("{}/{}", self.kind, self.name);
         match &self.action {
             Action::Create(_) | Action::Generate { .. } => write!(f, "create {object}"),
+            Action::Copy(_) => write!(f, "copy {object}"),
             Action::Apply { because, .. } if because.is_empty() => write!(f, "create {object}"),
             Action::Apply { because, .. } => write!(f, "apply {object}: {}", join(because)),
             Action::Merge { because, .. } => write!(f, "patch {object}: {because}"),

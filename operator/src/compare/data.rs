@@ -92,6 +92,23 @@ fn change(plan: &Plan, kind: &str, name: &str, action: Action) -> Change {
     Change { kind: kind.to_owned(), namespace: plan.instance.namespace.clone(), name: name.to_owned(), action }
 }
 
+/// Copies of the platform's Secrets that the objects refer to, where they are not there yet. They
+/// belong to the Entity and to no instance: its instances share them.
+pub fn compare_copies(plan: &Plan, wanted: &BTreeSet<String>, known: &KnownData) -> Vec<Change> {
+    let labels = json!({marks::MANAGED_BY: marks::OPERATOR, marks::ENTITY: plan.instance.namespace});
+    let missing = wanted.iter().filter(|name| !known.secrets.contains(*name));
+    missing
+        .map(|name| {
+            let secret = json!({
+                "apiVersion": "v1",
+                "kind": kinds::SECRET.kind,
+                "metadata": {"namespace": plan.instance.namespace, "name": name, "labels": labels},
+            });
+            change(plan, kinds::SECRET.kind, name, Action::Copy(secret))
+        })
+        .collect()
+}
+
 fn data_labels(plan: &Plan) -> Value {
     let mut labels = labels(&plan.instance, plan.package.name());
     labels.insert(marks::DATA.to_owned(), Value::from("true"));

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 pub use change::{Action, Change};
 pub(crate) use data::requested;
-pub use data::{DataConflict, KnownData, compare_data, labels};
+pub use data::{DataConflict, KnownData, compare_copies, compare_data, labels};
 pub use difference::{Difference, Fault, differences};
 
 use crate::api::marks;

@@ -1,11 +1,15 @@
 //! What every controller has at hand.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::jiff::Timestamp;
+use kube::runtime::events::{Event, Recorder};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::news::{Reported, event};
 use super::queue::Queue;
 use crate::api::{GROUP, VERSION};
 use crate::apply::{Server, Target, WriteError};
@@ -14,6 +18,9 @@ use crate::entity::ServiceAccount;
 use crate::gather::Packages;
 use crate::reachability::Reachability;
 use crate::usage::Usages;
+
+/// How long an Event may take.
+const TELLING: Duration = Duration::from_secs(5);
 
 /// What every controller has at hand.
 pub struct Context {
@@ -31,6 +38,8 @@ pub struct Context {
     pub usages: Option<Usages>,
     /// Who the operator is.
     pub account: ServiceAccount,
+    /// Tells of what turned.
+    pub recorder: Recorder,
     /// What is to be looked at.
     pub queue: Arc<Queue<Key>>,
 }
@@ -50,7 +59,7 @@ impl Context {
     ///
     /// # Errors
     /// When the API server does not take it.
-    pub async fn report<S: Serialize + PartialEq>(
+    pub async fn report<S: Serialize + PartialEq + Reported>(
         &self,
         key: &Key,
         uid: &str,
@@ -70,7 +79,27 @@ impl Context {
         let target = Target { kind, namespace: &key.namespace, name: &key.name };
         let answer = self.server.apply_status(target, &object).await?;
         self.known.take_in(key, kind, answer);
+        if let Some(event) = event(before, status) {
+            self.tell(key, uid, &event).await;
+        }
         Ok(())
+    }
+
+    /// An Event that is not taken is no reason to do anything again.
+    async fn tell(&self, key: &Key, uid: &str, event: &Event) {
+        let about = ObjectReference {
+            api_version: Some(format!("{GROUP}/{VERSION}")),
+            kind: Some(key.kind.as_str().to_owned()),
+            namespace: (!key.namespace.is_empty()).then(|| key.namespace.clone()),
+            name: Some(key.name.clone()),
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
+        };
+        match tokio::time::timeout(TELLING, self.recorder.publish(event, &about)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "event not taken"),
+            Err(_) => tracing::debug!("event not taken in time"),
+        }
     }
 
     /// Sets the finalizers of a resource of the version that was read.

@@ -6,7 +6,7 @@ use super::queue::Next;
 use crate::api::{ConditionType, Dedicated, DedicatedOffice, DedicatedService, marks};
 use crate::apply::{Applied, Trouble, WriteError, apply};
 use crate::cache::{Caches, Key, Store};
-use crate::compare::{Change, compare_data, compare_objects};
+use crate::compare::{Change, compare_copies, compare_data, compare_objects};
 use crate::gather;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
@@ -75,6 +75,7 @@ pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Re
     let rendered = render(&resolved.plan)?;
     let data = gather::data(caches, instance).ok_or(Obstacle::SecretsUnknown)?;
     let mut changes = compare_data(&resolved.plan, &data)?;
+    changes.extend(compare_copies(&resolved.plan, &rendered.platform_secrets, &data));
     let owned = gather::owned(caches, instance);
     let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name);
     changes.extend(compare_objects(&rendered.objects, live, &owned)?);

@@ -4,6 +4,7 @@ pub mod context;
 pub mod entity;
 pub mod instance;
 mod leave;
+mod news;
 pub mod platform;
 pub mod queue;
 pub mod template;
@@ -23,13 +24,13 @@ use queue::Next;
 /// The longest pass; a hung one is given up and repeated.
 const PASS: Duration = Duration::from_mins(2);
 
-/// Looks at what is due, `concurrency` resources at a time, until the future is dropped.
+/// Looks at what is due, `concurrency` resources at a time, until the queue is closed and what was
+/// begun is done.
 pub async fn work(context: Arc<Context>, metrics: Arc<Metrics>, concurrency: usize) {
     let workers = (0..concurrency.max(1)).map(|_| {
         let (context, metrics) = (Arc::clone(&context), Arc::clone(&metrics));
         async move {
-            loop {
-                let key = context.queue.next().await;
+            while let Some(key) = context.queue.next().await {
                 let next = look(&context, &metrics, &key).await;
                 context.queue.done(&key, next);
             }

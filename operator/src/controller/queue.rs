@@ -28,6 +28,7 @@ pub enum Next {
 }
 
 struct State<K> {
+    closed: bool,
     due: BTreeSet<(Instant, K)>,
     when: HashMap<K, Instant>,
     running: BTreeSet<K>,
@@ -39,18 +40,20 @@ struct State<K> {
 pub struct Queue<K> {
     state: Mutex<State<K>>,
     changed: Notify,
+    closing: Notify,
 }
 
 impl<K> Default for Queue<K> {
     fn default() -> Self {
         let state = State {
+            closed: false,
             due: BTreeSet::new(),
             when: HashMap::new(),
             running: BTreeSet::new(),
             finished: HashMap::new(),
             failures: HashMap::new(),
         };
-        Self { state: Mutex::new(state), changed: Notify::new() }
+        Self { state: Mutex::new(state), changed: Notify::new(), closing: Notify::new() }
     }
 }
 
@@ -79,15 +82,36 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.len() == 0
     }
 
-    /// The next resource; its [`Self::done`] must follow.
-    pub async fn next(&self) -> K {
+    /// No resource is handed out any more.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_waiters();
+        self.closing.notify_waiters();
+    }
+
+    /// Waits until the queue is closed.
+    pub async fn closed(&self) {
+        loop {
+            let changed = self.closing.notified();
+            if self.lock().closed {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The next resource, whose [`Self::done`] must follow; none once the queue is closed.
+    pub async fn next(&self) -> Option<K> {
         loop {
             let changed = self.changed.notified();
+            if self.lock().closed {
+                return None;
+            }
             let wait = match self.lock().take(Instant::now()) {
                 Ok(key) => {
                     // Another worker may find one more.
                     self.changed.notify_one();
-                    return key;
+                    return Some(key);
                 }
                 Err(wait) => wait,
             };
@@ -166,12 +190,12 @@ mod tests {
         let queue = Queue::default();
         queue.add("a");
         queue.add("a");
-        let key = queue.next().await;
+        let key = queue.next().await.unwrap();
         queue.add("a");
         queue.add("a");
         assert!(tokio::time::timeout(Duration::from_secs(9), queue.next()).await.is_err(), "one at a time");
         queue.done(&key, Next::Wait);
-        assert_eq!(queue.next().await, "a");
+        assert_eq!(queue.next().await, Some("a"));
         queue.done(&"a", Next::Wait);
         assert!(queue.is_empty());
     }
@@ -183,7 +207,7 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..12 {
             let before = Instant::now();
-            let key = queue.next().await;
+            let key = queue.next().await.unwrap();
             waits.push(before.elapsed());
             queue.done(&key, Next::Retry);
         }
@@ -191,7 +215,7 @@ mod tests {
         assert_eq!(waits[2], FIRST_RETRY * 2);
         assert_eq!(waits[11], LAST_RETRY);
         queue.add("a");
-        assert_eq!(queue.next().await, "a");
+        assert_eq!(queue.next().await, Some("a"));
         queue.done(&"a", Next::Wait);
         assert_eq!(queue.failures(&"a"), 0);
     }
@@ -200,12 +224,19 @@ mod tests {
     async fn a_change_comes_before_a_planned_look() {
         let queue = Queue::default();
         queue.add("a");
-        let key = queue.next().await;
+        let key = queue.next().await.unwrap();
         queue.done(&key, Next::After(Duration::from_mins(1)));
         tokio::time::advance(Duration::from_secs(1)).await;
         let before = Instant::now();
         queue.add("a");
         queue.next().await;
         assert!(before.elapsed() < SPACING);
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_lets_its_workers_go() {
+        let queue = Queue::<&str>::default();
+        let (next, ()) = tokio::join!(queue.next(), async { queue.close() });
+        assert_eq!(next, None);
     }
 }
