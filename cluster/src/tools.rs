@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
@@ -93,10 +92,10 @@ pub async fn ensure(tool: &str, source: &Path, progress: &Progress) -> Result<To
         return Ok(Tool { folder });
     }
     std::fs::create_dir_all(&tools).map_err(|source| Error::File { path: tools.clone(), source })?;
-    let _lock = lock(&tools.join(format!(".{tool}.lock"))).await?;
+    let lock = lock(&tools.join(format!(".{tool}.lock"))).await?;
     if !folder.is_dir() {
         let phase = progress.phase(format!("build {tool}"));
-        build(tool, &recipe, &folder).await?;
+        build(tool, &recipe, &folder, lock).await?;
         phase.done();
     }
     Ok(Tool { folder })
@@ -112,13 +111,15 @@ async fn lock(path: &Path) -> Result<File, Error> {
         .map_err(failed)
 }
 
-async fn build(tool: &str, recipe: &Path, folder: &Path) -> Result<(), Error> {
+/// The script inherits the lock as its standard input: should this process be killed, the next one
+/// waits until the script that was left behind has ended, and then begins afresh.
+async fn build(tool: &str, recipe: &Path, folder: &Path, lock: File) -> Result<(), Error> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| Error::File { path, source }
     };
     let unfinished = folder.with_extension("unfinished");
-    // A build that was killed leaves this behind; the lock says nobody is at it now.
+    // A build that was killed leaves this behind; the lock says that nobody is at it now.
     let _ = std::fs::remove_dir_all(&unfinished);
     std::fs::create_dir_all(&unfinished).map_err(failed(&unfinished))?;
     let log = folder.with_extension("log");
@@ -126,7 +127,7 @@ async fn build(tool: &str, recipe: &Path, folder: &Path) -> Result<(), Error> {
     let status = Command::new("./build")
         .arg(&unfinished)
         .current_dir(recipe)
-        .stdin(Stdio::null())
+        .stdin(lock.try_clone().map_err(failed(&log))?)
         .stdout(output.try_clone().map_err(failed(&log))?)
         .stderr(output)
         .kill_on_drop(true)
@@ -211,7 +212,7 @@ mod tests {
         let folder = recipe("#!/bin/sh\necho no such module\nexit 3\n");
         let out = tempfile::tempdir().unwrap();
         let target = out.path().join("x-1");
-        let error = build("x", folder.path(), &target).await.unwrap_err().to_string();
+        let error = build("x", folder.path(), &target, tempfile::tempfile().unwrap()).await.unwrap_err().to_string();
         assert!(error.contains("no such module") && error.contains('3'), "{error}");
         assert!(!target.exists());
     }
@@ -222,7 +223,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let target = out.path().join("x-1");
         std::fs::create_dir_all(target.with_extension("unfinished").join("bin/stale")).unwrap();
-        build("x", folder.path(), &target).await.unwrap();
+        build("x", folder.path(), &target, tempfile::tempfile().unwrap()).await.unwrap();
         assert!(target.join("bin/x").is_file() && !target.join("bin/stale").exists());
     }
 }

@@ -61,6 +61,7 @@ pub(super) struct State {
 
 /// A cluster's folder, and the right to change it until dropped.
 pub(super) struct Room {
+    clusters: PathBuf,
     folder: PathBuf,
     _lock: File,
 }
@@ -78,12 +79,16 @@ pub(super) fn folder(name: &ClusterName) -> Result<PathBuf, StateError> {
 impl Room {
     /// Takes the cluster for this process.
     pub(super) fn take(name: &ClusterName) -> Result<Self, StateError> {
-        let locks = clusters()?.join(".locks");
+        Self::take_in(clusters()?, name)
+    }
+
+    fn take_in(clusters: PathBuf, name: &ClusterName) -> Result<Self, StateError> {
+        let locks = clusters.join(".locks");
         std::fs::create_dir_all(&locks).map_err(StateError::file(&locks))?;
         let path = locks.join(name.as_str());
         let lock = File::create(&path).map_err(StateError::file(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: folder(name)?, _lock: lock }),
+            Ok(()) => Ok(Self { folder: clusters.join(name.as_str()), clusters, _lock: lock }),
             Err(std::fs::TryLockError::WouldBlock) => Err(StateError::Busy(name.clone())),
             Err(std::fs::TryLockError::Error(error)) => Err(StateError::file(&path)(error)),
         }
@@ -102,11 +107,10 @@ impl Room {
     /// Records a new cluster under the lowest index that is free; no other process can take the
     /// same one meanwhile.
     pub(super) fn claim(&self, state: State, taken_outside: impl Fn(u8) -> bool) -> Result<State, StateError> {
-        let clusters = clusters()?;
-        let path = clusters.join(".locks/.index");
+        let path = self.clusters.join(".locks/.index");
         let lock = File::create(&path).map_err(StateError::file(&path))?;
         lock.lock().map_err(StateError::file(&path))?;
-        let taken: Vec<u8> = all()?.into_iter().map(|other| other.index).collect();
+        let taken: Vec<u8> = all_in(&self.clusters)?.into_iter().map(|other| other.index).collect();
         let index = (0..INDICES).find(|index| !taken.contains(index) && !taken_outside(*index));
         let state = State { index: index.ok_or(StateError::Full)?, ..state };
         self.write(&state)?;
@@ -129,13 +133,68 @@ pub(super) fn read(folder: &Path) -> Option<State> {
 
 /// The states of all clusters of this user, sorted by name.
 pub(super) fn all() -> Result<Vec<State>, StateError> {
-    let folder = clusters()?;
-    let entries = match std::fs::read_dir(&folder) {
+    all_in(&clusters()?)
+}
+
+fn all_in(clusters: &Path) -> Result<Vec<State>, StateError> {
+    let entries = match std::fs::read_dir(clusters) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(StateError::file(&folder)(error)),
+        Err(error) => return Err(StateError::file(clusters)(error)),
     };
     let mut states: Vec<State> = entries.filter_map(|entry| read(&entry.ok()?.path())).collect();
     states.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(states)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(name: &ClusterName) -> State {
+        State {
+            name: name.clone(),
+            node: NodeKind::Simulated,
+            index: 0,
+            ports: Vec::new(),
+            supervisor: None,
+            complete: false,
+        }
+    }
+
+    fn room(clusters: &Path, name: &str) -> Room {
+        Room::take_in(clusters.to_path_buf(), &name.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn clusters_get_different_indices_and_one_that_is_gone_gives_its_index_back() {
+        let clusters = tempfile::tempdir().unwrap();
+        let claim = |name: &str| {
+            let room = room(clusters.path(), name);
+            room.claim(state(&name.parse().unwrap()), |index| index == 1).unwrap().index
+        };
+        // 1 is taken by something that is not ours.
+        assert_eq!([claim("a"), claim("b")], [0, 2]);
+        std::fs::remove_dir_all(clusters.path().join("a")).unwrap();
+        assert_eq!(claim("c"), 0);
+    }
+
+    #[test]
+    fn a_cluster_that_another_command_works_on_is_busy() {
+        let clusters = tempfile::tempdir().unwrap();
+        let first = room(clusters.path(), "a");
+        let name: ClusterName = "a".parse().unwrap();
+        assert!(matches!(Room::take_in(clusters.path().to_path_buf(), &name), Err(StateError::Busy(_))));
+        drop(first);
+        assert!(Room::take_in(clusters.path().to_path_buf(), &name).is_ok());
+    }
+
+    #[test]
+    fn a_record_that_was_half_written_is_not_read() {
+        let clusters = tempfile::tempdir().unwrap();
+        let room = room(clusters.path(), "a");
+        room.write(&state(&"a".parse().unwrap())).unwrap();
+        std::fs::write(room.folder().join("cluster.unfinished"), "{\"name\"").unwrap();
+        assert_eq!(read(room.folder()).unwrap().name.as_str(), "a");
+    }
 }

@@ -100,3 +100,26 @@ fn loop_devices(folder: &Path) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[tokio::test]
+    async fn a_process_that_was_never_written_down_is_found_and_the_folder_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("t-sweep");
+        std::fs::create_dir_all(folder.join("pki")).unwrap();
+        let mut child = Command::new("sleep").arg("600").env(processes::MARK, &folder).spawn().unwrap();
+        sweep(&"t-sweep".parse().unwrap(), &folder).await.unwrap();
+        assert!(!folder.exists());
+        assert!(!child.wait().unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_not_there_is_fine() {
+        let parent = tempfile::tempdir().unwrap();
+        sweep(&"t-nothing".parse().unwrap(), &parent.path().join("t-nothing")).await.unwrap();
+    }
+}
