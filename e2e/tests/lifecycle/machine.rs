@@ -6,7 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use commonscloud_cluster::folders;
-use commonscloud_e2e::{Outcome, ensure_eq, wait};
+use commonscloud_e2e::cluster::down;
+use commonscloud_e2e::{Outcome, ensure, ensure_eq, wait};
+use serde_json::Value;
 
 /// Settings of the whole machine that the kubelet and Cilium would change.
 const SETTINGS: [&str; 8] = [
@@ -32,7 +34,7 @@ pub fn folder(name: &str) -> Outcome<PathBuf> {
 ///
 /// # Errors
 /// What is left.
-pub async fn nothing_left(name: &str) -> Outcome {
+async fn nothing_left(name: &str) -> Outcome {
     let folder = folder(name)?;
     wait::eventually("nothing is left", Duration::from_secs(5), async || {
         ensure_eq!(left(name, &folder), Vec::<String>::new(), "left of cluster {name}");
@@ -106,12 +108,25 @@ pub fn settings() -> Outcome<BTreeMap<String, String>> {
     Ok(found)
 }
 
-/// Names of the machine's links.
-pub fn links() -> Vec<String> {
-    let mut names: Vec<String> = entries("/sys/class/net")
-        .into_iter()
-        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
-        .collect();
-    names.sort();
-    names
+/// The machine's link to the cluster of that name, if one is recorded. Links of other clusters may
+/// come and go meanwhile.
+///
+/// # Errors
+/// When the cache folder is unknown.
+pub fn link(name: &str) -> Outcome<Option<PathBuf>> {
+    let text = std::fs::read(folder(name)?.join("cluster.json")).unwrap_or_default();
+    let state: Value = serde_json::from_slice(&text).unwrap_or_default();
+    Ok(state["index"].as_u64().map(|index| PathBuf::from(format!("/sys/class/net/commonscloud{index}"))))
+}
+
+/// Takes the cluster down and waits until nothing of it is left.
+///
+/// # Errors
+/// What is left.
+pub async fn down_without_a_trace(name: &str) -> Outcome {
+    let link = link(name)?;
+    down(name).await?;
+    nothing_left(name).await?;
+    ensure!(!link.as_ref().is_some_and(|link| link.exists()), "link {link:?} is left of cluster {name}");
+    Ok(())
 }

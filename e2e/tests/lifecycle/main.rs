@@ -1,6 +1,7 @@
 //! Clusters come and go: up again is quick, down leaves nothing, and neither does an `up` that was
 //! killed at any moment.
 
+mod applied;
 mod killed;
 mod machine;
 mod side_by_side;
@@ -27,6 +28,9 @@ fn main() -> ExitCode {
     let trials = vec![
         simulated("two simulated clusters run side by side, and up again is quick", || {
             wait(side_by_side::two_simulated())
+        }),
+        simulated("what is applied with a cluster is waited for, and says why it is not ready", || {
+            wait(applied::with_reasons())
         }),
         simulated("a simulated cluster killed on its way leaves nothing after down", || wait(killed::simulated())),
         simulated("a cluster whose supervisor was killed is made anew", || wait(killed::supervisor())),

@@ -35,12 +35,10 @@ async fn two(first: Nodes) -> Outcome {
     let began = Instant::now();
     Cluster::up(FIRST, first, &[]).await?;
     ensure!(began.elapsed() < Duration::from_secs(1), "up again took {:?}", began.elapsed());
-    down(FIRST).await?;
-    machine::nothing_left(FIRST).await?;
+    machine::down_without_a_trace(FIRST).await?;
     // The other one goes on.
     maps(&two).list(&ListParams::default()).await?;
-    down(SECOND).await?;
-    machine::nothing_left(SECOND).await
+    machine::down_without_a_trace(SECOND).await
 }
 
 async fn cleaned(first: Nodes) -> Outcome {
@@ -56,9 +54,8 @@ pub async fn two_simulated() -> Outcome {
 }
 
 pub async fn real_and_simulated() -> Outcome {
-    let (settings, links) = (machine::settings()?, machine::links());
+    let settings = machine::settings()?;
     cleaned(Nodes::Real).await?;
     ensure_eq!(machine::settings()?, settings, "the machine's settings");
-    ensure_eq!(machine::links(), links, "the machine's links");
     Ok(())
 }
