@@ -18,8 +18,8 @@ const DURATION: Duration = Duration::from_secs(15);
 const RENEWAL: Duration = Duration::from_secs(4);
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(4);
-/// The leader stops writing this long before another may take over.
-const MARGIN: Duration = Duration::from_secs(3);
+/// How long the leader writes without a renewal: it stops before another may take over.
+const WRITES: Duration = Duration::from_secs(12);
 
 /// Whether this process leads, until when.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Leadership {
     }
 
     fn extend(&self, renewed: Instant) {
-        let until = renewed.duration_since(self.start) + DURATION - MARGIN;
+        let until = renewed.duration_since(self.start) + WRITES;
         self.until.store(millis(until), Ordering::Relaxed);
     }
 
@@ -196,7 +196,7 @@ mod tests {
         assert!(!leadership.holds());
         leadership.extend(Instant::now());
         assert!(leadership.holds());
-        tokio::time::advance(DURATION - MARGIN).await;
+        tokio::time::advance(WRITES).await;
         assert!(!leadership.holds());
     }
 }

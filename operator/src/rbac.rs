@@ -19,7 +19,7 @@ fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
 }
 
-fn role(kind: &str, name: &str, rules: Vec<Value>) -> Value {
+fn role(kind: &str, name: &str, rules: &[Value]) -> Value {
     json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "rules": rules})
 }
 
@@ -65,7 +65,7 @@ fn operator() -> Value {
     ];
     let watched = kinds::watched().filter(|kind| kind.kind != "RoleBinding");
     rules.extend(by_group(watched.map(|kind| (kind.group, kind.plural)), &["list", "watch"]));
-    role("ClusterRole", "commonscloud-operator", rules)
+    role("ClusterRole", "commonscloud-operator", &rules)
 }
 
 /// What the operator may do in the namespace of an Entity, by a RoleBinding that it makes there.
@@ -77,7 +77,7 @@ fn tenant() -> Value {
     rules.push(rule("", &["resourcequotas", "limitranges"], &all));
     rules.push(rule("", &["persistentvolumeclaims"], &["get", "list", "watch", "create", "patch"]));
     rules.push(rule("", &["secrets"], &["get", "list", "watch", "create"]));
-    role("ClusterRole", "commonscloud-tenant", rules)
+    role("ClusterRole", "commonscloud-tenant", &rules)
 }
 
 /// What an Entity's managers may look at: no Secrets, no way into pods, no writes.
@@ -86,14 +86,14 @@ fn manager() -> Value {
         rule(GROUP, &["dedicatedoffices", "dedicatedservices", "servicedata"], &READ),
         rule("", &["events"], &READ),
     ];
-    role("ClusterRole", "commonscloud-manager", rules)
+    role("ClusterRole", "commonscloud-manager", &rules)
 }
 
 /// In the operator's own namespace: leader election, and the platform's Secrets, read by name.
 fn home() -> Value {
     let rules =
         vec![rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]), rule("", &["secrets"], &["get"])];
-    role("Role", "commonscloud-operator", rules)
+    role("Role", "commonscloud-operator", &rules)
 }
 
 fn by_group<'a>(kinds: impl Iterator<Item = (&'a str, &'a str)>, verbs: &[&str]) -> Vec<Value> {

@@ -1,5 +1,6 @@
 //! Writes objects: the only step that does. What it answers with is what was really applied.
 
+mod contest;
 mod generate;
 mod server;
 mod trouble;
@@ -64,6 +65,7 @@ fn is_parallel(change: &Change) -> bool {
 
 async fn make(server: &Server, known: &Known, by: &Key, change: &Change) -> Result<(), WriteError> {
     let target = Target { kind: &change.kind, namespace: &change.namespace, name: &change.name };
+    not_contested(server, target, change).await?;
     tracing::info!(change = %change, namespace = change.namespace, "writing");
     let answer = match &change.action {
         Action::Create(object) => create(server, target, object).await?,
@@ -91,6 +93,26 @@ async fn make(server: &Server, known: &Known, by: &Key, change: &Change) -> Resu
     };
     known.take_in(by, target.kind, answer);
     Ok(())
+}
+
+/// A repair that somebody undid each time is not made again for a while; they are named.
+async fn not_contested(server: &Server, target: Target<'_>, change: &Change) -> Result<(), WriteError> {
+    let because = match &change.action {
+        Action::Apply { because, .. } | Action::Strip { because, .. } if !because.is_empty() => because,
+        _ => return Ok(()),
+    };
+    if server.contests().may_repair(target.kind, target.namespace, target.name) {
+        return Ok(());
+    }
+    let live = server.get(target).await?;
+    let fields = live.metadata.managed_fields.unwrap_or_default();
+    let rival = contest::rival(&fields).unwrap_or("somebody");
+    let paths: Vec<&str> = because.iter().map(|difference| difference.path.as_str()).collect();
+    Err(WriteError {
+        trouble: Trouble::Contested,
+        object: format!("{}/{}", target.kind, target.name),
+        message: format!("{rival} changes {} back each time; keep it from doing so", paths.join(", ")),
+    })
 }
 
 /// Copies a Secret of the operator's own namespace.

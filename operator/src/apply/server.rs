@@ -11,6 +11,7 @@ use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
 use serde_json::Value;
 
+use super::contest::Contests;
 use super::trouble::{Trouble, WriteError, classify};
 use crate::api::marks;
 use crate::kinds;
@@ -27,6 +28,7 @@ pub struct Server {
     leadership: Leadership,
     metrics: Arc<Metrics>,
     home: String,
+    contests: Arc<Contests>,
 }
 
 /// Which object a request is about.
@@ -45,7 +47,7 @@ type Answer = Result<DynamicObject, WriteError>;
 impl Server {
     /// Writes by this client, while `leadership` holds; `home` is the operator's own namespace.
     pub fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>, home: &str) -> Self {
-        Self { client, leadership, metrics, home: home.to_owned() }
+        Self { client, leadership, metrics, home: home.to_owned(), contests: Arc::default() }
     }
 
     /// The operator's own namespace: the platform's Secrets are there.
@@ -56,6 +58,11 @@ impl Server {
     /// The client, for watches.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// How often which object was repaired lately.
+    pub(super) fn contests(&self) -> &Contests {
+        &self.contests
     }
 
     /// Server-side apply, by force: what we send is ours.
@@ -174,7 +181,7 @@ impl Server {
         self.metrics.wrote(verb, target.kind, answer.is_ok());
         match &answer {
             Ok(_) => {
-                tracing::debug!(verb, kind = target.kind, namespace = target.namespace, name = target.name, "wrote")
+                tracing::debug!(verb, kind = target.kind, namespace = target.namespace, name = target.name, "wrote");
             }
             Err(error) => tracing::debug!(verb, %error, "not written"),
         }

@@ -25,12 +25,14 @@ pub enum Trouble {
     Missing,
     /// The namespace's quota is used up.
     QuotaExceeded,
-    /// The operator lacks a right; a RoleBinding takes a moment to have effect.
+    /// The operator lacks a right; a `RoleBinding` takes a moment to have effect.
     Forbidden,
     /// The API server or a policy refuses the object as it is.
     Refused,
     /// The answer differs from what was sent: writing again would never end.
     NotCanonical,
+    /// Somebody else changes it back each time.
+    Contested,
     /// Another process leads by now.
     NotLeading,
 }
@@ -38,7 +40,7 @@ pub enum Trouble {
 impl Trouble {
     /// Whether it is worth to try again without any change.
     pub const fn passes(self) -> bool {
-        !matches!(self, Self::Refused | Self::NotCanonical)
+        !matches!(self, Self::Refused | Self::NotCanonical | Self::Contested)
     }
 
     /// The condition's reason.
@@ -52,6 +54,7 @@ impl Trouble {
             Self::Forbidden => "Forbidden",
             Self::Refused => "Refused",
             Self::NotCanonical => "NotCanonical",
+            Self::Contested => "FieldContested",
         }
     }
 }

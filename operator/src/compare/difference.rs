@@ -166,13 +166,14 @@ fn merge_key(path: &[String]) -> Option<&'static [&'static str]> {
     let name = path.last()?.as_str();
     let parent = path.len().checked_sub(3).and_then(|at| path.get(at)).map(String::as_str);
     match name {
-        "containers" | "initContainers" | "env" | "imagePullSecrets" | "volumes" => Some(&["name"]),
+        "containers" | "initContainers" | "env" | "imagePullSecrets" | "volumes" | "managers" | "others" => {
+            Some(&["name"])
+        }
         "volumeMounts" => Some(&["mountPath"]),
         "volumeDevices" => Some(&["devicePath"]),
         "ownerReferences" => Some(&["uid"]),
         "topologySpreadConstraints" => Some(&["topologyKey", "whenUnsatisfiable"]),
         "hostAliases" => Some(&["ip"]),
-        "managers" | "others" => Some(&["name"]),
         "ports" if matches!(parent, Some("containers" | "initContainers")) => Some(&["containerPort", "protocol"]),
         "ports" if path.len() == 2 => Some(&["port", "protocol"]),
         _ => None,

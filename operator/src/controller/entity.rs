@@ -82,7 +82,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     }
     let applied = apply(&context.server, &context.known, key, &changes).await;
     let passes = applied.failures.iter().all(|failure| failure.trouble.passes());
-    let next = if applied.failures.is_empty() || !passes { Next::Wait } else { Next::Retry };
+    let next = applied.next();
     // Rights that were just given take a moment: the first failures are no news.
     if passes && !applied.failures.is_empty() && context.queue.failures(key) < 4 {
         return Ok(next);

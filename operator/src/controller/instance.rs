@@ -96,8 +96,7 @@ async fn carry_out(
         keep(context, key, instance).await?;
         apply(&context.server, &context.known, key, changes).await
     };
-    let passes = applied.failures.iter().all(|failure| failure.trouble.passes());
-    let next = if applied.failures.is_empty() || !passes { Next::Wait } else { Next::Retry };
+    let next = applied.next();
     if is_too_early(context, key, &applied) {
         return Ok(next);
     }
@@ -145,7 +144,7 @@ fn reach(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved,
     let (Some(reachability), Some(health)) = (&context.reachability, resolved.plan.package.health()) else {
         return Reach::NotAsked;
     };
-    if children.problem().is_some() {
+    if !children.are_running() {
         reachability.want(key, None);
         return Reach::Unknown;
     }

@@ -41,7 +41,8 @@ pub async fn work(context: Arc<Context>, metrics: Arc<Metrics>, concurrency: usi
 
 async fn look(context: &Context, metrics: &Metrics, key: &Key) -> Next {
     let begun = Instant::now();
-    let span = tracing::info_span!("reconcile", kind = key.kind.as_str(), namespace = key.namespace, name = key.name);
+    let span =
+        tracing::info_span!("reconcile", kind = key.kind.as_str(), namespace = key.namespace, resource = key.name);
     let pass = tokio::time::timeout(PASS, reconcile(context, key)).instrument(span.clone()).await;
     let _entered = span.enter();
     let next = match pass {

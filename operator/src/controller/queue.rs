@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::apply::Applied;
+
 /// A resource that changes all the time is looked at this often.
 const SPACING: Duration = Duration::from_millis(50);
 /// The first wait after a failure; it doubles with each further one.
@@ -25,6 +27,18 @@ pub enum Next {
     After(Duration),
     /// It failed in a way that may pass: look again, ever more rarely.
     Retry,
+}
+
+impl Applied {
+    /// When to look again after these writes.
+    pub fn next(&self) -> Next {
+        match self.worst().map(|failure| failure.trouble) {
+            None => Next::Wait,
+            Some(trouble) if trouble.passes() => Next::Retry,
+            // Another version of Kubernetes or of a policy, or a rival that gave up.
+            Some(_) => Next::After(LAST_RETRY),
+        }
+    }
 }
 
 struct State<K> {

@@ -17,7 +17,10 @@ pub struct Packages {
 }
 
 impl Packages {
-    /// The package of a revision, compiled at most once, or every fault of it.
+    /// The package of a revision, compiled at most once.
+    ///
+    /// # Errors
+    /// Every fault of it.
     pub fn compile(&self, revision: &ServiceTemplateRevision) -> Compiled {
         let uid = revision.uid().unwrap_or_default();
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);

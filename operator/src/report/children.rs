@@ -45,6 +45,11 @@ impl Children {
         components
     }
 
+    /// Whether all workloads run, whatever their volumes still wait for.
+    pub fn are_running(&self) -> bool {
+        self.objects.iter().all(|object| self.workload(object).is_none())
+    }
+
     /// What stops the instance: its volumes first, then its workloads.
     pub fn problem(&self) -> Option<Problem> {
         let workloads: Vec<Problem> = self.objects.iter().filter_map(|object| self.workload(object)).collect();
@@ -108,18 +113,18 @@ impl Children {
         let mine = self.pods.iter().filter(|pod| selects(object, pod));
         let of_pods: Vec<Problem> = mine.filter_map(|pod| pods::problem(pod, &events)).collect();
         let telling = of_pods.iter().position(|p| p.reason != "Starting").unwrap_or_default();
-        of_pods.into_iter().nth(telling).or_else(|| self.not_created(object, &events)).or(Some(rollout))
+        of_pods.into_iter().nth(telling).or_else(|| not_created(object, &events)).or(Some(rollout))
     }
+}
 
-    /// Why the pods of a workload are not even made, for example because of the namespace's quota.
-    fn not_created(&self, object: &Live, events: &[&Event]) -> Option<Problem> {
-        let message = replica_failure(object).or_else(|| {
-            let created = |event: &Event| event.reason.as_deref() == Some("FailedCreate");
-            pods::newest(object.name(), &object.kind, events, created)?.message.clone()
-        })?;
-        let reason = if message.contains("exceeded quota") { "QuotaExceeded" } else { "FailedCreate" };
-        Some(Problem::new(reason, format!("{} {}: {message}", object.kind, object.name())))
-    }
+/// Why the pods of a workload are not even made, for example because of the namespace's quota.
+fn not_created(object: &Live, events: &[&Event]) -> Option<Problem> {
+    let message = replica_failure(object).or_else(|| {
+        let created = |event: &Event| event.reason.as_deref() == Some("FailedCreate");
+        pods::newest(object.name(), &object.kind, events, created)?.message.clone()
+    })?;
+    let reason = if message.contains("exceeded quota") { "QuotaExceeded" } else { "FailedCreate" };
+    Some(Problem::new(reason, format!("{} {}: {message}", object.kind, object.name())))
 }
 
 fn replica_failure(object: &Live) -> Option<String> {

@@ -26,7 +26,8 @@ fn a_plan_holds_what_was_sold_on_volumes_that_fit_it() {
 
 #[test]
 fn what_is_not_there_yet_is_waited_for() {
-    let take: [(&str, fn(&mut Facts)); 5] = [
+    type Taken = (&'static str, fn(&mut Facts));
+    let take: [Taken; 5] = [
         ("EntityNotFound", |f| f.entity = None),
         ("NamespaceNotReady", |f| f.namespace.writable = false),
         ("PlatformNotFound", |f| f.platform = None),
