@@ -2,7 +2,8 @@
 # Nextcloud's background jobs every five minutes, and its settings whenever they change: so a new
 # quota or identity provider restarts nothing.
 set -u
-trap 'exit 0' TERM INT
+# The image's stop signal is Apache's: WINCH.
+trap 'exit 0' TERM INT WINCH
 
 applied=
 retry_at=0

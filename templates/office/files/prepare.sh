@@ -14,7 +14,8 @@ marker=$(dirname "$files")/.installing
 
 say() { echo "prepare: $*"; }
 fail() { echo "prepare: $*" >&2; exit 1; }
-trap 'exit 143' TERM INT
+# The image's stop signal is Apache's: WINCH.
+trap 'exit 143' TERM INT WINCH
 
 occ() { php "$html/occ" --no-interaction "$@"; }
 
