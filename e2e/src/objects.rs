@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::api::{Api, ListParams};
-use kube::core::{ApiResource, DynamicObject};
+use kube::core::{ApiResource, DynamicObject, TypeMeta};
 use kube::discovery::{Discovery, Scope, verbs};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Map, Value};
@@ -41,7 +41,10 @@ impl Kinds {
         let lists = self.0.iter().map(|resource| async {
             let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, resource);
             let listed = api.list(&ListParams::default()).await?;
-            let named = listed.items.into_iter().map(|object| {
+            let named = listed.items.into_iter().map(|mut object| {
+                // Items of a list do not say what they are.
+                object.types =
+                    Some(TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
                 let key = format!("{}/{}", resource.kind, object.name_any());
                 Ok((key, serde_json::to_value(object)?))
             });

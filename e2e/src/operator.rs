@@ -163,7 +163,7 @@ pub fn end_all() {
 pub fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(25)..].join("\n")
+    lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
 fn free_port() -> Outcome<u16> {

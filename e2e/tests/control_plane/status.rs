@@ -17,6 +17,7 @@ use crate::tier::ControlPlane;
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
         Scenario::new("a pod that fits no node is named with the scheduler's reason", unschedulable),
+        Scenario::new("a pod that the API server refuses is named with its reason", refused_pod),
         Scenario::new("a broken package is refused in its status with the manifest and line", broken_package),
         Scenario::new("a resource in a namespace of no entity is refused", no_entity),
     ]
@@ -59,11 +60,24 @@ async fn unschedulable(tier: Arc<ControlPlane>) -> Outcome {
     let mut huge = copy(&tier, name)?;
     for component in &mut huge.spec.components {
         component.resources = serde_json::from_value(
-            json!({"requests": {"cpu": "5000", "memory": "64Mi"}, "limits": {"memory": "64Mi"}}),
+            json!({"requests": {"cpu": "5000", "memory": "64Mi"}, "limits": {"cpu": "5000", "memory": "64Mi"}}),
         )?;
     }
     tier.cluster.kubectl.applied(&[json!(huge), entity_with(name, name)]).await?;
     says(&tier, name, &["site-", "Insufficient cpu"]).await
+}
+
+async fn refused_pod(tier: Arc<ControlPlane>) -> Outcome {
+    let name = "refused-pod";
+    let mut beyond = copy(&tier, name)?;
+    for component in &mut beyond.spec.components {
+        // More than the limit that the namespace gives to a container that names none.
+        component.resources = serde_json::from_value(
+            json!({"requests": {"cpu": "5000", "memory": "64Mi"}, "limits": {"memory": "64Mi"}}),
+        )?;
+    }
+    tier.cluster.kubectl.applied(&[json!(beyond), entity_with(name, name)]).await?;
+    says(&tier, name, &["Deployment site-app", "must be less than or equal to cpu limit"]).await
 }
 
 async fn broken_package(tier: Arc<ControlPlane>) -> Outcome {

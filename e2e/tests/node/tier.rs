@@ -77,7 +77,7 @@ impl Tier for Node {
     }
 
     async fn hints(&self) -> String {
-        let words = ["logs", "-n", chart::NAMESPACE, "deployment/commonscloud-operator", "--tail=25"];
+        let words = ["logs", "-n", chart::NAMESPACE, "deployment/commonscloud-operator", "--tail=10"];
         let log = self.cluster.kubectl.run(&words, None).await.map(|ended| ended.stdout + &ended.stderr);
         format!("the operator's last words:\n{}", log.unwrap_or_else(|failure| failure.to_string()))
     }
