@@ -35,11 +35,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     for change in &outlook.changes {
         let (object, comment) = match &change.action {
-            Action::Create(object) | Action::Apply { object, .. } => (object, String::new()),
+            Action::Create(object) | Action::Copy(object) | Action::Apply { object, .. } => (object, String::new()),
             Action::Generate { secret, keys } => {
                 let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
                 (secret, format!("# generated once: {}\n", names.join(", ")))
             }
+            Action::Copy(secret) => (secret, "# copied from the operator's namespace\n".to_owned()),
             Action::Merge { .. } | Action::Strip { .. } | Action::Delete { .. } => continue,
         };
         if write!(out, "---\n{comment}{}", serde_yaml::to_string(object)?).is_err() {

@@ -98,7 +98,7 @@ pub async fn down(name: &str) -> Outcome {
 /// Its output, when it fails.
 pub async fn commonscloud(programs: &Programs, words: &[&str]) -> Outcome<String> {
     // From cold every tool is built from source.
-    let limit = Duration::from_secs(3000);
+    let limit = Duration::from_mins(50);
     let source = programs.source.to_string_lossy();
     let finished =
         command::run(&programs.commonscloud, words, &[("COMMONSCLOUD_SOURCE", &source)], None, limit).await?;

@@ -161,8 +161,7 @@ fn resource(path: &str) -> &str {
         _ => parts.get(3..).unwrap_or_default(),
     };
     match rest {
-        ["namespaces", _, resource, ..] => resource,
-        [resource, ..] => resource,
+        ["namespaces", _, resource, ..] | [resource, ..] => resource,
         [] => "",
     }
 }

@@ -45,7 +45,7 @@ pub struct Credentials {
 }
 
 /// A page that takes longer has failed.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 impl Ingress {
     /// The ingress at an address, trusted by the authority in a PEM file and no other.

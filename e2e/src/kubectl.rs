@@ -16,7 +16,7 @@ pub struct Kubectl {
 }
 
 /// No single command of a scenario takes longer.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 impl Kubectl {
     /// The program with a kubeconfig.

@@ -62,7 +62,7 @@ async fn build() -> Outcome<Programs> {
     }
     let manifest = source.join("Cargo.toml");
     arguments.extend([OsString::from("--manifest-path"), manifest.into()]);
-    let limit = Duration::from_secs(1800);
+    let limit = Duration::from_mins(30);
     command::run(Path::new(&cargo), &arguments, &[], None, limit).await?.succeeded("cargo build")?;
     let own = here.join(format!("e2e-{}", std::process::id()));
     std::fs::create_dir_all(&own)?;

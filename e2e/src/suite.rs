@@ -63,7 +63,7 @@ impl<T> Scenario<T> {
 }
 
 /// No scenario takes longer; one that does is told as failed, and the next begins.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_mins(15);
 
 /// Runs the scenarios that the command line asks for, and says how they ended as libtest does.
 pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {

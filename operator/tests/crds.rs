@@ -1,5 +1,7 @@
 //! The committed CRDs are those of the types, and say all that a schema can say.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

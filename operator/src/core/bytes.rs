@@ -71,7 +71,7 @@ impl FromStr for Bytes {
 /// The canonical quantity: the largest binary unit that divides, else plain bytes.
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let binary = UNITS.iter().take(4).find(|(_, unit)| self.0 != 0 && self.0 % unit == 0);
+        let binary = UNITS.iter().take(4).find(|(_, unit)| self.0 != 0 && self.0.is_multiple_of(*unit));
         match binary {
             Some((suffix, unit)) => write!(f, "{}{suffix}", self.0 / unit),
             None => write!(f, "{}", self.0),
