@@ -40,7 +40,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
                 (secret, format!("# generated once: {}\n", names.join(", ")))
             }
-            Action::Copy(secret) => (secret, "# copied from the operator's namespace\n".to_owned()),
             Action::Merge { .. } | Action::Strip { .. } | Action::Delete { .. } => continue,
         };
         if write!(out, "---\n{comment}{}", serde_yaml::to_string(object)?).is_err() {
