@@ -68,7 +68,9 @@ pub(super) fn start_node(plan: &Plan) -> Result<ProcessId, LaunchError> {
         .arg(program_in(&plan.folder))
         .args(["node", "init", "--plan"])
         .arg(&path)
-        .env("PATH", path_with_system_folders());
+        .env("PATH", path_with_system_folders())
+        // Sidecars prefer it to the credentials they are given: the caller's would lead elsewhere.
+        .env_remove("KUBECONFIG");
     spawn(command, &plan.folder)
 }
 
