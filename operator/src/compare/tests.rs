@@ -136,6 +136,16 @@ fn an_addition_is_stripped_by_a_patch_that_tests_the_version() {
 }
 
 #[test]
+fn a_list_whose_only_item_was_edited_is_put_back_whole() {
+    let service = rendered("Service", "s-app", "spec: {ports: [{name: http, port: 80}]}");
+    let edited = live(&service, |value| value["spec"]["ports"][0]["port"] = 4242.into());
+    let changes = compare_objects(&[service], |_, _, _| Some(Arc::clone(&edited)), &[]).unwrap();
+    let Action::Strip { patch, .. } = &changes[0].action else { panic!("{changes:?}") };
+    assert_eq!(patch[1], json!({"op": "replace", "path": "/spec/ports", "value": [{"name": "http", "port": 80}]}));
+    assert_eq!(patch.as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn what_a_package_no_longer_has_is_pruned_but_never_data() {
     let service = rendered("Service", "s-app", "{}");
     let old = live(&rendered("ConfigMap", "s-old", "{}"), |_| {});
