@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 
 pub use packages::Packages;
 
-use crate::api::{Dedicated, Entity, PlatformSpec, marks};
+use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, marks};
 use crate::cache::{Caches, Live};
 use crate::compare::KnownData;
 use crate::plan::Plan;
@@ -31,6 +31,7 @@ pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts
         tariff: entity.as_ref().and_then(|entity| caches.tariffs.get("", &entity.spec.tariff)),
         namespace: namespace_facts(caches, namespace),
         newest_revision: newest_revision(caches, &instance.template),
+        template_fault: template_fault(caches, &instance.template),
         record: caches.records.get(namespace, &instance.reference.name),
         volumes: volumes(caches, namespace),
         packages: BTreeMap::new(),
@@ -79,6 +80,14 @@ fn namespace_facts(caches: &Caches, name: &str) -> NamespaceFacts {
 
 fn newest_revision(caches: &Caches, template: &str) -> Option<String> {
     caches.templates.get("", template)?.status.as_ref()?.revision.clone()
+}
+
+/// What the template's own status says, while it is stalled.
+fn template_fault(caches: &Caches, template: &str) -> Option<String> {
+    let template = caches.templates.get("", template)?;
+    let conditions = &template.status.as_ref()?.conditions;
+    let stalled = conditions.iter().find(|c| c.type_ == ConditionType::Stalled.as_str() && c.status == "True")?;
+    Some(stalled.message.clone())
 }
 
 fn volumes(caches: &Caches, namespace: &str) -> BTreeMap<String, VolumeFacts> {

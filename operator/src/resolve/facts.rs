@@ -22,6 +22,8 @@ pub struct Facts {
     pub tariff: Option<Arc<Tariff>>,
     /// The revision that the instance's template has now.
     pub newest_revision: Option<String>,
+    /// Why the instance's template has no revision, if it is there and refused.
+    pub template_fault: Option<String>,
     /// Compiled packages by the revision's name, or what is wrong with them. Holds whichever exist
     /// of those that the instance, its record and its template name.
     pub packages: BTreeMap<String, Result<Arc<Package>, String>>,

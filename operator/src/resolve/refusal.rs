@@ -30,6 +30,14 @@ pub enum Refusal {
     /// There is no such template, or it has no revision.
     #[error("ServiceTemplate {0} does not exist (yet) or has no revision; see `kubectl get servicetemplates`")]
     TemplateNotFound(String),
+    /// The template is there and refused.
+    #[error("ServiceTemplate {template} is refused: {message}")]
+    TemplateRefused {
+        /// The template.
+        template: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// There is no such revision.
     #[error("ServiceTemplateRevision {0} does not exist (yet); see `kubectl get servicetemplaterevisions`")]
     RevisionNotFound(String),
@@ -162,7 +170,7 @@ impl Refusal {
             Self::TemplateNotFound(_) => "TemplateNotFound",
             Self::RevisionNotFound(_) => "RevisionNotFound",
             Self::RevisionForeign { .. } => "RevisionForeign",
-            Self::PackageInvalid { .. } => "PackageInvalid",
+            Self::PackageInvalid { .. } | Self::TemplateRefused { .. } => "PackageInvalid",
             Self::VersionUnknown { .. } => "VersionUnknown",
             Self::UpgradeNotAllowed { .. } => "UpgradeNotAllowed",
             Self::TierUnknown { .. } => "TierUnknown",

@@ -28,7 +28,7 @@ pub(super) fn package(
     platform: &PlatformSpec,
 ) -> Result<(String, Arc<Package>), Refusal> {
     let wanted = candidates(instance, facts, Some(platform));
-    let revision = *wanted.first().ok_or_else(|| Refusal::TemplateNotFound(instance.template.clone()))?;
+    let revision = *wanted.first().ok_or_else(|| no_revision(instance, facts))?;
     let package = facts.packages.get(revision).ok_or_else(|| Refusal::RevisionNotFound(revision.to_owned()))?;
     let package = package
         .as_ref()
@@ -41,6 +41,14 @@ pub(super) fn package(
         });
     }
     Ok((revision.to_owned(), Arc::clone(package)))
+}
+
+fn no_revision(instance: &Instance, facts: &Facts) -> Refusal {
+    let template = instance.template.clone();
+    match facts.template_fault.clone() {
+        Some(message) => Refusal::TemplateRefused { template, message },
+        None => Refusal::TemplateNotFound(template),
+    }
 }
 
 pub(super) fn version(

@@ -139,3 +139,13 @@ fn a_hand_edit_of_what_an_entity_made_changes_nothing() {
     made.spec.extra_blocks = 4;
     assert_eq!(reason(&made, &facts), "EntityDiffers");
 }
+
+#[test]
+fn a_template_that_is_refused_says_so() {
+    let mut facts = facts();
+    facts.newest_revision = None;
+    facts.template_fault = Some("manifests[0]: no such kind".into());
+    let refusal = resolve(&instance("tier: 1gb"), &facts).unwrap_err();
+    assert_eq!(refusal.reason(), "PackageInvalid");
+    assert!(refusal.to_string().contains("no such kind"));
+}
