@@ -93,14 +93,23 @@ pub(super) fn is_entity_namespace(namespace: Option<&Namespace>) -> bool {
     namespace.is_some_and(|n| label(&n.metadata, marks::ENTITY).is_some())
 }
 
-/// The instance, or else the Entity, that a labelled object belongs to.
+/// The instance, or else the Entity, that an object belongs to: by its labels, or its owner where
+/// somebody took a label off.
 fn owner(metadata: &ObjectMeta) -> Vec<Key> {
     let kind = label(metadata, marks::INSTANCE_KIND).and_then(Kind::dedicated);
     match (kind, label(metadata, marks::INSTANCE), label(metadata, marks::ENTITY)) {
         (Some(kind), Some(instance), _) => vec![Key::new(kind, namespace(metadata), instance)],
+        _ if owned_by_instance(metadata).is_some() => owned_by_instance(metadata).into_iter().collect(),
         (_, _, Some(entity)) => vec![Key::entity(entity)],
         _ => Vec::new(),
     }
+}
+
+fn owned_by_instance(metadata: &ObjectMeta) -> Option<Key> {
+    let owners = metadata.owner_references.iter().flatten();
+    let mut instances =
+        owners.filter_map(|owner| Some(Key::new(Kind::dedicated(&owner.kind)?, namespace(metadata), &owner.name)));
+    instances.next()
 }
 
 impl Caches {
