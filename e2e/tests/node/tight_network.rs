@@ -42,7 +42,7 @@ async fn no_dns(node: Arc<Node>) -> Outcome {
         ensure!(log.contains("waiting for the database"), "{log}");
         Ok(())
     };
-    trial.does_not_become_ready(&["prepare"], cannot_resolve).await
+    trial.does_not_become_ready(&["site-app"], cannot_resolve).await
 }
 
 async fn no_ingress(node: Arc<Node>) -> Outcome {
