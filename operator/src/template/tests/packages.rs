@@ -156,3 +156,14 @@ fn volumes_follow_the_quota() {
     assert_eq!(sizes("5Gi"), ["data 5Gi", "app 5Gi", "db 4Gi"]);
     assert_eq!(sizes("100Gi"), ["data 100Gi", "app 5Gi", "db 10Gi"]);
 }
+
+#[test]
+fn what_a_dedicated_office_can_say_is_what_the_package_takes() {
+    let package = compiled(&builtin()[0]);
+    let example = package.validate_parameters(&package.spec().parameters["examples"][0]).unwrap();
+    let typed: crate::api::OfficeParameters = serde_json::from_value(example.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&typed).unwrap(), example, "no field of the package is lost in the type");
+    for typed in [typed, crate::api::OfficeParameters::default()] {
+        package.validate_parameters(&serde_json::to_value(typed).unwrap()).unwrap();
+    }
+}
