@@ -39,9 +39,9 @@ pub use platform::{
 };
 pub use service_data::{DataOwner, DataSecret, DataVolume, ServiceData, ServiceDataSpec};
 pub use service_template::{
-    Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest, PackageFile, PodSecurityException, SecretKey,
-    ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateSpec, ServiceTemplateStatus,
-    TemplateVersion, VolumeAccess, VolumeTemplate,
+    Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest, PackageFile,
+    PodSecurityException, SecretKey, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec,
+    ServiceTemplateSpec, ServiceTemplateStatus, TemplateVersion, VolumeAccess, VolumeTemplate,
 };
 pub use tariff::{ExtraBlock, Period, Tariff, TariffSpec, Tier};
 

@@ -9,7 +9,9 @@ pub struct Hostname(String);
 
 /// Why a text is no host name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no host name; write labels of at most 63 of a-z, 0-9 and - joined by dots, at most 253 in all, for example office.example.org")]
+#[error(
+    "{text:?} is no host name; write labels of at most 63 of a-z, 0-9 and - joined by dots, at most 253 in all, for example office.example.org"
+)]
 pub struct HostnameError {
     text: String,
 }
@@ -70,7 +72,20 @@ mod tests {
     #[test]
     fn what_is_no_host_name_is_refused() {
         let long = format!("{}.org", "a".repeat(64));
-        for text in ["", "localhost", "A.example.org", "-a.org", "a-.org", "a..org", "a.org.", "*.a.org", "a_b.org", "a.org\n", &long, "10.0.0.1"] {
+        for text in [
+            "",
+            "localhost",
+            "A.example.org",
+            "-a.org",
+            "a-.org",
+            "a..org",
+            "a.org.",
+            "*.a.org",
+            "a_b.org",
+            "a.org\n",
+            &long,
+            "10.0.0.1",
+        ] {
             assert!(text.parse::<Hostname>().is_err(), "{text}");
         }
     }
