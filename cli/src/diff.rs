@@ -12,7 +12,7 @@ use kube::{Client, ResourceExt as _};
 use crate::given;
 use crate::render::account;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// Show what the operator would write in the cluster of your kubeconfig. Nothing is written.
@@ -59,7 +59,8 @@ async fn fill(caches: &Caches, client: &Client, listener: &Listener) {
     }
     let secrets = SecretWatches::new(client.clone(), caches.clone(), Arc::clone(listener));
     let here: Vec<String> = caches.namespaces.all().iter().map(|namespace| namespace.name_any()).collect();
-    let entities: Vec<String> = caches.entities.all().iter().map(|entity| entity.name_any()).filter(|name| here.contains(name)).collect();
+    let entities: Vec<String> =
+        caches.entities.all().iter().map(|entity| entity.name_any()).filter(|name| here.contains(name)).collect();
     for namespace in &entities {
         secrets.watch(namespace);
     }

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use commonscloud_cluster::apply;
 use commonscloud_cluster::command::Failure;
-use commonscloud_operator::api::{Entity, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateStatus};
+use commonscloud_operator::api::{
+    Entity, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateStatus,
+};
 use commonscloud_operator::cache::{Caches, Identity, Live, Store};
+use commonscloud_operator::compare::Change;
 use commonscloud_operator::controller::{entity as entities, instance as instances};
 use commonscloud_operator::entity::{self, ServiceAccount};
-use commonscloud_operator::compare::Change;
 use commonscloud_operator::gather::{self, Packages};
 use commonscloud_operator::resolve::Instance;
 use commonscloud_operator::template::{Package, RenderedObject};
@@ -96,7 +98,8 @@ fn as_if_made(caches: &Caches, entity: &Entity, account: &ServiceAccount) -> Res
         caches.secrets.none_in(&name);
     }
     let binding = entity::operator_binding(entity, account);
-    if let (None, Some(store)) = (caches.object(&binding.kind, &name, &binding.name), caches.objects.get("RoleBinding")) {
+    if let (None, Some(store)) = (caches.object(&binding.kind, &name, &binding.name), caches.objects.get("RoleBinding"))
+    {
         let object: DynamicObject = serde_json::from_value(binding.value)?;
         store.put(&Identity::of(&object.metadata), Live::of("RoleBinding", object));
     }

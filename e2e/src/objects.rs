@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kube::api::{Api, ListParams};
 use kube::core::{ApiResource, DynamicObject, TypeMeta};
-use kube::discovery::{Discovery, Scope, verbs};
+use kube::discovery::{ApiGroup, Discovery, Scope, verbs};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Map, Value};
 
@@ -25,7 +25,7 @@ impl Kinds {
     /// When the API server does not answer.
     pub async fn discover(client: &Client) -> Outcome<Self> {
         let discovery = Discovery::new(client.clone()).run().await?;
-        let resources = discovery.groups().flat_map(|group| group.recommended_resources());
+        let resources = discovery.groups().flat_map(ApiGroup::recommended_resources);
         let kept = resources.filter(|(resource, capabilities)| {
             let ours = !NOT_OURS.contains(&resource.kind.as_str());
             ours && capabilities.scope == Scope::Namespaced && capabilities.supports_operation(verbs::LIST)

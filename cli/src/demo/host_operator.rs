@@ -31,6 +31,8 @@ pub(super) async fn start(cluster: &Cluster, source: &Path, progress: &Progress)
     let log = fs::File::create(folder.join("log"))?;
     let child = Process::new(program)
         .args(["run", "--namespace", NAMESPACE, "--log-format", "human", "--listen", "127.0.0.1:0"])
+        // Nothing answers and nothing fills in simulated pods.
+        .args(["--no-reachability", "--no-usage"])
         .env("KUBECONFIG", &kubeconfig)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
@@ -68,7 +70,7 @@ async fn build(source: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| format!("cargo cannot be run: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
+    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
     program
         .ok_or_else(|| format!("building {PROGRAM} failed: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
 }

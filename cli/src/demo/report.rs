@@ -8,8 +8,8 @@ use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::local::{Cluster, NodeKind};
 
 use super::page::{self, Page};
-use crate::services::{Health, Service};
 use super::volume::{self, FileSystem};
+use crate::services::{Health, Service};
 
 /// What is said first when nodes are simulated.
 pub(super) const SIMULATED: &str = "\

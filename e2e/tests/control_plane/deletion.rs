@@ -27,7 +27,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
 }
 
 /// Every deletion ends within this.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_mins(1);
 
 async fn data(tier: &ControlPlane, kinds: &Kinds, namespace: &str) -> Outcome<BTreeMap<String, Value>> {
     Ok(treasures(&kinds.all(&tier.cluster.client, namespace).await?))

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use commonscloud_e2e::audit::Request;
 use commonscloud_e2e::chart::USER;
 use commonscloud_e2e::manifests::{entity, entity_with_office};
 use commonscloud_e2e::suite::Scenario;
@@ -25,8 +26,7 @@ async fn settled(tier: &ControlPlane) -> Outcome {
     eventually("the operator comes to rest", Duration::from_secs(90), async || {
         let mark = tier.cluster.audit.mark()?;
         tokio::time::sleep(Duration::from_secs(5)).await;
-        let writes: BTreeSet<String> =
-            tier.cluster.audit.writes(mark, USER)?.iter().map(|write| write.shown()).collect();
+        let writes: BTreeSet<String> = tier.cluster.audit.writes(mark, USER)?.iter().map(Request::shown).collect();
         ensure!(writes.is_empty(), "{writes:?}");
         Ok(())
     })
@@ -42,8 +42,8 @@ async fn quiet_restart(tier: Arc<ControlPlane>) -> Outcome {
     let mark = tier.cluster.audit.mark()?;
     tier.start_operator().await?;
     // Not a wait for something: a minute in which nothing may happen.
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    let writes: Vec<String> = tier.cluster.audit.writes(mark, USER)?.iter().map(|write| write.shown()).collect();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let writes: Vec<String> = tier.cluster.audit.writes(mark, USER)?.iter().map(Request::shown).collect();
     ensure!(writes.is_empty(), "{} writes: {}", writes.len(), writes.join(", "));
     Ok(())
 }

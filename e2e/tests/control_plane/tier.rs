@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 /// The cluster's name.
 const CLUSTER: &str = "test-cp";
 /// How long an instance on simulated nodes may take to become Ready.
-pub const READY: Duration = Duration::from_secs(60);
+pub const READY: Duration = Duration::from_mins(1);
 
 /// The control plane with the operator.
 pub struct ControlPlane {

@@ -14,7 +14,7 @@ use crate::machine;
 
 const NAME: &str = "test-killed";
 /// From cold every tool is built first.
-const LIMIT: Duration = Duration::from_secs(2400);
+const LIMIT: Duration = Duration::from_mins(40);
 
 /// How far `up` has come, seen from outside.
 enum Point {
@@ -81,7 +81,7 @@ pub async fn simulated() -> Outcome {
 }
 
 pub async fn real() -> Outcome {
-    let settings = machine::settings()?;
+    let settings = machine::settings();
     let points = [
         (Point::File("cluster.json"), "the first record"),
         (Point::File("plan.json"), "the plan"),
@@ -92,7 +92,7 @@ pub async fn real() -> Outcome {
         (Point::AllReady, "all processes"),
     ];
     all(&points, "real").await?;
-    ensure!(machine::settings()? == settings, "the machine's settings changed: {:?}", machine::settings()?);
+    ensure!(machine::settings() == settings, "the machine's settings changed: {:?}", machine::settings());
     Ok(())
 }
 

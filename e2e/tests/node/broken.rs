@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::tier::Node;
 
 /// How long what stops a copy may take to show.
-const SHOWS: Duration = Duration::from_secs(240);
+const SHOWS: Duration = Duration::from_mins(4);
 
 /// Service `site`, made from a copy of a package, in an Entity of the copy's name.
 pub struct Trial<'a> {

@@ -22,7 +22,7 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
 }
 
 /// Every deletion ends within this.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_mins(1);
 
 async fn data(node: &Node, kinds: &Kinds, namespace: &str) -> Outcome<BTreeMap<String, Value>> {
     Ok(treasures(&kinds.all(&node.cluster.client, namespace).await?))

@@ -110,7 +110,7 @@ async fn strangers_are_refused(node: &Node, entity: &str, path: &str) -> Outcome
     let other = node.host("nobody", "office");
     let answer = node.ingress.send("GET", &other, "/", None, Vec::new()).await?;
     ensure_eq!(answer.status.as_u16(), 404, "a host name of nobody");
-    eventually("usage is measured", Duration::from_secs(60), async || {
+    eventually("usage is measured", Duration::from_mins(1), async || {
         let words = ["get", "dedicatedoffice", "office", "-n", entity, "-o", "jsonpath={.status.used}"];
         let used = node.cluster.kubectl.ok(&words).await?;
         ensure!(!used.is_empty(), "no used");

@@ -22,7 +22,7 @@ use crate::package;
 /// The cluster's name.
 const CLUSTER: &str = "test-node";
 /// How long an office may take from its manifest to Ready, others starting beside it.
-pub const READY: Duration = Duration::from_secs(240);
+pub const READY: Duration = Duration::from_mins(4);
 
 /// The real node with the operator.
 pub struct Node {
