@@ -180,7 +180,8 @@ pub enum Error {
 /// another driver's, the server breaks off, or calls do not end within 20 s of the signal.
 pub async fn serve(options: Options) -> Result<(), Error> {
     check(&options)?;
-    let images = Images::open(&options.images_dir, options.over_provisioning).map_err(|fault| Error::Images(fault.to_string()))?;
+    let images = Images::open(&options.images_dir, options.over_provisioning)
+        .map_err(|fault| Error::Images(fault.to_string()))?;
     let csi = Socket::bind(&options.csi_socket()).await?;
     // Last, because kubelet calls the driver as soon as this file appears.
     let registration = Socket::bind(&options.registration_socket()).await?;
