@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use commonscloud_cluster::command::Failure;
-use commonscloud_operator::template::{Package, allowed_kinds, load_directory};
+use commonscloud_operator::template::{Package, allowed_kinds, lint, load_directory};
 use kube::ResourceExt as _;
 
 /// Check a service package, or make one file of it.
@@ -41,6 +41,10 @@ fn kinds_help() -> String {
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Lint { path } => {
+            let findings: Vec<String> = lint(&path)?.iter().map(ToString::to_string).collect();
+            if !findings.is_empty() {
+                return Err(findings.join("\n").into());
+            }
             let template = load_directory(&path)?;
             let package = Package::compile(&template.name_any(), &template.spec)?;
             let versions: Vec<&str> = package.versions().iter().map(|version| version.name.as_str()).collect();
