@@ -20,8 +20,15 @@ pub(super) fn problem(pod: &Pod, events: &[&Event]) -> Option<Problem> {
         .or_else(|| init.iter().find_map(|c| failed_init(name, c)))
         .or_else(|| init.iter().chain(containers).find_map(|c| waiting(name, c)))
         .or_else(|| containers.iter().find_map(|c| failed(name, c)))
+        .or_else(|| if is(pod, "Initialized") { None } else { init.iter().find_map(|c| running_init(name, c)) })
         .or_else(|| not_ready(name, containers, events))
         .or_else(|| starting(name, pod, events))
+}
+
+/// Whether a condition of the pod holds.
+fn is(pod: &Pod, condition: &str) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().any(|c| c.type_ == condition && c.status == "True")
 }
 
 fn unschedulable(pod: &Pod) -> Option<Problem> {
@@ -46,6 +53,13 @@ fn failed_init(pod: &str, container: &ContainerStatus) -> Option<Problem> {
     }
     let terminated = terminated(container)?;
     Some(Problem::new("InitFailed", format!("pod {pod}, init container {}: {}", container.name, ending(terminated))))
+}
+
+/// An init step at work, and how its last try ended: a wait that never ends is named as well.
+fn running_init(pod: &str, container: &ContainerStatus) -> Option<Problem> {
+    container.state.as_ref()?.running.as_ref()?;
+    let before = terminated(container).map(|t| format!("; its last try: {}", ending(t))).unwrap_or_default();
+    Some(Problem::new("Starting", format!("pod {pod}, init container {} is at work{before}", container.name)))
 }
 
 fn failed(pod: &str, container: &ContainerStatus) -> Option<Problem> {
@@ -93,8 +107,7 @@ fn not_ready(pod: &str, containers: &[ContainerStatus], events: &[&Event]) -> Op
 }
 
 fn starting(pod: &str, live: &Pod, events: &[&Event]) -> Option<Problem> {
-    let conditions = live.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
-    if conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True") {
+    if is(live, "Ready") {
         return None;
     }
     match newest(pod, "Pod", events, |_| true) {
@@ -156,6 +169,15 @@ mod tests {
         );
         assert_eq!(reason, "InitFailed");
         assert_eq!(message, "pod p, init container install: exit code 7: no database");
+    }
+
+    #[test]
+    fn an_init_step_at_work_is_named_with_how_its_last_try_ended() {
+        let (reason, message) = reason(
+            "initContainerStatuses: [{name: install, ready: false, restartCount: 1, image: x, imageID: '', state: {running: {}}, lastState: {terminated: {exitCode: 7, reason: Error, message: no database}}}]",
+        );
+        assert_eq!(reason, "Starting");
+        assert_eq!(message, "pod p, init container install is at work; its last try: exit code 7: no database");
     }
 
     #[test]
