@@ -4,7 +4,7 @@
 //! still lags; an older version that arrives later is ignored, and so is the answer to a write
 //! that arrives after the watch has said that the object is gone.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -61,22 +61,27 @@ struct Inner<T> {
     complete: bool,
 }
 
-/// The uids of the objects that were deleted last.
+/// The objects that left last, by uid, with the version at which they did. A watch by label says
+/// of an object that lost the label that it was deleted: with a later version it is back.
 #[derive(Default)]
 struct Gone {
-    uids: HashSet<String>,
+    versions: HashMap<String, u64>,
     order: VecDeque<String>,
 }
 
 impl Gone {
-    fn remember(&mut self, uid: &str) {
-        if self.uids.insert(uid.to_owned()) {
-            self.order.push_back(uid.to_owned());
+    fn covers(&self, identity: &Identity) -> bool {
+        self.versions.get(&identity.uid).is_some_and(|version| identity.version <= *version)
+    }
+
+    fn remember(&mut self, identity: &Identity) {
+        if self.versions.insert(identity.uid.clone(), identity.version).is_none() {
+            self.order.push_back(identity.uid.clone());
         }
         if self.order.len() > REMEMBERED
             && let Some(oldest) = self.order.pop_front()
         {
-            self.uids.remove(&oldest);
+            self.versions.remove(&oldest);
         }
     }
 }
@@ -152,7 +157,7 @@ impl<T> Store<T> {
     /// Takes a version of an object in, unless a newer one is known or it is gone.
     pub fn put(&self, identity: &Identity, value: T) -> Outcome<T> {
         let mut inner = self.write();
-        if inner.gone.uids.contains(&identity.uid) {
+        if inner.gone.covers(identity) {
             return Outcome::Known;
         }
         let round = inner.round;
@@ -169,10 +174,10 @@ impl<T> Store<T> {
         Outcome::Changed(names.insert(identity.name.clone(), entry).map(|old| old.value))
     }
 
-    /// Takes an object out for ever; another one that has its name by now stays.
+    /// Takes an object out, with all versions up to this one; another one that has its name by now stays.
     pub fn remove(&self, identity: &Identity) -> Option<Arc<T>> {
         let mut inner = self.write();
-        inner.gone.remember(&identity.uid);
+        inner.gone.remember(identity);
         let names = inner.objects.get_mut(&identity.namespace)?;
         if names.get(&identity.name)?.uid != identity.uid {
             return None;
@@ -243,6 +248,15 @@ mod tests {
         store.remove(&identity(9));
         assert!(matches!(store.put(&identity(8), "late answer"), Outcome::Known));
         assert!(store.is_empty());
+    }
+
+    #[test]
+    fn an_object_that_got_its_label_back_is_there_again() {
+        let store = Store::default();
+        store.put(&identity(7), "labelled");
+        store.remove(&identity(9));
+        assert!(matches!(store.put(&identity(10), "labelled again"), Outcome::Changed(None)));
+        assert_eq!(store.len(), 1);
     }
 
     #[test]
