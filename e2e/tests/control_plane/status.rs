@@ -17,6 +17,7 @@ use crate::tier::ControlPlane;
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
         Scenario::new("a pod that fits no node is named with the scheduler's reason", unschedulable),
+        Scenario::new("a pod beyond the entity's quota is named with what was asked for", beyond_quota),
         Scenario::new("a pod that the API server refuses is named with its reason", refused_pod),
         Scenario::new("a broken package is refused in its status with the manifest and line", broken_package),
         Scenario::new("a resource in a namespace of no entity is refused", no_entity),
@@ -55,16 +56,26 @@ async fn says(tier: &ControlPlane, namespace: &str, words: &[&str]) -> Outcome {
     .await
 }
 
+/// A copy of the package whose containers ask for these resources and no less.
+async fn asking_for(tier: &ControlPlane, name: &str, resources: serde_json::Value) -> Outcome {
+    let mut package = copy(tier, name)?;
+    for component in &mut package.spec.components {
+        component.resources = serde_json::from_value(json!({"requests": resources, "limits": resources}))?;
+    }
+    tier.cluster.kubectl.applied(&[json!(package), entity_with(name, name)]).await
+}
+
 async fn unschedulable(tier: Arc<ControlPlane>) -> Outcome {
     let name = "unschedulable";
-    let mut huge = copy(&tier, name)?;
-    for component in &mut huge.spec.components {
-        component.resources = serde_json::from_value(
-            json!({"requests": {"cpu": "5000", "memory": "64Mi"}, "limits": {"cpu": "5000", "memory": "64Mi"}}),
-        )?;
-    }
-    tier.cluster.kubectl.applied(&[json!(huge), entity_with(name, name)]).await?;
-    says(&tier, name, &["site-", "Insufficient cpu"]).await
+    // Of what no quota speaks, or the pod would not even be made.
+    asking_for(&tier, name, json!({"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "900Ti"})).await?;
+    says(&tier, name, &["site-", "Insufficient ephemeral-storage"]).await
+}
+
+async fn beyond_quota(tier: Arc<ControlPlane>) -> Outcome {
+    let name = "beyond-quota";
+    asking_for(&tier, name, json!({"cpu": "5000", "memory": "64Mi"})).await?;
+    says(&tier, name, &["QuotaExceeded", "exceeded quota", "requests.cpu=5k"]).await
 }
 
 async fn refused_pod(tier: Arc<ControlPlane>) -> Outcome {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use commonscloud_e2e::manifests::{entity, namespaced, tariff};
 use commonscloud_e2e::suite::Scenario;
+use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Outcome, ensure};
 use serde_json::json;
 
-use crate::tier::ControlPlane;
+use crate::tier::{ControlPlane, READY};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -60,10 +61,14 @@ async fn template_stays(tier: Arc<ControlPlane>) -> Outcome {
 }
 
 async fn revision_stays(tier: Arc<ControlPlane>) -> Outcome {
-    let revisions = tier.cluster.kubectl.ok(&["get", "servicetemplaterevisions", "-o", "name"]).await?;
-    let first = revisions.lines().next().unwrap_or_default();
-    let name = first.rsplit('/').next().unwrap_or_default();
-    ensure!(!name.is_empty(), "no built-in template was registered");
+    let name = eventually("a built-in template is registered", READY, async || {
+        let revisions = tier.cluster.kubectl.ok(&["get", "servicetemplaterevisions", "-o", "name"]).await?;
+        let first = revisions.lines().next().unwrap_or_default();
+        let name = first.rsplit('/').next().unwrap_or_default().to_owned();
+        ensure!(!name.is_empty(), "there is no revision");
+        Ok(name)
+    })
+    .await?;
     let patch = r#"{"spec":{"template":"other"}}"#;
-    patch_refused(&tier, ["servicetemplaterevision", name, "merge"], patch, "a revision cannot be changed").await
+    patch_refused(&tier, ["servicetemplaterevision", &name, "merge"], patch, "a revision cannot be changed").await
 }
