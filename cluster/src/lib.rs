@@ -8,6 +8,7 @@
 //! ```
 
 pub mod apply;
+pub mod cargo;
 pub mod cause;
 pub mod command;
 pub mod csi;

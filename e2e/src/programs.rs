@@ -1,14 +1,12 @@
 //! The programs that scenarios run: the project's own, freshly built, and helm.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::Stdio;
 
 use commonscloud_cluster::progress::Progress;
-use commonscloud_cluster::{folders, tools};
+use commonscloud_cluster::{cargo, folders, tools};
 use tokio::sync::OnceCell;
 
-use crate::command;
 use crate::failure::{Failure, Outcome};
 
 /// Where the programs are.
@@ -51,19 +49,17 @@ impl Programs {
 async fn build() -> Outcome<Programs> {
     let source = folders::source(None)?;
     let here = target_folder()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let packages = ["build", "--quiet", "--bins", "-p", "commonscloud-cli", "-p", "commonscloud-operator"];
-    let mut arguments: Vec<OsString> = packages.iter().map(OsString::from).collect();
+    let mut cargo = cargo::command();
+    cargo.args(["build", "--quiet", "--bins", "-p", "commonscloud-cli", "-p", "commonscloud-operator"]);
     if let Some(profile) = here.file_name().filter(|name| *name != "debug") {
-        arguments.extend([OsString::from("--profile"), profile.to_owned()]);
+        cargo.arg("--profile").arg(profile);
     }
     if let Some(target) = here.parent() {
-        arguments.extend([OsString::from("--target-dir"), target.into()]);
+        cargo.arg("--target-dir").arg(target);
     }
-    let manifest = source.join("Cargo.toml");
-    arguments.extend([OsString::from("--manifest-path"), manifest.into()]);
-    let limit = Duration::from_mins(30);
-    command::run(Path::new(&cargo), &arguments, &[], None, limit).await?.succeeded("cargo build")?;
+    cargo.arg("--manifest-path").arg(source.join("Cargo.toml")).stdin(Stdio::null());
+    let built = tokio::process::Command::from(cargo).output().await?;
+    crate::ensure!(built.status.success(), "cargo build: {}", String::from_utf8_lossy(&built.stderr));
     let own = here.join(format!("e2e-{}", std::process::id()));
     std::fs::create_dir_all(&own)?;
     let linked = |name: &str| -> Outcome<PathBuf> {

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 
-use commonscloud_cluster::Progress;
 use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::local::{self, Cluster, ClusterName};
+use commonscloud_cluster::{Progress, cargo};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -61,7 +61,7 @@ fn running(cluster: &Path) -> Option<i32> {
 }
 
 async fn build(source: &Path) -> Result<PathBuf, Failure> {
-    let output = Command::new("cargo")
+    let output = Command::from(cargo::command())
         .args(["build", "--quiet", "--package", PROGRAM, "--message-format", "json"])
         .current_dir(source)
         .stdin(Stdio::null())

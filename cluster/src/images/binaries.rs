@@ -7,7 +7,7 @@ use super::Error;
 use super::description::Provenance;
 use super::namespace::checked;
 use crate::progress::Progress;
-use crate::tools;
+use crate::{cargo, tools};
 
 /// A program on this machine, or what it is compiled from.
 #[derive(Debug)]
@@ -62,13 +62,10 @@ fn tool_program(tool: &str, source: &Path, progress: &Progress) -> Result<PathBu
 
 fn cargo_program(package: &str, source: &Path, progress: &Progress) -> Result<PathBuf, Error> {
     let phase = progress.phase(format!("build {package}"));
-    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut build = cargo::command();
     build
         .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--package", package])
         .current_dir(source);
-    for name in of_this_package(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
-        build.env_remove(name);
-    }
     let output = checked(&format!("cargo build --release --package {package}"), &mut build)?;
     phase.done();
     let messages = String::from_utf8_lossy(&output.stdout);
@@ -76,13 +73,6 @@ fn cargo_program(package: &str, source: &Path, progress: &Progress) -> Result<Pa
         path: source.join("target/release").join(package),
         hint: format!("the crate {package} must have a binary of its own name"),
     })
-}
-
-/// What `cargo run` and `cargo test` tell their program of its own package: build scripts of
-/// dependencies look at it, and would run anew, with all that depends on them.
-fn of_this_package(names: impl Iterator<Item = String>) -> Vec<String> {
-    let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-    names.filter(|name| told.iter().any(|prefix| name.starts_with(prefix))).collect()
 }
 
 /// The path of the executable that one of cargo's messages tells of.
@@ -95,13 +85,6 @@ fn executable(message: &str, name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_cargo_tells_of_a_package_is_kept_from_another_build() {
-        let names = ["CARGO_PKG_NAME", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_MANIFEST_DIR", "PATH"];
-        let kept_away = of_this_package(names.iter().map(ToString::to_string));
-        assert_eq!(kept_away, ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR"]);
-    }
 
     #[test]
     fn the_executable_is_read_from_cargos_messages() {

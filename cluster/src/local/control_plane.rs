@@ -205,6 +205,9 @@ fn controller_manager(
         // With the default of 20 requests a second, thirty claims take seconds to be bound.
         .flag("kube-api-qps", 300)
         .flag("kube-api-burst", 600)
+        // A request that ends half-way stays counted in a ResourceQuota until it is counted anew,
+        // by default after five minutes.
+        .flag("resource-quota-sync-period", "10s")
         .flag("profiling", false))
 }
 
