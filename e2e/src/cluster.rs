@@ -66,7 +66,8 @@ impl Cluster {
             Nodes::Real => "real",
             Nodes::Simulated => "simulated",
         };
-        let mut words = vec!["cluster", "up", "--local", "--node", kind, "--name", name, "--output", "json"];
+        let name = in_this_run(name);
+        let mut words = vec!["cluster", "up", "--local", "--node", kind, "--name", &name, "--output", "json"];
         let images: Vec<String> = images.iter().map(|image| image.to_string_lossy().into_owned()).collect();
         for image in &images {
             words.extend(["--image", image]);
@@ -89,7 +90,12 @@ impl Cluster {
 /// What `commonscloud cluster down` printed.
 pub async fn down(name: &str) -> Outcome {
     let programs = Programs::build().await?;
-    commonscloud(programs, &["cluster", "down", "--name", name]).await.map(drop)
+    commonscloud(programs, &["cluster", "down", "--name", &in_this_run(name)]).await.map(drop)
+}
+
+/// The cluster's name with `COMMONSCLOUD_TEST_SUFFIX`, so that two checkouts can be tested side by side.
+fn in_this_run(name: &str) -> String {
+    name.to_owned() + &std::env::var("COMMONSCLOUD_TEST_SUFFIX").unwrap_or_default()
 }
 
 /// Runs the administrator's tool to its end, and gives what it printed.
