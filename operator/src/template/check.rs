@@ -1,12 +1,10 @@
 //! What a rendered object must be, whatever its kind.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::Value;
 
-use super::context;
-use super::fault::Fault;
+use super::fault::{Fault, Problem};
 use super::kinds::{self, AllowedKind};
+use super::labels::selects_instance;
 use super::network;
 use super::object::RenderedObject;
 use super::place::{line_of, line_of_field, line_of_text};
@@ -130,21 +128,6 @@ pub(super) fn object(plan: &Plan, manifest: &Manifest, object: &RenderedObject) 
         .collect()
 }
 
-/// A rule that an object breaks: the field's path, and what is to be there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) field: String,
-    pub(super) message: String,
-    /// The value that is wrong, where only it is known and not its field.
-    pub(super) value: Option<String>,
-}
-
-impl Problem {
-    pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into(), value: None }
-    }
-}
-
 /// Selectors hold the three well-known labels and nothing else, and never reach past the instance.
 fn selectors(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
     let (path, field) = match object.kind.as_str() {
@@ -183,52 +166,6 @@ fn selectors(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
     problems
 }
 
-/// Whether labels select pods of the instance by the three well-known labels only.
-pub(super) fn selects_instance(plan: &Plan, selector: Option<&Value>) -> bool {
-    let Some(Value::Object(selector)) = selector else { return false };
-    let own = context::selector(plan);
-    own.iter().all(|(key, value)| selector.get(key) == Some(value))
-        && selector.keys().all(|key| own.contains_key(key) || key == "app.kubernetes.io/component")
-}
-
-/// Secrets of the operator's namespace that the objects refer to.
-pub(super) fn platform_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTreeSet<String> {
-    let smtp = plan.smtp.as_ref().and_then(|smtp| smtp.secret_name.clone());
-    let tls = plan.exposure.tls.as_ref().and_then(|tls| tls.secret_name.clone());
-    let mut referred = BTreeSet::new();
-    for object in objects {
-        secret_references(&object.value, &mut referred);
-    }
-    smtp.into_iter().chain(tls).filter(|name| referred.contains(name)).collect()
-}
-
-/// Names of the Secrets that an object refers to, by any field that Kubernetes has for it.
-pub(super) fn secret_references(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| secret_references(item, found)),
-        Value::Object(map) => {
-            for (key, value) in map {
-                let name = match (key.as_str(), value) {
-                    ("secretName", Value::String(name)) => Some(name.as_str()),
-                    ("secretKeyRef" | "secretRef" | "secret", Value::Object(_)) => {
-                        value.get("name").and_then(Value::as_str)
-                    }
-                    _ => None,
-                };
-                found.extend(name.map(str::to_owned));
-                secret_references(value, found);
-            }
-        }
-        _ => {}
-    }
-}
-
 fn allowed_names() -> String {
     kinds::allowed_kinds().iter().map(|kind| kind.kind).collect::<Vec<_>>().join(", ")
-}
-
-/// The values of a map of plain texts, such as labels.
-pub(super) fn texts(value: Option<&Value>) -> BTreeMap<&str, &str> {
-    let map = value.and_then(Value::as_object);
-    map.into_iter().flatten().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect()
 }

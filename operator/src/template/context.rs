@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use tera::Context;
 
-use crate::api::{Language, marks};
+use super::labels::{labels, selector};
+use crate::api::Language;
 use crate::plan::Plan;
 
 /// The context that a plan's manifests are rendered with.
@@ -77,32 +78,4 @@ fn smtp(plan: &Plan) -> Value {
         "host": smtp.host, "port": smtp.port, "from": smtp.from,
         "from_local": local, "from_domain": domain, "secret": smtp.secret_name,
     })
-}
-
-/// The labels of every object and pod of the instance.
-pub(super) fn labels(plan: &Plan) -> Map<String, Value> {
-    let mut labels = selector(plan);
-    labels.extend(marks_of(plan));
-    labels
-}
-
-/// The labels that say whose an object is; they never change while the instance lives.
-pub(super) fn marks_of(plan: &Plan) -> Map<String, Value> {
-    [
-        (marks::MANAGED_BY, marks::OPERATOR),
-        (marks::ENTITY, plan.entity.name.as_str()),
-        (marks::INSTANCE, plan.instance.name.as_str()),
-        (marks::INSTANCE_KIND, plan.instance.kind.as_str()),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), Value::from(value)))
-    .collect()
-}
-
-/// The labels that select every pod of the instance.
-pub(super) fn selector(plan: &Plan) -> Map<String, Value> {
-    [("app.kubernetes.io/name", plan.package.name()), ("app.kubernetes.io/instance", plan.instance.name.as_str())]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), Value::from(value)))
-        .collect()
 }

@@ -1,5 +1,6 @@
 //! What is wrong with a package, and where.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// One thing that is wrong with a package, where it is, and what to do.
@@ -36,6 +37,21 @@ impl fmt::Display for Fault {
     }
 }
 
+/// A rule that an object breaks: the field's path, and what is to be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) field: String,
+    pub(super) message: String,
+    /// The value that is wrong, where only it is known and not its field.
+    pub(super) value: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into(), value: None }
+    }
+}
+
 /// Why a package is refused: every fault that was found, at least one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("package {package} is refused: {}", listed(.faults))]
@@ -56,6 +72,11 @@ pub struct RenderError {
     pub instance: String,
     /// What is wrong, by manifest and line.
     pub faults: Vec<Fault>,
+}
+
+/// The faults in order, each once.
+pub(super) fn once_each(faults: Vec<Fault>) -> Vec<Fault> {
+    faults.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn listed(faults: &[Fault]) -> String {

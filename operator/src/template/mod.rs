@@ -7,11 +7,12 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `compile`, `sample` | the rules of the format; the plans that a package is tried out with |
+//! | `compile`, `fields`, `sample` | reads a package; the rules of its own fields; the plans that it is tried out with |
 //! | `engine`, `tags` | Tera, set up so that a value can never be more than a value |
 //! | `context` | what manifests know |
 //! | `documents`, `typed` | rendered text, read as strictly as the API server does |
 //! | `check`, `network`, `pods`, `pod_security` | what a rendered object must keep to |
+//! | `labels`, `secrets`, `lookup` | what those read of an object |
 //! | `directory`, `builtin` | packages from folders, those compiled in |
 //! | `lint`, `place` | faults by file and line |
 //!
@@ -43,8 +44,11 @@ mod directory;
 mod documents;
 mod engine;
 mod fault;
+mod fields;
 mod kinds;
+mod labels;
 mod lint;
+mod lookup;
 mod network;
 mod object;
 mod package;
@@ -54,6 +58,7 @@ mod pod_security;
 mod pods;
 mod render;
 mod sample;
+mod secrets;
 mod tags;
 mod typed;
 

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::check::{Problem, selects_instance, texts};
+use super::fault::Problem;
+use super::labels::selects_instance;
+use super::lookup::{items, texts};
 use super::object::RenderedObject;
 use crate::plan::Plan;
 
@@ -117,8 +119,4 @@ fn stays_within(plan: &Plan, peer: &Value) -> bool {
     known
         || peer.get("ipBlock").is_some()
         || (peer.get("namespaceSelector").is_none() && selects_instance(plan, peer.pointer("/podSelector/matchLabels")))
-}
-
-pub(super) fn items<'v>(value: &'v Value, path: &str) -> &'v [Value] {
-    value.pointer(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

@@ -7,9 +7,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tera::Tera;
 
-use super::compile;
 use super::engine::{hexadecimal, json_text};
-use super::fault::PackageError;
 use super::kinds::{self, AllowedKind};
 use super::parameters::{ParameterError, Parameters};
 use crate::api::{
@@ -65,15 +63,9 @@ pub struct DeclaredChild {
 }
 
 impl Package {
-    /// Reads a package and checks it against every rule of the format; its manifests are rendered
-    /// once for each version and each example of its parameters.
-    ///
-    /// # Errors
-    /// Every fault that was found, with manifest and line where known.
-    pub fn compile(name: &str, spec: &ServiceTemplateSpec) -> Result<Self, PackageError> {
-        let package = Self(Arc::new(compile::compile(name, spec)?));
-        compile::try_out(&package)?;
-        Ok(package)
+    /// A package of parts that passed every rule that needs no rendering.
+    pub(super) fn new(compiled: Compiled) -> Self {
+        Self(Arc::new(compiled))
     }
 
     /// Sha256 of the package's content, 64 hexadecimal digits. The order of fields makes no difference.

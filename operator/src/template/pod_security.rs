@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::check::Problem;
-use super::network::items;
+use super::fault::Problem;
+use super::lookup::items;
 
 /// Volume types that *restricted* allows and a package needs.
 const VOLUME_TYPES: [&str; 6] =

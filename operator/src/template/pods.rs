@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::check::{Problem, secret_references};
-use super::network::items;
+use super::fault::Problem;
+use super::lookup::items;
 use super::object::RenderedObject;
 use super::pod_security;
+use super::secrets::secret_references;
 use crate::plan::Plan;
 
 /// The rules that the object's pods break.

@@ -10,7 +10,9 @@ use super::documents;
 use super::engine;
 use super::fault::{Fault, RenderError};
 use super::kinds;
+use super::labels;
 use super::object::{ObjectSet, RenderedObject};
+use super::secrets;
 use crate::api::{GROUP, Manifest, VERSION, marks};
 use crate::canonical::canonicalize;
 use crate::plan::Plan;
@@ -42,7 +44,7 @@ pub fn render(plan: &Plan) -> Result<ObjectSet, RenderError> {
         return Err(refuse(faults.into_iter().collect()));
     }
     objects.sort_by_cached_key(|object| (kinds::find(&object.kind).map(|(order, _)| order), object.name.clone()));
-    let platform_secrets = check::platform_secrets(plan, &objects);
+    let platform_secrets = secrets::platform_secrets(plan, &objects);
     Ok(ObjectSet { objects, platform_secrets })
 }
 
@@ -74,9 +76,9 @@ fn render_manifest(
 fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
     let metadata = &mut value["metadata"];
     metadata["namespace"] = json!(plan.instance.namespace);
-    let mut labels = taken_map(metadata, "labels");
-    labels.extend(context::labels(plan));
-    metadata["labels"] = Value::Object(labels);
+    let mut own = taken_map(metadata, "labels");
+    own.extend(labels::labels(plan));
+    metadata["labels"] = Value::Object(own);
     let mut annotations = taken_map(metadata, "annotations");
     for (key, text) in [
         (marks::TEMPLATE, plan.package.name()),
@@ -113,9 +115,9 @@ fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
 fn mark_pods(plan: &Plan, template: &mut Value) {
     if template.get("metadata").is_none_or(Value::is_object) {
         let metadata = &mut template["metadata"];
-        let mut labels = taken_map(metadata, "labels");
-        labels.extend(context::marks_of(plan));
-        metadata["labels"] = Value::Object(labels);
+        let mut own = taken_map(metadata, "labels");
+        own.extend(labels::marks_of(plan));
+        metadata["labels"] = Value::Object(own);
     }
 }
 

@@ -6,7 +6,7 @@ use k8s_openapi::api::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::check::Problem;
+use super::fault::Problem;
 
 /// Whether the object has only fields that its kind has, each of its type.
 ///
