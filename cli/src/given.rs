@@ -37,6 +37,8 @@ pub(crate) fn lay_over(caches: &Caches, path: &Path) -> Result<(), Failure> {
             "Tariff" => put(&caches.tariffs, object)?,
             "Entity" => put(&caches.entities, object)?,
             "DedicatedOffice" => put(&caches.offices, object)?,
+            "DedicatedAgora" => put(&caches.agoras, object)?,
+            "DedicatedProjects" => put(&caches.projects, object)?,
             "DedicatedService" => put(&caches.services, object)?,
             "ServiceTemplate" => register(caches, serde_json::from_value(serde_json::to_value(object)?)?)?,
             _ => tracing::warn!(kind, "not one of this project's kinds: left out"),
@@ -72,9 +74,8 @@ pub(crate) fn outlook(caches: &Caches, account: &ServiceAccount) -> Result<Outlo
         }
         as_if_made(caches, &entity, account)?;
     }
-    let offices = caches.offices.all().into_iter().map(|office| Instance::of(office.as_ref()));
-    let services = caches.services.all().into_iter().map(|service| Instance::of(service.as_ref()));
-    let mut all: Vec<Instance> = offices.chain(services).collect();
+    let mut all: Vec<Instance> =
+        caches.dedicated_all().iter().map(|resource| Instance::of(resource.as_ref())).collect();
     all.sort_by(|a, b| (&a.reference.namespace, &a.reference.name).cmp(&(&b.reference.namespace, &b.reference.name)));
     for instance in &all {
         let facts = gather::facts(caches, &packages, instance);
@@ -106,6 +107,8 @@ fn as_if_made(caches: &Caches, entity: &Entity, account: &ServiceAccount) -> Res
     for RenderedObject { kind, value, .. } in entity::dedicated(entity) {
         match kind.as_str() {
             "DedicatedOffice" => put(&caches.offices, serde_json::from_value(value)?)?,
+            "DedicatedAgora" => put(&caches.agoras, serde_json::from_value(value)?)?,
+            "DedicatedProjects" => put(&caches.projects, serde_json::from_value(value)?)?,
             _ => put(&caches.services, serde_json::from_value(value)?)?,
         }
     }

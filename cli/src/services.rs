@@ -1,11 +1,10 @@
 //! The services of the cluster, as their own status says.
 
-use kube::api::{ApiResource, DynamicObject, ListParams};
+use commonscloud_operator::kinds;
+use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Client};
 use serde_json::Value;
 
-const GROUP: &str = "commonscloud.coop";
-const VERSION: &str = "v1alpha1";
 /// What stands where a status says nothing.
 const UNKNOWN: &str = "-";
 
@@ -49,8 +48,8 @@ pub(crate) struct Service {
 /// All services, by Entity and name.
 pub(crate) async fn all(client: &Client) -> Result<Vec<Service>, kube::Error> {
     let mut services = Vec::new();
-    for kind in ["DedicatedOffice", "DedicatedService"] {
-        services.extend(list(client, kind).await?.iter().map(service));
+    for kind in kinds::DEDICATED {
+        services.extend(list(client, kind.kind).await?.iter().map(service));
     }
     services.sort_by(|a, b| (&a.entity, &a.name).cmp(&(&b.entity, &b.name)));
     Ok(services)
@@ -58,14 +57,7 @@ pub(crate) async fn all(client: &Client) -> Result<Vec<Service>, kube::Error> {
 
 /// All resources of one of this project's kinds.
 pub(crate) async fn list(client: &Client, kind: &str) -> Result<Vec<DynamicObject>, kube::Error> {
-    let plural = if kind == "Entity" { "entities".to_owned() } else { format!("{}s", kind.to_lowercase()) };
-    let resource = ApiResource {
-        group: GROUP.to_owned(),
-        version: VERSION.to_owned(),
-        api_version: format!("{GROUP}/{VERSION}"),
-        kind: kind.to_owned(),
-        plural,
-    };
+    let Some(resource) = kinds::resource(kind) else { return Ok(Vec::new()) };
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
     Ok(api.list(&ListParams::default()).await?.items)
 }

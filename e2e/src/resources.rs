@@ -23,6 +23,7 @@ fn resource(kind: &str) -> ApiResource {
     let plural = match kind {
         "Entity" => "entities".to_owned(),
         "ServiceData" => "servicedata".to_owned(),
+        "DedicatedProjects" => "dedicatedprojects".to_owned(),
         other => format!("{}s", other.to_lowercase()),
     };
     ApiResource::from_gvk_with_plural(&kind_of_group, &plural)

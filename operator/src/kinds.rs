@@ -30,18 +30,21 @@ pub const NAMESPACE: AllowedKind = builtin("", "Namespace", "namespaces");
 /// The record of data.
 pub const SERVICE_DATA: AllowedKind = custom("ServiceData", "servicedata");
 /// The project's kinds that the operator writes.
-pub const CUSTOM: [AllowedKind; 8] = [
+pub const CUSTOM: [AllowedKind; 6] = [
     custom("Platform", "platforms"),
     custom("Tariff", "tariffs"),
     custom("ServiceTemplate", "servicetemplates"),
     custom("ServiceTemplateRevision", "servicetemplaterevisions"),
     custom("Entity", "entities"),
-    custom("DedicatedOffice", "dedicatedoffices"),
-    custom("DedicatedService", "dedicatedservices"),
     SERVICE_DATA,
 ];
 /// Kinds of instances.
-pub const DEDICATED: [&str; 2] = ["DedicatedOffice", "DedicatedService"];
+pub const DEDICATED: [AllowedKind; 4] = [
+    custom("DedicatedOffice", "dedicatedoffices"),
+    custom("DedicatedAgora", "dedicatedagoras"),
+    custom("DedicatedProjects", "dedicatedprojects"),
+    custom("DedicatedService", "dedicatedservices"),
+];
 /// Kinds that hold data: never owned, never pruned.
 pub const DATA: [&str; 4] = ["PersistentVolumeClaim", "Secret", "ServiceData", "Namespace"];
 
@@ -54,8 +57,9 @@ pub fn watched() -> impl Iterator<Item = &'static AllowedKind> {
 /// Every kind that the operator writes.
 pub fn written() -> impl Iterator<Item = &'static AllowedKind> {
     static SECRET_KIND: [AllowedKind; 2] = [SECRET, NAMESPACE];
-    static CUSTOM_KINDS: [AllowedKind; 8] = CUSTOM;
-    watched().chain(SECRET_KIND.iter()).chain(CUSTOM_KINDS.iter())
+    static CUSTOM_KINDS: [AllowedKind; 6] = CUSTOM;
+    static DEDICATED_KINDS: [AllowedKind; 4] = DEDICATED;
+    watched().chain(SECRET_KIND.iter()).chain(CUSTOM_KINDS.iter()).chain(DEDICATED_KINDS.iter())
 }
 
 /// How the API server is asked for a kind.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::api::GROUP;
@@ -15,7 +16,7 @@ pub fn roles() -> Vec<Value> {
     vec![operator(), tenant(), manager(), home()]
 }
 
-fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+fn rule<R: Serialize>(group: &str, resources: &[R], verbs: &[&str]) -> Value {
     json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
 }
 
@@ -25,7 +26,14 @@ fn role(kind: &str, name: &str, rules: &[Value]) -> Value {
 
 /// What holds in the whole cluster: the project's kinds, namespaces, and what must be watched.
 fn operator() -> Value {
-    let dedicated = ["dedicatedoffices", "dedicatedservices"];
+    let dedicated = kinds::DEDICATED.map(|kind| kind.plural);
+    let statuses: Vec<String> = ["platforms", "servicetemplates", "entities"]
+        .into_iter()
+        .chain(dedicated)
+        .map(|plural| format!("{plural}/status"))
+        .collect();
+    let finalizers: Vec<String> =
+        ["entities"].into_iter().chain(dedicated).map(|plural| format!("{plural}/finalizers")).collect();
     let mut rules = vec![
         rule(GROUP, &["platforms", "tariffs"], &READ),
         rule(GROUP, &["servicetemplates"], &["get", "list", "watch", "create", "patch"]),
@@ -33,22 +41,8 @@ fn operator() -> Value {
         rule(GROUP, &["entities"], &["get", "list", "watch", "patch"]),
         rule(GROUP, &dedicated, &["get", "list", "watch", "create", "patch", "delete"]),
         rule(GROUP, &["servicedata"], &["get", "list", "watch", "create", "patch"]),
-        rule(
-            GROUP,
-            &[
-                "platforms/status",
-                "servicetemplates/status",
-                "entities/status",
-                "dedicatedoffices/status",
-                "dedicatedservices/status",
-            ],
-            &["patch"],
-        ),
-        rule(
-            GROUP,
-            &["entities/finalizers", "dedicatedoffices/finalizers", "dedicatedservices/finalizers"],
-            &["update"],
-        ),
+        rule(GROUP, &statuses, &["patch"]),
+        rule(GROUP, &finalizers, &["update"]),
         rule("", &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("", &["pods", "events"], &["list", "watch"]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
@@ -82,10 +76,9 @@ fn tenant() -> Value {
 
 /// What an Entity's managers may look at: no Secrets, no way into pods, no writes.
 fn manager() -> Value {
-    let rules = vec![
-        rule(GROUP, &["dedicatedoffices", "dedicatedservices", "servicedata"], &READ),
-        rule("", &["events"], &READ),
-    ];
+    let records = kinds::DEDICATED.into_iter().chain([kinds::SERVICE_DATA]);
+    let records: Vec<&str> = records.map(|kind| kind.plural).collect();
+    let rules = vec![rule(GROUP, &records, &READ), rule("", &["events"], &READ)];
     role("ClusterRole", "commonscloud-manager", &rules)
 }
 

@@ -125,7 +125,7 @@ fn farewell(cluster: &Cluster) -> String {
         "
 Go on from here
   export KUBECONFIG={} PATH={}:$PATH
-  kubectl get entities,dedicatedoffices,dedicatedservices --all-namespaces
+  kubectl get entities,dedicatedoffices,dedicatedagoras,dedicatedprojects,dedicatedservices --all-namespaces
   kubectl explain entity.spec.services
   kubectl edit entity pamapam      # try extraBlocks: 3
 ",

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use commonscloud_cluster::Progress;
 use commonscloud_cluster::command::Failure;
+use commonscloud_operator::kinds;
 use kube::Client;
 
 use crate::services::{self, Health};
@@ -33,7 +34,7 @@ pub(super) async fn until_ready(client: &Client, patience: Duration, progress: &
 /// One line for each resource that is not Ready.
 async fn unready(client: &Client) -> Result<Vec<String>, Failure> {
     let mut lines = Vec::new();
-    for kind in ["DedicatedOffice", "DedicatedService", "Entity"] {
+    for kind in kinds::DEDICATED.map(|kind| kind.kind).into_iter().chain(["Entity"]) {
         for object in services::list(client, kind).await? {
             if let Health::NotReady { reason, message } = services::health(&object) {
                 let name = object.metadata.name.unwrap_or_default();

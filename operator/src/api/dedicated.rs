@@ -1,23 +1,20 @@
 //! The Dedicated kinds: one running instance of a service each.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DynamicObject;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{BYTES_PATTERN, InstanceSpec, InstanceStatus, NAME_PATTERN};
+use super::{BYTES_PATTERN, InstanceSpec, InstanceStatus, MAIL_PATTERN, NAME_PATTERN};
 
-/// What the one controller needs of a Dedicated kind; a kind adds its typed parameters and
-/// nothing else.
-pub trait Dedicated:
-    kube::Resource<DynamicType = ()>
-    + serde::de::DeserializeOwned
-    + Serialize
-    + Clone
-    + std::fmt::Debug
-    + Send
-    + Sync
-    + 'static
-{
+/// What the steps need of a Dedicated resource, whatever its kind; a kind adds its typed parameters
+/// and nothing else.
+pub trait Dedicated: std::fmt::Debug + Send + Sync + 'static {
+    /// The name of its kind.
+    fn kind(&self) -> &'static str;
+    /// Its metadata.
+    fn metadata(&self) -> &ObjectMeta;
     /// The shared part of the spec.
     fn instance(&self) -> &InstanceSpec;
     /// The template that this instance is made from.
@@ -26,42 +23,117 @@ pub trait Dedicated:
     fn parameters(&self) -> Value;
     /// What was last reported.
     fn status(&self) -> Option<&InstanceStatus>;
+    /// The whole resource, as the API server has it.
+    fn object(&self) -> Option<DynamicObject>;
 }
 
-/// A dedicated office (Oficina Dedicada): files, calendars, contacts and documents of one Entity.
-#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[kube(
-    group = "commonscloud.coop",
-    version = "v1alpha1",
-    kind = "DedicatedOffice",
-    namespaced,
-    status = "InstanceStatus",
-    derive = "PartialEq",
-    doc = "A dedicated office (Oficina Dedicada): files, calendars, contacts and documents of one Entity, on a volume that holds exactly what its tier sells.",
-    plural = "dedicatedoffices",
-    shortname = "office",
-    shortname = "offices",
-    category = "commonscloud",
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"),
-    printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier"),
-    printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota"),
-    printcolumn(name = "Used", type_ = "string", json_path = ".status.used"),
-    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "Price", type_ = "string", json_path = ".status.price", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
-)]
-#[serde(rename_all = "camelCase")]
-pub struct DedicatedOfficeSpec {
-    /// What all services have.
-    #[serde(flatten)]
-    pub instance: InstanceSpec,
-    /// What only an office has.
-    #[serde(default)]
-    pub parameters: OfficeParameters,
+/// The spec of a Dedicated kind, with what `kubectl` shows and checks of all of them alike.
+macro_rules! dedicated_kind {
+    ($(#[$own:meta])* pub struct $spec:ident $fields:tt) => {
+        #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        $(#[$own])*
+        #[kube(
+            group = "commonscloud.coop",
+            version = "v1alpha1",
+            namespaced,
+            status = "InstanceStatus",
+            derive = "PartialEq",
+            category = "commonscloud",
+            validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"),
+            printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier"),
+            printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota"),
+            printcolumn(name = "Used", type_ = "string", json_path = ".status.used"),
+            printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+            printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
+            printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+            printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+            printcolumn(name = "Price", type_ = "string", json_path = ".status.price", priority = 1),
+            printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
+            printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+        )]
+        #[serde(rename_all = "camelCase")]
+        pub struct $spec $fields
+    };
+}
+
+dedicated_kind! {
+    /// A dedicated office (Oficina Dedicada): files, calendars, contacts and documents of one Entity.
+    #[kube(
+        kind = "DedicatedOffice",
+        plural = "dedicatedoffices",
+        shortname = "office",
+        shortname = "offices",
+        doc = "A dedicated office (Oficina Dedicada): files, calendars, contacts and documents of one Entity, on a volume that holds exactly what its tier sells."
+    )]
+    pub struct DedicatedOfficeSpec {
+        /// What all services have.
+        #[serde(flatten)]
+        pub instance: InstanceSpec,
+        /// What only an office has.
+        #[serde(default)]
+        pub parameters: OfficeParameters,
+    }
+}
+
+dedicated_kind! {
+    /// A dedicated agora (Àgora Dedicada): a forum for debate and decisions of one Entity.
+    #[kube(
+        kind = "DedicatedAgora",
+        plural = "dedicatedagoras",
+        shortname = "agora",
+        shortname = "agoras",
+        doc = "A dedicated agora (Àgora Dedicada): a forum for debate and decisions of one Entity. Uploads and backups lie on a volume that holds exactly what its tier sells."
+    )]
+    pub struct DedicatedAgoraSpec {
+        /// What all services have.
+        #[serde(flatten)]
+        pub instance: InstanceSpec,
+        /// What only an agora has.
+        #[serde(default)]
+        pub parameters: AgoraParameters,
+    }
+}
+
+dedicated_kind! {
+    /// Dedicated projects (Plataforma de Projectes Dedicada): tasks, boards, repositories and wikis
+    /// of one Entity.
+    #[kube(
+        kind = "DedicatedProjects",
+        plural = "dedicatedprojects",
+        shortname = "projects",
+        doc = "Dedicated projects (Plataforma de Projectes Dedicada): tasks, boards, repositories and wikis of one Entity. Files and repositories lie on volumes that hold exactly what its tier sells."
+    )]
+    pub struct DedicatedProjectsSpec {
+        /// What all services have.
+        #[serde(flatten)]
+        pub instance: InstanceSpec,
+        /// What only projects have.
+        #[serde(default)]
+        pub parameters: ProjectsParameters,
+    }
+}
+
+dedicated_kind! {
+    /// A service made from any template, by the template's name.
+    #[kube(
+        kind = "DedicatedService",
+        doc = "One running instance of any ServiceTemplate, on volumes sized by its tier.",
+        shortname = "dsvc",
+        printcolumn(name = "Template", type_ = "string", json_path = ".spec.template")
+    )]
+    pub struct DedicatedServiceSpec {
+        /// The ServiceTemplate to make this instance from. It cannot be changed.
+        #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
+        #[x_kube(validation = Rule::new("self == oldSelf").message("template: cannot be changed; make another DedicatedService"))]
+        pub template: String,
+        /// What all services have.
+        #[serde(flatten)]
+        pub instance: InstanceSpec,
+        /// The template's parameters, checked against its JSON schema.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        #[schemars(schema_with = "free_object")]
+        pub parameters: Value,
+    }
 }
 
 /// What only an office has.
@@ -77,6 +149,30 @@ pub struct OfficeParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[A-Z]{2}$"))]
     pub phone_region: Option<String>,
+    /// Sign-in through an identity provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcParameters>,
+}
+
+/// What only an agora has.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgoraParameters {
+    /// The mail address at which the forum's people reach whoever is responsible for it. Whoever
+    /// registers with this address becomes an administrator; until one has, it is the only way in.
+    /// Absent: the mail addresses of the agora's `managers`, then of the Entity's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 254), regex(pattern = MAIL_PATTERN))]
+    pub contact_mail: Option<String>,
+    /// Sign-in through an identity provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcParameters>,
+}
+
+/// What only projects have.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectsParameters {
     /// Sign-in through an identity provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<OidcParameters>,
@@ -110,46 +206,6 @@ impl OidcParameters {
     }
 }
 
-/// A service made from any template, by the template's name.
-#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[kube(
-    group = "commonscloud.coop",
-    version = "v1alpha1",
-    kind = "DedicatedService",
-    namespaced,
-    status = "InstanceStatus",
-    derive = "PartialEq",
-    doc = "One running instance of any ServiceTemplate, on volumes sized by its tier.",
-    shortname = "dsvc",
-    category = "commonscloud",
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"),
-    printcolumn(name = "Template", type_ = "string", json_path = ".spec.template"),
-    printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier"),
-    printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota"),
-    printcolumn(name = "Used", type_ = "string", json_path = ".status.used"),
-    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.version"),
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "Price", type_ = "string", json_path = ".status.price", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
-)]
-#[serde(rename_all = "camelCase")]
-pub struct DedicatedServiceSpec {
-    /// The ServiceTemplate to make this instance from. It cannot be changed.
-    #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("template: cannot be changed; make another DedicatedService"))]
-    pub template: String,
-    /// What all services have.
-    #[serde(flatten)]
-    pub instance: InstanceSpec,
-    /// The template's parameters, checked against its JSON schema.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    #[schemars(schema_with = "free_object")]
-    pub parameters: Value,
-}
-
 /// An object whose fields are checked elsewhere (by the template's own JSON schema).
 pub(crate) fn free_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
@@ -158,35 +214,50 @@ pub(crate) fn free_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema
     })
 }
 
-impl Dedicated for DedicatedOffice {
-    fn instance(&self) -> &InstanceSpec {
-        &self.spec.instance
-    }
-    fn template(&self) -> &'static str {
-        "office"
-    }
-    fn parameters(&self) -> Value {
-        serde_json::to_value(&self.spec.parameters).unwrap_or_else(|_| Value::Object(serde_json::Map::new()))
-    }
-    fn status(&self) -> Option<&InstanceStatus> {
-        self.status.as_ref()
-    }
+/// The kinds whose parameters are typed; each is made from one template.
+macro_rules! typed {
+    ($($kind:ident: $template:literal),+ $(,)?) => {$(
+        impl Dedicated for $kind {
+            fn template(&self) -> &str {
+                $template
+            }
+            fn parameters(&self) -> Value {
+                serde_json::to_value(&self.spec.parameters).unwrap_or_else(|_| json!({}))
+            }
+            dedicated!($kind);
+        }
+    )+};
 }
 
+/// What every kind answers alike.
+macro_rules! dedicated {
+    ($kind:ident) => {
+        fn kind(&self) -> &'static str {
+            stringify!($kind)
+        }
+        fn metadata(&self) -> &ObjectMeta {
+            &self.metadata
+        }
+        fn instance(&self) -> &InstanceSpec {
+            &self.spec.instance
+        }
+        fn status(&self) -> Option<&InstanceStatus> {
+            self.status.as_ref()
+        }
+        fn object(&self) -> Option<DynamicObject> {
+            serde_json::to_value(self).and_then(serde_json::from_value).ok()
+        }
+    };
+}
+
+typed!(DedicatedOffice: "office", DedicatedAgora: "agora", DedicatedProjects: "projects");
+
 impl Dedicated for DedicatedService {
-    fn instance(&self) -> &InstanceSpec {
-        &self.spec.instance
-    }
     fn template(&self) -> &str {
         &self.spec.template
     }
     fn parameters(&self) -> Value {
-        match &self.spec.parameters {
-            Value::Null => Value::Object(serde_json::Map::new()),
-            other => other.clone(),
-        }
+        if self.spec.parameters.is_null() { json!({}) } else { self.spec.parameters.clone() }
     }
-    fn status(&self) -> Option<&InstanceStatus> {
-        self.status.as_ref()
-    }
+    dedicated!(DedicatedService);
 }

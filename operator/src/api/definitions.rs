@@ -6,7 +6,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt as _;
 
 use super::{
-    DedicatedOffice, DedicatedService, Entity, Platform, ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff,
+    DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
+    ServiceTemplate, ServiceTemplateRevision, Tariff,
 };
 
 /// A generated file: its name and its text.
@@ -27,6 +28,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         ServiceTemplateRevision::crd(),
         Entity::crd(),
         DedicatedOffice::crd(),
+        DedicatedAgora::crd(),
+        DedicatedProjects::crd(),
         DedicatedService::crd(),
         ServiceData::crd(),
     ];

@@ -5,7 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Condition, HOSTNAME_PATTERN, InstanceSpec, NAME_PATTERN, OfficeParameters, dedicated::free_object};
+use super::{
+    AgoraParameters, Condition, HOSTNAME_PATTERN, InstanceSpec, NAME_PATTERN, OfficeParameters, ProjectsParameters,
+    dedicated::free_object,
+};
 
 /// An organisation (cooperative, association, school) and the services it has.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,6 +117,13 @@ pub struct EntityServices {
     /// The dedicated office (Oficina Dedicada): becomes DedicatedOffice `office`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub office: Option<OfficeService>,
+    /// The dedicated agora (Àgora Dedicada), a forum: becomes DedicatedAgora `agora`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agora: Option<AgoraService>,
+    /// The dedicated projects (Plataforma de Projectes Dedicada): become DedicatedProjects
+    /// `projects`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projects: Option<ProjectsService>,
     /// Services made from other templates, by name: each becomes a DedicatedService.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
@@ -134,6 +144,30 @@ pub struct OfficeService {
     /// What only an office has.
     #[serde(default)]
     pub parameters: OfficeParameters,
+}
+
+/// The agora of an Entity.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgoraService {
+    /// What all services have.
+    #[serde(flatten)]
+    pub instance: InstanceSpec,
+    /// What only an agora has.
+    #[serde(default)]
+    pub parameters: AgoraParameters,
+}
+
+/// The projects of an Entity.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectsService {
+    /// What all services have.
+    #[serde(flatten)]
+    pub instance: InstanceSpec,
+    /// What only projects have.
+    #[serde(default)]
+    pub parameters: ProjectsParameters,
 }
 
 /// A service made from a template by its name.

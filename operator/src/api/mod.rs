@@ -6,7 +6,7 @@
 //! | [`Tariff`] | cluster | DevOps: tiers and prices |
 //! | [`ServiceTemplate`], [`ServiceTemplateRevision`] | cluster | package authors; the operator |
 //! | [`Entity`] | cluster | DevOps: who gets which services |
-//! | [`DedicatedOffice`], [`DedicatedService`] | namespaced | the operator for an Entity, or DevOps by hand |
+//! | [`DedicatedOffice`], [`DedicatedAgora`], [`DedicatedProjects`], [`DedicatedService`] | namespaced | the operator for an Entity, or DevOps by hand |
 //! | [`ServiceData`] | namespaced | the operator: what outlives an instance |
 //!
 //! The CRDs in `crds/` are generated from these types; there is no conversion, so `v1alpha1`
@@ -24,13 +24,14 @@ mod tariff;
 
 pub use condition::{Condition, ConditionType};
 pub use dedicated::{
-    Dedicated, DedicatedOffice, DedicatedOfficeSpec, DedicatedService, DedicatedServiceSpec, OfficeParameters,
-    OidcParameters,
+    AgoraParameters, Dedicated, DedicatedAgora, DedicatedAgoraSpec, DedicatedOffice, DedicatedOfficeSpec,
+    DedicatedProjects, DedicatedProjectsSpec, DedicatedService, DedicatedServiceSpec, OfficeParameters, OidcParameters,
+    ProjectsParameters,
 };
 pub use definitions::{CrdFile, crd_files, crds};
 pub use entity::{
-    Entity, EntityServiceStatus, EntityServices, EntitySpec, EntityStatus, Language, Manager, ManagerSubject,
-    OfficeService, OtherService, SubjectKind,
+    AgoraService, Entity, EntityServiceStatus, EntityServices, EntitySpec, EntityStatus, Language, Manager,
+    ManagerSubject, OfficeService, OtherService, ProjectsService, SubjectKind,
 };
 pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
 pub use platform::{
@@ -84,5 +85,8 @@ pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
 pub(crate) const HOSTNAME_PATTERN: &str = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,}$";
 /// `pattern` of byte quantities as this API takes them: a positive whole number and a unit.
 pub(crate) const BYTES_PATTERN: &str = "^[1-9][0-9]{0,8}(Ki|Mi|Gi|Ti|k|M|G|T)?$";
+/// `pattern` of mail addresses. No quotes, commas or backslashes: applications write it to their
+/// configuration, some of them into lists.
+pub(crate) const MAIL_PATTERN: &str = r"^[^@\s'\x22\\,]+@[^@\s'\x22\\,]+$";
 /// `pattern` of prices: a decimal string, at most two places.
 pub(crate) const PRICE_PATTERN: &str = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,2})?$";

@@ -58,6 +58,8 @@ impl Known {
             "ServiceTemplateRevision" => self.take(by, &caches.revisions, &identity, object),
             "Entity" => self.take(by, &caches.entities, &identity, object),
             "DedicatedOffice" => self.take(by, &caches.offices, &identity, object),
+            "DedicatedAgora" => self.take(by, &caches.agoras, &identity, object),
+            "DedicatedProjects" => self.take(by, &caches.projects, &identity, object),
             "DedicatedService" => self.take(by, &caches.services, &identity, object),
             "Namespace" => self.take(by, &caches.namespaces, &identity, object),
             _ => {

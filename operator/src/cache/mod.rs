@@ -1,5 +1,6 @@
 //! What the API server has, as the watches saw it: the only thing that gather reads.
 
+mod dedicated;
 mod known;
 mod live;
 mod secrets;
@@ -17,6 +18,7 @@ use kube::core::DynamicObject;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 
+pub use dedicated::AnyDedicated;
 pub use known::Known;
 pub use live::Live;
 pub use secrets::{SecretNames, SecretWatches};
@@ -24,8 +26,8 @@ pub use store::{Identity, Outcome, Store};
 pub use triggers::{Key, Kind};
 
 use crate::api::{
-    DedicatedOffice, DedicatedService, Entity, Platform, ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff,
-    marks,
+    DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
+    ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
 };
 use crate::kinds;
 use crate::template::AllowedKind;
@@ -48,6 +50,10 @@ pub struct Caches {
     pub entities: Store<Entity>,
     /// The offices.
     pub offices: Store<DedicatedOffice>,
+    /// The agoras.
+    pub agoras: Store<DedicatedAgora>,
+    /// The projects.
+    pub projects: Store<DedicatedProjects>,
     /// The services made from any template.
     pub services: Store<DedicatedService>,
     /// The records of data.
@@ -83,6 +89,8 @@ impl Caches {
             own(client, &self.revisions, &known),
             own(client, &self.entities, &known),
             own(client, &self.offices, &known),
+            own(client, &self.agoras, &known),
+            own(client, &self.projects, &known),
             own(client, &self.services, &known),
             own(client, &self.records, &known),
             own(client, &self.namespaces, &known),
@@ -107,6 +115,8 @@ impl Caches {
             ("servicetemplaterevisions", self.revisions.is_complete()),
             ("entities", self.entities.is_complete()),
             ("dedicatedoffices", self.offices.is_complete()),
+            ("dedicatedagoras", self.agoras.is_complete()),
+            ("dedicatedprojects", self.projects.is_complete()),
             ("dedicatedservices", self.services.is_complete()),
             ("servicedata", self.records.is_complete()),
             ("namespaces", self.namespaces.is_complete()),

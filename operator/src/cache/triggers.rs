@@ -7,8 +7,8 @@ use kube::Resource as _;
 
 use super::{Caches, Live};
 use crate::api::{
-    DedicatedOffice, DedicatedService, Entity, Platform, ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff,
-    marks,
+    Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
+    ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
 };
 
 /// The kinds that have a controller.
@@ -22,6 +22,10 @@ pub enum Kind {
     Entity,
     /// `DedicatedOffice`.
     DedicatedOffice,
+    /// `DedicatedAgora`.
+    DedicatedAgora,
+    /// `DedicatedProjects`.
+    DedicatedProjects,
     /// `DedicatedService`.
     DedicatedService,
 }
@@ -34,13 +38,17 @@ impl Kind {
             Self::ServiceTemplate => "ServiceTemplate",
             Self::Entity => "Entity",
             Self::DedicatedOffice => "DedicatedOffice",
+            Self::DedicatedAgora => "DedicatedAgora",
+            Self::DedicatedProjects => "DedicatedProjects",
             Self::DedicatedService => "DedicatedService",
         }
     }
 
     /// The Dedicated kind of this name.
     pub fn dedicated(name: &str) -> Option<Self> {
-        [Self::DedicatedOffice, Self::DedicatedService].into_iter().find(|kind| kind.as_str() == name)
+        [Self::DedicatedOffice, Self::DedicatedAgora, Self::DedicatedProjects, Self::DedicatedService]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
     }
 }
 
@@ -84,6 +92,11 @@ fn namespace(metadata: &ObjectMeta) -> &str {
     metadata.namespace.as_deref().unwrap_or_default()
 }
 
+fn key(resource: &dyn Dedicated) -> Option<Key> {
+    let metadata = resource.metadata();
+    Some(Key::new(Kind::dedicated(resource.kind())?, namespace(metadata), name(metadata)))
+}
+
 fn label<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     metadata.labels.as_ref()?.get(key).map(String::as_str)
 }
@@ -114,11 +127,9 @@ fn owned_by_instance(metadata: &ObjectMeta) -> Option<Key> {
 
 impl Caches {
     fn instances(&self, keep: impl Fn(&str, &str) -> bool) -> Vec<Key> {
-        let offices = self.offices.all().into_iter().filter(|o| keep(namespace(o.meta()), "office"));
-        let services = self.services.all().into_iter().filter(|s| keep(namespace(s.meta()), &s.spec.template));
-        let offices = offices.map(|o| Key::new(Kind::DedicatedOffice, namespace(o.meta()), name(o.meta())));
-        let services = services.map(|s| Key::new(Kind::DedicatedService, namespace(s.meta()), name(s.meta())));
-        offices.chain(services).collect()
+        let all = self.dedicated_all().into_iter();
+        let kept = all.filter(|resource| keep(namespace(resource.metadata()), resource.template()));
+        kept.filter_map(|resource| key(resource.as_ref())).collect()
     }
 
     /// An Entity and all instances in its namespace.
@@ -188,32 +199,23 @@ impl Caches {
         let waits = |conditions: &[crate::api::Condition]| {
             conditions.iter().any(|c| matches!(c.reason.as_str(), "HostnameTaken" | "NameTaken"))
         };
-        let mut keys = Vec::new();
-        for office in self.offices.all() {
-            if office.status.as_ref().is_some_and(|s| waits(&s.conditions)) {
-                keys.push(Key::new(Kind::DedicatedOffice, namespace(office.meta()), name(office.meta())));
-            }
-        }
-        for service in self.services.all() {
-            if service.status.as_ref().is_some_and(|s| waits(&s.conditions)) {
-                keys.push(Key::new(Kind::DedicatedService, namespace(service.meta()), name(service.meta())));
-            }
-        }
-        keys
+        let all = self.dedicated_all().into_iter();
+        let waiting = all.filter(|resource| resource.status().is_some_and(|status| waits(&status.conditions)));
+        waiting.filter_map(|resource| key(resource.as_ref())).collect()
     }
 }
 
-impl Trigger for DedicatedOffice {
-    fn concerned(&self, caches: &Caches) -> Vec<Key> {
-        instance(Kind::DedicatedOffice, self.meta(), caches)
-    }
+macro_rules! instances {
+    ($($kind:ident),+ $(,)?) => {$(
+        impl Trigger for $kind {
+            fn concerned(&self, caches: &Caches) -> Vec<Key> {
+                instance(Kind::$kind, self.meta(), caches)
+            }
+        }
+    )+};
 }
 
-impl Trigger for DedicatedService {
-    fn concerned(&self, caches: &Caches) -> Vec<Key> {
-        instance(Kind::DedicatedService, self.meta(), caches)
-    }
-}
+instances!(DedicatedOffice, DedicatedAgora, DedicatedProjects, DedicatedService);
 
 impl Trigger for ServiceData {
     fn concerned(&self, _: &Caches) -> Vec<Key> {

@@ -42,7 +42,9 @@ const POD_LISTS: [&str; 6] = ["containers", "initContainers", "volumes", "env", 
 impl Doors {
     pub(super) fn of(kind: &str) -> Self {
         match kind {
-            "NetworkPolicy" | "DedicatedOffice" | "DedicatedService" => Self::Spec,
+            "NetworkPolicy" | "DedicatedOffice" | "DedicatedAgora" | "DedicatedProjects" | "DedicatedService" => {
+                Self::Spec
+            }
             "Role" | "RoleBinding" => Self::Rights,
             "ResourceQuota" => Self::Hard,
             "ConfigMap" => Self::Data,

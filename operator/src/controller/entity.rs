@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
-use kube::core::DynamicObject;
-use serde::Serialize;
 
 use super::context::Context;
 use super::leave;
@@ -114,10 +112,11 @@ pub fn decide(
     desired.extend(entity::dedicated(entity));
     let uid = entity.uid().unwrap_or_default();
     let mut owned = caches.objects_in(&name);
-    owned.extend(caches.dedicated_in(&name));
+    owned.extend(caches.dedicated_in(&name).iter().filter_map(|resource| as_live(resource.as_ref())));
     owned.retain(|object| object.is_owned_by(&uid));
     let live = |kind: &str, namespace: &str, name: &str| {
-        caches.object(kind, namespace, name).or_else(|| caches.dedicated(kind, namespace, name))
+        let dedicated = || as_live(caches.dedicated(kind, namespace, name)?.as_ref());
+        caches.object(kind, namespace, name).or_else(dedicated)
     };
     changes.extend(compare_objects(&desired, live, &owned)?);
     Ok(changes)
@@ -140,7 +139,8 @@ fn namespace(caches: &Caches, entity: &Entity) -> Result<Option<Change>, Obstacl
     if found.labels().get(marks::ENTITY) != Some(&name) {
         return Err(Obstacle::NamespaceForeign(name));
     }
-    let live = as_live(kinds::NAMESPACE.kind, found.as_ref());
+    let live = serde_json::to_value(found.as_ref()).and_then(serde_json::from_value);
+    let live = live.map(|object| Live::of(kinds::NAMESPACE.kind, object)).ok();
     let because = live.map(|live| differences(kinds::NAMESPACE.kind, &wanted, &live.value)).unwrap_or_default();
     if because.is_empty() {
         return Ok(None);
@@ -174,8 +174,7 @@ fn needs(caches: &Caches, packages: &Packages, entity: &Entity) -> (Needs, u64) 
 fn instances(caches: &Caches, entity: &Entity) -> Vec<Instance> {
     let name = entity.name_any();
     let mut instances: Vec<Instance> =
-        caches.offices.in_namespace(&name).iter().map(|office| Instance::of(office.as_ref())).collect();
-    instances.extend(caches.services.in_namespace(&name).iter().map(|service| Instance::of(service.as_ref())));
+        caches.dedicated_in(&name).iter().map(|resource| Instance::of(resource.as_ref())).collect();
     for asked in entity::asked(entity) {
         match instances.iter_mut().find(|i| i.reference.kind == asked.kind && i.reference.name == asked.name) {
             Some(known) => known.spec = asked.instance.clone(),
@@ -230,46 +229,14 @@ async fn report(context: &Context, key: &Key, entity: &Entity, problem: Option<V
 }
 
 fn service(caches: &Caches, namespace: &str, asked: &Asked<'_>) -> Service {
-    fn reported<D: Dedicated>(resource: &D) -> (Option<crate::api::InstanceStatus>, bool) {
-        let status = resource.status().cloned();
-        let current = status.as_ref().and_then(|s| s.observed_generation) == resource.meta().generation;
-        (status, current)
-    }
-    let found = match asked.kind {
-        "DedicatedOffice" => caches.offices.get(namespace, asked.name).map(|office| reported(office.as_ref())),
-        _ => caches.services.get(namespace, asked.name).map(|service| reported(service.as_ref())),
-    };
-    let (status, current) = found.unwrap_or_default();
+    let found = caches.dedicated(asked.kind, namespace, asked.name);
+    let status = found.as_ref().and_then(|resource| resource.status().cloned());
+    let generation = found.and_then(|resource| resource.metadata().generation);
+    let current = status.as_ref().is_some_and(|status| status.observed_generation == generation);
     Service { kind: asked.kind.to_owned(), name: asked.name.to_owned(), status, current }
 }
 
-impl Caches {
-    /// A Dedicated resource in the form in which written objects are compared.
-    pub fn dedicated(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Live>> {
-        match kind {
-            "DedicatedOffice" => as_live(kind, self.offices.get(namespace, name)?.as_ref()),
-            "DedicatedService" => as_live(kind, self.services.get(namespace, name)?.as_ref()),
-            _ => None,
-        }
-    }
-
-    /// All Dedicated resources of a namespace.
-    fn dedicated_in(&self, namespace: &str) -> Vec<Arc<Live>> {
-        let offices = self
-            .offices
-            .in_namespace(namespace)
-            .into_iter()
-            .filter_map(|office| as_live("DedicatedOffice", office.as_ref()));
-        let services = self
-            .services
-            .in_namespace(namespace)
-            .into_iter()
-            .filter_map(|service| as_live("DedicatedService", service.as_ref()));
-        offices.chain(services).collect()
-    }
-}
-
-fn as_live(kind: &str, object: &impl Serialize) -> Option<Arc<Live>> {
-    let object: DynamicObject = serde_json::to_value(object).and_then(serde_json::from_value).ok()?;
-    Some(Arc::new(Live::of(kind, object)))
+/// A Dedicated resource in the form in which written objects are compared.
+fn as_live(resource: &dyn Dedicated) -> Option<Arc<Live>> {
+    Some(Arc::new(Live::of(resource.kind(), resource.object()?)))
 }

@@ -3,9 +3,9 @@
 use super::context::Context;
 use super::leave;
 use super::queue::Next;
-use crate::api::{ConditionType, Dedicated, DedicatedOffice, DedicatedService, marks};
+use crate::api::{ConditionType, marks};
 use crate::apply::{Applied, Trouble, WriteError, apply};
-use crate::cache::{Caches, Key, Store};
+use crate::cache::{Caches, Key};
 use crate::compare::{Change, compare_copies, compare_data, compare_objects};
 use crate::gather;
 use crate::reachability::{Answer, target};
@@ -17,30 +17,12 @@ use crate::usage::Known;
 /// Failures that usually pass at once are reported after this many in a row.
 const PATIENCE: u32 = 4;
 
-/// A Dedicated kind that has a cache.
-pub trait Cached: Dedicated {
-    /// Its cache.
-    fn store(caches: &Caches) -> &Store<Self>;
-}
-
-impl Cached for DedicatedOffice {
-    fn store(caches: &Caches) -> &Store<Self> {
-        &caches.offices
-    }
-}
-
-impl Cached for DedicatedService {
-    fn store(caches: &Caches) -> &Store<Self> {
-        &caches.services
-    }
-}
-
 /// One pass over an instance: gather, resolve, render, compare, apply, report.
 ///
 /// # Errors
 /// When a write outside of *apply* fails.
-pub async fn reconcile<D: Cached>(context: &Context, key: &Key) -> Result<Next, WriteError> {
-    let Some(resource) = D::store(context.caches()).get(&key.namespace, &key.name) else {
+pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
+    let Some(resource) = context.caches().dedicated(key.kind.as_str(), &key.namespace, &key.name) else {
         forget(context, key);
         return Ok(Next::Wait);
     };

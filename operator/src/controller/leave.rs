@@ -91,23 +91,22 @@ async fn dismiss_services(context: &Context, entity: &Entity) -> Result<bool, Wr
     let uid = entity.uid().unwrap_or_default();
     let caches = context.caches();
     let mut remaining = false;
-    for office in caches.offices.in_namespace(&namespace) {
-        remaining |= dismiss(context, office.as_ref(), &uid).await?;
-    }
-    for service in caches.services.in_namespace(&namespace) {
-        remaining |= dismiss(context, service.as_ref(), &uid).await?;
+    for resource in caches.dedicated_in(&namespace) {
+        remaining |= dismiss(context, resource.as_ref(), &uid).await?;
     }
     Ok(remaining)
 }
 
-async fn dismiss<D: Dedicated>(context: &Context, resource: &D, owner: &str) -> Result<bool, WriteError> {
-    if !resource.owner_references().iter().any(|reference| reference.uid == owner) {
+async fn dismiss(context: &Context, resource: &dyn Dedicated, owner: &str) -> Result<bool, WriteError> {
+    let metadata = resource.metadata();
+    if !metadata.owner_references.iter().flatten().any(|reference| reference.uid == owner) {
         return Ok(false);
     }
-    if resource.meta().deletion_timestamp.is_none() {
-        let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
-        let target = Target { kind: &D::kind(&()), namespace: &namespace, name: &name };
-        context.server.delete(target, &resource.uid().unwrap_or_default()).await?;
+    if metadata.deletion_timestamp.is_none() {
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let name = metadata.name.as_deref().unwrap_or_default();
+        let target = Target { kind: resource.kind(), namespace, name };
+        context.server.delete(target, metadata.uid.as_deref().unwrap_or_default()).await?;
     }
     Ok(true)
 }
@@ -126,8 +125,8 @@ async fn remove_empty_namespace(context: &Context, name: &str) -> Result<(), Wri
     {
         return Ok(());
     }
-    for kind in [kinds::SERVICE_DATA.kind, kinds::VOLUME.kind].into_iter().chain(kinds::DEDICATED) {
-        let inside = context.server.list(Target { kind, namespace: name, name: "" }).await?;
+    for kind in [kinds::SERVICE_DATA, kinds::VOLUME].into_iter().chain(kinds::DEDICATED) {
+        let inside = context.server.list(Target { kind: kind.kind, namespace: name, name: "" }).await?;
         if !inside.is_empty() {
             return Ok(());
         }

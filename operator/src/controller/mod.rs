@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
 
-use crate::api::{DedicatedOffice, DedicatedService};
 use crate::apply::WriteError;
 use crate::cache::{Key, Kind};
 use crate::metrics::Metrics;
@@ -65,7 +64,8 @@ async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
         Kind::Platform => platform::reconcile(context, key).await,
         Kind::ServiceTemplate => template::reconcile(context, key).await,
         Kind::Entity => entity::reconcile(context, key).await,
-        Kind::DedicatedOffice => instance::reconcile::<DedicatedOffice>(context, key).await,
-        Kind::DedicatedService => instance::reconcile::<DedicatedService>(context, key).await,
+        Kind::DedicatedOffice | Kind::DedicatedAgora | Kind::DedicatedProjects | Kind::DedicatedService => {
+            instance::reconcile(context, key).await
+        }
     }
 }

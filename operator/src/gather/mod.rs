@@ -124,24 +124,22 @@ fn claims(caches: &Caches, platform: &PlatformSpec, instance: &Instance) -> Vec<
     let mut claims = Vec::new();
     let mut consider =
         |claim: Option<HostnameClaim>| claims.extend(claim.filter(|c| c.uid != reference.uid && c.hostname == wanted));
-    for office in caches.offices.all() {
-        consider(claim(caches, platform, office.as_ref()));
-    }
-    for service in caches.services.all() {
-        consider(claim(caches, platform, service.as_ref()));
+    for resource in caches.dedicated_all() {
+        consider(claim(caches, platform, resource.as_ref()));
     }
     claims
 }
 
-fn claim<D: Dedicated>(caches: &Caches, platform: &PlatformSpec, resource: &D) -> Option<HostnameClaim> {
-    let (namespace, name) = (resource.namespace()?, resource.name_any());
-    let hostname = wanted_hostname(platform, &namespace, &name, resource.instance()).ok()?;
-    let entity: Arc<Entity> = caches.entities.get("", &namespace)?;
-    may_have(platform, &namespace, &entity.spec, &name, &hostname).then(|| HostnameClaim {
+fn claim(caches: &Caches, platform: &PlatformSpec, resource: &dyn Dedicated) -> Option<HostnameClaim> {
+    let metadata = resource.metadata();
+    let (namespace, name) = (metadata.namespace.as_deref()?, metadata.name.as_deref()?);
+    let hostname = wanted_hostname(platform, namespace, name, resource.instance()).ok()?;
+    let entity: Arc<Entity> = caches.entities.get("", namespace)?;
+    may_have(platform, namespace, &entity.spec, name, &hostname).then(|| HostnameClaim {
         hostname,
-        holder: format!("{} {namespace}/{name}", D::kind(&())),
-        created: resource.creation_timestamp().map(|time| time.0),
-        uid: resource.uid().unwrap_or_default(),
+        holder: format!("{} {namespace}/{name}", resource.kind()),
+        created: metadata.creation_timestamp.as_ref().map(|time| time.0),
+        uid: metadata.uid.clone().unwrap_or_default(),
     })
 }
 

@@ -1,7 +1,6 @@
 //! A Dedicated resource of any kind, its kind forgotten: what the steps work on.
 
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt as _;
 use serde_json::Value;
 
 use crate::api::{Dedicated, InstanceSpec, InstanceStatus, marks};
@@ -36,24 +35,22 @@ pub struct Instance {
 
 impl Instance {
     /// The part of a Dedicated resource that the steps need.
-    pub fn of<D: Dedicated>(resource: &D) -> Self {
+    pub fn of(resource: &dyn Dedicated) -> Self {
+        let metadata = resource.metadata().clone();
+        let made_by = metadata.owner_references.iter().flatten().find(|owner| owner.kind == "Entity");
         Self {
+            made_by: made_by.map(|owner| owner.uid.clone()),
             reference: InstanceReference {
-                kind: D::kind(&()).into_owned(),
-                namespace: resource.namespace().unwrap_or_default(),
-                name: resource.name_any(),
-                uid: resource.uid().unwrap_or_default(),
+                kind: resource.kind().to_owned(),
+                namespace: metadata.namespace.unwrap_or_default(),
+                name: metadata.name.unwrap_or_default(),
+                uid: metadata.uid.unwrap_or_default(),
             },
-            resource_version: resource.resource_version().unwrap_or_default(),
-            created: resource.creation_timestamp().map(|time| time.0),
-            generation: resource.meta().generation.unwrap_or_default(),
-            finalizers: resource.finalizers().to_vec(),
-            leaving: resource.meta().deletion_timestamp.is_some(),
-            made_by: resource
-                .owner_references()
-                .iter()
-                .find(|owner| owner.kind == "Entity")
-                .map(|owner| owner.uid.clone()),
+            resource_version: metadata.resource_version.unwrap_or_default(),
+            created: metadata.creation_timestamp.map(|time| time.0),
+            generation: metadata.generation.unwrap_or_default(),
+            finalizers: metadata.finalizers.unwrap_or_default(),
+            leaving: metadata.deletion_timestamp.is_some(),
             spec: resource.instance().clone(),
             template: resource.template().to_owned(),
             parameters: resource.parameters(),
