@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test lint crds images
 
-COMMONSCLOUD := cargo run --quiet --package commonscloud-cli --
+# In release, as the operator in its image is: what both need is compiled once.
+COMMONSCLOUD := cargo run --quiet --release --package commonscloud-cli --
 
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

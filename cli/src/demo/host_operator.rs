@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 
 use commonscloud_cluster::command::Failure;
-use commonscloud_cluster::local::{self, Cluster, ClusterName};
+use commonscloud_cluster::local::{self, Cluster};
 use commonscloud_cluster::{Progress, cargo};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -17,7 +17,7 @@ const PROGRAM: &str = "commonscloud-operator";
 const FOLDER: &str = "operator";
 
 /// Builds the operator, gives it a token of its service account, and starts it; it outlives this
-/// command, and ends with `demo down`.
+/// command, and ends with the cluster.
 pub(super) async fn start(cluster: &Cluster, source: &Path, progress: &Progress) -> Result<(), Failure> {
     if running(&cluster.folder).is_some() {
         return Ok(());
@@ -34,6 +34,7 @@ pub(super) async fn start(cluster: &Cluster, source: &Path, progress: &Progress)
         // Nothing answers and nothing fills in simulated pods.
         .args(["--no-reachability", "--no-usage"])
         .env("KUBECONFIG", &kubeconfig)
+        .env(local::MARK, &cluster.folder)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -41,15 +42,6 @@ pub(super) async fn start(cluster: &Cluster, source: &Path, progress: &Progress)
         .map_err(|error| format!("{PROGRAM} cannot be started: {error}"))?;
     fs::write(folder.join("pid"), child.id().to_string())?;
     phase.done();
-    Ok(())
-}
-
-/// Ends the operator of that cluster, if it runs.
-pub(super) fn stop(name: &ClusterName) -> Result<(), Failure> {
-    let Some(cluster) = local::find(name)? else { return Ok(()) };
-    if let Some(pid) = running(&cluster.folder) {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM)?;
-    }
     Ok(())
 }
 

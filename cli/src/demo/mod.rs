@@ -66,10 +66,7 @@ struct Up {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Up(arguments) => up(&arguments).await,
-        Command::Down { name } => {
-            host_operator::stop(&name)?;
-            Ok(local::down(&name).await?)
-        }
+        Command::Down { name } => Ok(local::down(&name).await?),
     }
 }
 

@@ -64,7 +64,9 @@ fn cargo_program(package: &str, source: &Path, progress: &Progress) -> Result<Pa
     let phase = progress.phase(format!("build {package}"));
     let mut build = cargo::command();
     build
-        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--package", package])
+        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--bin", package])
+        // Features are settled for both, so that dependencies of this program serve the other too.
+        .args(["--package", package, "--package", "commonscloud-cli"])
         .current_dir(source);
     let output = checked(&format!("cargo build --release --package {package}"), &mut build)?;
     phase.done();

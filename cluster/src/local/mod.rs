@@ -7,6 +7,8 @@
 
 mod control_plane;
 mod down;
+mod error;
+mod founding;
 mod health;
 mod kubeconfig;
 mod launch;
@@ -21,6 +23,7 @@ mod state;
 mod supervisor;
 mod sweep;
 mod up;
+mod wait;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -28,18 +31,19 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use down::{DownError, down};
+pub use error::UpError;
 pub use health::client;
 use health::is_live;
 pub use launch::{LaunchError, init, supervise};
 pub use name::{ClusterName, DEFAULT_NAME, InvalidName};
 pub use pki::PkiError;
 pub use plan::{ProcessReport, Report};
-pub use processes::ProcessId;
+pub use processes::{MARK, ProcessId};
 pub use real::image_store::ImportError;
 pub use simulated_volumes::serve as serve_simulated_volumes;
 pub use state::StateError;
 pub use sweep::SweepError;
-pub use up::{Status, UpError, find, list, status, up};
+pub use up::{Status, find, list, status, up};
 
 /// What the cluster's nodes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

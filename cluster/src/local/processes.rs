@@ -10,8 +10,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-/// The variable in the environment of every process that belongs to a cluster.
-pub(super) const MARK: &str = "COMMONSCLOUD_CLUSTER_FOLDER";
+/// The variable in the environment of every process that belongs to a cluster: the cluster's folder.
+/// `down` ends whoever has it.
+pub const MARK: &str = "COMMONSCLOUD_CLUSTER_FOLDER";
 
 /// A process, told apart from a later one with the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

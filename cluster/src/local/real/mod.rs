@@ -10,6 +10,7 @@ pub(super) mod components;
 pub(super) mod containers;
 pub(super) mod image_store;
 pub(super) mod init;
+pub(super) mod inotify;
 pub(super) mod mounts;
 pub(super) mod network;
 pub(super) mod objects;

@@ -7,14 +7,16 @@ use kube::Api;
 
 use super::components::{cilium, coredns, kube_proxy};
 use super::containers::{Kubelet, containerd, kubelet};
-use super::{Furnishing, cgroups, image_store, network, objects, storage};
+use super::{Furnishing, cgroups, image_store, inotify, network, objects, storage};
 use crate::images::{self, BuiltImage};
 use crate::local::control_plane::{self, API_SERVER, Credentials};
+use crate::local::error::UpError;
+use crate::local::founding::{administrator, claim, link_kubectl};
 use crate::local::launch;
 use crate::local::pki::{Authority, Pair, Subject};
 use crate::local::plan::{Plan, Process};
 use crate::local::state::{Room, State, StateError};
-use crate::local::up::{UpError, administrator, claim, link_kubectl, until, wait_for_nodes, wait_for_processes};
+use crate::local::wait::{until, wait_for_nodes, wait_for_processes};
 use crate::local::{UpOptions, health};
 use crate::progress::Progress;
 use crate::tools::{self, Tool};
@@ -39,6 +41,7 @@ pub(in crate::local) async fn start(options: &UpOptions, room: &Room, progress: 
     if !nix::unistd::geteuid().is_root() {
         return Err(UpError::NotRoot);
     }
+    inotify::check()?;
     let ingredients = gather(options, progress).await?;
     let phase = progress.phase("control plane");
     let state = claim(options, room, Vec::new())?;
