@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn an_instance_of_a_running_process_is_counted() {
-        let mut child = std::process::Command::new("tail").args(["-f", "/dev/null"]).spawn().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut child = std::process::Command::new("tail").arg("-f").arg(file.path()).spawn().unwrap();
         let folder = PathBuf::from(format!("/proc/{}", child.id()));
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while held_by(&folder) == 0 && std::time::Instant::now() < deadline {
