@@ -106,9 +106,12 @@ pub fn decide(
     let mut changes: Vec<Change> = namespace(caches, entity)?.into_iter().collect();
     let mut desired = vec![entity::operator_binding(entity, account)];
     desired.extend(entity::namespace_objects(entity));
-    let (needs, instances) = needs(caches, packages, entity);
-    desired.push(entity::resource_quota(entity, &needs, instances));
-    desired.extend(entity::manager_binding(entity));
+    let instances = instances(caches, entity);
+    let needs = needs(caches, packages, entity, &instances);
+    desired.push(entity::resource_quota(entity, &needs, instances.len() as u64));
+    let stay = instances.iter().filter(|instance| !instance.leaving);
+    let managers = stay.map(|instance| (instance.reference.name.as_str(), instance.spec.managers.as_slice()));
+    desired.extend(entity::manager_bindings(entity, managers));
     desired.extend(entity::dedicated(entity));
     let uid = entity.uid().unwrap_or_default();
     let mut owned = caches.objects_in(&name);
@@ -151,14 +154,13 @@ fn namespace(caches: &Caches, entity: &Entity) -> Result<Option<Change>, Obstacl
 }
 
 /// What the volumes of the namespace need: those that exist, and those of each service's plan.
-fn needs(caches: &Caches, packages: &Packages, entity: &Entity) -> (Needs, u64) {
+fn needs(caches: &Caches, packages: &Packages, entity: &Entity, instances: &[Instance]) -> Needs {
     let name = entity.name_any();
     let mut needs = Needs::default();
     for claim in caches.objects.get(kinds::VOLUME.kind).map(|store| store.in_namespace(&name)).unwrap_or_default() {
         needs.claim(claim.name(), requested(&claim).unwrap_or_default());
     }
-    let instances = instances(caches, entity);
-    for instance in &instances {
+    for instance in instances {
         let mut facts = gather::facts(caches, packages, instance);
         // What the Entity is about to make counts as made.
         facts.namespace = NamespaceFacts { exists: true, entity: Some(name.clone()), writable: true };
@@ -167,7 +169,7 @@ fn needs(caches: &Caches, packages: &Packages, entity: &Entity) -> (Needs, u64) 
             resolved.plan.volumes.iter().for_each(|volume| needs.claim(&volume.claim, volume.request));
         }
     }
-    (needs, instances.len() as u64)
+    needs
 }
 
 /// The instances of a namespace, and those that are about to be made.

@@ -6,7 +6,7 @@ mod namespace;
 mod quota;
 
 pub use dedicated::{Asked, asked, dedicated};
-pub use namespace::{ServiceAccount, manager_binding, namespace, namespace_objects, operator_binding};
+pub use namespace::{ServiceAccount, manager_bindings, namespace, namespace_objects, operator_binding};
 pub use quota::{Needs, resource_quota};
 
 use serde_json::{Map, Value, json};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{labels, name, object};
-use crate::api::{Entity, SubjectKind, marks};
+use crate::api::{Entity, Manager, SubjectKind, marks};
 use crate::gather::OPERATOR_BINDING;
 use crate::template::RenderedObject;
 
@@ -49,13 +49,27 @@ pub fn operator_binding(entity: &Entity, account: &ServiceAccount) -> RenderedOb
     )
 }
 
-/// What the Entity's managers may look at, if any of them is known to the cluster.
-pub fn manager_binding(entity: &Entity) -> Option<RenderedObject> {
-    let subjects: Vec<Value> = entity
-        .spec
-        .managers
+/// What managers may look at: one binding for the Entity's, one for each service's, where any of
+/// them is known to the cluster. Each is to the same role, which reads the whole namespace: Events
+/// and lists cannot be limited to one service, and there is nothing but states to be read.
+pub fn manager_bindings<'a>(
+    entity: &Entity,
+    services: impl Iterator<Item = (&'a str, &'a [Manager])>,
+) -> Vec<RenderedObject> {
+    let own = ("commonscloud-manager".to_owned(), entity.spec.managers.as_slice());
+    let services = services.map(|(service, managers)| (format!("commonscloud-manager-{service}"), managers));
+    std::iter::once(own)
+        .chain(services)
+        .filter_map(|(name, managers)| manager_binding(entity, &name, managers))
+        .collect()
+}
+
+fn manager_binding(entity: &Entity, binding: &str, managers: &[Manager]) -> Option<RenderedObject> {
+    let subjects: Vec<Value> = managers
         .iter()
         .filter_map(|manager| manager.subject.as_ref())
+        // Admission refuses these; it can be absent.
+        .filter(|subject| !subject.name.starts_with("system:"))
         .map(|subject| {
             let kind = match subject.kind {
                 SubjectKind::User => "User",
@@ -63,14 +77,13 @@ pub fn manager_binding(entity: &Entity) -> Option<RenderedObject> {
             };
             json!({"apiGroup": RBAC_GROUP, "kind": kind, "name": subject.name})
         })
-        .filter(|subject| !subject["name"].as_str().is_some_and(|name| name.starts_with("system:")))
         .collect();
     (!subjects.is_empty()).then(|| {
         object(
             entity,
             "RoleBinding",
             RBAC,
-            "commonscloud-manager",
+            binding,
             true,
             json!({
                 "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": "commonscloud-manager"},
@@ -107,4 +120,38 @@ pub fn namespace_objects(entity: &Entity) -> Vec<RenderedObject> {
         }),
     );
     vec![policy, limits]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn managers(subjects: &[(&str, &str)]) -> Vec<Manager> {
+        let one = |(kind, name): &(&str, &str)| json!({"name": "m", "subject": {"kind": kind, "name": name}});
+        serde_json::from_value(subjects.iter().map(one).collect()).unwrap()
+    }
+
+    #[test]
+    fn managers_are_bound_by_who_made_them_so_and_to_reading_only() {
+        let spec = serde_json::from_value(json!({"displayName": "A", "tariff": "t"})).unwrap();
+        let mut entity = Entity::new("a", spec);
+        entity.spec.managers = managers(&[("User", "anna"), ("User", "system:masters")]);
+        let office = managers(&[("Group", "secretaria")]);
+        let bindings = manager_bindings(&entity, [("office", office.as_slice()), ("agora", &[])].into_iter());
+        let shown: Vec<_> = bindings
+            .iter()
+            .map(|b| {
+                (
+                    b.name.as_str(),
+                    b.value["subjects"][0]["name"].as_str(),
+                    b.value["subjects"].as_array().unwrap().len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [("commonscloud-manager", Some("anna"), 1), ("commonscloud-manager-office", Some("secretaria"), 1)]
+        );
+        assert!(bindings.iter().all(|b| b.value["roleRef"]["name"] == "commonscloud-manager"));
+    }
 }
