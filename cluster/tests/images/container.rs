@@ -129,6 +129,15 @@ impl<'a> Container<'a> {
         self
     }
 
+    /// Nothing but what the volumes hold may be written from here on.
+    pub(crate) fn read_only(self) -> Self {
+        let root = self.folder.path().join("root");
+        let mut mount = Command::new("nsenter");
+        mount.arg(self.mount_namespace()).args(["mount", "-o", "remount,ro"]).arg(root);
+        assert!(mount.status().unwrap().success());
+        self
+    }
+
     /// The same files for another user.
     pub(crate) fn user(mut self, user: &'static str) -> Self {
         self.user = user;

@@ -4,6 +4,7 @@
 
 mod container;
 mod http;
+mod mariadb;
 mod nextcloud;
 mod pause;
 mod postgres;
@@ -33,7 +34,7 @@ fn image(name: &str) -> &'static BuiltImage {
     static BUILT: OnceLock<Vec<BuiltImage>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        build(&["pause", "postgres", "redis", "radicale", "nextcloud"], &source)
+        build(&["pause", "postgres", "redis", "radicale", "nextcloud", "mariadb"], &source)
     });
     built.iter().find(|image| image.name == name).unwrap()
 }
