@@ -2,20 +2,16 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use commonscloud_operator::https;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::failure::{Failure, Outcome};
 
@@ -23,7 +19,7 @@ use crate::failure::{Failure, Outcome};
 #[derive(Clone)]
 pub struct Ingress {
     address: IpAddr,
-    tls: TlsConnector,
+    roots: RootCertStore,
 }
 
 /// What a service answered.
@@ -53,15 +49,7 @@ impl Ingress {
     /// # Errors
     /// When the file holds no certificate.
     pub fn new(address: IpAddr, authority: &Path) -> Outcome<Self> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(authority)? {
-            roots.add(certificate?)?;
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { address, tls: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { address, roots: https::authorities(&std::fs::read_to_string(authority)?)? })
     }
 
     /// One request to `https://HOST/PATH`; redirections are not followed.
@@ -91,19 +79,16 @@ impl Ingress {
         credentials: Option<&Credentials>,
         body: Vec<u8>,
     ) -> Outcome<Answer> {
-        let stream = TcpStream::connect((self.address, 443)).await?;
-        let stream = self.tls.connect(ServerName::try_from(host.to_owned())?, stream).await?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let driver = tokio::spawn(connection);
         let mut request = Request::builder().method(method).uri(path).header("host", host);
         if let Some(Credentials { username, password }) = credentials {
             let token = STANDARD.encode(format!("{username}:{password}"));
             request = request.header("authorization", format!("Basic {token}"));
         }
-        let response = sender.send_request(request.body(Full::new(Bytes::from(body)))?).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes().to_vec();
-        driver.abort();
+        let request = request.body(Full::new(Bytes::from(body)))?;
+        let name = ServerName::try_from(host.to_owned())?;
+        let mut exchange = https::send((self.address, 443).into(), name, self.roots.clone(), request).await?;
+        let status = exchange.response.status();
+        let body = exchange.response.body_mut().collect().await?.to_bytes().to_vec();
         Ok(Answer { status, body })
     }
 

@@ -24,7 +24,7 @@
 //! | [`run`] | the operator as a program
 //! | [`controller`] | who calls the steps, when, for which kind |
 //! | [`reachability`], [`usage`] | whether a service answers; how full its volume is |
-//! | [`leader`], [`metrics`], [`http`], [`rbac`], [`kinds`] | what a program in a cluster needs |
+//! | [`leader`], [`metrics`], [`http`], [`https`], [`rbac`], [`kinds`] | what a program in a cluster needs |
 
 pub mod api;
 pub mod apply;
@@ -36,6 +36,7 @@ pub mod core;
 pub mod entity;
 pub mod gather;
 pub mod http;
+pub mod https;
 pub mod kinds;
 pub mod leader;
 pub mod metrics;

@@ -2,18 +2,14 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
+use commonscloud_operator::https;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most redirections that are followed.
@@ -30,29 +26,23 @@ pub(super) struct Page {
     pub(super) title: String,
 }
 
-/// Trusts that authority, and no other.
-pub(super) fn trust(authority: &Path) -> Result<TlsConnector, Failure> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(authority)? {
-        roots.add(certificate?)?;
-    }
-    Ok(TlsConnector::from(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())))
+/// That authority, and no other.
+pub(super) fn trust(authority: &Path) -> Result<RootCertStore, Failure> {
+    Ok(https::authorities(&std::fs::read_to_string(authority)?)?)
 }
 
 /// Fetches `url` from the ingress at `address`, whatever DNS says, following redirections on the
 /// same host.
-pub(super) async fn fetch(connector: &TlsConnector, address: IpAddr, url: &str) -> Result<Page, Failure> {
+pub(super) async fn fetch(roots: &RootCertStore, address: IpAddr, url: &str) -> Result<Page, Failure> {
     let rest = url.strip_prefix("https://").ok_or_else(|| format!("{url}: not an https address"))?;
     let (host, path) =
         rest.split_once('/').map_or((rest, String::from("/")), |(host, path)| (host, format!("/{path}")));
-    tokio::time::timeout(PATIENCE, follow(connector, address, host, path))
-        .await
-        .map_err(|_| format!("{url}: no answer"))?
+    tokio::time::timeout(PATIENCE, follow(roots, address, host, path)).await.map_err(|_| format!("{url}: no answer"))?
 }
 
-async fn follow(connector: &TlsConnector, address: IpAddr, host: &str, mut path: String) -> Result<Page, Failure> {
+async fn follow(roots: &RootCertStore, address: IpAddr, host: &str, mut path: String) -> Result<Page, Failure> {
     for _ in 0..REDIRECTIONS {
-        let response = get(connector, address, host, &path).await?;
+        let response = get(roots, address, host, &path).await?;
         let status = response.status();
         let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
         if let (true, Some(location)) = (status.is_redirection(), location) {
@@ -65,16 +55,12 @@ async fn follow(connector: &TlsConnector, address: IpAddr, host: &str, mut path:
     Err(format!("{host}: more than {REDIRECTIONS} redirections").into())
 }
 
-async fn get(connector: &TlsConnector, address: IpAddr, host: &str, path: &str) -> Result<Response<Bytes>, Failure> {
-    let tcp = TcpStream::connect((address, 443)).await?;
-    let stream = connector.connect(ServerName::try_from(host.to_owned())?, tcp).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
+async fn get(roots: &RootCertStore, address: IpAddr, host: &str, path: &str) -> Result<Response<Bytes>, Failure> {
     let request = Request::get(path).header("host", host).header("connection", "close").body(Empty::<Bytes>::new())?;
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    let body = body.collect().await?.to_bytes();
-    connection.abort();
-    Ok(Response::from_parts(head, body))
+    let name = ServerName::try_from(host.to_owned())?;
+    let mut exchange = https::send((address, 443).into(), name, roots.clone(), request).await?;
+    let body = exchange.response.body_mut().collect().await?.to_bytes();
+    Ok(exchange.response.map(|_| body))
 }
 
 /// Where a `Location` leads, if it stays on the host.

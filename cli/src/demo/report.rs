@@ -33,12 +33,12 @@ pub(super) struct Findings {
 pub(super) async fn look(cluster: &Cluster, services: &[Service], progress: &Progress) -> Result<Findings, Failure> {
     let Some(address) = cluster.node_ip else { return Ok(Findings { services: Vec::new(), overfill: None }) };
     let phase = progress.phase("look at pages and volumes");
-    let connector = page::trust(&cluster.ca_certificate)?;
+    let roots = page::trust(&cluster.ca_certificate)?;
     let mut findings = Vec::new();
     let mut overfill = None;
     for service in services {
         phase.at(&service.url);
-        let page = page::fetch(&connector, address, &service.url).await.map_err(|error| error.to_string());
+        let page = page::fetch(&roots, address, &service.url).await.map_err(|error| error.to_string());
         let mount = volume::mount(cluster, service).await;
         let file_system = match &mount {
             Ok(mount) => volume::file_system(cluster, service, mount).await,

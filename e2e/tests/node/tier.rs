@@ -8,6 +8,7 @@ use commonscloud_e2e::https::{Credentials, Ingress};
 use commonscloud_e2e::programs::Programs;
 use commonscloud_e2e::suite::Tier;
 use commonscloud_e2e::{Failure, Outcome, chart, ensure, manifests, resources, wait};
+use commonscloud_operator::api::{Component, ServiceTemplate};
 use commonscloud_operator::template;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -93,18 +94,11 @@ impl Node {
         found.map(|image| image.reference.as_str()).ok_or_else(|| Failure::new(format!("no image {name}")))
     }
 
-    /// The Platform: as the demo has it, everything small.
+    /// The Platform: the demo's images, and all of it small.
     fn platform(&self) -> Outcome<Value> {
-        let images = ["nextcloud", "postgres", "redis"].map(|name| {
-            self.image(name).map(|reference| json!({"template": "office", "image": name, "reference": reference}))
-        });
-        let images = images.into_iter().collect::<Outcome<Vec<_>>>()?;
-        let resources: Vec<Value> = package::office()?
-            .spec
-            .components
-            .iter()
-            .map(|component| json!({"template": "office", "component": component.name, "resources": package::small()}))
-            .collect();
+        let example = std::fs::read_to_string(self.cluster.programs.source.join("examples/platform.yaml"))?;
+        let example: Value = serde_yaml::from_str(&example)?;
+        let resources: Vec<Value> = template::builtin().iter().flat_map(small_components).collect();
         let node = self.cluster.facts.node_ip.map(|address| format!("{address}/32"));
         Ok(manifests::object(
             "Platform",
@@ -116,7 +110,7 @@ impl Node {
                     "caBundle": std::fs::read_to_string(&self.cluster.facts.ca_certificate)?,
                 },
                 "storageClasses": [{"name": "commonscloud-xfs", "overhead": {"bytes": 101_711_872}}],
-                "images": images,
+                "images": example["spec"]["images"],
                 "resources": resources,
                 "network": {
                     "ingress": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}],
@@ -185,4 +179,16 @@ impl Node {
         ensure!(pods.len() == 1, "{} pods of {entity}/{service}-{component} run", pods.len());
         Ok(pods[0].name_any())
     }
+}
+
+/// The overrides that make every component of a package small.
+fn small_components(template: &ServiceTemplate) -> Vec<Value> {
+    let component = |component: &Component| {
+        json!({
+            "template": template.name_any(),
+            "component": component.name,
+            "resources": package::small(),
+        })
+    };
+    template.spec.components.iter().map(component).collect()
 }

@@ -54,7 +54,7 @@ fn fault(spec: &PlatformSpec) -> Option<Problem> {
         return Some(Problem::new("AddressInvalid", format!("spec.exposure.address: {address:?} is no IP address")));
     }
     if let Some(bundle) = &spec.exposure.ca_bundle
-        && let Err(error) = crate::reachability::authorities(bundle)
+        && let Err(error) = crate::https::authorities(bundle)
     {
         return Some(Problem::new("CaBundleInvalid", format!("spec.exposure.caBundle: {error}")));
     }

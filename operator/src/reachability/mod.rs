@@ -2,14 +2,13 @@
 //!
 //! ```text
 //! want ─► questions ─► course (when to ask again, what to believe) ─► listener, answer
-//!             └─► probe ─► connection
+//!             └─► probe ─► https
 //! ```
 //!
 //! A task beside the controller [asks](Reachability::run), at most sixteen services at a time;
 //! the controller says what it [wants](Reachability::want) to know and reads the
 //! [answer](Reachability::answer) without a request.
 
-pub(crate) mod connection;
 mod course;
 mod feed;
 #[cfg(test)]
@@ -23,7 +22,6 @@ use std::net::IpAddr;
 
 use crate::core::Hostname;
 
-pub(crate) use connection::authorities;
 pub use feed::Reachability;
 pub use target::target;
 

@@ -11,8 +11,8 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::connection::{ConnectionError, authorities, public_authorities, send};
 use super::{Place, Target};
+use crate::https::{ConnectionError, authorities, public_authorities, send};
 
 /// How long a service may take, from the connection to the head of its answer.
 const PATIENCE: Duration = Duration::from_secs(5);

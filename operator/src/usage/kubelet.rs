@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::exposition::Reader;
 use super::nodes::Kubelet;
 use super::{AccountFiles, Claim, Usage};
-use crate::reachability::connection::{ConnectionError, authorities, send};
+use crate::https::{ConnectionError, authorities, send};
 
 /// How long a kubelet may take, to the end of its answer.
 const PATIENCE: Duration = Duration::from_secs(10);

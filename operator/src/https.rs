@@ -4,8 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http_body_util::Empty;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -23,7 +22,7 @@ const LARGEST_HEAD: usize = 64 * 1024;
 
 /// Why there was no answer. The texts hold nothing that changes from one try to the next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ConnectionError {
+pub enum ConnectionError {
     /// No connection to the address.
     #[error("no connection: {0}")]
     Connect(io::ErrorKind),
@@ -39,15 +38,18 @@ pub(crate) enum ConnectionError {
 }
 
 /// An answer's head; its body can be read for as long as this lives.
-pub(crate) struct Exchange {
+pub struct Exchange {
     /// The answer.
-    pub(crate) response: Response<Incoming>,
+    pub response: Response<Incoming>,
     /// Ends with this.
     _connection: JoinSet<()>,
 }
 
 /// The authorities in a PEM text.
-pub(crate) fn authorities(pem: &str) -> Result<RootCertStore, ConnectionError> {
+///
+/// # Errors
+/// When there is none, or one cannot be used.
+pub fn authorities(pem: &str) -> Result<RootCertStore, ConnectionError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         let certificate = certificate.map_err(|_| ConnectionError::Authority("a damaged certificate"))?;
@@ -59,17 +61,23 @@ pub(crate) fn authorities(pem: &str) -> Result<RootCertStore, ConnectionError> {
 }
 
 /// The public authorities, as browsers know them.
-pub(crate) fn public_authorities() -> RootCertStore {
+pub fn public_authorities() -> RootCertStore {
     RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
 }
 
 /// Connects, checks the certificate for `name`, sends the request.
-pub(crate) async fn send(
+///
+/// # Errors
+/// Why there was no answer.
+pub async fn send<B>(
     address: SocketAddr,
     name: ServerName<'static>,
     roots: RootCertStore,
-    request: Request<Empty<Bytes>>,
-) -> Result<Exchange, ConnectionError> {
+    request: Request<B>,
+) -> Result<Exchange, ConnectionError>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
     let stream = connect(address, name, roots).await?;
     let handshake = http1::Builder::new().max_buf_size(LARGEST_HEAD).handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| http(&error))?;
