@@ -244,8 +244,8 @@ pub struct DeclaredObject {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthCheck {
-    /// The path of a page that needs no sign-in.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^/[-a-zA-Z0-9._/?=&]*$"))]
+    /// The path of a page that needs no sign-in, with its query.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^/[-a-zA-Z0-9._~!$&'()*+,;=:@%/?]*$"))]
     pub path: String,
     /// The status codes of a service that works.
     #[serde(default = "HealthCheck::default_statuses")]

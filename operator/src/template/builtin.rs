@@ -12,7 +12,9 @@ macro_rules! files {
     };
 }
 
-static PACKAGES: [Files; 1] = [files!("office":
+static PACKAGES: [Files; 2] = [OFFICE, PROJECTS];
+
+const OFFICE: Files = files!("office":
     "package.yaml",
     "manifests/network.yaml",
     "manifests/db.yaml",
@@ -26,7 +28,24 @@ static PACKAGES: [Files; 1] = [files!("office":
     "files/database_volume.sh",
     "files/database_roles.sh",
     "files/redis.sh",
-)];
+);
+
+const PROJECTS: Files = files!("projects":
+    "package.yaml",
+    "manifests/network.yaml",
+    "manifests/db.yaml",
+    "manifests/app.yaml",
+    "manifests/web.yaml",
+    "files/configure.php",
+    "files/prepare.sh",
+    "files/accounts.php",
+    "files/openid.php",
+    "files/preamble.php",
+    "files/database.sh",
+    "files/database.cnf",
+    "files/database_grants.sql",
+    "files/database_made.sh",
+);
 
 /// The packages that are compiled in, ready to be registered.
 pub fn builtin() -> Vec<ServiceTemplate> {

@@ -8,7 +8,10 @@ use crate::template::sample::{self, Surroundings};
 
 mod hostile;
 mod packages;
+mod projects;
 mod rules;
+mod schema;
+mod wiki;
 
 /// The folder of the whole source.
 fn source(path: &str) -> PathBuf {
@@ -17,6 +20,16 @@ fn source(path: &str) -> PathBuf {
 
 fn radicale() -> ServiceTemplate {
     load_directory(&source("examples/templates/radicale.yaml")).unwrap()
+}
+
+/// A package that is compiled in, by its name.
+fn named(name: &str) -> ServiceTemplate {
+    builtin().into_iter().find(|package| package.metadata.name.as_deref() == Some(name)).unwrap()
+}
+
+/// A package of the examples.
+fn example(file: &str) -> ServiceTemplate {
+    load_directory(&source("examples/templates").join(file)).unwrap()
 }
 
 fn compiled(template: &ServiceTemplate) -> Package {

@@ -6,7 +6,7 @@ use super::*;
 use crate::plan::Plan;
 
 /// A plan of the package's first example, or of no parameters at all.
-fn plan(package: &Package, version: &str, full: Surroundings, with_example: bool) -> Plan {
+pub(super) fn plan(package: &Package, version: &str, full: Surroundings, with_example: bool) -> Plan {
     let example = if with_example { package.spec().parameters["examples"][0].clone() } else { json!({}) };
     let parameters = package.validate_parameters(&example).unwrap();
     let mut plan = sample::plan(package, package.version(version).unwrap(), parameters, full).unwrap();
@@ -16,7 +16,7 @@ fn plan(package: &Package, version: &str, full: Surroundings, with_example: bool
 }
 
 /// All objects as YAML documents.
-fn text(plan: &Plan) -> String {
+pub(super) fn text(plan: &Plan) -> String {
     let objects = render(plan).unwrap_or_else(|error| panic!("{error:#?}")).objects;
     let documents: Vec<_> = objects.iter().map(|object| serde_yaml::to_string(&object.value).unwrap()).collect();
     documents.join("---\n")
@@ -25,7 +25,10 @@ fn text(plan: &Plan) -> String {
 #[test]
 fn every_package_that_is_compiled_in_compiles() {
     let packages = builtin();
-    assert_eq!(packages.iter().map(|p| p.metadata.name.as_deref().unwrap()).collect::<Vec<_>>(), ["office"]);
+    assert_eq!(
+        packages.iter().map(|p| p.metadata.name.as_deref().unwrap()).collect::<Vec<_>>(),
+        ["office", "projects"]
+    );
     for package in &packages {
         compiled(package);
         let folder = source("templates").join(package.metadata.name.as_deref().unwrap());

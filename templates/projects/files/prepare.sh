@@ -1,0 +1,93 @@
+#!/bin/sh
+# Brings the databases to the version of the image, before any probe looks: waits for the server,
+# makes or upgrades the databases, the first administrator and the ways to sign in. It may be killed
+# at any moment: the next run ends what it began. When nothing is to be done it changes nothing.
+#
+# Phorge's own tool cannot be trusted with a first start: it makes hundreds of tables and notes only
+# on the way that it did; killed before that, it begins again and fails at the first table for ever.
+set -eu
+
+# Beside the files, on the volume that outlives the pod.
+marker=/data/.installing
+
+say() { echo "prepare: $*"; }
+fail() { echo "prepare: $*" >&2; exit 1; }
+trap 'exit 143' TERM INT
+
+# sql STATEMENT: the first column of the first row. The password is read from the environment.
+sql() {
+    php -r '
+        mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+        $server = mysqli_init();
+        $server->options(MYSQLI_OPT_CONNECT_TIMEOUT, 5);
+        $server->real_connect(getenv("DB_HOST"), getenv("DB_USER"), getenv("DB_PASSWORD"));
+        $answer = $server->query($argv[1]);
+        echo $answer instanceof mysqli_result ? ($answer->fetch_row()[0] ?? "") : "";' -- "$1"
+}
+
+# guard: database-late
+wait_for_database() {
+    waited=0
+    until sql 'SELECT 1' >/tmp/answer 2>&1; do
+        if [ "$waited" -ge 600 ]; then
+            fail "the database $DB_HOST does not answer: $(grep -m 1 mysqli_sql_exception /tmp/answer || tail -n 1 /tmp/answer)"
+        fi
+        if [ $((waited % 30)) -eq 0 ]; then
+            say "waiting for the database $DB_HOST"
+        fi
+        sleep 2 &
+        wait $!
+        waited=$((waited + 2))
+    done
+}
+
+# A server without these takes uploads apart and cuts texts short without a word.
+# guard: server-settings
+check_server() {
+    packet=$(sql 'SELECT @@GLOBAL.max_allowed_packet')
+    if [ "$packet" -lt 33554432 ]; then
+        fail "the database's max_allowed_packet is $packet, and must be 33554432 at least"
+    fi
+    case ",$(sql 'SELECT @@GLOBAL.sql_mode')," in
+    *,STRICT_ALL_TABLES,*) ;;
+    *) fail "the database's sql_mode is without STRICT_ALL_TABLES" ;;
+    esac
+    if [ "$(sql 'SELECT @@GLOBAL.local_infile')" != 0 ]; then
+        fail "the database's local_infile is on, and must be off"
+    fi
+}
+
+# One of Phorge's databases, or nothing.
+a_database() { sql "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE 'phorge\\_%' LIMIT 1"; }
+
+# guard: interrupted-install
+begin_or_begin_again() {
+    if [ -e "$marker" ]; then
+        say "making the databases was interrupted; beginning again"
+        while name=$(a_database) && [ -n "$name" ]; do
+            sql "DROP DATABASE \`$name\`"
+        done
+    elif [ -z "$(a_database)" ]; then
+        : >"$marker"
+        sync
+    fi
+}
+
+umask 0027
+mkdir -p /data/files /data/repo
+# guard: writable-files
+for folder in /data/files /data/repo; do
+    [ -w "$folder" ] || fail "$folder cannot be written by uid $(id -u)"
+done
+# A pod that was deleted by force may still be at work for a moment. The lock ends with its last process.
+exec 8>>/data/.prepare.lock
+flock 8
+wait_for_database
+check_server
+begin_or_begin_again
+/srv/phorge/bin/storage upgrade --force
+rm -f "$marker"
+php /scripts/accounts.php
+# Ways to sign in are this package's: nobody changes them in the browser.
+/srv/phorge/bin/auth lock
+say "ready"
