@@ -67,6 +67,8 @@ pub struct PlannedEntity {
     pub display_name: String,
     /// Its language.
     pub language: Language,
+    /// Mail addresses of the service's managers, then of the Entity's, each once.
+    pub contacts: Vec<String>,
 }
 
 /// A volume to be made or grown.

@@ -158,9 +158,10 @@ pub struct OfficeParameters {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgoraParameters {
-    /// The mail address at which the forum's people reach whoever is responsible for it. Whoever
-    /// registers with this address becomes an administrator; until one has, it is the only way in.
-    /// Absent: the mail addresses of the agora's `managers`, then of the Entity's.
+    /// Mail address of whoever is responsible for the forum: shown as its contact, and the first
+    /// administrator's, whose name and password stand in Secret `{instance}-admin`. Absent: the
+    /// mail addresses of the agora's `managers`, then of the Entity's, each of whom becomes an
+    /// administrator on signing up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 254), regex(pattern = MAIL_PATTERN))]
     pub contact_mail: Option<String>,

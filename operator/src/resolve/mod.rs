@@ -65,6 +65,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
             name: instance.reference.namespace.clone(),
             display_name: entity.spec.display_name.clone(),
             language: entity.spec.language,
+            contacts: contacts(instance, &entity),
         },
         images: images(&package, &version, &platform.spec),
         resources: resources(&package, &platform.spec),
@@ -81,6 +82,18 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
         smtp: platform.spec.smtp.clone(),
     };
     Ok(Resolved { plan, sale })
+}
+
+/// Mail addresses of the service's managers, then of the Entity's, each once.
+fn contacts(instance: &Instance, entity: &Entity) -> Vec<String> {
+    let managers = instance.spec.managers.iter().chain(&entity.spec.managers);
+    let mut contacts = Vec::new();
+    for mail in managers.filter_map(|manager| manager.mail.clone()) {
+        if !contacts.contains(&mail) {
+            contacts.push(mail);
+        }
+    }
+    contacts
 }
 
 struct Surroundings {

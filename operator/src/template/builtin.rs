@@ -12,7 +12,7 @@ macro_rules! files {
     };
 }
 
-static PACKAGES: [Files; 2] = [OFFICE, PROJECTS];
+static PACKAGES: [Files; 3] = [OFFICE, AGORA, PROJECTS];
 
 const OFFICE: Files = files!("office":
     "package.yaml",
@@ -25,6 +25,22 @@ const OFFICE: Files = files!("office":
     "files/session.sh",
     "files/cron.sh",
     "files/settings.sh",
+    "files/database_volume.sh",
+    "files/database_roles.sh",
+    "files/redis.sh",
+);
+
+const AGORA: Files = files!("agora":
+    "package.yaml",
+    "manifests/network.yaml",
+    "manifests/db.yaml",
+    "manifests/redis.yaml",
+    "manifests/app.yaml",
+    "manifests/web.yaml",
+    "files/prepare.sh",
+    "files/settings.sh",
+    "files/settle.sh",
+    "files/first_admin.rb",
     "files/database_volume.sh",
     "files/database_roles.sh",
     "files/redis.sh",

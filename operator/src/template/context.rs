@@ -29,6 +29,7 @@ fn value(plan: &Plan) -> Result<Value, serde_json::Error> {
             "display_name": plan.entity.display_name,
             "language": language(plan.entity.language),
         },
+        "contacts": plan.entity.contacts,
         "hostname": plan.hostname.as_str(),
         "url": url(plan),
         "version": plan.version,

@@ -23,6 +23,7 @@
 //! |---|---|
 //! | `instance.name`, `instance.namespace` | the Dedicated resource |
 //! | `entity.name`, `entity.display_name`, `entity.language` | the Entity |
+//! | `contacts` | mail addresses of the service's managers, then of the Entity's; may be empty |
 //! | `hostname`, `url` | where the service answers |
 //! | `version`, `images.NAME` | the application's version and its images |
 //! | `resources.COMPONENT` | requests and limits |

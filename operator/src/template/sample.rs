@@ -44,7 +44,12 @@ pub(super) fn plan(
             name: name.to_owned(),
             uid: "00000000-0000-0000-0000-000000000001".to_owned(),
         },
-        entity: PlannedEntity { name: "garden".to_owned(), display_name: HOSTILE.to_owned(), language: Language::Ca },
+        entity: PlannedEntity {
+            name: "garden".to_owned(),
+            display_name: HOSTILE.to_owned(),
+            language: Language::Ca,
+            contacts: if full { vec!["maria@example.org".to_owned()] } else { Vec::new() },
+        },
         revision: package.revision_name(),
         version: version.name.clone(),
         images: version.images.iter().map(|image| (image.name.clone(), image.reference.clone())).collect(),

@@ -27,7 +27,7 @@ fn every_package_that_is_compiled_in_compiles() {
     let packages = builtin();
     assert_eq!(
         packages.iter().map(|p| p.metadata.name.as_deref().unwrap()).collect::<Vec<_>>(),
-        ["office", "projects"]
+        ["office", "agora", "projects"]
     );
     for package in &packages {
         compiled(package);
@@ -46,6 +46,18 @@ fn the_office_with_all_that_it_can_have() {
 fn the_office_on_a_bare_platform() {
     let package = compiled(&builtin()[0]);
     insta::assert_snapshot!("office_bare", text(&plan(&package, "33.0.8", Surroundings::Bare, false)));
+}
+
+#[test]
+fn the_agora_with_all_that_it_can_have() {
+    let package = compiled(&builtin()[1]);
+    insta::assert_snapshot!("agora_full", text(&plan(&package, "2026.1", Surroundings::Full, true)));
+}
+
+#[test]
+fn the_agora_on_a_bare_platform() {
+    let package = compiled(&builtin()[1]);
+    insta::assert_snapshot!("agora_bare", text(&plan(&package, "2026.1", Surroundings::Bare, false)));
 }
 
 #[test]
@@ -160,13 +172,19 @@ fn volumes_follow_the_quota() {
     assert_eq!(sizes("100Gi"), ["data 100Gi", "app 5Gi", "db 10Gi"]);
 }
 
-#[test]
-fn what_a_dedicated_office_can_say_is_what_the_package_takes() {
-    let package = compiled(&builtin()[0]);
+/// The type of a kind's parameters takes all that its package takes, and the other way round.
+fn same_parameters<P: serde::de::DeserializeOwned + serde::Serialize + Default>(package: &Package) {
     let example = package.validate_parameters(&package.spec().parameters["examples"][0]).unwrap();
-    let typed: crate::api::OfficeParameters = serde_json::from_value(example.clone()).unwrap();
+    let typed: P = serde_json::from_value(example.clone()).unwrap();
     assert_eq!(serde_json::to_value(&typed).unwrap(), example, "no field of the package is lost in the type");
-    for typed in [typed, crate::api::OfficeParameters::default()] {
+    for typed in [typed, P::default()] {
         package.validate_parameters(&serde_json::to_value(typed).unwrap()).unwrap();
     }
+}
+
+#[test]
+fn what_a_typed_kind_can_say_is_what_its_package_takes() {
+    let packages = builtin();
+    same_parameters::<crate::api::OfficeParameters>(&compiled(&packages[0]));
+    same_parameters::<crate::api::AgoraParameters>(&compiled(&packages[1]));
 }
