@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::Value;
 
-use crate::api::{Exposure, Language, NetworkPeers, Smtp, VolumeAccess};
+use crate::api::{Exposure, Language, NetworkPeers, SharedEditor, Smtp, VolumeAccess};
 use crate::core::{Bytes, Hostname};
 use crate::template::Package;
 
@@ -43,6 +43,8 @@ pub struct Plan {
     pub network: NetworkPeers,
     /// The mail server.
     pub smtp: Option<Smtp>,
+    /// The editor of documents that all share.
+    pub editor: Option<SharedEditor>,
 }
 
 /// The Dedicated resource that a plan is for.

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -149,9 +150,21 @@ pub struct OfficeParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[A-Z]{2}$"))]
     pub phone_region: Option<String>,
+    /// The editor in which people write documents together. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub editor: Option<Editor>,
     /// Sign-in through an identity provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<OidcParameters>,
+}
+
+/// Whose editor of documents (Collabora Online) an office uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Editor {
+    /// The platform's, from `Platform.spec.editor`; while that names none, there is no editor.
+    Shared,
+    /// One of the office's own, below the office's own host name.
+    Dedicated,
 }
 
 /// What only an agora has.

@@ -25,8 +25,8 @@ mod tariff;
 pub use condition::{Condition, ConditionType};
 pub use dedicated::{
     AgoraParameters, Dedicated, DedicatedAgora, DedicatedAgoraSpec, DedicatedOffice, DedicatedOfficeSpec,
-    DedicatedProjects, DedicatedProjectsSpec, DedicatedService, DedicatedServiceSpec, OfficeParameters, OidcParameters,
-    ProjectsParameters,
+    DedicatedProjects, DedicatedProjectsSpec, DedicatedService, DedicatedServiceSpec, Editor, OfficeParameters,
+    OidcParameters, ProjectsParameters,
 };
 pub use definitions::{CrdFile, crd_files, crds};
 pub use entity::{
@@ -36,7 +36,7 @@ pub use entity::{
 pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
 pub use platform::{
     ComponentResources, Exposure, FileSystemOverhead, ImageOverride, NetworkPeers, Platform, PlatformSpec,
-    PlatformStatus, Retention, Rollout, RolloutStrategy, Smtp, StorageClassFacts, TlsSource,
+    PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
 };
 pub use service_data::{DataOwner, DataSecret, DataVolume, ServiceData, ServiceDataSpec};
 pub use service_template::{

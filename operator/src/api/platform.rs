@@ -61,6 +61,9 @@ pub struct PlatformSpec {
     /// The mail server that services send through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smtp: Option<Smtp>,
+    /// The editor of documents that offices with `editor: Shared` use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub editor: Option<SharedEditor>,
     /// How long data stays after its service was deleted.
     #[serde(default)]
     pub retention: Retention,
@@ -216,6 +219,16 @@ pub struct Smtp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,
+}
+
+/// An editor of documents (Collabora Online) that serves many offices. It must let in the host name
+/// of each of them (`aliasgroup`), and reach them through the ingress.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SharedEditor {
+    /// Its URL, for offices and browsers alike, for example `https://editor.example.org`.
+    #[schemars(length(max = 2048), regex(pattern = r"^https://[-a-z0-9.]+(:[0-9]{1,5})?$"))]
+    pub url: String,
 }
 
 /// How long data stays after its service was deleted.

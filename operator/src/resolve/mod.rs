@@ -80,6 +80,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
         exposure: platform.spec.exposure.clone(),
         network: platform.spec.network.clone(),
         smtp: platform.spec.smtp.clone(),
+        editor: platform.spec.editor.clone(),
     };
     Ok(Resolved { plan, sale })
 }

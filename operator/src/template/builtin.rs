@@ -20,6 +20,7 @@ const OFFICE: Files = files!("office":
     "manifests/db.yaml",
     "manifests/redis.yaml",
     "manifests/app.yaml",
+    "manifests/editor.yaml",
     "manifests/web.yaml",
     "files/prepare.sh",
     "files/session.sh",

@@ -46,6 +46,7 @@ fn value(plan: &Plan) -> Result<Value, serde_json::Error> {
         },
         "exposure": exposure(plan),
         "smtp": smtp(plan),
+        "editor": serde_json::to_value(&plan.editor)?,
         "__labels": {"labels": labels(plan), "selector": selector(plan)},
     }))
 }

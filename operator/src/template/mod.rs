@@ -34,6 +34,7 @@
 //! | `network.ingress`, `network.dns`, `network.public` | lists of NetworkPolicy peers; an empty one names nobody, so leave the rule out |
 //! | `exposure.ingress_class`, `exposure.cluster_issuer`, `exposure.tls_secret` | each null where the Platform has none |
 //! | `smtp.host`, `.port`, `.from`, `.from_local`, `.from_domain`, `.secret` | `smtp` is null where the Platform has no mail server |
+//! | `editor.url` | the platform's editor of documents; `editor` is null where it has none |
 //! | `labels(component="app")`, `selector(component="app")` | labels of an object or pod; labels that select its pods |
 //! | `text \| sha256` | for annotations that restart pods when a configuration changed |
 

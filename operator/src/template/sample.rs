@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
 use serde_json::Value;
 
 use super::package::Package;
-use crate::api::{Exposure, Language, NetworkPeers, Smtp, TemplateVersion, TlsSource};
+use crate::api::{Exposure, Language, NetworkPeers, SharedEditor, Smtp, TemplateVersion, TlsSource};
 use crate::core::{Bytes, ExpressionError, Hostname};
 use crate::plan::{InstanceReference, Plan, PlannedEntity, PlannedSecret, PlannedVolume};
 
@@ -70,6 +70,7 @@ pub(super) fn plan(
         exposure: if full { exposure() } else { Exposure::default() },
         network: if full { peers() } else { NetworkPeers::default() },
         smtp: full.then(smtp),
+        editor: full.then(|| SharedEditor { url: "https://editor.example.org".to_owned() }),
         package: Arc::new(package.clone()),
     })
 }

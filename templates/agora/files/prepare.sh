@@ -29,7 +29,7 @@ request() {
 
 # redis_setting NAME: how Redis is set, or what it says instead.
 redis_setting() (
-    exec 9<>"/dev/tcp/$DISCOURSE_REDIS_HOST/$DISCOURSE_REDIS_PORT"
+    exec 9<>"/dev/tcp/$DISCOURSE_REDIS_HOST/$DISCOURSE_REDIS_PORT" || exit 1
     request AUTH "$DISCOURSE_REDIS_PASSWORD" >&9
     read -r -t 5 answer <&9
     [[ $answer == +OK* ]] || { echo "${answer//$'\r'/}"; exit 1; }

@@ -23,11 +23,25 @@ else
     occ config:system:delete default_phone_region
 fi
 
-if issuer=$(setting oidc_issuer); then
-    if ! occ app:enable user_oidc && ! occ app:install user_oidc; then
-        echo "settings: the app user_oidc is neither in the image nor can it be fetched" >&2
+# The app is in the image, or fetched.
+app() {
+    if ! occ app:enable "$1" && ! occ app:install "$1"; then
+        echo "settings: the app $1 is neither in the image nor can it be fetched" >&2
         exit 1
     fi
+}
+
+if editor=$(setting editor_url); then
+    app richdocuments
+    occ config:app:set richdocuments wopi_url --value="$editor"
+    occ config:app:set richdocuments public_wopi_url --value="$(setting editor_public_url)"
+    occ richdocuments:activate-config
+else
+    occ app:disable richdocuments >/dev/null 2>&1 || true
+fi
+
+if issuer=$(setting oidc_issuer); then
+    app user_oidc
     occ user_oidc:provider commonscloud \
         --clientid="$(cat /oidc/client-id)" \
         --clientsecret-file=/oidc/client-secret \

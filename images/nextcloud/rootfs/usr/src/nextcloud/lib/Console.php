@@ -76,6 +76,9 @@ final class Console
         if (str_starts_with($name, 'user_oidc:')) {
             return !$instance->config->maintenance() && $instance->settings()->isEnabled('user_oidc');
         }
+        if (str_starts_with($name, 'richdocuments:')) {
+            return !$instance->config->maintenance() && $instance->settings()->isEnabled('richdocuments');
+        }
         return $name !== 'maintenance:install';
     }
 
