@@ -132,10 +132,15 @@ impl Caches {
         kept.filter_map(|resource| key(resource.as_ref())).collect()
     }
 
+    /// Asked with each event of a pod: the rest of the cluster is not looked at.
+    fn instances_in(&self, namespace: &str) -> Vec<Key> {
+        self.dedicated_in(namespace).iter().filter_map(|resource| key(resource.as_ref())).collect()
+    }
+
     /// An Entity and all instances in its namespace.
     pub(super) fn in_entity(&self, entity: &str) -> Vec<Key> {
         let mut keys = vec![Key::entity(entity)];
-        keys.extend(self.instances(|namespace, _| namespace == entity));
+        keys.extend(self.instances_in(entity));
         keys
     }
 
@@ -248,7 +253,7 @@ impl Trigger for Live {
         let mut keys = owner(&self.metadata);
         // Once its rights are there, an instance can go on; a volume counts in the Entity's quota.
         if self.kind == "RoleBinding" {
-            keys.extend(caches.instances(|namespace, _| namespace == self.namespace()));
+            keys.extend(caches.instances_in(self.namespace()));
         } else if self.kind == "PersistentVolumeClaim" {
             keys.push(Key::entity(self.label(marks::ENTITY)));
         }
@@ -261,7 +266,7 @@ impl Trigger for Event {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let namespace = self.involved_object.namespace.as_deref().unwrap_or_default();
         let object = self.involved_object.name.as_deref().unwrap_or_default();
-        let instances = caches.instances(|n, _| n == namespace).into_iter();
+        let instances = caches.instances_in(namespace).into_iter();
         instances
             .filter(|key| {
                 object == key.name || object.strip_prefix(&key.name).is_some_and(|rest| rest.starts_with('-'))

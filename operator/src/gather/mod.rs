@@ -13,10 +13,11 @@ pub use packages::Packages;
 use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, marks};
 use crate::cache::{Caches, Live};
 use crate::compare::KnownData;
+use crate::core::Hostname;
 use crate::plan::Plan;
 use crate::report::Children;
 use crate::resolve::{
-    Facts, HostnameClaim, Instance, NamespaceFacts, VolumeFacts, candidates, may_have, wanted_hostname,
+    Facts, HostnameClaim, Instance, NamespaceFacts, VolumeFacts, asks_for, candidates, may_have, wanted_hostname,
 };
 
 /// The RoleBinding that gives the operator its rights in an Entity's namespace.
@@ -121,22 +122,25 @@ fn claims(caches: &Caches, platform: &PlatformSpec, instance: &Instance) -> Vec<
     let Ok(wanted) = wanted_hostname(platform, &reference.namespace, &reference.name, &instance.spec) else {
         return Vec::new();
     };
-    let mut claims = Vec::new();
-    let mut consider =
-        |claim: Option<HostnameClaim>| claims.extend(claim.filter(|c| c.uid != reference.uid && c.hostname == wanted));
-    for resource in caches.dedicated_all() {
-        consider(claim(caches, platform, resource.as_ref()));
-    }
-    claims
+    let all = caches.dedicated_all().into_iter();
+    let others = all.filter(|resource| resource.metadata().uid.as_deref() != Some(&reference.uid));
+    others.filter_map(|resource| claim(caches, platform, resource.as_ref(), &wanted)).collect()
 }
 
-fn claim(caches: &Caches, platform: &PlatformSpec, resource: &dyn Dedicated) -> Option<HostnameClaim> {
+fn claim(
+    caches: &Caches,
+    platform: &PlatformSpec,
+    resource: &dyn Dedicated,
+    wanted: &Hostname,
+) -> Option<HostnameClaim> {
     let metadata = resource.metadata();
     let (namespace, name) = (metadata.namespace.as_deref()?, metadata.name.as_deref()?);
-    let hostname = wanted_hostname(platform, namespace, name, resource.instance()).ok()?;
+    if !asks_for(platform, namespace, name, resource.instance(), wanted.as_str()) {
+        return None;
+    }
     let entity: Arc<Entity> = caches.entities.get("", namespace)?;
-    may_have(platform, namespace, &entity.spec, name, &hostname).then(|| HostnameClaim {
-        hostname,
+    may_have(platform, namespace, &entity.spec, name, wanted).then(|| HostnameClaim {
+        hostname: wanted.clone(),
         holder: format!("{} {namespace}/{name}", resource.kind()),
         created: metadata.creation_timestamp.as_ref().map(|time| time.0),
         uid: metadata.uid.clone().unwrap_or_default(),

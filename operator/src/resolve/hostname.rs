@@ -31,6 +31,30 @@ fn made_hostname(platform: &PlatformSpec, entity: &str, service: &str) -> Result
         .parse()
 }
 
+/// Whether an instance asks for this very host name. The same as making it and comparing, without
+/// making it: every look at an instance asks this of all others in the cluster.
+pub fn asks_for(platform: &PlatformSpec, entity: &str, service: &str, spec: &InstanceSpec, hostname: &str) -> bool {
+    let values = [("{entity}", entity), ("{service}", service), ("{baseDomain}", platform.base_domain.as_str())];
+    match &spec.hostname {
+        Some(own) => own == hostname,
+        None => is_filled(&platform.hostname_pattern, &values, hostname),
+    }
+}
+
+/// Whether `text` is `pattern` with its placeholders replaced by their values.
+fn is_filled(mut pattern: &str, values: &[(&str, &str)], mut text: &str) -> bool {
+    loop {
+        let placeholder = values.iter().find_map(|(key, value)| Some((pattern.strip_prefix(key)?, *value)));
+        let (rest, after) = match (placeholder, pattern.chars().next()) {
+            (Some((rest, value)), _) => (rest, text.strip_prefix(value)),
+            (None, Some(literal)) => (&pattern[literal.len_utf8()..], text.strip_prefix(literal)),
+            (None, None) => return text.is_empty(),
+        };
+        let Some(after) = after else { return false };
+        (pattern, text) = (rest, after);
+    }
+}
+
 /// Whether an Entity may have this host name: one of its domains' own, or the made one.
 pub fn may_have(platform: &PlatformSpec, entity: &str, spec: &EntitySpec, service: &str, hostname: &Hostname) -> bool {
     let domains = spec.domains.iter().filter_map(|domain| domain.parse::<Hostname>().ok());
@@ -56,5 +80,36 @@ pub(super) fn hostname(
     match older {
         Some(claim) => Err(Refusal::HostnameTaken { hostname: wanted.to_string(), holder: claim.holder.clone() }),
         None => Ok(wanted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_a_name_is_who_would_get_it() {
+        let platform = |pattern: &str| -> PlatformSpec {
+            let spec = serde_json::json!({
+                "baseDomain": "example.org", "hostnamePattern": pattern,
+                "exposure": {"ingressClass": "traefik"}, "storageClasses": [{"name": "xfs"}],
+            });
+            serde_json::from_value(spec).unwrap()
+        };
+        let own = |hostname: Option<&str>| -> InstanceSpec {
+            serde_json::from_value(serde_json::json!({"tier": "1gb", "hostname": hostname})).unwrap()
+        };
+        let names = ["a-office.example.org", "a-offic.example.org", "ab-office.example.org", "office.a.example.org"];
+        for pattern in ["{entity}-{service}.{baseDomain}", "{service}.{entity}.{baseDomain}"] {
+            for (entity, service) in [("a", "office"), ("a", "offic"), ("ab", "office"), ("a-office", "x")] {
+                for spec in [own(None), own(Some("a-office.example.org"))] {
+                    let made = wanted_hostname(&platform(pattern), entity, service, &spec).unwrap();
+                    for name in names {
+                        let asks = asks_for(&platform(pattern), entity, service, &spec, name);
+                        assert_eq!(asks, made.as_str() == name, "{pattern} {entity} {service} {name}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 pub use facts::{Facts, HostnameClaim, NamespaceFacts, VolumeFacts};
-pub use hostname::{may_have, wanted_hostname};
+pub use hostname::{asks_for, may_have, wanted_hostname};
 pub use instance::Instance;
 pub use refusal::Refusal;
 pub use revision::candidates;
