@@ -76,12 +76,26 @@ impl Cluster {
         let facts: Facts = serde_json::from_str(&said)
             .map_err(|error| Failure::new(format!("cluster up printed no cluster ({error}): {said}")))?;
         let kubectl = Kubectl::new(facts.kubectl.clone(), facts.kubeconfig.clone());
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(Kubeconfig::read_from(&facts.kubeconfig)?, &options).await?;
-        let client = Client::try_from(config)?;
+        let client = Client::try_from(config(&facts).await?)?;
         let audit = AuditLog::new(facts.audit_log.clone());
         Ok(Self { facts, programs, kubectl, client, audit })
     }
+
+    /// A client that the API server takes for somebody else.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be read.
+    pub async fn impersonate(&self, user: &str, groups: &[String]) -> Outcome<Client> {
+        let mut config = config(&self.facts).await?;
+        config.auth_info.impersonate = Some(user.to_owned());
+        config.auth_info.impersonate_groups = Some(groups.to_vec());
+        Ok(Client::try_from(config)?)
+    }
+}
+
+async fn config(facts: &Facts) -> Outcome<Config> {
+    let options = KubeConfigOptions::default();
+    Ok(Config::from_custom_kubeconfig(Kubeconfig::read_from(&facts.kubeconfig)?, &options).await?)
 }
 
 /// Takes a cluster down, whatever is left of it.

@@ -12,6 +12,8 @@
 //! | [`operator`], [`gate`] | the operator as a process of this machine, killed after the n-th write |
 //! | [`kubectl`], [`https`], [`command`] | what people use: kubectl, a browser, programs |
 //! | [`wait`], [`audit`], [`objects`] | conditions with a deadline, the audit log, whole namespaces compared |
+//! | [`fleet`] | many Entities at once, and what they cost |
+//! | [`rights`] | who may do what, as the tables of `docs/security.md` |
 //! | [`manifests`], [`resources`] | what is applied, and doors to it |
 
 pub mod audit;
@@ -19,6 +21,7 @@ pub mod chart;
 pub mod cluster;
 pub mod command;
 pub mod failure;
+pub mod fleet;
 pub mod gate;
 pub mod https;
 pub mod kubectl;
@@ -27,6 +30,7 @@ pub mod objects;
 pub mod operator;
 pub mod programs;
 pub mod resources;
+pub mod rights;
 pub mod suite;
 pub mod wait;
 

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use commonscloud_e2e::chart::USER;
-use commonscloud_e2e::manifests::entity_with_office;
+use commonscloud_e2e::chart::{NAMESPACE, USER};
+use commonscloud_e2e::manifests::{entity, entity_with_office};
+use commonscloud_e2e::rights::{Place, Subject, between, tables};
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::{Outcome, ensure};
+use commonscloud_e2e::wait::eventually;
+use commonscloud_e2e::{Failure, Outcome, ensure};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role};
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
+use serde_json::{Value, json};
 
-use crate::tier::ControlPlane;
+use crate::tier::{ControlPlane, READY};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -20,6 +23,8 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
             secrets_are_closed,
         ),
         Scenario::new("the operator cannot write outside the namespaces of entities", held_to_its_namespaces),
+        Scenario::new("everybody's rights are those of the tables in docs/security.md", matrix),
+        Scenario::new("managers look at their own entity, until they are taken out of the list", managers),
     ]
 }
 
@@ -107,4 +112,112 @@ async fn held_to_its_namespaces(tier: Arc<ControlPlane>) -> Outcome {
     let words = ["label", "namespace", "kube-public", "commonscloud.coop/entity=kube-public", "--as", USER];
     let finished = tier.cluster.kubectl.run(&words, None).await?;
     finished.refused("the operator's own label on a namespace that is no entity's").map(drop)
+}
+
+/// An Entity with a manager, and an office with a group of managers of its own.
+fn managed(name: &str) -> Value {
+    let manager = |kind: &str, subject: &str| json!([{"name": "m", "subject": {"kind": kind, "name": subject}}]);
+    let office = json!({"tier": "1gb", "managers": manager("Group", &format!("office-of-{name}"))});
+    let mut entity = entity(name, json!({"office": office}));
+    entity["spec"]["managers"] = manager("User", &format!("manager-of-{name}"));
+    entity
+}
+
+fn subject(title: &'static str, user: &str, groups: &[&str]) -> Subject {
+    let groups = groups.iter().chain(&["system:authenticated"]).map(|group| (*group).to_owned()).collect();
+    Subject { title, user: user.to_owned(), groups }
+}
+
+async fn matrix(tier: Arc<ControlPlane>) -> Outcome {
+    let (a, b) = (managed("rights-a"), managed("rights-b"));
+    tokio::try_join!(tier.running(&a), tier.running(&b))?;
+    let subjects = [
+        subject("administrator", "an-administrator", &["system:masters"]),
+        subject("operator", USER, &["system:serviceaccounts", "system:serviceaccounts:commonscloud-system"]),
+        subject("manager of A", "manager-of-rights-a", &[]),
+        subject("manager of A's office", "somebody", &["office-of-rights-a"]),
+        subject("manager of B", "manager-of-rights-b", &[]),
+        subject(
+            "pod of A",
+            "system:serviceaccount:rights-a:default",
+            &["system:serviceaccounts", "system:serviceaccounts:rights-a"],
+        ),
+    ];
+    let place = |title, namespace: &str| Place { title, namespace: Some(namespace.to_owned()) };
+    let places = [
+        place("In the namespace of Entity A", "rights-a"),
+        place("In the namespace of Entity B", "rights-b"),
+        place("In the operator's own namespace", NAMESPACE),
+        place("In a namespace of no Entity", "kube-system"),
+        Place { title: "Kinds in no namespace", namespace: None },
+    ];
+    let seen = tables(&tier.cluster, &subjects, &places).await?;
+    let path = tier.cluster.programs.source.join("docs/security.md");
+    let document = std::fs::read_to_string(&path)?;
+    let written = between(&document, "rights")?;
+    if written == seen {
+        return Ok(());
+    }
+    if std::env::var("COMMONSCLOUD_WRITE_DOCS").is_ok_and(|write| write == "1") {
+        let marked = |text: &str| format!("<!-- begin: rights -->\n{text}<!-- end: rights -->");
+        std::fs::write(&path, document.replace(&marked(written), &marked(&seen)))?;
+        return Ok(());
+    }
+    let first = seen.lines().zip(written.lines()).find(|(seen, written)| seen != written);
+    Err(Failure::new(format!(
+        "docs/security.md does not say what the API server answers, first in (seen, written) {first:?}\nlook whether \
+         that is meant, then write the tables anew: COMMONSCLOUD_WRITE_DOCS=1 cargo test -p commonscloud-e2e --test \
+         control_plane -- 'rights are those'"
+    )))
+}
+
+/// A real request as somebody else: whether it was answered, or refused for want of rights.
+async fn answered(tier: &ControlPlane, as_whom: &[&str], words: &[&str]) -> Outcome<bool> {
+    let finished = tier.cluster.kubectl.run(&[words, as_whom].concat(), None).await?;
+    ensure!(
+        finished.success || finished.stderr.contains("orbidden"),
+        "{}: neither answered nor refused: {}",
+        words.join(" "),
+        finished.stderr
+    );
+    Ok(finished.success)
+}
+
+async fn managers(tier: Arc<ControlPlane>) -> Outcome {
+    let (a, b) = (managed("managed-a"), managed("managed-b"));
+    tokio::try_join!(tier.running(&a), tier.running(&b))?;
+    let manager: &[&str] = &["--as", "manager-of-managed-a"];
+    let of_office: &[&str] = &["--as", "somebody", "--as-group", "office-of-managed-a"];
+    let pod: &[&str] = &["--as", "system:serviceaccount:managed-a:default"];
+    for (whom, reads_a) in [(manager, true), (of_office, true), (pod, false)] {
+        for words in [["get", "dedicatedoffices"], ["get", "servicedata"], ["get", "events"]] {
+            let in_a = answered(&tier, whom, &[&words[..], &["-n", "managed-a"]].concat()).await?;
+            ensure!(in_a == reads_a, "{whom:?} in A: {words:?} answered: {in_a}");
+            let in_b = answered(&tier, whom, &[&words[..], &["-n", "managed-b"]].concat()).await?;
+            ensure!(!in_b, "{whom:?} {words:?} in B");
+        }
+        for words in [
+            &["get", "secrets"][..],
+            &["get", "pods"],
+            &["delete", "dedicatedoffice", "office", "--dry-run=server"],
+            &["annotate", "dedicatedoffice", "office", "a=b", "--dry-run=server"],
+            &["create", "configmap", "mine", "--dry-run=server"],
+        ] {
+            for namespace in ["managed-a", "managed-b"] {
+                let answered = answered(&tier, whom, &[words, &["-n", namespace]].concat()).await?;
+                ensure!(!answered, "{whom:?} {words:?} in {namespace}");
+            }
+        }
+    }
+    // Taken out of the list, they may look no more: so it was the list that let them.
+    tier.cluster.kubectl.applied(&[entity_with_office("managed-a")]).await?;
+    for whom in [manager, of_office] {
+        eventually("the right goes with the name in the list", READY, async || {
+            let words = ["get", "dedicatedoffices", "-n", "managed-a"];
+            ensure!(!answered(&tier, whom, &words).await?, "{whom:?} may still look");
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
 }
