@@ -54,3 +54,16 @@ pub fn entity_with_office(name: &str) -> Value {
 pub fn entity_with(name: &str, template: &str) -> Value {
     entity(name, json!({"others": [{"name": "site", "template": template, "tier": "1gb"}]}))
 }
+
+/// The Platform of simulated nodes.
+pub fn simulated_platform(base_domain: &str) -> Value {
+    object(
+        "Platform",
+        "default",
+        json!({
+            "baseDomain": base_domain,
+            "exposure": {"ingressClass": "traefik"},
+            "storageClasses": [{"name": "commonscloud-xfs", "overhead": {"bytes": 101_711_872}}],
+        }),
+    )
+}

@@ -6,6 +6,7 @@ mod any_order;
 mod crash;
 mod deletion;
 mod drift;
+mod fleet;
 mod habits;
 mod restart;
 mod rights;
@@ -28,5 +29,6 @@ fn main() -> ExitCode {
     scenarios.extend(any_order::scenarios());
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());
+    scenarios.extend(fleet::scenarios());
     commonscloud_e2e::suite::run::<tier::ControlPlane>(scenarios)
 }

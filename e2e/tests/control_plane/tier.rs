@@ -120,13 +120,5 @@ impl ControlPlane {
 
 /// The Platform of simulated nodes.
 pub fn platform() -> Value {
-    manifests::object(
-        "Platform",
-        "default",
-        json!({
-            "baseDomain": "test-cp.commonscloud.test",
-            "exposure": {"ingressClass": "traefik"},
-            "storageClasses": [{"name": "commonscloud-xfs", "overhead": {"bytes": 101_711_872}}],
-        }),
-    )
+    manifests::simulated_platform("test-cp.commonscloud.test")
 }
