@@ -33,11 +33,16 @@ pub(crate) struct Request<'a> {
 impl Request<'_> {
     /// Nothing when the server does not answer.
     pub(crate) fn send(&self, port: u16) -> Option<Answer> {
+        self.send_with(port, "")
+    }
+
+    /// The same with more headers, each ending in `\r\n`.
+    pub(crate) fn send_with(&self, port: u16, headers: &str) -> Option<Answer> {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
         let login =
             self.login.map_or(String::new(), |login| format!("Authorization: Basic {}\r\n", base64(login.as_bytes())));
         let head = format!(
-            "{} {} HTTP/1.0\r\nHost: {}\r\n{login}Content-Length: {}\r\n\r\n",
+            "{} {} HTTP/1.0\r\nHost: {}\r\n{login}{headers}Content-Length: {}\r\n\r\n",
             self.method,
             self.path,
             self.host,
@@ -54,7 +59,7 @@ impl Request<'_> {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = bytes.chunks(3).flat_map(|chunk| {
         let group = chunk.iter().chain([0, 0].iter()).take(3).fold(0, |sum, byte| sum << 8 | usize::from(*byte));

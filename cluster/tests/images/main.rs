@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod collabora;
 mod container;
+mod discourse;
 mod http;
 mod mariadb;
+mod mediawiki;
 mod nextcloud;
 mod pause;
+mod phorge;
 mod postgres;
 mod radicale;
 mod redis;
@@ -34,7 +38,9 @@ fn image(name: &str) -> &'static BuiltImage {
     static BUILT: OnceLock<Vec<BuiltImage>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        build(&["pause", "postgres", "redis", "radicale", "nextcloud", "mariadb"], &source)
+        let engines = ["pause", "postgres", "redis", "mariadb"];
+        let applications = ["collabora", "discourse", "mediawiki", "nextcloud", "phorge", "radicale"];
+        build(&[&engines[..], &applications[..]].concat(), &source)
     });
     built.iter().find(|image| image.name == name).unwrap()
 }

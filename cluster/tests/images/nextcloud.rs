@@ -77,11 +77,11 @@ fn own(container: &Container, path: &str) {
 }
 
 /// Bytes that differ from each other and are the same each time.
-fn bytes(count: usize) -> Vec<u8> {
+pub(crate) fn bytes(count: usize) -> Vec<u8> {
     (0u64..).flat_map(|index| Sha256::digest(index.to_le_bytes())).take(count).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 

@@ -78,3 +78,23 @@ fn postgres_takes_an_interrupted_cluster_for_a_finished_one_as_upstream_does() {
     let (code, printed) = postgres.run(&["docker-entrypoint.sh", "postgres"]);
     assert!(code != 0 && printed.contains("Skipping initialization"), "{printed}");
 }
+
+#[test]
+fn postgres_has_the_extensions_of_discourse_and_only_a_superuser_makes_the_stub_of_pgvector() {
+    if !can_run() {
+        return;
+    }
+    let pod = Pod::new();
+    let postgres = postgres(&pod);
+    let _server = postgres.start(&["docker-entrypoint.sh", "postgres"]);
+    until_it_answers(&postgres);
+    let made = "create role plain; grant create on database nextcloud to plain; set role plain; \
+        create extension hstore; create extension pg_trgm; create extension vector";
+    let (code, printed) = sql(&postgres, made);
+    assert!(code != 0 && printed.contains("permission denied to create extension \"vector\""), "{printed}");
+    assert_eq!(sql(&postgres, "create extension hstore; create extension pg_trgm; create extension vector").0, 0);
+    let table = "create table seen (place vector(3)); insert into seen values ('[1,2,3]'); select place from seen";
+    assert!(sql(&postgres, table).1.ends_with("[1,2,3]\n"));
+    let comment = "select comment from pg_available_extensions where name = 'vector'";
+    assert!(sql(&postgres, comment).1.starts_with("STUB"));
+}
