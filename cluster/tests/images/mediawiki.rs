@@ -30,7 +30,7 @@ fn mediawiki_installs_into_mariadb_and_serves_a_page_from_a_read_only_root() {
     assert_eq!(code, 0, "{printed}");
     let settings = std::fs::read_to_string(wiki.path("/tmp/LocalSettings.php")).unwrap();
     wiki.write("/etc/mediawiki/LocalSettings.php", &settings);
-    let volumes = ["/tmp", "/run/apache2", "/var/lib/mediawiki/images"];
+    let volumes = ["/tmp", "/run/apache2", "/var/cache/mediawiki", "/var/lib/mediawiki/images"];
     let wiki = volumes.iter().fold(wiki, |wiki, path| wiki.volume(path, "20m")).read_only();
     let (code, printed) = wiki.run(&["sh", "-c", &format!("echo assemblea | php {MAINTENANCE}/edit.php -u Anna Acta")]);
     assert_eq!(code, 0, "{printed}");

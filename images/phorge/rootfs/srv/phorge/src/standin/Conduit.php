@@ -4,7 +4,8 @@
 final class Conduit {
     static function answer(string $method, array $in): array {
         try {
-            $author = self::author((string) ($in['api.token'] ?? ''));
+            // PHP writes the dot of a form's field as an underscore.
+            $author = self::author((string) ($in['api_token'] ?? ''));
             return ['result' => self::call($method, $in, $author), 'error_code' => null, 'error_info' => null];
         } catch (DomainException $error) {
             return ['result' => null, 'error_code' => 'ERR-INVALID-AUTH', 'error_info' => $error->getMessage()];

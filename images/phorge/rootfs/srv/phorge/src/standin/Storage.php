@@ -87,11 +87,11 @@ final class Storage {
     /** What the setup checks find wrong with the server. */
     static function issues(): array {
         $server = Database::rows('SELECT @@GLOBAL.max_allowed_packet AS packet, @@GLOBAL.sql_mode AS mode,
-            @@GLOBAL.local_infile AS infile, @@GLOBAL.innodb_buffer_pool_size AS pool')[0];
+            @@GLOBAL.local_infile AS local_files, @@GLOBAL.innodb_buffer_pool_size AS pool')[0];
         return array_keys(array_filter([
             'max_allowed_packet is below 32M' => $server['packet'] < 33554432,
             'sql_mode is without STRICT_ALL_TABLES' => !str_contains($server['mode'], 'STRICT_ALL_TABLES'),
-            'local_infile is on' => (bool) $server['infile'],
+            'local_infile is on' => (bool) $server['local_files'],
             'innodb_buffer_pool_size is below 225M' => $server['pool'] < 225 << 20,
         ]));
     }
