@@ -5,4 +5,5 @@ a2ensite -q wiki >/dev/null
 a2disconf -q serve-cgi-bin other-vhosts-access-log mediawiki >/dev/null
 rm -rf /var/www/html
 install -d -o www-data -g www-data -m 755 /run/apache2 /run/lock/apache2
+install -d -m 755 /var/log/apache2
 ln -sf /dev/stderr /var/log/apache2/error.log
