@@ -1,7 +1,54 @@
 //! cargo, asked by a program that cargo itself started.
 
 use std::ffi::OsString;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::tools::last_lines;
+
+/// A program of this source tree cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no cargo.
+    #[error("cargo cannot be run ({0}): install Rust with rustup, and see that `cargo` is in PATH")]
+    NotStarted(std::io::Error),
+    /// It did not compile.
+    #[error("cargo build --package {package} failed; its last lines:\n{tail}")]
+    Failed {
+        /// The package.
+        package: String,
+        /// What cargo said last.
+        tail: String,
+    },
+}
+
+/// Builds the program that a package of the same name has, in release, and says where it is.
+///
+/// # Errors
+/// When there is no cargo, or it fails: its last lines.
+pub fn release(package: &str, source: &Path) -> Result<PathBuf, Error> {
+    let output = command()
+        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--bin", package])
+        // Features are settled for both, so that dependencies of this program serve the other too.
+        .args(["--package", package, "--package", "commonscloud-cli"])
+        .current_dir(source)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(Error::NotStarted)?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let program = messages.lines().find_map(|line| executable(line, package)).filter(|_| output.status.success());
+    program.ok_or_else(|| Error::Failed {
+        package: package.to_owned(),
+        tail: last_lines(&String::from_utf8_lossy(&output.stderr), 15),
+    })
+}
+
+/// The path of the executable that one of cargo's messages tells of.
+fn executable(message: &str, name: &str) -> Option<PathBuf> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    let is_wanted = message["target"]["name"] == name && message["target"]["kind"][0] == "bin";
+    is_wanted.then(|| message["executable"].as_str()).flatten().map(PathBuf::from)
+}
 
 /// `cargo` as at a shell's prompt.
 ///
@@ -29,5 +76,15 @@ mod tests {
         let names = ["CARGO_PKG_NAME", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_MANIFEST_DIR", "PATH"];
         let kept_away = of_this_package(names.iter().map(ToString::to_string));
         assert_eq!(kept_away, ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR"]);
+    }
+
+    #[test]
+    fn the_executable_is_read_from_cargos_messages() {
+        let library = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"op"},"executable":null}"#;
+        let binary = r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"op"},"executable":"/t/op"}"#;
+        assert_eq!(executable(library, "op"), None);
+        assert_eq!(executable(binary, "op"), Some(PathBuf::from("/t/op")));
+        assert_eq!(executable(binary, "other"), None);
+        assert_eq!(executable("not json", "op"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The operator beside a simulated cluster: a process of this machine with the chart's own rights.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command as Process, Stdio};
 
 use commonscloud_cluster::command::Failure;
@@ -23,7 +23,8 @@ pub(super) async fn start(cluster: &Cluster, source: &Path, progress: &Progress)
         return Ok(());
     }
     let phase = progress.phase("start the operator beside the cluster");
-    let program = build(source).await?;
+    let tree = source.to_path_buf();
+    let program = tokio::task::spawn_blocking(move || cargo::release(PROGRAM, &tree)).await??;
     let folder = cluster.folder.join(FOLDER);
     fs::create_dir_all(&folder)?;
     let kubeconfig = folder.join("kubeconfig");
@@ -50,21 +51,6 @@ fn running(cluster: &Path) -> Option<i32> {
     let pid: i32 = fs::read_to_string(cluster.join(FOLDER).join("pid")).ok()?.trim().parse().ok()?;
     let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     String::from_utf8_lossy(&command).contains(PROGRAM).then_some(pid)
-}
-
-async fn build(source: &Path) -> Result<PathBuf, Failure> {
-    let output = Command::from(cargo::command())
-        .args(["build", "--quiet", "--package", PROGRAM, "--message-format", "json"])
-        .current_dir(source)
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .map_err(|error| format!("cargo cannot be run: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
-    program
-        .ok_or_else(|| format!("building {PROGRAM} failed: {}", String::from_utf8_lossy(&output.stderr).trim()).into())
 }
 
 /// The administrator's kubeconfig with a token of the chart's service account in the place of the

@@ -62,39 +62,7 @@ fn tool_program(tool: &str, source: &Path, progress: &Progress) -> Result<PathBu
 
 fn cargo_program(package: &str, source: &Path, progress: &Progress) -> Result<PathBuf, Error> {
     let phase = progress.phase(format!("build {package}"));
-    let mut build = cargo::command();
-    build
-        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--bin", package])
-        // Features are settled for both, so that dependencies of this program serve the other too.
-        .args(["--package", package, "--package", "commonscloud-cli"])
-        .current_dir(source);
-    let output = checked(&format!("cargo build --release --package {package}"), &mut build)?;
+    let program = cargo::release(package, source)?;
     phase.done();
-    let messages = String::from_utf8_lossy(&output.stdout);
-    messages.lines().find_map(|line| executable(line, package)).ok_or_else(|| Error::MissingBinary {
-        path: source.join("target/release").join(package),
-        hint: format!("the crate {package} must have a binary of its own name"),
-    })
-}
-
-/// The path of the executable that one of cargo's messages tells of.
-fn executable(message: &str, name: &str) -> Option<PathBuf> {
-    let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    let is_wanted = message["target"]["name"] == name && message["target"]["kind"][0] == "bin";
-    is_wanted.then(|| message["executable"].as_str()).flatten().map(PathBuf::from)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_executable_is_read_from_cargos_messages() {
-        let library = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"op"},"executable":null}"#;
-        let binary = r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"op"},"executable":"/t/op"}"#;
-        assert_eq!(executable(library, "op"), None);
-        assert_eq!(executable(binary, "op"), Some(PathBuf::from("/t/op")));
-        assert_eq!(executable(binary, "other"), None);
-        assert_eq!(executable("not json", "op"), None);
-    }
+    Ok(program)
 }

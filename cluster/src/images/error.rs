@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cargo;
+
 /// Why an image could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -60,6 +62,9 @@ pub enum Error {
         /// How it gets there.
         hint: String,
     },
+    /// A program of this source tree cannot be built.
+    #[error(transparent)]
+    Cargo(#[from] cargo::Error),
     /// A command failed.
     #[error("{step} failed ({status}); its last lines:\n{output}")]
     Command {
