@@ -64,11 +64,44 @@ impl Ingress {
         credentials: Option<&Credentials>,
         body: Vec<u8>,
     ) -> Outcome<Answer> {
-        let exchange = self.exchange(method, host, path, credentials, body);
+        let basic = credentials.map(|Credentials { username, password }| {
+            format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
+        });
+        let headers: Vec<(&str, &str)> = basic.iter().map(|value| ("authorization", value.as_str())).collect();
+        self.send_with(method, host, path, &headers, body).await
+    }
+
+    /// One request with these headers besides `Host`.
+    ///
+    /// # Errors
+    /// As [`Ingress::send`].
+    pub async fn send_with(
+        &self,
+        method: &str,
+        host: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Outcome<Answer> {
+        let exchange = self.exchange(method, host, path, headers, body);
         let ended = tokio::time::timeout(LIMIT, exchange).await;
         ended
             .unwrap_or_else(|_| Err(Failure::new("no answer within a minute")))
             .map_err(|failure| failure.during(&format!("{method} https://{host}{path}")))
+    }
+
+    /// A form that is to be taken, and what is answered.
+    ///
+    /// # Errors
+    /// Any other answer than 2xx, with the begin of its body.
+    pub async fn post_form(&self, host: &str, path: &str, fields: &[(&str, &str)]) -> Outcome<Vec<u8>> {
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{}={}", percent_encoded(name), percent_encoded(value)))
+            .collect();
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let answer = self.send_with("POST", host, path, &headers, pairs.join("&").into_bytes()).await?;
+        answer.successful(&format!("POST https://{host}{path}"))
     }
 
     async fn exchange(
@@ -76,13 +109,12 @@ impl Ingress {
         method: &str,
         host: &str,
         path: &str,
-        credentials: Option<&Credentials>,
+        headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Outcome<Answer> {
         let mut request = Request::builder().method(method).uri(path).header("host", host);
-        if let Some(Credentials { username, password }) = credentials {
-            let token = STANDARD.encode(format!("{username}:{password}"));
-            request = request.header("authorization", format!("Basic {token}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body)))?;
         let name = ServerName::try_from(host.to_owned())?;
@@ -108,6 +140,15 @@ impl Ingress {
         let answer = self.send("PUT", host, path, Some(credentials), body).await?;
         answer.successful(&format!("PUT https://{host}{path}")).map(drop)
     }
+}
+
+/// All but letters and digits as `%XX`.
+fn percent_encoded(text: &str) -> String {
+    let encoded = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    });
+    encoded.collect()
 }
 
 impl Answer {

@@ -7,9 +7,11 @@ mod exact_quota;
 mod kept_data;
 mod office;
 mod package;
+mod projects;
 mod tier;
 mod tight_network;
 mod traps;
+mod wiki;
 
 use std::process::ExitCode;
 
@@ -20,5 +22,7 @@ fn main() -> ExitCode {
     scenarios.extend(kept_data::scenarios());
     scenarios.extend(tight_network::scenarios());
     scenarios.extend(traps::scenarios());
+    scenarios.extend(projects::scenarios());
+    scenarios.extend(wiki::scenarios());
     commonscloud_e2e::suite::run::<tier::Node>(scenarios)
 }

@@ -49,7 +49,7 @@ async fn file_survives(node: Arc<Node>) -> Outcome {
     let bytes = random_mebibyte()?;
     let path = dav(&admin, "memoria.bin");
     node.ingress.put(&host, &path, &admin, bytes.clone()).await?;
-    replace_pods(&node, name, &["app", "db"]).await?;
+    replace_pods(&node, name, "office", &["app", "db"]).await?;
     let again = eventually("the office serves the file again", READY, async || {
         node.ingress.get(&host, &path, Some(&admin)).await
     });
@@ -62,20 +62,23 @@ async fn file_survives(node: Arc<Node>) -> Outcome {
     strangers_are_refused(&node, name, &path).await
 }
 
-/// Deletes the pods of the components, and waits until new ones are Ready.
-async fn replace_pods(node: &Node, entity: &str, components: &[&str]) -> Outcome {
+/// Deletes the pods of a service's components, and waits until new ones are Ready.
+///
+/// # Errors
+/// When there is none to delete, or no new one becomes ready in time.
+pub async fn replace_pods(node: &Node, entity: &str, service: &str, components: &[&str]) -> Outcome {
     let mut old = BTreeSet::new();
     for component in components {
-        for pod in node.pods(entity, "office", component).await? {
+        for pod in node.pods(entity, service, component).await? {
             old.insert(pod.name_any() + &pod.uid().unwrap_or_default());
         }
-        let selector = format!("commonscloud.coop/instance=office,app.kubernetes.io/component={component}");
+        let selector = format!("commonscloud.coop/instance={service},app.kubernetes.io/component={component}");
         node.cluster.kubectl.ok(&["delete", "pods", "-n", entity, "-l", &selector, "--wait=false"]).await?;
     }
     ensure!(old.len() >= components.len(), "only {} pods to delete", old.len());
     for component in components {
         eventually(&format!("a new pod of {component} is ready"), READY, async || {
-            let pods = node.pods(entity, "office", component).await?;
+            let pods = node.pods(entity, service, component).await?;
             let fresh = pods
                 .iter()
                 .any(|pod| !old.contains(&(pod.name_any() + &pod.uid().unwrap_or_default())) && is_ready(pod));

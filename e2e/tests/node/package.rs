@@ -11,9 +11,22 @@ use crate::tier::Node;
 /// The real third-party application's package, in the source tree.
 pub const RADICALE: &str = "examples/templates/radicale.yaml";
 
+/// The wiki's package, in the source tree.
+pub const MEDIAWIKI: &str = "examples/templates/mediawiki.yaml";
+
 /// Requests that let many services share a small machine.
 pub fn small() -> Value {
     json!({"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}})
+}
+
+/// A package as it is compiled in.
+///
+/// # Errors
+/// When there is none of this name.
+pub fn builtin(name: &str) -> Outcome<ServiceTemplate> {
+    let mut builtin = template::builtin().into_iter();
+    let found = builtin.find(|package| package.metadata.name.as_deref() == Some(name));
+    found.ok_or_else(|| Failure::new(format!("no package {name} is compiled in")))
 }
 
 /// The office package as it is compiled in.
@@ -21,14 +34,20 @@ pub fn small() -> Value {
 /// # Errors
 /// When there is none.
 pub fn office() -> Outcome<ServiceTemplate> {
-    let builtin = template::builtin().into_iter();
-    let mut office = builtin.filter(|package| package.metadata.name.as_deref() == Some("office"));
-    office.next().ok_or_else(|| Failure::new("no office package is compiled in"))
+    builtin("office")
 }
 
 /// A copy of the office under another name, with small requests and the images of this node.
 pub fn office_copy(node: &Node, name: &str) -> Outcome<ServiceTemplate> {
-    let mut copy = copy(office()?, name)?;
+    node_copy(node, office()?, name)
+}
+
+/// A copy of a package under another name, with small requests and the images of this node.
+///
+/// # Errors
+/// When the node has not got an image.
+pub fn node_copy(node: &Node, package: ServiceTemplate, name: &str) -> Outcome<ServiceTemplate> {
+    let mut copy = copy(package, name)?;
     for image in copy.spec.versions.iter_mut().flat_map(|version| &mut version.images) {
         node.image(&image.name)?.clone_into(&mut image.reference);
     }

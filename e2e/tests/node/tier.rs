@@ -67,9 +67,12 @@ impl Tier for Node {
         let tier = Self { cluster, ingress, images };
         let (repository, tag) = tier.image("operator")?.rsplit_once(':').ok_or_else(|| Failure::new("no tag"))?;
         chart::install(&tier.cluster, &json!({"image": {"repository": repository, "tag": tag}})).await?;
-        let radicale = template::load_directory(&tier.cluster.programs.source.join(package::RADICALE))?;
-        let platform = tier.platform()?;
-        tier.cluster.kubectl.applied(&[platform, manifests::tariff(manifests::TARIFF), json!(radicale)]).await?;
+        let source = &tier.cluster.programs.source;
+        let radicale = template::load_directory(&source.join(package::RADICALE))?;
+        let mediawiki = template::load_directory(&source.join(package::MEDIAWIKI))?;
+        let platform = tier.platform(&mediawiki)?;
+        let tariff = manifests::tariff(manifests::TARIFF);
+        tier.cluster.kubectl.applied(&[platform, tariff, json!(radicale), json!(mediawiki)]).await?;
         Ok(tier)
     }
 
@@ -95,10 +98,10 @@ impl Node {
     }
 
     /// The Platform: the demo's images, and all of it small.
-    fn platform(&self) -> Outcome<Value> {
+    fn platform(&self, mediawiki: &ServiceTemplate) -> Outcome<Value> {
         let example = std::fs::read_to_string(self.cluster.programs.source.join("examples/platform.yaml"))?;
         let example: Value = serde_yaml::from_str(&example)?;
-        let resources: Vec<Value> = template::builtin().iter().flat_map(small_components).collect();
+        let resources: Vec<Value> = template::builtin().iter().chain([mediawiki]).flat_map(small_components).collect();
         let node = self.cluster.facts.node_ip.map(|address| format!("{address}/32"));
         Ok(manifests::object(
             "Platform",

@@ -117,8 +117,10 @@ final class CommonsCloudOpenIDAuthAdapter extends PhutilOAuthAuthAdapter {
 
 final class CommonsCloudOpenIDAuthProvider extends PhabricatorOAuth2AuthProvider {
 
+    // On the button: whom people know is the provider, not the protocol.
     public function getProviderName() {
-        return 'CommonsCloud';
+        $host = parse_url(CommonsCloudOpenIDAuthAdapter::setting('oidc_issuer'), PHP_URL_HOST);
+        return $host ? $host : 'OpenID Connect';
     }
 
     public function getDescriptionForCreate() {
