@@ -109,7 +109,7 @@ async fn upload_survives(node: Arc<Node>) -> Outcome {
 /// Takes what is free on the volume that is sold, to the last block.
 async fn fill(node: &Node, entity: &str) -> Outcome {
     let pod = node.pod(entity, "projects", "app").await?;
-    let script = "fallocate -l $(df -B1 --output=avail /var/files | tail -n 1) /var/files/fill; dd if=/dev/zero of=/var/files/rest bs=4k 2>&1 | grep -q 'No space left'";
+    let script = "fallocate -l $(($(df -B1 --output=avail /var/files | tail -n 1) - 8388608)) /var/files/fill; dd if=/dev/zero of=/var/files/rest bs=4k 2>&1 | grep -q 'No space left'";
     let finished = node.cluster.kubectl.exec(entity, &pod, "web", &["/bin/sh", "-c", script]).await?;
     finished.succeeded("filling the volume").map(drop)
 }
