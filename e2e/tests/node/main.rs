@@ -3,6 +3,7 @@
 
 mod broken;
 mod calendar;
+mod combinations;
 mod exact_quota;
 mod kept_data;
 mod office;
@@ -24,5 +25,6 @@ fn main() -> ExitCode {
     scenarios.extend(traps::scenarios());
     scenarios.extend(projects::scenarios());
     scenarios.extend(wiki::scenarios());
+    scenarios.extend(combinations::scenarios());
     commonscloud_e2e::suite::run::<tier::Node>(scenarios)
 }
