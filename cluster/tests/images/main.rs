@@ -7,6 +7,7 @@ mod container;
 mod discourse;
 mod http;
 mod mariadb;
+mod mediawiki;
 mod nextcloud;
 mod pause;
 mod phorge;
@@ -38,7 +39,7 @@ fn image(name: &str) -> &'static BuiltImage {
     let built = BUILT.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let engines = ["pause", "postgres", "redis", "mariadb"];
-        let applications = ["collabora", "discourse", "nextcloud", "phorge", "radicale"];
+        let applications = ["collabora", "discourse", "mediawiki", "nextcloud", "phorge", "radicale"];
         build(&[&engines[..], &applications[..]].concat(), &source)
     });
     built.iter().find(|image| image.name == name).unwrap()
