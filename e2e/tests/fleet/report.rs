@@ -34,17 +34,19 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| fleet | objects | floor: applied | floor: all ready | operator: half Ready | operator: all Ready | ratio to the floor |"
+            "| fleet | objects | floor: objects | floor: applied | floor: all ready | operator: accepted | operator: half Ready | operator: all Ready | ratio to the floor |"
         )?;
-        writeln!(f, "|---|---|---|---|---|---|---|")?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         for (floor, fleet) in &self.fleets {
             writeln!(
                 f,
-                "| {} × 3 | {} | {} | {} | {} | {} | {} |",
+                "| {} × 3 | {} | {} | {} | {} | {} | {} | {} | {} |",
                 fleet.entities,
                 fleet.cost.objects,
+                floor.objects,
                 seconds(floor.applied),
                 seconds(floor.ready),
+                seconds(fleet.accepted),
                 seconds(fleet.half),
                 seconds(fleet.ready),
                 ratio(fleet.ready, floor.ready),
