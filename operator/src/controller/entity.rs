@@ -242,3 +242,68 @@ fn service(caches: &Caches, namespace: &str, asked: &Asked<'_>) -> Service {
 fn as_live(resource: &dyn Dedicated) -> Option<Arc<Live>> {
     Some(Arc::new(Live::of(resource.kind(), resource.object()?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::Resource;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cache::{Identity, Store};
+
+    fn put<K: Resource + serde::de::DeserializeOwned>(store: &Store<K>, object: Value) {
+        let object: K = serde_json::from_value(object).unwrap();
+        store.put(&Identity::of(object.meta()), object);
+    }
+
+    fn entity(services: &Value) -> Value {
+        json!({
+            "apiVersion": "commonscloud.coop/v1alpha1", "kind": "Entity", "metadata": {"name": "coop", "uid": "e1"},
+            "spec": {"displayName": "Coop", "tariff": "t", "services": services},
+        })
+    }
+
+    /// `coop` as it is with office and agora, the agora's volume and record beside it.
+    fn running() -> Caches {
+        let caches = Caches::new();
+        let before: Entity =
+            serde_json::from_value(entity(&json!({"office": {"tier": "1gb"}, "agora": {"tier": "1gb"}}))).unwrap();
+        put(&caches.namespaces, entity::namespace(&before));
+        for object in entity::dedicated(&before) {
+            let mut value = object.value;
+            value["metadata"]["uid"] = json!(format!("of-{}", object.name));
+            if object.kind == "DedicatedAgora" {
+                put(&caches.agoras, value);
+            } else {
+                put(&caches.offices, value);
+            }
+        }
+        let marks = json!({marks::INSTANCE: "agora", marks::ENTITY: "coop", marks::DATA: "true"});
+        let claim = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"namespace": "coop", "name": "agora-data", "uid": "p1", "labels": marks},
+            "spec": {"resources": {"requests": {"storage": "1Gi"}}},
+        });
+        let claim: kube::core::DynamicObject = serde_json::from_value(claim).unwrap();
+        caches.objects["PersistentVolumeClaim"]
+            .put(&Identity::of(&claim.metadata), Live::of("PersistentVolumeClaim", claim));
+        caches
+    }
+
+    fn deleted(caches: &Caches, services: &Value) -> Vec<String> {
+        let entity: Entity = serde_json::from_value(entity(services)).unwrap();
+        let account = ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() };
+        let changes = decide(caches, &Packages::default(), &entity, &account).unwrap();
+        let deletions = changes.iter().filter(|change| matches!(change.action, Action::Delete { .. }));
+        deletions.map(|change| format!("{}/{}", change.kind, change.name)).collect()
+    }
+
+    #[test]
+    fn a_service_that_is_taken_away_leaves_its_data() {
+        let caches = running();
+        let (office, agora) = (json!({"tier": "1gb"}), json!({"tier": "1gb"}));
+        assert!(deleted(&caches, &json!({"office": office, "agora": agora})).is_empty());
+        assert_eq!(deleted(&caches, &json!({"office": office})), ["DedicatedAgora/agora"]);
+        assert_eq!(deleted(&caches, &json!({"agora": agora})), ["DedicatedOffice/office"]);
+    }
+}

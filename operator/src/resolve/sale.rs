@@ -116,6 +116,13 @@ mod tests {
     }
 
     #[test]
+    fn a_month_is_the_sum_of_all_services() {
+        let sold = [("office", "1gb", 3), ("agora", "forum", 1), ("projects", "1gb", 0)];
+        let sales = sold.map(|(template, tier, blocks)| sell("t", &tariff(), template, tier, blocks).unwrap());
+        assert_eq!(total(&sales, "EUR"), "31.00 EUR");
+    }
+
+    #[test]
     fn what_is_not_sold_is_refused_with_what_is() {
         let refusal = sell("t", &tariff(), "office", "forum", 0).unwrap_err();
         assert_eq!(refusal.reason(), "TierUnknown");
