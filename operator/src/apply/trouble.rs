@@ -66,14 +66,14 @@ pub(super) fn classify(error: &kube::Error) -> (Trouble, String) {
     };
     let message = status.message.clone();
     let trouble = match status.code {
+        // The API server has not found a policy's parameters yet; says the same as a refusal.
+        400..=499 if message.contains("failed to configure") => Trouble::Passing,
         409 if status.reason == "AlreadyExists" => Trouble::Exists,
         409 => Trouble::Conflict,
         404 => Trouble::Missing,
         403 if message.contains("exceeded quota") => Trouble::QuotaExceeded,
         403 if message.contains("denied request") => Trouble::Refused,
         403 => Trouble::Forbidden,
-        // The API server has not found a policy's parameters yet.
-        422 if message.contains("failed to configure") => Trouble::Passing,
         400..=499 if status.code != 429 && status.code != 408 => Trouble::Refused,
         _ => Trouble::Passing,
     };
@@ -93,6 +93,7 @@ mod tests {
         let warming =
             "ValidatingAdmissionPolicy 'tier' denied request: failed to configure policy: failed to find resource";
         assert_eq!(trouble(422, "Invalid", warming), Trouble::Passing);
+        assert_eq!(trouble(403, "Forbidden", warming), Trouble::Passing);
         assert_eq!(trouble(422, "Invalid", "spec.selector: field is immutable"), Trouble::Refused);
     }
 

@@ -55,10 +55,13 @@ fn is_filled(mut pattern: &str, values: &[(&str, &str)], mut text: &str) -> bool
     }
 }
 
-/// Whether an Entity may have this host name: one of its domains' own, or the made one.
+/// Whether an Entity may have this host name: one of its domains' own, or the made one. A domain
+/// that holds the Platform's base domain counts for nothing: below it are all Entities' host names.
 pub fn may_have(platform: &PlatformSpec, entity: &str, spec: &EntitySpec, service: &str, hostname: &Hostname) -> bool {
+    let base: Option<Hostname> = platform.base_domain.parse().ok();
     let domains = spec.domains.iter().filter_map(|domain| domain.parse::<Hostname>().ok());
-    domains.into_iter().any(|domain| hostname.lies_within(&domain))
+    let own = domains.filter(|domain| !base.as_ref().is_some_and(|base| base.lies_within(domain)));
+    own.into_iter().any(|domain| hostname.lies_within(&domain))
         || made_hostname(platform, entity, service).is_ok_and(|made| made == *hostname)
 }
 

@@ -70,6 +70,16 @@ fn a_namespace_that_is_nobodys_or_anothers_is_refused() {
 }
 
 #[test]
+fn a_domain_that_holds_the_base_domain_gives_nobody_the_host_names_of_others() {
+    let mut facts = facts();
+    let mut entity = Entity::clone(facts.entity.as_deref().unwrap());
+    entity.spec.domains = vec!["example.org".into()];
+    facts.entity = Some(Arc::new(entity));
+    assert_eq!(reason(&instance("tier: 1gb, hostname: other-office.example.org"), &facts), "HostnameForeign");
+    assert_eq!(reason(&instance("tier: 1gb, hostname: coop-calendar.example.org"), &facts), "none");
+}
+
+#[test]
 fn a_host_name_stays_with_the_older() {
     let claim = |created: &str, uid: &str| HostnameClaim {
         hostname: "coop-calendar.example.org".parse().unwrap(),
