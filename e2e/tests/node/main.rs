@@ -1,6 +1,7 @@
 //! The tier `node`: a real node, as root, the operator as a pod from the chart with the chart's own
 //! rights, applications answering over TLS from volumes that enforce their quota.
 
+mod agora;
 mod broken;
 mod calendar;
 mod combinations;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     scenarios.extend(kept_data::scenarios());
     scenarios.extend(tight_network::scenarios());
     scenarios.extend(traps::scenarios());
+    scenarios.extend(agora::scenarios());
     scenarios.extend(projects::scenarios());
     scenarios.extend(wiki::scenarios());
     scenarios.extend(combinations::scenarios());

@@ -25,7 +25,7 @@ async fn no_dns(node: Arc<Node>) -> Outcome {
     replace(
         &mut package,
         1,
-        "    - to: {{ network.dns | json_encode }}\n",
+        "    # guard: dns-rule\n    - to: {{ network.dns | json_encode }}\n",
         "    - to: [{ipBlock: {cidr: 192.0.2.1/32}}]\n",
     )?;
     let trial = Trial::begin(&node, &package).await?;
@@ -47,7 +47,7 @@ async fn no_dns(node: Arc<Node>) -> Outcome {
 
 async fn no_ingress(node: Arc<Node>) -> Outcome {
     let mut package = office_copy(&node, "no-ingress")?;
-    let rule = "    - from: {{ network.ingress | json_encode }}\n";
+    let rule = "    # guard: ingress-rule\n    - from: {{ network.ingress | json_encode }}\n";
     replace(&mut package, 1, rule, "    - from: [{ipBlock: {cidr: 192.0.2.1/32}}]\n")?;
     let trial = Trial::begin(&node, &package).await?;
     // The kubelet reaches every pod of its node: only the page through the ingress tells.
