@@ -5,13 +5,18 @@ use serde_json::Value;
 use super::fault::{Fault, Problem};
 use super::kinds::{self, AllowedKind};
 use super::labels::selects_instance;
+use super::lookup::items;
 use super::network;
 use super::object::RenderedObject;
 use super::place::{line_of, line_of_field, line_of_text};
 use super::pods;
+use super::rule::Rule;
 use super::typed;
 use crate::api::{Manifest, marks};
 use crate::plan::Plan;
+
+/// Where a workload has its pods' labels and spec.
+const POD_TEMPLATES: [&str; 2] = ["/spec/template", "/spec/jobTemplate/spec/template"];
 
 /// Which declared object a document is.
 pub(super) struct Place {
@@ -25,38 +30,46 @@ pub(super) struct Place {
 /// # Errors
 /// When it is none, or says more of itself than a package may.
 pub(super) fn identify(plan: &Plan, manifest: &Manifest, document: &Value) -> Result<Place, Fault> {
-    let fault = |message: String| {
+    let at = |rule: Rule, field: &str, message: String| {
         let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
-        Fault::manifest(&manifest.name, line_of(&manifest.template, &[&format!("kind: {kind}")]), message)
+        let line = line_of(&manifest.template, &[&format!("kind: {kind}"), field]);
+        Fault::manifest(rule, &manifest.name, line, message)
     };
+    let fault = |rule: Rule, message: String| at(rule, "", message);
     let text = |path: &str| document.pointer(path).and_then(Value::as_str);
     let (Some(kind), Some(name)) = (text("/kind"), text("/metadata/name")) else {
-        return Err(fault("renders to a document without kind and metadata.name".to_owned()));
+        let message = "renders to a document without kind and metadata.name";
+        return Err(fault(Rule::RenderedYaml, message.to_owned()));
     };
     let Some((_, allowed)) = kinds::find(kind) else {
-        return Err(fault(format!("the kind {kind} is not allowed; allowed: {}", allowed_names())));
+        return Err(fault(Rule::Kind, kinds::why_not(kind)));
     };
     if text("/apiVersion") != Some(&allowed.api_version()) {
-        return Err(fault(format!("{kind}: apiVersion must be {}", allowed.api_version())));
+        return Err(fault(Rule::ApiVersion, format!("{kind}: apiVersion must be {}", allowed.api_version())));
     }
-    let declared =
-        manifest.objects.iter().find(|o| o.kind == kind && format!("{}-{}", plan.instance.name, o.name) == name);
-    if declared.is_none() {
-        return Err(fault(format!(
-            "renders {kind} {name}, which the manifest's `objects` do not declare; a name is {{{{ instance.name ~ \"-NAME\" }}}}"
-        )));
+    let Some(own) = name.strip_prefix(&format!("{}-", plan.instance.name)) else {
+        let message = format!("renders {kind} {name}; a name is {{{{ instance.name ~ \"-NAME\" }}}}");
+        return Err(fault(Rule::NamePrefix, message));
+    };
+    if !manifest.objects.iter().any(|object| object.kind == kind && object.name == own) {
+        let message = format!("renders {kind} {own}, which the manifest's `objects` do not declare");
+        return Err(fault(Rule::Undeclared, message));
     }
     if document.pointer("/metadata/namespace").is_some_and(|namespace| namespace != plan.instance.namespace.as_str()) {
-        return Err(fault(format!("{kind} {name}: metadata.namespace must be the instance's own; leave it out")));
+        let message = format!("{kind} {name}: metadata.namespace must be the instance's own; leave it out");
+        return Err(at(Rule::Namespace, "namespace:", message));
     }
     surplus(document).map_or_else(
         || Ok(Place { kind: allowed, name: name.to_owned() }),
-        |field| Err(fault(format!("{kind} {name}: {field} is not for packages; leave it out"))),
+        |(rule, field)| {
+            let key = field.rsplit(' ').next().unwrap_or_default();
+            Err(at(rule, key, format!("{kind} {name}: {field} is not for packages; leave it out")))
+        },
     )
 }
 
 /// The first field that only the API server or the operator may set.
-fn surplus(document: &Value) -> Option<String> {
+fn surplus(document: &Value) -> Option<(Rule, String)> {
     const TOP: [&str; 9] = [
         "apiVersion",
         "kind",
@@ -76,31 +89,32 @@ fn surplus(document: &Value) -> Option<String> {
         let keys = document.pointer(path)?.as_object()?.keys();
         keys.clone().find(|key| key.contains("commonscloud.coop/") && !known.contains(&key.as_str())).cloned()
     };
-    unknown(document, &TOP)
-        .or_else(|| Some(format!("metadata.{}", unknown(document.get("metadata")?, &METADATA)?)))
-        .or_else(|| marked("/metadata/labels"))
-        .or_else(|| marked("/metadata/annotations"))
+    // A status is set by others; what nobody knows is a slip of the pen.
+    let rule_of = |field: &str| if field == "status" { Rule::Metadata } else { Rule::UnknownField };
+    let top = unknown(document, &TOP).map(|field| (rule_of(&field), field));
+    top.or_else(|| {
+        unknown(document.get("metadata")?, &METADATA)
+            .or_else(|| marked("/metadata/labels"))
+            .or_else(|| marked("/metadata/annotations"))
+            .map(|field| (Rule::Metadata, format!("metadata: {field}")))
+    })
 }
 
-/// Every declared object once, but the optional ones.
-pub(super) fn complete(plan: &Plan, manifest: &Manifest, objects: &[RenderedObject]) -> Vec<Fault> {
+/// Every declared object once, but the optional ones. `field`: where the package has the manifest.
+pub(super) fn complete(plan: &Plan, manifest: &Manifest, field: &str, objects: &[RenderedObject]) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for declared in &manifest.objects {
+    for (at, declared) in manifest.objects.iter().enumerate() {
         let name = format!("{}-{}", plan.instance.name, declared.name);
         let count = objects.iter().filter(|object| object.kind == declared.kind && object.name == name).count();
-        let line =
-            line_of(&manifest.template, &[&format!("kind: {}", declared.kind), &format!("-{}\"", declared.name)]);
-        match count {
-            0 if !declared.optional => {
-                faults.push(Fault::manifest(&manifest.name, line, format!("does not render {} {name}, which its `objects` declare; mark it optional if some parameters leave it out", declared.kind)));
-            }
-            0 | 1 => {}
-            _ => faults.push(Fault::manifest(
-                &manifest.name,
-                line,
-                format!("renders {} {name} {count} times", declared.kind),
-            )),
-        }
+        let what = format!("{} {}", declared.kind, declared.name);
+        let message = match count {
+            0 if !declared.optional => format!(
+                "does not render {what}, which its `objects` declare; mark it optional if some parameters leave it out"
+            ),
+            0 | 1 => continue,
+            _ => format!("renders {what} {count} times"),
+        };
+        faults.push(Fault::declared(Rule::Unrendered, &manifest.name, format!("{field}.objects[{at}]"), message));
     }
     faults
 }
@@ -123,7 +137,7 @@ pub(super) fn object(plan: &Plan, manifest: &Manifest, object: &RenderedObject) 
         .into_iter()
         .map(|problem| {
             let message = format!("{} {}: {}: {}", object.kind, object.name, problem.field, problem.message);
-            Fault::manifest(&manifest.name, line(&problem), message)
+            Fault::manifest(problem.rule, &manifest.name, line(&problem), message)
         })
         .collect()
 }
@@ -142,6 +156,7 @@ fn selectors(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
     let selector = object.value.pointer(path);
     if !selects_instance(plan, selector) {
         problems.push(Problem::new(
+            Rule::Selector,
             field,
             "must be {{ selector(component=\"...\") }}: app.kubernetes.io/name, instance, component and nothing else",
         ));
@@ -152,12 +167,17 @@ fn selectors(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
         .or(object.value.pointer("/spec/podSelector/matchExpressions"))
         .is_some()
     {
-        problems.push(Problem::new("matchExpressions", "not for packages; use {{ selector(component=\"...\") }}"));
+        problems.push(Problem::new(
+            Rule::Selector,
+            "matchExpressions",
+            "not for packages; use {{ selector(component=\"...\") }}",
+        ));
     }
     if let ("Deployment" | "StatefulSet", Some(Value::Object(selector))) = (object.kind.as_str(), selector) {
         let labels = object.value.pointer("/spec/template/metadata/labels");
         if selector.iter().any(|(key, value)| labels.and_then(|labels| labels.get(key)) != Some(value)) {
             problems.push(Problem::new(
+                Rule::PodLabels,
                 "spec.template.metadata.labels",
                 "must be {{ labels(component=\"...\") }} of the same component as the selector",
             ));
@@ -166,6 +186,44 @@ fn selectors(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
     problems
 }
 
-fn allowed_names() -> String {
-    kinds::allowed_kinds().iter().map(|kind| kind.kind).collect::<Vec<_>>().join(", ")
+/// What a package's objects must keep to together.
+pub(super) fn together(plan: &Plan, objects: &[RenderedObject]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let pods: Vec<(&RenderedObject, &Value)> = objects
+        .iter()
+        .filter_map(|object| Some((object, POD_TEMPLATES.iter().find_map(|path| object.value.pointer(path))?)))
+        .collect();
+    if !pods.is_empty() && !objects.iter().any(|object| network::closes(plan, object)) {
+        let message = "manifests: no NetworkPolicy closes the package's pods; render one with podSelector {matchLabels: {{ selector() }}}, policyTypes [Ingress, Egress], ingress [] and egress []";
+        faults.push(Fault::package(Rule::Closed, "spec.manifests", message));
+    }
+    for service in objects.iter().filter(|object| object.kind == "Service") {
+        let Some(selector) = service.value.pointer("/spec/selector").and_then(Value::as_object) else { continue };
+        for (workload, pod) in &pods {
+            let labels = pod.pointer("/metadata/labels");
+            let led_to = selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
+            let containers = pod.get("spec").map(|spec| items(spec, "/containers")).unwrap_or_default();
+            if led_to && !containers.iter().any(|container| container.get("readinessProbe").is_some()) {
+                faults.push(unready(plan, workload));
+            }
+        }
+    }
+    faults
+}
+
+/// A Service leads to pods of which nobody knows whether they can answer.
+fn unready(plan: &Plan, workload: &RenderedObject) -> Fault {
+    let declared = workload.name.strip_prefix(&format!("{}-", plan.instance.name)).unwrap_or_default();
+    let of = |manifest: &&Manifest| manifest.objects.iter().any(|o| o.kind == workload.kind && o.name == declared);
+    let message = format!(
+        "{} {}: a Service leads to it, so one of its containers needs a readinessProbe",
+        workload.kind, workload.name
+    );
+    match plan.package.spec().manifests.iter().find(of) {
+        Some(manifest) => {
+            let line = line_of_field(manifest, &workload.kind, declared, "spec.template.spec.containers");
+            Fault::manifest(Rule::Probes, &manifest.name, line, message)
+        }
+        None => Fault::package(Rule::Probes, "spec.manifests", message),
+    }
 }

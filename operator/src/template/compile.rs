@@ -1,11 +1,16 @@
 //! Reads a package, and tries it out before anybody uses it: each fault is found, not only the first.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::fault::{Fault, PackageError, once_each};
 use super::fields;
+use super::object::ObjectSet;
 use super::package::Package;
+use super::pods;
 use super::render::render;
+use super::rule::Rule;
 use super::sample::{self, Surroundings};
 use crate::api::{ServiceTemplateSpec, TemplateVersion};
 
@@ -32,15 +37,24 @@ fn try_out(package: &Package) -> Result<(), PackageError> {
     let examples = package.compiled().parameters.examples();
     if examples.is_empty() {
         faults.push(Fault::package(
+            Rule::ParameterExample,
+            "spec.parameters",
             "parameters: no value can be left out, so give at least one whole example in the schema's `examples`",
         ));
     }
+    let mut containers = BTreeSet::new();
     for version in package.versions() {
-        for example in &examples {
+        for (field, example) in &examples {
             for surroundings in [Surroundings::Bare, Surroundings::Full] {
-                faults.extend(try_one(package, version, example, surroundings));
+                match try_one(package, version, (field, example), surroundings) {
+                    Ok(objects) => containers.extend(objects.objects.iter().flat_map(pods::container_names)),
+                    Err(found) => faults.extend(found),
+                }
             }
         }
+    }
+    if faults.is_empty() {
+        faults.extend(exceptions(package, &containers));
     }
     if faults.is_empty() {
         Ok(())
@@ -49,15 +63,34 @@ fn try_out(package: &Package) -> Result<(), PackageError> {
     }
 }
 
-fn try_one(package: &Package, version: &TemplateVersion, example: &Value, surroundings: Surroundings) -> Vec<Fault> {
-    let parameters = match package.validate_parameters(example) {
-        Ok(parameters) => parameters,
-        Err(error) => {
-            return vec![Fault::package(format!("parameters: an example does not follow the schema: {error}"))];
-        }
-    };
-    match sample::plan(package, version, parameters, surroundings) {
-        Err(error) => vec![Fault::package(error.to_string())],
-        Ok(plan) => render(&plan).err().map(|error| error.faults).unwrap_or_default(),
-    }
+/// Renders one sample. `example`: the field of the package that it comes from, and itself.
+fn try_one(
+    package: &Package,
+    version: &TemplateVersion,
+    (field, example): (&str, &Value),
+    surroundings: Surroundings,
+) -> Result<ObjectSet, Vec<Fault>> {
+    let parameters = package.validate_parameters(example).map_err(|error| {
+        let message = format!("parameters: an example does not follow the schema: {error}");
+        vec![Fault::package(Rule::ParameterExample, field, message)]
+    })?;
+    let plan = sample::plan(package, version, parameters, surroundings)
+        .map_err(|error| vec![Fault::package(Rule::VolumeSize, "spec.volumes", error.to_string())])?;
+    render(&plan).map_err(|error| error.faults)
+}
+
+/// Exceptions for containers that there are not: what they excuse may have been renamed.
+fn exceptions(package: &Package, containers: &BTreeSet<String>) -> Vec<Fault> {
+    let listed = package.spec().pod_security_exceptions.iter().enumerate();
+    let unknown = listed.filter(|(_, exception)| !containers.contains(&exception.container));
+    let known = containers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    unknown
+        .map(|(at, exception)| {
+            let message = format!(
+                "podSecurityExceptions: {:?} names no container that is rendered; there are: {known}",
+                exception.container
+            );
+            Fault::package(Rule::Exception, format!("spec.podSecurityExceptions[{at}].container"), message)
+        })
+        .collect()
 }

@@ -7,8 +7,12 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::Value;
 
 use super::documents;
+use super::fault::Fault;
+use super::lines::Lines;
+use super::rule::Rule;
+use super::schema;
 use super::typed;
-use crate::api::ServiceTemplate;
+use crate::api::{GROUP, ServiceTemplate, VERSION};
 
 /// Why files are no package.
 #[derive(Debug, thiserror::Error)]
@@ -64,44 +68,80 @@ pub(super) fn read(path: &Path) -> Result<String, DirectoryError> {
 /// Reads a package from the text of its `package.yaml`, asking for each file that it names.
 ///
 /// # Errors
-/// As [`load_directory`].
+/// As [`load_directory`]: the first fault.
 pub(super) fn read_package(
     text: &str,
     file: impl Fn(&str) -> Result<String, DirectoryError>,
 ) -> Result<ServiceTemplate, DirectoryError> {
-    let content = |line: Option<usize>, message: String| DirectoryError::Content {
-        file: "package.yaml".to_owned(),
-        line,
-        message,
-    };
-    let mut documents = documents::read(text).map_err(|error| content(error.line, error.message))?;
-    let mut package = documents
-        .pop()
-        .filter(|_| documents.is_empty())
-        .ok_or_else(|| content(None, "must hold one document".to_owned()))?;
-    if package.get("kind").and_then(Value::as_str) != Some("ServiceTemplate") {
-        return Err(content(line_with(text, "kind:"), "must be of kind ServiceTemplate".to_owned()));
-    }
-    for (list, field) in [("manifests", "template"), ("files", "content")] {
-        let entries = package.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut);
-        for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
-            let Some(name) = entry.remove("file") else { continue };
-            let name = name.as_str().unwrap_or_default().to_owned();
-            if name.is_empty() || !Path::new(&name).components().all(|part| matches!(part, Component::Normal(_))) {
-                return Err(content(
-                    line_with(text, &name),
-                    format!("{list}: file {name:?} must lie in the package's folder"),
-                ));
-            }
-            entry.insert(field.to_owned(), Value::from(file(&name)?));
-        }
-    }
-    typed::read(&package).map_err(|problem| {
-        let field = problem.field.rsplit(['.', ']']).find(|part| !part.is_empty()).unwrap_or_default();
-        content(line_with(text, &format!("{field}:")), format!("{}: {}", problem.field, problem.message))
+    parse(text, file).map_err(|faults| {
+        let fault = faults.into_iter().next();
+        let (field, message) = fault.map(|fault| (fault.field, fault.message)).unwrap_or_default();
+        DirectoryError::Content { file: "package.yaml".to_owned(), line: line_of(text, &field), message }
     })
 }
 
-fn line_with(text: &str, part: &str) -> Option<usize> {
-    text.lines().position(|line| line.contains(part)).map(|at| at + 1)
+/// The line of a field of `package.yaml`, or of the number of a line that is no YAML.
+pub(super) fn line_of(text: &str, field: &str) -> Option<usize> {
+    field.strip_prefix(LINE).and_then(|line| line.parse().ok()).or_else(|| Lines::of(text).of_field(field))
+}
+
+/// In the place of a field, where the text cannot be read: `line 7`.
+const LINE: &str = "line ";
+
+/// Reads a package from the text of its `package.yaml`, asking for each file that it names.
+///
+/// # Errors
+/// What keeps it from being a ServiceTemplate, by field; at least one.
+pub(super) fn parse(
+    text: &str,
+    file: impl Fn(&str) -> Result<String, DirectoryError>,
+) -> Result<ServiceTemplate, Vec<Fault>> {
+    let mut documents = documents::read(text).map_err(|error| {
+        let field = error.line.map(|line| format!("{LINE}{line}")).unwrap_or_default();
+        vec![Fault::package(Rule::Yaml, field, error.message)]
+    })?;
+    let document = |field: &str, message: &str| vec![Fault::package(Rule::Document, field, message)];
+    let package = documents.pop().filter(|_| documents.is_empty());
+    let mut package = package.ok_or_else(|| document("apiVersion", "must hold one document"))?;
+    let api_version = format!("{GROUP}/{VERSION}");
+    for (field, expected) in [("kind", "ServiceTemplate"), ("apiVersion", &api_version)] {
+        if package.get(field).and_then(Value::as_str) != Some(expected) {
+            return Err(document(field, &format!("{field} must be {expected}")));
+        }
+    }
+    let faults = fill_in(&mut package, file);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let faults = schema::faults(&package);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    typed::read(&package).map_err(|problem| {
+        vec![Fault::package(problem.rule, &problem.field, format!("{}: {}", problem.field, problem.message))]
+    })
+}
+
+/// Puts the text of each named file in the place of its name.
+fn fill_in(package: &mut Value, file: impl Fn(&str) -> Result<String, DirectoryError>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (list, target) in [("manifests", "template"), ("files", "content")] {
+        let entries = package.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut);
+        for (at, entry) in entries.into_iter().flatten().enumerate() {
+            let Some(entry) = entry.as_object_mut() else { continue };
+            let Some(name) = entry.remove("file") else { continue };
+            let name = name.as_str().unwrap_or_default().to_owned();
+            let field = format!("spec.{list}[{at}].file");
+            if name.is_empty() || !Path::new(&name).components().all(|part| matches!(part, Component::Normal(_))) {
+                let message = format!("{list}: file {name:?} must lie in the package's folder");
+                faults.push(Fault::package(Rule::File, field, message));
+                continue;
+            }
+            match file(&name) {
+                Ok(text) => _ = entry.insert(target.to_owned(), Value::from(text)),
+                Err(error) => faults.push(Fault::package(Rule::File, field, format!("{list}: file {name:?}: {error}"))),
+            }
+        }
+    }
+    faults
 }

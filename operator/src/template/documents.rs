@@ -2,8 +2,6 @@
 
 use serde_json::Value;
 
-use super::fault::Fault;
-
 /// How deep a rendered object may nest.
 const DEEPEST: usize = 48;
 
@@ -14,22 +12,6 @@ pub(super) struct Unreadable {
     pub(super) line: Option<usize>,
     /// What is wrong.
     pub(super) message: String,
-}
-
-/// The documents of a rendered manifest; empty ones are skipped.
-///
-/// # Errors
-/// As [`read`]; the message shows the rendered line.
-pub(super) fn parse(manifest: &str, text: &str) -> Result<Vec<Value>, Fault> {
-    read(text).map_err(|error| {
-        let line = error.line.and_then(|line| text.lines().nth(line.checked_sub(1)?));
-        let shown = line.map(|line| format!(": {:?}", line.trim().chars().take(80).collect::<String>()));
-        Fault::manifest(
-            manifest,
-            None,
-            format!("renders to text that is no YAML: {}{}", error.message, shown.unwrap_or_default()),
-        )
-    })
 }
 
 /// The documents of a text; empty ones are skipped.

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
 use super::fault::Fault;
+use super::rule::Rule;
 use super::tags;
 
 /// How many loop iterations one manifest may take.
@@ -18,6 +19,9 @@ const MOST_ITERATIONS: usize = 2_000;
 const LONGEST_RANGE: i64 = 256;
 /// How long a rendered manifest, or one value in it, may become, in bytes.
 const LONGEST_OUTPUT: usize = 512 * 1024;
+
+const TOO_LONG: &str = "the text becomes too long";
+const NOT_OF_THE_FORMAT: &str = "is not part of the format";
 
 thread_local! {
     /// Iterations that the rendering on this thread has left.
@@ -53,7 +57,7 @@ pub(super) fn engine() -> Tera {
 /// Every tag that the format does not have, else what Tera's parser says.
 pub(super) fn add(tera: &mut Tera, name: &str, text: &str) -> Result<(), Vec<Fault>> {
     let ticked = tags::with_ticks(text).map_err(|faults| {
-        faults.into_iter().map(|f| Fault::manifest(name, Some(f.line), f.message)).collect::<Vec<_>>()
+        faults.into_iter().map(|f| Fault::manifest(f.rule, name, Some(f.line), f.message)).collect::<Vec<_>>()
     })?;
     tera.add_raw_template(name, &ticked).map_err(|error| vec![fault(name, &error)])
 }
@@ -66,20 +70,38 @@ pub(super) fn render(tera: &Tera, name: &str, context: &Context) -> Result<Strin
     ITERATIONS_LEFT.set(MOST_ITERATIONS);
     let mut output = Bounded(Vec::new());
     tera.render_to(name, context, &mut output).map_err(|error| fault(name, &error))?;
-    String::from_utf8(output.0).map_err(|_| Fault::manifest(name, None, "renders to bytes that are no text"))
+    String::from_utf8(output.0)
+        .map_err(|_| Fault::manifest(Rule::RenderedYaml, name, None, "renders to bytes that are no text"))
 }
 
 fn fault(name: &str, error: &tera::Error) -> Fault {
     match error.kind() {
         ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
-            Fault::manifest(name, Some(report.span().start_line), report.message().trim())
+            let syntax = matches!(error.kind(), ErrorKind::SyntaxError(_));
+            let message = report.message().trim();
+            Fault::manifest(broken_rule(message, syntax), name, Some(report.span().start_line), message)
         }
         ErrorKind::Io(io::ErrorKind::FileTooLarge) => Fault::manifest(
+            Rule::TeraBounds,
             name,
             None,
             format!("renders to more than {LONGEST_OUTPUT} bytes; split it into several manifests"),
         ),
-        other => Fault::manifest(name, None, other.to_string()),
+        other => Fault::manifest(Rule::TeraValue, name, None, other.to_string()),
+    }
+}
+
+/// Tera gives a message and no kind for what stands at a place.
+fn broken_rule(message: &str, syntax: bool) -> Rule {
+    let has = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
+    if has(&["Unknown filter", "Unknown function", "Unknown test", "is not registered", NOT_OF_THE_FORMAT]) {
+        Rule::TeraName
+    } else if syntax {
+        Rule::TeraSyntax
+    } else if has(&[TOO_LONG, "loops take more than", "range makes at most"]) {
+        Rule::TeraBounds
+    } else {
+        Rule::TeraValue
     }
 }
 
@@ -148,7 +170,7 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
 
 fn bounded(text: &str) -> Result<tera::Value, tera::Error> {
     if text.len() > LONGEST_OUTPUT {
-        return Err(tera::Error::message("the text becomes too long"));
+        return Err(tera::Error::message(TOO_LONG));
     }
     Ok(tera::Value::normal_string(text))
 }
@@ -156,7 +178,7 @@ fn bounded(text: &str) -> Result<tera::Value, tera::Error> {
 fn replace(text: &str, arguments: Kwargs, _: &State) -> Result<tera::Value, tera::Error> {
     let (from, to) = (arguments.must_get::<&str>("from")?, arguments.must_get::<&str>("to")?);
     if text.len().saturating_mul(to.len().max(1)) > 16 * LONGEST_OUTPUT {
-        return Err(tera::Error::message("the text becomes too long"));
+        return Err(tera::Error::message(TOO_LONG));
     }
     bounded(&text.replace(from, to))
 }
@@ -168,14 +190,14 @@ fn join(values: &[tera::Value], arguments: Kwargs, _: &State) -> Result<tera::Va
         .map(|value| value.as_str().ok_or_else(|| tera::Error::message("join takes a list of texts")))
         .collect::<Result<Vec<_>, _>>()?;
     if texts.len().saturating_mul(separator.len()) > LONGEST_OUTPUT {
-        return Err(tera::Error::message("the text becomes too long"));
+        return Err(tera::Error::message(TOO_LONG));
     }
     bounded(&texts.join(separator))
 }
 
 fn refused_filter(name: &str) -> Result<tera::Value, tera::Error> {
     Err(tera::Error::message(format!(
-        "the filter {name} is not part of the format; write {{{{ value }}}} for a text and {{{{ value | json_encode }}}} for anything else"
+        "the filter {name} {NOT_OF_THE_FORMAT}; write {{{{ value }}}} for a text and {{{{ value | json_encode }}}} for anything else"
     )))
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::rule::Rule;
+
 /// One thing that is wrong with a package, where it is, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
@@ -10,19 +12,29 @@ pub struct Fault {
     pub manifest: Option<String>,
     /// The line in the manifest's template, counted from 1, where known.
     pub line: Option<usize>,
+    /// The field of the package that is at fault, for example `spec.volumes[1].size`; empty: the
+    /// manifest's template is.
+    pub field: String,
+    /// The rule that is broken.
+    pub rule: Rule,
     /// What is wrong and what to do, without the place.
     pub message: String,
 }
 
 impl Fault {
-    /// A fault of the package's own fields.
-    pub(crate) fn package(message: impl Into<String>) -> Self {
-        Self { manifest: None, line: None, message: message.into() }
+    /// A fault of one of the package's own fields.
+    pub(super) fn package(rule: Rule, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { manifest: None, line: None, field: field.into(), rule, message: message.into() }
     }
 
-    /// A fault of a manifest.
-    pub(crate) fn manifest(name: &str, line: Option<usize>, message: impl Into<String>) -> Self {
-        Self { manifest: Some(name.to_owned()), line, message: message.into() }
+    /// A fault of a manifest's template.
+    pub(super) fn manifest(rule: Rule, name: &str, line: Option<usize>, message: impl Into<String>) -> Self {
+        Self { manifest: Some(name.to_owned()), line, field: String::new(), rule, message: message.into() }
+    }
+
+    /// A fault of what the package declares of a manifest, in this field.
+    pub(super) fn declared(rule: Rule, name: &str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { manifest: Some(name.to_owned()), ..Self::package(rule, field, message) }
     }
 }
 
@@ -40,6 +52,7 @@ impl fmt::Display for Fault {
 /// A rule that an object breaks: the field's path, and what is to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
+    pub(super) rule: Rule,
     pub(super) field: String,
     pub(super) message: String,
     /// The value that is wrong, where only it is known and not its field.
@@ -47,8 +60,8 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into(), value: None }
+    pub(super) fn new(rule: Rule, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { rule, field: field.into(), message: message.into(), value: None }
     }
 }
 

@@ -6,9 +6,10 @@ use super::engine;
 use super::fault::{Fault, PackageError, once_each};
 use super::kinds;
 use super::package::{Compiled, Package, PackageVolume, matches_version};
-use super::parameters::Parameters;
-use crate::api::{ServiceTemplateSpec, VolumeTemplate};
-use crate::core::{Bytes, SizeExpression};
+use super::parameters::{self, Parameters};
+use super::rule::Rule;
+use crate::api::{ServiceTemplateSpec, TemplateVersion, VolumeTemplate};
+use crate::core::{Bytes, ExpressionError, SizeExpression};
 
 /// Kinds whose names Kubernetes extends, and how long the declared part may be.
 const SHORTER_NAMES: [(&str, usize); 2] = [("CronJob", 21), ("StatefulSet", 21)];
@@ -23,6 +24,7 @@ pub(super) fn read(name: &str, spec: &ServiceTemplateSpec) -> Result<Compiled, P
     faults.extend(version_rules(spec));
     faults.extend(uniqueness(spec));
     faults.extend(manifest_rules(spec));
+    faults.extend(secret_rules(spec));
     let mut tera = engine::engine();
     for manifest in &spec.manifests {
         if let Err(found) = engine::add(&mut tera, &manifest.name, &manifest.template) {
@@ -31,7 +33,13 @@ pub(super) fn read(name: &str, spec: &ServiceTemplateSpec) -> Result<Compiled, P
     }
     let (volumes, volume_faults) = volumes(spec);
     faults.extend(volume_faults);
-    let parameters = Parameters::new(&spec.parameters).map_err(|message| faults.push(Fault::package(message))).ok();
+    let parameters = Parameters::new(&spec.parameters)
+        .map_err(|(field, message)| faults.push(Fault::package(Rule::ParameterSchema, field, message)))
+        .ok();
+    faults.extend(parameters::open_objects(&spec.parameters, "spec.parameters").into_iter().map(|field| {
+        let message = "parameters: say `additionalProperties: false`, so that a misspelt parameter is refused";
+        Fault::package(Rule::ParametersClosed, field, message)
+    }));
     match parameters {
         Some(parameters) if faults.is_empty() => Ok(Compiled {
             name: name.to_owned(),
@@ -51,43 +59,64 @@ fn name_rules(name: &str) -> Option<Fault> {
         && !name.ends_with('-')
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     (!good).then(|| {
-        Fault::package(format!(
-            "metadata.name {name:?}: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"
-        ))
+        let message =
+            format!("metadata.name {name:?}: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -");
+        Fault::package(Rule::PackageName, "metadata.name", message)
     })
 }
 
 fn version_rules(spec: &ServiceTemplateSpec) -> Vec<Fault> {
     let mut faults = Vec::new();
     if spec.versions.is_empty() {
-        faults.push(Fault::package("versions: needs at least one"));
+        faults.push(Fault::package(Rule::Schema, "spec.versions", "versions: needs at least one"));
     }
-    let names = |at: usize| {
-        spec.versions.get(at).map(|version| version.images.iter().map(|i| i.name.as_str()).collect::<BTreeSet<_>>())
+    let names = |version: &TemplateVersion| -> BTreeSet<String> {
+        version.images.iter().map(|image| image.name.clone()).collect()
     };
     for (at, version) in spec.versions.iter().enumerate() {
-        if names(at) != names(0) {
-            faults.push(Fault::package(format!(
+        let field = format!("spec.versions[{at}]");
+        if Some(names(version)) != spec.versions.first().map(names) {
+            let message = format!(
                 "versions: {:?} has other images than the first version; manifests need the same names in each",
                 version.name
-            )));
+            );
+            faults.push(Fault::package(Rule::VersionImages, format!("{field}.images"), message));
         }
-        for image in &version.images {
+        for (image_at, image) in version.images.iter().enumerate() {
             let tail = image.reference.rsplit('/').next().unwrap_or_default();
             if !tail.contains(':') || tail.ends_with(":latest") {
-                faults.push(Fault::package(format!(
-                    "versions: image {:?} needs a tag other than latest, or a digest",
-                    image.reference
-                )));
+                let message =
+                    format!("versions: image {:?} needs a tag other than latest, or a digest", image.reference);
+                faults.push(Fault::package(Rule::ImageTag, format!("{field}.images[{image_at}].reference"), message));
             }
         }
-        for pattern in &version.upgrades_from {
-            if matches_version(pattern, &version.name) || pattern.trim_end_matches('*').contains('*') {
-                faults.push(Fault::package(format!(
-                    "versions: {:?} cannot be upgraded from {pattern:?}: name other versions, with * only at the end",
+    }
+    faults.extend(upgrade_rules(&spec.versions));
+    faults
+}
+
+/// Upgrades lead from older versions to newer ones, and from each of them somewhere.
+fn upgrade_rules(versions: &[TemplateVersion]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (at, version) in versions.iter().enumerate() {
+        for (pattern_at, pattern) in version.upgrades_from.iter().enumerate() {
+            let newer = versions.iter().take(at + 1).any(|newer| matches_version(pattern, &newer.name));
+            if newer || pattern.trim_end_matches('*').contains('*') {
+                let message = format!(
+                    "versions: {:?} cannot be upgraded from {pattern:?}: name older versions, with * only at the end",
                     version.name
-                )));
+                );
+                let field = format!("spec.versions[{at}].upgradesFrom[{pattern_at}]");
+                faults.push(Fault::package(Rule::UpgradeStep, field, message));
             }
+        }
+        let from_here = |newer: &TemplateVersion| newer.upgrades_from.iter().any(|p| matches_version(p, &version.name));
+        if at > 0 && !versions.iter().take(at).any(from_here) {
+            let message = format!(
+                "versions: {:?} can be upgraded to none of the newer ones, so its instances would stay there; add it to a newer version's upgradesFrom",
+                version.name
+            );
+            faults.push(Fault::package(Rule::UpgradePath, format!("spec.versions[{at}].name"), message));
         }
     }
     faults
@@ -96,96 +125,109 @@ fn version_rules(spec: &ServiceTemplateSpec) -> Vec<Fault> {
 /// The API server holds list maps unique; a package from a file has to be checked here.
 fn uniqueness(spec: &ServiceTemplateSpec) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut once = |what: &str, names: Vec<&str>| {
+    let mut once = |what: &str, names: Vec<(String, String)>| {
         let mut seen = BTreeSet::new();
-        faults.extend(
-            names
-                .into_iter()
-                .filter(|name| !seen.insert(*name))
-                .map(|name| Fault::package(format!("{what}: {name:?} is there twice"))),
-        );
+        for (field, name) in names {
+            if !seen.insert(name.clone()) {
+                faults.push(Fault::package(Rule::Unique, field, format!("{what}: {name:?} is there twice")));
+            }
+        }
     };
-    once("versions", spec.versions.iter().map(|v| v.name.as_str()).collect());
-    once("components", spec.components.iter().map(|c| c.name.as_str()).collect());
-    once("volumes and secrets", spec.volumes.iter().map(|v| v.name.as_str()).collect());
-    once("secrets", spec.secrets.iter().map(|s| s.name.as_str()).collect());
-    once("files", spec.files.iter().map(|f| f.name.as_str()).collect());
-    once("manifests", spec.manifests.iter().map(|m| m.name.as_str()).collect());
-    for version in &spec.versions {
-        once("images", version.images.iter().map(|i| i.name.as_str()).collect());
+    let list = |list: &str, names: Vec<&String>| -> Vec<(String, String)> {
+        let named = names.into_iter().enumerate();
+        named.map(|(at, name)| (format!("spec.{list}[{at}].name"), name.clone())).collect()
+    };
+    once("versions", list("versions", spec.versions.iter().map(|v| &v.name).collect()));
+    once("components", list("components", spec.components.iter().map(|c| &c.name).collect()));
+    let mut claims_and_secrets = list("volumes", spec.volumes.iter().map(|v| &v.name).collect());
+    claims_and_secrets.extend(list("secrets", spec.secrets.iter().map(|s| &s.name).collect()));
+    once("volumes and secrets", claims_and_secrets);
+    once("files", list("files", spec.files.iter().map(|f| &f.name).collect()));
+    once("manifests", list("manifests", spec.manifests.iter().map(|m| &m.name).collect()));
+    for (at, version) in spec.versions.iter().enumerate() {
+        let names = version.images.iter().map(|image| &image.name).collect();
+        once("images", list(&format!("versions[{at}].images"), names));
     }
-    let objects: Vec<_> =
-        spec.manifests.iter().flat_map(|m| &m.objects).map(|o| format!("{} {}", o.kind, o.name)).collect();
-    once("objects", objects.iter().map(String::as_str).collect());
+    let objects = spec.manifests.iter().enumerate().flat_map(|(at, manifest)| {
+        let objects = manifest.objects.iter().enumerate();
+        objects.map(move |(o, object)| {
+            (format!("spec.manifests[{at}].objects[{o}]"), format!("{} {}", object.kind, object.name))
+        })
+    });
+    once("objects", objects.collect());
     faults
 }
 
 fn manifest_rules(spec: &ServiceTemplateSpec) -> Vec<Fault> {
     let mut faults = Vec::new();
     if spec.manifests.is_empty() {
-        faults.push(Fault::package("manifests: needs at least one"));
+        faults.push(Fault::package(Rule::Schema, "spec.manifests", "manifests: needs at least one"));
     }
-    let mut workloads = BTreeSet::new();
-    for manifest in &spec.manifests {
-        for object in &manifest.objects {
+    for (at, manifest) in spec.manifests.iter().enumerate() {
+        for (object_at, object) in manifest.objects.iter().enumerate() {
+            let field = format!("spec.manifests[{at}].objects[{object_at}]");
             if kinds::find(&object.kind).is_none() {
-                let allowed = kinds::allowed_kinds().iter().map(|kind| kind.kind).collect::<Vec<_>>().join(", ");
-                faults.push(Fault::manifest(
-                    &manifest.name,
-                    None,
-                    format!("objects: the kind {:?} is not allowed; allowed: {allowed}", object.kind),
-                ));
+                let message = format!("objects: {}", kinds::why_not(&object.kind));
+                faults.push(Fault::declared(Rule::Kind, &manifest.name, &field, message));
             }
             let longest =
                 SHORTER_NAMES.iter().find(|(kind, _)| *kind == object.kind).map_or(30, |(_, longest)| *longest);
             if object.name.len() > longest {
-                faults.push(Fault::manifest(
-                    &manifest.name,
-                    None,
-                    format!("objects: the name {:?} is too long for a {}; at most {longest}", object.name, object.kind),
-                ));
+                let message =
+                    format!("objects: the name {:?} is too long for a {}; at most {longest}", object.name, object.kind);
+                faults.push(Fault::declared(Rule::ObjectName, &manifest.name, &field, message));
             }
-            workloads.insert(object.name.as_str());
-        }
-    }
-    for exception in &spec.pod_security_exceptions {
-        let workload = exception.container.split_once('/').map(|(workload, _)| workload);
-        if !workload.is_some_and(|workload| workloads.contains(workload)) {
-            faults.push(Fault::package(format!(
-                "podSecurityExceptions: {:?} names no declared object; write workload/container",
-                exception.container
-            )));
         }
     }
     faults
 }
 
-fn volumes(spec: &ServiceTemplateSpec) -> (Vec<PackageVolume>, Vec<Fault>) {
-    let mut faults = Vec::new();
-    if spec.volumes.iter().filter(|volume| volume.carries_quota).count() > 1 {
-        faults.push(Fault::package("volumes: only one can be the one that carriesQuota"));
-    }
-    let read = |volume: &VolumeTemplate| -> Result<PackageVolume, String> {
-        let size: SizeExpression = volume.size.parse().map_err(|error| format!("{error}"))?;
-        for quota in [1_u64 << 30, 5 << 30, 10 << 40] {
-            size.evaluate(Bytes::new(quota)).map_err(|error| error.to_string())?;
-        }
-        if volume.carries_quota && size.evaluate(Bytes::new(7 << 30)).ok() != Some(Bytes::new(7 << 30)) {
-            return Err("the volume that carriesQuota has the size quota".to_owned());
-        }
-        Ok(PackageVolume {
-            name: volume.name.clone(),
-            carries_quota: volume.carries_quota,
-            access: volume.access,
-            size,
+/// The API server holds this by a rule of the schema; a package from a file has to be checked here.
+fn secret_rules(spec: &ServiceTemplateSpec) -> Vec<Fault> {
+    let keys = spec.secrets.iter().enumerate().flat_map(|(at, secret)| {
+        let keys = secret.keys.iter().enumerate();
+        keys.map(move |(key_at, key)| (format!("spec.secrets[{at}].keys[{key_at}]"), key))
+    });
+    keys.filter(|(_, key)| key.value.is_some() == key.length.is_some())
+        .map(|(field, key)| {
+            let message = format!("secrets: key {:?}: set one of value and length", key.name);
+            Fault::package(Rule::SecretKey, field, message)
         })
-    };
-    let mut volumes = Vec::new();
-    for volume in &spec.volumes {
-        match read(volume) {
-            Ok(volume) => volumes.push(volume),
-            Err(message) => faults.push(Fault::package(format!("volumes: {:?}: {message}", volume.name))),
+        .collect()
+}
+
+fn volumes(spec: &ServiceTemplateSpec) -> (Vec<PackageVolume>, Vec<Fault>) {
+    let (mut volumes, mut faults) = (Vec::new(), Vec::new());
+    for (at, volume) in spec.volumes.iter().enumerate() {
+        let before = spec.volumes.iter().take(at);
+        if volume.carries_quota && before.clone().any(|other| other.carries_quota) {
+            let message = "volumes: only one can be the one that carriesQuota";
+            faults.push(Fault::package(Rule::VolumeQuota, format!("spec.volumes[{at}].carriesQuota"), message));
+        }
+        match size(volume) {
+            Ok(size) => volumes.push(PackageVolume {
+                name: volume.name.clone(),
+                carries_quota: volume.carries_quota,
+                access: volume.access,
+                size,
+            }),
+            Err((rule, message)) => {
+                let message = format!("volumes: {:?}: {message}", volume.name);
+                faults.push(Fault::package(rule, format!("spec.volumes[{at}].size"), message));
+            }
         }
     }
     (volumes, faults)
+}
+
+fn size(volume: &VolumeTemplate) -> Result<SizeExpression, (Rule, String)> {
+    let wrong = |error: ExpressionError| (Rule::VolumeSize, error.to_string());
+    let size: SizeExpression = volume.size.parse().map_err(wrong)?;
+    for quota in [1_u64 << 30, 5 << 30, 10 << 40] {
+        size.evaluate(Bytes::new(quota)).map_err(wrong)?;
+    }
+    if volume.carries_quota && size.evaluate(Bytes::new(7 << 30)).ok() != Some(Bytes::new(7 << 30)) {
+        return Err((Rule::VolumeQuota, "the volume that carriesQuota has the size quota".to_owned()));
+    }
+    Ok(size)
 }

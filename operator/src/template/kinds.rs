@@ -47,3 +47,28 @@ pub fn allowed_kinds() -> &'static [AllowedKind] {
 pub(super) fn find(kind: &str) -> Option<(usize, &'static AllowedKind)> {
     ALLOWED.iter().enumerate().find(|(_, allowed)| allowed.kind == kind)
 }
+
+/// Why a kind is not allowed, and what to do instead.
+pub(super) fn why_not(kind: &str) -> String {
+    let instead = match kind {
+        "Secret" => "declare it in `secrets`, where it is generated once and kept",
+        "PersistentVolumeClaim" => "declare it in `volumes`, where it is sized by the quota and kept",
+        "Pod" | "ReplicaSet" | "DaemonSet" => "write a Deployment",
+        "Namespace" | "ResourceQuota" | "LimitRange" | "Role" | "RoleBinding" => "the Entity has its own",
+        _ if kind.starts_with("Cluster") || CLUSTER_WIDE.contains(&kind) => "it is cluster-wide",
+        _ => "no package needs it",
+    };
+    let allowed = ALLOWED.iter().map(|kind| kind.kind).collect::<Vec<_>>().join(", ");
+    format!("the kind {kind:?} is not allowed: {instead}; allowed: {allowed}")
+}
+
+const CLUSTER_WIDE: [&str; 8] = [
+    "CustomResourceDefinition",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+    "PersistentVolume",
+    "PriorityClass",
+    "StorageClass",
+    "ValidatingAdmissionPolicy",
+    "ValidatingWebhookConfiguration",
+];

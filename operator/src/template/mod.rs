@@ -14,7 +14,9 @@
 //! | `check`, `network`, `pods`, `pod_security` | what a rendered object must keep to |
 //! | `labels`, `secrets`, `lookup` | what those read of an object |
 //! | `directory`, `builtin` | packages from folders, those compiled in |
-//! | `lint`, `place` | faults by file and line |
+//! | `rule` | every rule of the format, by name |
+//! | `schema` | what the API server asks of a ServiceTemplate |
+//! | `lint`, `lines`, `place` | faults by file and line |
 //!
 //! In a manifest `{{ value }}` prints a text in quotes, `{{ value | json_encode }}` anything else
 //! (numbers, lists, maps), and `{{ "pre-" ~ value }}` a text made of parts. It knows:
@@ -49,6 +51,7 @@ mod fault;
 mod fields;
 mod kinds;
 mod labels;
+mod lines;
 mod lint;
 mod lookup;
 mod network;
@@ -59,7 +62,9 @@ mod place;
 mod pod_security;
 mod pods;
 mod render;
+mod rule;
 mod sample;
+mod schema;
 mod secrets;
 mod tags;
 mod typed;
@@ -73,6 +78,7 @@ pub use object::{ObjectSet, RenderedObject};
 pub use package::{DeclaredChild, Package, PackageVolume};
 pub use parameters::ParameterError;
 pub use render::render;
+pub use rule::Rule;
 
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::fault::Problem;
-use super::labels::selects_instance;
+use super::labels::{selector, selects_instance};
 use super::lookup::{items, texts};
 use super::object::RenderedObject;
+use super::rule::Rule;
 use crate::plan::Plan;
 
 /// The rules that the object breaks.
@@ -23,18 +24,19 @@ fn service(value: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
     if value.pointer("/spec/type").is_some_and(|kind| kind != "ClusterIP") {
         problems.push(Problem::new(
+            Rule::ServiceInside,
             "spec.type",
             "must be ClusterIP; from outside a service is reached through its Ingress",
         ));
     }
     for field in ["externalIPs", "externalName", "loadBalancerIP", "loadBalancerClass", "loadBalancerSourceRanges"] {
         if value.pointer(&format!("/spec/{field}")).is_some() {
-            problems.push(Problem::new(format!("spec.{field}"), "not for packages"));
+            problems.push(Problem::new(Rule::ServiceInside, format!("spec.{field}"), "not for packages"));
         }
     }
     for port in items(value, "/spec/ports") {
         if port.get("nodePort").is_some() {
-            problems.push(Problem::new("spec.ports.nodePort", "not for packages"));
+            problems.push(Problem::new(Rule::ServiceInside, "spec.ports.nodePort", "not for packages"));
         }
     }
     problems
@@ -50,29 +52,42 @@ fn ingress(plan: &Plan, value: &Value) -> Vec<Problem> {
         name.is_some_and(|name| declared.any(|child| child.kind.kind == "Service" && child.name == name))
     };
     if value.pointer("/spec/defaultBackend").is_some() {
-        problems.push(Problem::new("spec.defaultBackend", "not for packages: it answers for every host name"));
+        problems.push(Problem::new(
+            Rule::IngressHost,
+            "spec.defaultBackend",
+            "not for packages: it answers for every host name",
+        ));
     }
     let rules = items(value, "/spec/rules");
     if rules.is_empty() {
-        problems.push(Problem::new("spec.rules", "needs a rule for {{ hostname }}"));
+        problems.push(Problem::new(Rule::IngressHost, "spec.rules", "needs a rule for {{ hostname }}"));
     }
     for rule in rules {
         if !rule.get("host").is_some_and(own_host) {
-            problems.push(Problem::new("spec.rules.host", "must be {{ hostname }}"));
+            problems.push(Problem::new(Rule::IngressHost, "spec.rules.host", "must be {{ hostname }}"));
         }
         if items(rule, "/http/paths").iter().any(|path| !own_service(path.get("backend"))) {
-            problems.push(Problem::new("spec.rules.http.paths.backend", "must be a Service that the package declares"));
+            problems.push(Problem::new(
+                Rule::IngressBackend,
+                "spec.rules.http.paths.backend",
+                "must be a Service that the package declares",
+            ));
         }
     }
     let tls = items(value, "/spec/tls");
     if tls.is_empty()
         || tls.iter().any(|entry| items(entry, "/hosts").is_empty() || !items(entry, "/hosts").iter().all(own_host))
     {
-        problems.push(Problem::new("spec.tls", "needs an entry with hosts: [{{ hostname }}] and no other host"));
+        problems.push(Problem::new(
+            Rule::IngressTls,
+            "spec.tls",
+            "needs an entry with hosts: [{{ hostname }}] and no other host",
+        ));
     }
     let annotations = texts(value.pointer("/metadata/annotations"));
     if annotations.keys().any(|key| key.contains("snippet")) {
         problems.push(Problem::new(
+            Rule::IngressSnippet,
             "metadata.annotations",
             "snippets are not for packages: they run in the ingress controller",
         ));
@@ -88,27 +103,61 @@ fn policy(plan: &Plan, value: &Value) -> Vec<Problem> {
         let present = value.pointer(&format!("/spec/{rules}"));
         if present.is_some() != types.contains(&direction) {
             problems.push(Problem::new(
+                Rule::PolicyTypes,
                 "spec.policyTypes",
                 format!("must list {direction} exactly when spec.{rules} is given; an empty list closes it"),
             ));
         }
         for rule in items(value, &format!("/spec/{rules}")) {
-            let named = items(rule, &format!("/{peers}"));
-            if named.is_empty() {
-                problems.push(Problem::new(
-                    format!("spec.{rules}.{peers}"),
-                    "names nobody, which means everybody; leave the rule out when there is no peer",
-                ));
-            }
-            if named.iter().any(|peer| peer == &serde_json::json!({}) || !stays_within(plan, peer)) {
-                problems.push(Problem::new(
-                    format!("spec.{rules}.{peers}"),
-                    "a podSelector without a namespaceSelector must be {{ selector(component=\"...\") }}",
-                ));
-            }
+            problems.extend(policy_rule(plan, rule, rules, peers));
         }
     }
     problems
+}
+
+fn policy_rule(plan: &Plan, rule: &Value, rules: &str, peers: &str) -> Vec<Problem> {
+    let field = format!("spec.{rules}.{peers}");
+    let mut problems = Vec::new();
+    let named = items(rule, &format!("/{peers}"));
+    if named.is_empty() {
+        problems.push(Problem::new(
+            Rule::Peers,
+            &field,
+            "names nobody, which means everybody; leave the rule out when there is no peer",
+        ));
+    }
+    if named.iter().any(|peer| peer == &serde_json::json!({}) || !stays_within(plan, peer)) {
+        problems.push(Problem::new(
+            Rule::Peers,
+            &field,
+            "a podSelector without a namespaceSelector must be {{ selector(component=\"...\") }}",
+        ));
+    }
+    let all = |peer: &Value| peer.pointer("/ipBlock/cidr").is_some_and(|cidr| cidr == "0.0.0.0/0" || cidr == "::/0");
+    if peers == "from" && named.iter().any(all) {
+        problems.push(Problem::new(
+            Rule::Peers,
+            &field,
+            "lets every address in; write {{ network.ingress | json_encode }}",
+        ));
+    }
+    if items(rule, "/ports").is_empty() {
+        problems.push(Problem::new(
+            Rule::Ports,
+            format!("spec.{rules}"),
+            "a rule without ports opens all of them; name its ports",
+        ));
+    }
+    problems
+}
+
+/// Whether this is the policy that closes every pod of the instance both ways.
+pub(super) fn closes(plan: &Plan, object: &RenderedObject) -> bool {
+    let selects_all = object.value.pointer("/spec/podSelector/matchLabels") == Some(&Value::Object(selector(plan)));
+    let types = items(&object.value, "/spec/policyTypes");
+    let both = ["Ingress", "Egress"].iter().all(|direction| types.iter().any(|given| given == direction));
+    let none = ["/spec/ingress", "/spec/egress"].iter().all(|rules| items(&object.value, rules).is_empty());
+    object.kind == "NetworkPolicy" && selects_all && both && none
 }
 
 /// A peer of the same namespace is one of the instance's own pods.

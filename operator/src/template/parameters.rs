@@ -3,6 +3,8 @@
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
+use super::lines;
+
 /// How many bytes of JSON an instance's parameters may take.
 const LARGEST: usize = 64 * 1024;
 
@@ -24,33 +26,36 @@ impl Parameters {
     /// Reads a package's schema; null stands for no parameters at all.
     ///
     /// # Errors
-    /// What is wrong with the schema.
-    pub(super) fn new(schema: &Value) -> Result<Self, String> {
+    /// What is wrong with the schema, and in which field of the package.
+    pub(super) fn new(schema: &Value) -> Result<Self, (String, String)> {
         let schema = match schema {
             Value::Null => serde_json::json!({"type": "object", "additionalProperties": false}),
             other => other.clone(),
         };
         if schema.get("type").and_then(Value::as_str) != Some("object") {
-            return Err("parameters: the schema must say type: object".to_owned());
+            return Err(("spec.parameters.type".to_owned(), "parameters: the schema must say type: object".to_owned()));
         }
         // The regex engine cannot backtrack: a value never makes a check slow.
         let validator = jsonschema::options()
             .with_pattern_options(jsonschema::PatternOptions::regex())
             .build(&schema)
-            .map_err(|error| format!("parameters: {error}"))?;
+            .map_err(|error| {
+                let field = lines::path(error.instance_path().as_str());
+                (format!("spec.parameters{field}"), format!("parameters{field}: {error}"))
+            })?;
         Ok(Self { schema, validator })
     }
 
     /// Example values to try the manifests with: those of the schema's `examples`, and none at all
     /// where the schema accepts that.
-    pub(super) fn examples(&self) -> Vec<Value> {
+    ///
+    /// Each with the field of the package that it comes from.
+    pub(super) fn examples(&self) -> Vec<(String, Value)> {
         let listed = self.schema.get("examples").and_then(Value::as_array).into_iter().flatten().cloned();
+        let listed = listed.enumerate().map(|(at, example)| (format!("spec.parameters.examples[{at}]"), example));
         let empty = Value::Object(Map::new());
-        let mut examples: Vec<Value> = listed.collect();
-        if self.validate(&empty).is_ok() {
-            examples.insert(0, empty);
-        }
-        examples
+        let empty = self.validate(&empty).is_ok().then(|| ("spec.parameters".to_owned(), empty));
+        empty.into_iter().chain(listed).collect()
     }
 
     /// The parameters with defaults filled in.
@@ -73,6 +78,24 @@ impl Parameters {
 
 fn problem(error: &jsonschema::ValidationError<'_>) -> String {
     format!("parameters{}: {error}", error.instance_path().as_str().replace('/', "."))
+}
+
+/// The fields of objects in the schema that do not say what becomes of unknown properties.
+pub(super) fn open_objects(schema: &Value, field: &str) -> Vec<String> {
+    let mut open = Vec::new();
+    let Value::Object(keys) = schema else { return open };
+    let properties = keys.get("properties").and_then(Value::as_object);
+    let is_object = properties.is_some() || keys.get("type").is_some_and(|kind| kind == "object");
+    if is_object && !["additionalProperties", "unevaluatedProperties"].iter().any(|key| keys.contains_key(*key)) {
+        open.push(field.to_owned());
+    }
+    for (name, property) in properties.into_iter().flatten() {
+        open.extend(open_objects(property, &format!("{field}.properties.{name}")));
+    }
+    if let Some(items) = keys.get("items") {
+        open.extend(open_objects(items, &format!("{field}.items")));
+    }
+    open
 }
 
 /// Puts each property's `default` where the value has none, from the outside in.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::fault::Problem;
 use super::lookup::items;
+use super::rule::Rule;
 
 /// Volume types that *restricted* allows and a package needs.
 const VOLUME_TYPES: [&str; 6] =
@@ -45,13 +46,18 @@ pub(super) fn pod(pod: &Value, field: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     for forbidden in ["hostNetwork", "hostPID", "hostIPC"] {
         if pod.get(forbidden).is_some_and(|value| value != &Value::Bool(false)) {
-            problems.push(Problem::new(format!("{field}.{forbidden}"), "not allowed by Pod Security baseline"));
+            problems.push(Problem::new(
+                Rule::Baseline,
+                format!("{field}.{forbidden}"),
+                "not allowed by Pod Security baseline",
+            ));
         }
     }
     for volume in items(pod, "/volumes") {
         let kinds = volume.as_object().into_iter().flat_map(serde_json::Map::keys).filter(|key| *key != "name");
         for kind in kinds.filter(|kind| !VOLUME_TYPES.contains(&kind.as_str())) {
             problems.push(Problem::new(
+                if kind == "hostPath" { Rule::Baseline } else { Rule::VolumeType },
                 format!("{field}.volumes.{kind}"),
                 format!("not an allowed volume type; allowed: {}", VOLUME_TYPES.join(", ")),
             ));
@@ -60,6 +66,7 @@ pub(super) fn pod(pod: &Value, field: &str) -> Vec<Problem> {
     for sysctl in items(pod, "/securityContext/sysctls") {
         if !sysctl.get("name").and_then(Value::as_str).is_some_and(|name| SAFE_SYSCTLS.contains(&name)) {
             problems.push(Problem::new(
+                Rule::Baseline,
                 format!("{field}.securityContext.sysctls"),
                 format!("not a safe one; safe: {}", SAFE_SYSCTLS.join(", ")),
             ));
@@ -74,14 +81,23 @@ pub(super) fn container(pod: &Value, container: &Value, field: &str, excepted: b
     let context = container.get("securityContext");
     let mut problems = Vec::new();
     if items(container, "/ports").iter().any(|port| port.get("hostPort").is_some()) {
-        problems.push(Problem::new(format!("{field}.ports.hostPort"), "not allowed by Pod Security baseline"));
+        problems.push(Problem::new(
+            Rule::Baseline,
+            format!("{field}.ports.hostPort"),
+            "not allowed by Pod Security baseline",
+        ));
     }
     let field = format!("{field}.securityContext");
     problems.extend(context_rules(context, &field));
     let added = context.map_or(&[][..], |context| items(context, "/capabilities/add"));
     let may_add: &[&str] = if excepted { &BASELINE_CAPABILITIES } else { &["NET_BIND_SERVICE"] };
     if added.iter().any(|capability| !capability.as_str().is_some_and(|name| may_add.contains(&name))) {
-        problems.push(Problem::new(format!("{field}.capabilities.add"), format!("may add {}", may_add.join(", "))));
+        let rule = if excepted { Rule::Baseline } else { Rule::Restricted };
+        problems.push(Problem::new(
+            rule,
+            format!("{field}.capabilities.add"),
+            format!("may add {}", may_add.join(", ")),
+        ));
     }
     if !excepted {
         problems.extend(restricted(pod, context, &field));
@@ -95,19 +111,31 @@ fn context_rules(context: Option<&Value>, field: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     let at = |path: &str| context.pointer(path);
     if at("/privileged").is_some_and(|value| value != &Value::Bool(false)) {
-        problems.push(Problem::new(format!("{field}.privileged"), "not allowed by Pod Security baseline"));
+        problems.push(Problem::new(
+            Rule::Baseline,
+            format!("{field}.privileged"),
+            "not allowed by Pod Security baseline",
+        ));
     }
     for path in ["/seLinuxOptions", "/windowsOptions"] {
         if at(path).is_some() {
-            problems.push(Problem::new(format!("{field}{}", path.replace('/', ".")), "not for packages"));
+            problems.push(Problem::new(
+                Rule::Baseline,
+                format!("{field}{}", path.replace('/', ".")),
+                "not for packages",
+            ));
         }
     }
     if at("/procMount").is_some_and(|value| value != "Default") {
-        problems.push(Problem::new(format!("{field}.procMount"), "must be Default"));
+        problems.push(Problem::new(Rule::Baseline, format!("{field}.procMount"), "must be Default"));
     }
     for path in ["/seccompProfile/type", "/appArmorProfile/type"] {
         if at(path).is_some_and(|value| value != "RuntimeDefault") {
-            problems.push(Problem::new(format!("{field}{}", path.replace('/', ".")), "must be RuntimeDefault"));
+            problems.push(Problem::new(
+                Rule::Baseline,
+                format!("{field}{}", path.replace('/', ".")),
+                "must be RuntimeDefault",
+            ));
         }
     }
     problems
@@ -119,28 +147,38 @@ fn restricted(pod: &Value, context: Option<&Value>, field: &str) -> Vec<Problem>
     let mut problems = Vec::new();
     if either("/runAsNonRoot") != Some(&Value::Bool(true)) {
         problems.push(Problem::new(
+            Rule::Restricted,
             format!("{field}.runAsNonRoot"),
             "must be true, here or on the pod (Pod Security restricted)",
         ));
     }
     if either("/runAsUser").is_none_or(|user| user == 0) {
         problems.push(Problem::new(
+            Rule::Restricted,
             format!("{field}.runAsUser"),
             "must be given and not 0, here or on the pod, so that an image cannot change it",
         ));
     }
     if either("/seccompProfile/type").is_none() {
         problems.push(Problem::new(
+            Rule::Restricted,
             format!("{field}.seccompProfile"),
             "must be {type: RuntimeDefault}, here or on the pod (Pod Security restricted)",
         ));
     }
     if own("/allowPrivilegeEscalation") != Some(&Value::Bool(false)) {
-        problems
-            .push(Problem::new(format!("{field}.allowPrivilegeEscalation"), "must be false (Pod Security restricted)"));
+        problems.push(Problem::new(
+            Rule::Restricted,
+            format!("{field}.allowPrivilegeEscalation"),
+            "must be false (Pod Security restricted)",
+        ));
     }
     if !own("/capabilities/drop").and_then(Value::as_array).is_some_and(|drop| drop.iter().any(|name| name == "ALL")) {
-        problems.push(Problem::new(format!("{field}.capabilities"), "must be {drop: [ALL]} (Pod Security restricted)"));
+        problems.push(Problem::new(
+            Rule::Restricted,
+            format!("{field}.capabilities"),
+            "must be {drop: [ALL]} (Pod Security restricted)",
+        ));
     }
     problems
 }

@@ -8,7 +8,9 @@ use super::fault::Problem;
 use super::lookup::items;
 use super::object::RenderedObject;
 use super::pod_security;
+use super::rule::Rule;
 use super::secrets::secret_references;
+use crate::api::VolumeAccess;
 use crate::plan::Plan;
 
 /// The rules that the object's pods break.
@@ -21,15 +23,20 @@ pub(super) fn problems(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
     };
     let field = path.trim_start_matches('/').replace('/', ".");
     let Some(pod) = object.value.pointer(path).filter(|pod| pod.is_object()) else {
-        return vec![Problem::new(field, "is missing")];
+        return vec![Problem::new(Rule::Pod, field, "is missing")];
     };
     let mut problems = pod_rules(plan, pod, &field);
     if object.value.pointer("/spec/volumeClaimTemplates").is_some() {
         problems.push(Problem::new(
+            Rule::Claim,
             "spec.volumeClaimTemplates",
             "not for packages: declare the volume in `volumes`, so that its data outlives the instance",
         ));
     }
+    if items(pod, "/containers").is_empty() {
+        problems.push(Problem::new(Rule::Pod, format!("{field}.containers"), "needs at least one container"));
+    }
+    problems.extend(one_writer(plan, object, pod));
     let workload = object.name.strip_prefix(&format!("{}-", plan.instance.name)).unwrap_or(&object.name);
     for (name, container, field) in containers(pod, &field) {
         problems.extend(container_rules(plan, pod, container, &field));
@@ -40,11 +47,40 @@ pub(super) fn problems(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
     problems
 }
 
+/// Two pods must never write one volume: not for the moment of a roll-out either.
+fn one_writer(plan: &Plan, object: &RenderedObject, pod: &Value) -> Option<Problem> {
+    let single = |claim: &Value| {
+        plan.volumes.iter().any(|known| claim == known.claim.as_str() && known.access == VolumeAccess::ReadWriteOnce)
+    };
+    let claims = items(pod, "/volumes").iter().filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName"));
+    let mut claims = claims.filter(|claim| single(claim));
+    claims.next()?;
+    let at = |path: &str| object.value.pointer(path);
+    if at("/spec/replicas").and_then(Value::as_u64).is_some_and(|replicas| replicas > 1) {
+        return Some(Problem::new(Rule::OneWriter, "spec.replicas", "at most 1: its volume is ReadWriteOnce"));
+    }
+    let recreated = at("/spec/strategy/type").is_some_and(|kind| kind == "Recreate");
+    (object.kind == "Deployment" && !recreated).then(|| {
+        Problem::new(Rule::OneWriter, "spec.strategy", "must be {type: Recreate}: its volume is ReadWriteOnce")
+    })
+}
+
 fn service_account(value: &Value) -> Vec<Problem> {
     if value.get("automountServiceAccountToken") == Some(&Value::Bool(false)) {
         return Vec::new();
     }
-    vec![Problem::new("automountServiceAccountToken", "must be false: no service needs the cluster's API")]
+    vec![Problem::new(Rule::Token, "automountServiceAccountToken", "must be false: no service needs the cluster's API")]
+}
+
+/// `workload/container` of each container that the object has.
+pub(super) fn container_names(object: &RenderedObject) -> Vec<String> {
+    let workload = object.value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let workload = workload.split_once('-').map_or(workload, |(_, own)| own);
+    let pods = ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec"].iter();
+    pods.filter_map(|path| object.value.pointer(path))
+        .flat_map(|pod| containers(pod, ""))
+        .map(|(name, _, _)| format!("{workload}/{name}"))
+        .collect()
 }
 
 /// Name, container and path of each container and init container.
@@ -64,6 +100,7 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
     let mut problems = pod_security::pod(pod, field);
     if pod.get("automountServiceAccountToken") != Some(&Value::Bool(false)) {
         problems.push(Problem::new(
+            Rule::Token,
             format!("{field}.automountServiceAccountToken"),
             "must be false: no service needs the cluster's API",
         ));
@@ -72,7 +109,7 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
         ["ephemeralContainers", "nodeName", "schedulerName", "priorityClassName", "priority", "runtimeClassName"]
     {
         if pod.get(forbidden).is_some() {
-            problems.push(Problem::new(format!("{field}.{forbidden}"), "not for packages"));
+            problems.push(Problem::new(Rule::PodField, format!("{field}.{forbidden}"), "not for packages"));
         }
     }
     let account = pod.get("serviceAccountName").and_then(Value::as_str);
@@ -81,6 +118,7 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
         .is_some_and(|name| !declared.iter().any(|child| child.kind.kind == "ServiceAccount" && child.name == name))
     {
         problems.push(Problem::new(
+            Rule::ServiceAccount,
             format!("{field}.serviceAccountName"),
             "must be a ServiceAccount that the package declares, or absent",
         ));
@@ -90,6 +128,7 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
             && !plan.volumes.iter().any(|known| claim == known.claim.as_str())
         {
             problems.push(Problem::new(
+                Rule::Claim,
                 format!("{field}.volumes.persistentVolumeClaim"),
                 "must be {{ volumes.NAME }}, a volume that the package declares",
             ));
@@ -98,12 +137,14 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
             && !declared.iter().any(|child| child.kind.kind == "ConfigMap" && child.name == map)
         {
             problems.push(Problem::new(
+                Rule::ConfigMap,
                 format!("{field}.volumes.configMap"),
                 "must be a ConfigMap that the package declares",
             ));
         }
         if items(volume, "/projected/sources").iter().any(|source| source.get("serviceAccountToken").is_some()) {
             problems.push(Problem::new(
+                Rule::Token,
                 format!("{field}.volumes.projected"),
                 "no service account token: no service needs the cluster's API",
             ));
@@ -123,6 +164,7 @@ fn secrets(plan: &Plan, pod: &Value, field: &str) -> Option<Problem> {
         !generated && of_platform != Some(name) && !has_text(&plan.parameters, name)
     })?;
     Some(Problem::new(
+        Rule::Secret,
         format!("{field}.secretKeyRef"),
         format!("the Secret {unknown} is none of the package's: use {{{{ secrets.NAME }}}} or a parameter"),
     ))
@@ -144,23 +186,35 @@ fn container_rules(plan: &Plan, pod: &Value, container: &Value, field: &str) -> 
         .and_then(Value::as_str)
         .is_some_and(|image| plan.images.values().any(|known| known == image))
     {
-        problems.push(Problem::new(format!("{field}.image"), "must be {{ images.NAME }}, an image of the package"));
+        problems.push(Problem::new(
+            Rule::Image,
+            format!("{field}.image"),
+            "must be {{ images.NAME }}, an image of the package",
+        ));
     }
     for path in ["requests/cpu", "requests/memory", "limits/memory"] {
         if container.pointer(&format!("/resources/{path}")).is_none() {
             problems.push(Problem::new(
+                Rule::Resources,
                 format!("{field}.resources"),
                 format!("needs {}; write {{{{ resources.NAME | json_encode }}}}", path.replace('/', ".")),
             ));
         }
     }
-    problems.extend(secrets_in_open(pod, container, field));
+    if container.get("livenessProbe").is_some() && container.get("startupProbe").is_none() {
+        problems.push(Problem::new(
+            Rule::Probes,
+            format!("{field}.livenessProbe"),
+            "needs a startupProbe beside it, as long as the longest start takes",
+        ));
+    }
+    problems.extend(secrets_in_open(container, field));
     problems
 }
 
 /// A secret is a file or an env variable from a Secret: arguments and plain values are readable by
 /// whoever may read the pod.
-fn secrets_in_open(_pod: &Value, container: &Value, field: &str) -> Vec<Problem> {
+fn secrets_in_open(container: &Value, field: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut from_secret = Vec::new();
     for variable in items(container, "/env") {
@@ -174,16 +228,20 @@ fn secrets_in_open(_pod: &Value, container: &Value, field: &str) -> Vec<Problem>
         let literal = variable.get("value").and_then(Value::as_str).is_some_and(|value| !value.starts_with('/'));
         if sounds_secret && literal {
             problems.push(Problem::new(
+                Rule::SecretInOpen,
                 format!("{field}.env[{name}]"),
                 "a secret in the open: use valueFrom.secretKeyRef, or the path of a file",
             ));
         }
     }
-    let arguments = items(container, "/args").iter().chain(items(container, "/command")).filter_map(Value::as_str);
-    for argument in arguments {
-        if let Some(variable) = from_secret.iter().find(|variable| argument.contains(variable.as_str())) {
+    for list in ["command", "args"] {
+        for argument in items(container, &format!("/{list}")).iter().filter_map(Value::as_str) {
+            let Some(variable) = from_secret.iter().find(|variable| argument.contains(variable.as_str())) else {
+                continue;
+            };
             problems.push(Problem::new(
-                format!("{field}.args"),
+                Rule::SecretInArguments,
+                format!("{field}.{list}"),
                 format!("{variable} puts a secret into the process list: read it from the environment or a file"),
             ));
         }

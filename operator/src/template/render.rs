@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::check::{self, Place};
 use super::context;
-use super::documents;
+use super::documents::{self, Unreadable};
 use super::engine;
 use super::fault::{Fault, RenderError};
 use super::kinds;
 use super::labels;
 use super::object::{ObjectSet, RenderedObject};
+use super::rule::Rule;
 use super::secrets;
 use crate::api::{GROUP, Manifest, VERSION, marks};
 use crate::canonical::canonicalize;
@@ -31,14 +32,18 @@ pub fn render(plan: &Plan) -> Result<ObjectSet, RenderError> {
         instance: format!("{}/{}", plan.instance.namespace, plan.instance.name),
         faults,
     };
-    let context = context::context(plan).map_err(|message| refuse(vec![Fault::package(message)]))?;
+    let context = context::context(plan)
+        .map_err(|message| refuse(vec![Fault::package(Rule::TeraValue, "spec.manifests", message)]))?;
     let mut objects = Vec::new();
     let mut faults = BTreeSet::new();
-    for manifest in &plan.package.spec().manifests {
-        match render_manifest(plan, manifest, &context) {
+    for (at, manifest) in plan.package.spec().manifests.iter().enumerate() {
+        match render_manifest(plan, manifest, &format!("spec.manifests[{at}]"), &context) {
             Ok(rendered) => objects.extend(rendered),
             Err(found) => faults.extend(found),
         }
+    }
+    if faults.is_empty() {
+        faults.extend(check::together(plan, &objects));
     }
     if !faults.is_empty() {
         return Err(refuse(faults.into_iter().collect()));
@@ -51,10 +56,11 @@ pub fn render(plan: &Plan) -> Result<ObjectSet, RenderError> {
 fn render_manifest(
     plan: &Plan,
     manifest: &Manifest,
+    field: &str,
     context: &tera::Context,
 ) -> Result<Vec<RenderedObject>, Vec<Fault>> {
     let text = engine::render(&plan.package.compiled().tera, &manifest.name, context).map_err(|fault| vec![fault])?;
-    let documents = documents::parse(&manifest.name, &text).map_err(|fault| vec![fault])?;
+    let documents = documents::read(&text).map_err(|error| vec![unreadable(manifest, &text, &error)])?;
     let mut faults = Vec::new();
     let mut objects = Vec::new();
     for document in documents {
@@ -63,13 +69,28 @@ fn render_manifest(
             Err(fault) => faults.push(fault),
         }
     }
-    faults.extend(check::complete(plan, manifest, &objects));
+    if faults.is_empty() {
+        faults.extend(check::complete(plan, manifest, field, &objects));
+    }
     if faults.is_empty() {
         for object in &objects {
             faults.extend(check::object(plan, manifest, object));
         }
     }
     if faults.is_empty() { Ok(objects) } else { Err(faults) }
+}
+
+/// Shows the rendered line, and finds the template's line that it most likely comes from.
+fn unreadable(manifest: &Manifest, text: &str, error: &Unreadable) -> Fault {
+    let line = error.line.and_then(|line| text.lines().nth(line.checked_sub(1)?)).map(str::trim).unwrap_or_default();
+    let shown: String = line.chars().take(80).collect();
+    let key = line.split_inclusive(':').next().unwrap_or_default();
+    let found = [line, key].iter().find_map(|part| {
+        let at = manifest.template.lines().position(|of_template| !part.is_empty() && of_template.contains(part))?;
+        Some(at + 1)
+    });
+    let message = format!("renders to text that is no YAML: {}: {shown:?}", error.message);
+    Fault::manifest(Rule::RenderedYaml, &manifest.name, found, message)
 }
 
 /// Puts on what every object of the instance has, and makes it canonical.

@@ -3,6 +3,8 @@
 //! Only `for`, `if` and comments are part of the format. What could pull in other text or let a
 //! value grow without end (`include`, `set`, `component`, ...) is refused here, before Tera sees it.
 
+use super::rule::Rule;
+
 /// Tags that manifests may use.
 const ALLOWED: [&str; 8] = ["for", "endfor", "if", "elif", "else", "endif", "break", "continue"];
 
@@ -12,6 +14,8 @@ pub(super) const TICK: &str = "{{ __tick() }}";
 /// Something in the text that the format does not allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TagFault {
+    /// `tera-tag`, or `tera-syntax` for a tag that does not end.
+    pub(super) rule: Rule,
     /// Counted from 1.
     pub(super) line: usize,
     /// What is wrong and what to do.
@@ -38,7 +42,7 @@ pub(super) fn with_ticks(text: &str) -> Result<String, Vec<TagFault>> {
                 continue;
             }
             Begins::OpenTag => {
-                faults.push(TagFault { line, message: "the tag is not closed".to_owned() });
+                faults.push(TagFault { rule: Rule::TeraSyntax, line, message: "the tag is not closed".to_owned() });
                 return Err(faults);
             }
         };
@@ -46,7 +50,7 @@ pub(super) fn with_ticks(text: &str) -> Result<String, Vec<TagFault>> {
         output.push_str(tag);
         rest = after;
         if let Some(message) = refused(tag) {
-            faults.push(TagFault { line, message });
+            faults.push(TagFault { rule: Rule::TeraTag, line, message });
         }
         if tag_word(tag) == Some("for") {
             output.push_str(TICK);

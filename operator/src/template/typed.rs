@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::fault::Problem;
+use super::rule::Rule;
 
 /// Whether the object has only fields that its kind has, each of its type.
 ///
@@ -24,7 +25,7 @@ pub(super) fn check(kind: &str, value: &Value) -> Result<(), Problem> {
         "CronJob" => as_type::<batch::CronJob>(value),
         "Job" => as_type::<batch::Job>(value),
         "PodDisruptionBudget" => as_type::<policy::PodDisruptionBudget>(value),
-        _ => Err(Problem::new("kind", "not an allowed kind")),
+        _ => Err(Problem::new(Rule::Kind, "kind", "not an allowed kind")),
     }
 }
 
@@ -38,9 +39,10 @@ fn as_type<K: DeserializeOwned + Serialize>(value: &Value) -> Result<(), Problem
 /// The first field that is unknown or of another type.
 pub(super) fn read<K: DeserializeOwned + Serialize>(value: &Value) -> Result<K, Problem> {
     let typed: K = serde_json::from_value(value.clone()).map_err(|error| wrong_type(&error.to_string()))?;
-    let known = serde_json::to_value(&typed).map_err(|error| Problem::new("spec", error.to_string()))?;
+    let known =
+        serde_json::to_value(&typed).map_err(|error| Problem::new(Rule::FieldType, "spec", error.to_string()))?;
     match unknown_field(value, &known, "") {
-        Some(field) => Err(Problem::new(field, "no such field in this kind")),
+        Some(field) => Err(Problem::new(Rule::UnknownField, field, "no such field in this kind")),
         None => Ok(typed),
     }
 }
@@ -48,7 +50,7 @@ pub(super) fn read<K: DeserializeOwned + Serialize>(value: &Value) -> Result<K, 
 /// serde names the value and not its field.
 fn wrong_type(error: &str) -> Problem {
     let value = error.split(['"', '`']).nth(1).map(str::to_owned);
-    Problem { value, ..Problem::new("spec", format!("a field has the wrong type: {error}")) }
+    Problem { value, ..Problem::new(Rule::FieldType, "spec", format!("a field has the wrong type: {error}")) }
 }
 
 /// The first path of `value` that reading and writing it as its type lost.

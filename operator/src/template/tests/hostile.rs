@@ -17,7 +17,7 @@ fn plan(package: &Package, text: &str) -> Option<Plan> {
 /// A package that prints every text it can get, in every place that a text can have.
 fn echo() -> Package {
     let mut template = radicale();
-    template.spec.parameters = json!({"type": "object", "properties": {"realm": {"type": "string", "default": ""}}});
+    template.spec.parameters = json!({"type": "object", "additionalProperties": false, "properties": {"realm": {"type": "string", "default": ""}}});
     let manifest = &mut template.spec.manifests[1];
     manifest.template = manifest.template.replacen(
         "\ndata:\n",
@@ -150,7 +150,7 @@ fn work_and_output_are_bounded() {
 #[test]
 fn a_long_text_in_every_turn_of_a_loop_ends_in_an_error() {
     let mut template = radicale();
-    template.spec.parameters = json!({"type": "object", "properties": {"realm": {"type": "string", "default": ""}}});
+    template.spec.parameters = json!({"type": "object", "additionalProperties": false, "properties": {"realm": {"type": "string", "default": ""}}});
     template.spec.manifests[1].template.push_str("{% for a in range(end=200) %}# {{ parameters.realm }}\n{% endfor %}");
     let package = compiled(&template);
     let error = render(&plan(&package, &"x".repeat(20_000)).unwrap()).unwrap_err();

@@ -12,6 +12,7 @@ mod projects;
 mod rules;
 mod schema;
 mod wiki;
+mod scaffold;
 
 /// The folder of the whole source.
 fn source(path: &str) -> PathBuf {
