@@ -7,6 +7,7 @@ mod diff;
 mod given;
 mod images;
 mod node;
+mod operated;
 mod render;
 mod services;
 mod status;
@@ -67,7 +68,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Images(arguments) => images::run(arguments).await,
         Command::Render(arguments) => render::run(&arguments),
         Command::Status(arguments) => status::run(&arguments).await,
-        Command::Template(arguments) => template::run(arguments),
+        Command::Template(arguments) => template::run(arguments).await,
         Command::Node(arguments) => node::run(arguments).await,
     }
 }

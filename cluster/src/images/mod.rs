@@ -65,6 +65,21 @@ pub fn names(source: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
+/// The names of the images that are imported under one of these references.
+///
+/// # Errors
+/// When `source` has no readable folder `images`, or a description in it cannot be read.
+pub fn of_references(references: &[&str], source: &Path) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for name in names(source)? {
+        let description = Description::read(&source.join("images").join(&name).join("image.yaml"))?;
+        if references.contains(&description.reference.as_str()) {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
 /// Builds the named images of `source` (all of them when `names` is empty), side by side as far as
 /// they let each other. What the cache holds already is not built again.
 ///

@@ -87,8 +87,16 @@ fn fault(name: &str, error: &tera::Error) -> Fault {
             None,
             format!("renders to more than {LONGEST_OUTPUT} bytes; split it into several manifests"),
         ),
-        other => Fault::manifest(Rule::TeraValue, name, None, other.to_string()),
+        other => reported(name, &other.to_string()),
     }
+}
+
+/// Reads a message that Tera gives as a report: `error: MESSAGE`, then `--> NAME:LINE:COLUMN`.
+fn reported(name: &str, report: &str) -> Fault {
+    let message = report.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let place = report.split_once(&format!("--> {name}:")).map(|(_, place)| place);
+    let line = place.and_then(|place| place.split(':').next()?.parse().ok());
+    Fault::manifest(broken_rule(message, false), name, line, message)
 }
 
 /// Tera gives a message and no kind for what stands at a place.

@@ -139,9 +139,8 @@ fn uniqueness(spec: &ServiceTemplateSpec) -> Vec<Fault> {
     };
     once("versions", list("versions", spec.versions.iter().map(|v| &v.name).collect()));
     once("components", list("components", spec.components.iter().map(|c| &c.name).collect()));
-    let mut claims_and_secrets = list("volumes", spec.volumes.iter().map(|v| &v.name).collect());
-    claims_and_secrets.extend(list("secrets", spec.secrets.iter().map(|s| &s.name).collect()));
-    once("volumes and secrets", claims_and_secrets);
+    once("volumes", list("volumes", spec.volumes.iter().map(|v| &v.name).collect()));
+    once("secrets", list("secrets", spec.secrets.iter().map(|s| &s.name).collect()));
     once("files", list("files", spec.files.iter().map(|f| &f.name).collect()));
     once("manifests", list("manifests", spec.manifests.iter().map(|m| &m.name).collect()));
     for (at, version) in spec.versions.iter().enumerate() {

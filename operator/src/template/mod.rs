@@ -14,6 +14,7 @@
 //! | `check`, `network`, `pods`, `pod_security` | what a rendered object must keep to |
 //! | `labels`, `secrets`, `lookup` | what those read of an object |
 //! | `directory`, `builtin` | packages from folders, those compiled in |
+//! | `golden` | what a package renders for sample instances, as text |
 //! | `rule` | every rule of the format, by name |
 //! | `schema` | what the API server asks of a ServiceTemplate |
 //! | `lint`, `lines`, `place` | faults by file and line |
@@ -49,6 +50,7 @@ mod documents;
 mod engine;
 mod fault;
 mod fields;
+mod golden;
 mod kinds;
 mod labels;
 mod lines;
@@ -72,6 +74,7 @@ mod typed;
 pub use builtin::builtin;
 pub use directory::{DirectoryError, load_directory};
 pub use fault::{Fault, PackageError, RenderError};
+pub use golden::{Golden, golden};
 pub use kinds::{AllowedKind, allowed_kinds};
 pub use lint::{Finding, lint};
 pub use object::{ObjectSet, RenderedObject};

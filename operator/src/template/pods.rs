@@ -39,7 +39,7 @@ pub(super) fn problems(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
     problems.extend(one_writer(plan, object, pod));
     let workload = object.name.strip_prefix(&format!("{}-", plan.instance.name)).unwrap_or(&object.name);
     for (name, container, field) in containers(pod, &field) {
-        problems.extend(container_rules(plan, pod, container, &field));
+        problems.extend(container_rules(plan, container, &field));
         let known = format!("{workload}/{name}");
         let excepted = plan.package.spec().pod_security_exceptions.iter().any(|exception| exception.container == known);
         problems.extend(pod_security::container(pod, container, &field, excepted));
@@ -179,7 +179,7 @@ fn has_text(value: &Value, text: &str) -> bool {
     }
 }
 
-fn container_rules(plan: &Plan, pod: &Value, container: &Value, field: &str) -> Vec<Problem> {
+fn container_rules(plan: &Plan, container: &Value, field: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !container
         .get("image")

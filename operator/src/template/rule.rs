@@ -42,7 +42,7 @@ rules! {
     /// The package's name.
     PackageName = "package-name": "`metadata.name` is at most 30 of a-z, 0-9 and -, begins with a letter and does not end with -.";
     /// Names within a list.
-    Unique = "unique": "Names are unique in each list; volumes and secrets share theirs, objects have theirs by kind.";
+    Unique = "unique": "Names are unique in each list; those of objects by their kind.";
     /// Images of versions.
     VersionImages = "version-images": "Each version has images of the same names.";
     /// Tags of images.

@@ -136,7 +136,7 @@ fn the_good_package_is_good() {
 #[case("size: 1Gi", "size: quota - 1Gi", "name: cache", "it is 0")]
 #[case("size: quota", "size: quota / 2", "name: data", "has the size quota")]
 #[case("size: 1Gi", "size: quota, carriesQuota: true", "name: cache", "only one")]
-#[case("type: object", "type: string", "parameters:", "type: object")]
+#[case("type: object", "type: string", "type: string", "type: object")]
 #[case("type: string", "type: strin", "type: strin", "parameters")]
 #[case("additionalProperties: false", "additionalProperties: false\n    required: [name]", "parameters:", "example")]
 #[case("{kind: Service, name: app}", "{kind: Secret, name: app}", "{kind: Secret", "not allowed")]
@@ -173,19 +173,19 @@ fn the_good_package_is_good() {
 #[case(
     "metadata: {name: {{ instance.name ~ \"-app\" }}}",
     "metadata: {namespace: kube-system, name: {{ instance.name ~ \"-app\" }}}",
-    "kind: ConfigMap",
+    "metadata: {",
     "namespace"
 )]
 #[case(
     "metadata: {name: {{ instance.name ~ \"-app\" }}}",
     "metadata: {finalizers: [a/b], name: {{ instance.name ~ \"-app\" }}}",
-    "kind: ConfigMap",
+    "metadata: {",
     "finalizers"
 )]
 #[case(
     "metadata: {name: {{ instance.name ~ \"-app\" }}}",
     "metadata: {labels: {commonscloud.coop/data: \"true\"}, name: {{ instance.name ~ \"-app\" }}}",
-    "kind: ConfigMap",
+    "metadata: {",
     "commonscloud.coop/data"
 )]
 #[case("targetPort: http", "targetPrt: http", "targetPrt", "no such field")]

@@ -92,7 +92,6 @@ const CASES: &[Case] = &[
     ),
     // Templates.
     case(Rule::TeraSyntax, (WEB, "{%- if exposure.ingress_class %}", "{%- if %}"), (WEB, "{%- if %}")),
-    case(Rule::TeraSyntax, (WEB, "ingress_class }}\n{%- endif %}", "ingress_class }}\n{%- endif"), (WEB, "{%- endif")),
     case(
         Rule::TeraTag,
         (WEB, "{%- if exposure.ingress_class %}", "{% set x = 1 %}{%- if exposure.ingress_class %}"),
@@ -122,7 +121,7 @@ const CASES: &[Case] = &[
     case(Rule::ApiVersion, (APP, "apiVersion: apps/v1", "apiVersion: apps/v1beta1"), (APP, "kind: Deployment")),
     case(Rule::Namespace, (WEB, "  labels:", "  namespace: kube-system\n  labels:"), (WEB, "namespace: kube-system")),
     case(Rule::Metadata, (WEB, "  labels:", "  finalizers: [a/b]\n  labels:"), (WEB, "finalizers:")),
-    case(Rule::FieldType, (APP, "containerPort: 5232", "containerPort: \"5232\""), (APP, "containerPort:")),
+    case(Rule::FieldType, (APP, "containerPort: 8080", "containerPort: \"8080\""), (APP, "containerPort:")),
     case(Rule::Selector, (WEB, "selector: {{ selector(component=\"app\") }}", "selector: {app: a}"), (WEB, "{app: a}")),
     case(
         Rule::PodLabels,
@@ -150,14 +149,14 @@ const CASES: &[Case] = &[
         (NETWORK, "from: {{ network.ingress | json_encode }}", "from: [{ipBlock: {cidr: 0.0.0.0/0}}]"),
         (NETWORK, "0.0.0.0/0"),
     ),
-    case(Rule::Ports, (NETWORK, "\n      ports:\n        - {port: 5232, protocol: TCP}", ""), (NETWORK, "  ingress:")),
+    case(Rule::Ports, (NETWORK, "\n      ports:\n        - {port: 8080, protocol: TCP}", ""), (NETWORK, "  ingress:")),
     case(Rule::ServiceInside, (WEB, "  selector:", "  type: NodePort\n  selector:"), (WEB, "NodePort")),
     case(Rule::IngressHost, (WEB, "- host: {{ hostname }}", "- host: other.example.org"), (WEB, "- host: other")),
     case(Rule::IngressTls, (WEB, "hosts: [{{ hostname }}]", "hosts: [other.example.org]"), (WEB, "tls:")),
     case(
         Rule::IngressBackend,
         (WEB, "service: {name: {{ instance.name ~ \"-app\" }}", "service: {name: other"),
-        (WEB, "service: {name: other"),
+        (WEB, "backend:"),
     ),
     case(
         Rule::IngressSnippet,

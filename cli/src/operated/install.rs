@@ -10,10 +10,10 @@ use commonscloud_cluster::{Progress, tools};
 use tokio::process::Command;
 
 /// Where the operator runs.
-pub(super) const NAMESPACE: &str = "commonscloud-system";
+pub(crate) const NAMESPACE: &str = "commonscloud-system";
 
 /// Installs or upgrades the chart of the source tree.
-pub(super) async fn chart(
+pub(crate) async fn chart(
     cluster: &Cluster,
     images: &[BuiltImage],
     helm: &tools::Tool,

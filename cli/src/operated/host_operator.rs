@@ -18,7 +18,7 @@ const FOLDER: &str = "operator";
 
 /// Builds the operator, gives it a token of its service account, and starts it; it outlives this
 /// command, and ends with the cluster.
-pub(super) async fn start(cluster: &Cluster, source: &Path, progress: &Progress) -> Result<(), Failure> {
+pub(crate) async fn start(cluster: &Cluster, source: &Path, progress: &Progress) -> Result<(), Failure> {
     if running(&cluster.folder).is_some() {
         return Ok(());
     }

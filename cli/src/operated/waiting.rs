@@ -9,17 +9,22 @@ use kube::Client;
 
 use crate::services::{self, Health};
 
-const ASK: Duration = Duration::from_millis(500);
+pub(crate) const ASK: Duration = Duration::from_millis(500);
 
-/// Waits, and shows what is waited for.
+/// Waits, and shows what is waited for; of one Entity, or of all.
 ///
 /// # Errors
 /// After `patience`: every resource that is not Ready, with the reason that its status gives.
-pub(super) async fn until_ready(client: &Client, patience: Duration, progress: &Progress) -> Result<(), Failure> {
+pub(crate) async fn until_ready(
+    client: &Client,
+    entity: Option<&str>,
+    patience: Duration,
+    progress: &Progress,
+) -> Result<(), Failure> {
     let phase = progress.phase("services become Ready");
     let deadline = Instant::now() + patience;
     loop {
-        let waiting = unready(client).await?;
+        let waiting = unready(client, entity).await?;
         let Some(first) = waiting.first() else { break };
         phase.at(first);
         if Instant::now() > deadline {
@@ -32,10 +37,14 @@ pub(super) async fn until_ready(client: &Client, patience: Duration, progress: &
 }
 
 /// One line for each resource that is not Ready.
-async fn unready(client: &Client) -> Result<Vec<String>, Failure> {
+async fn unready(client: &Client, entity: Option<&str>) -> Result<Vec<String>, Failure> {
     let mut lines = Vec::new();
     for kind in kinds::DEDICATED.map(|kind| kind.kind).into_iter().chain(["Entity"]) {
         for object in services::list(client, kind).await? {
+            let of = object.metadata.namespace.as_ref().or(object.metadata.name.as_ref());
+            if entity.is_some_and(|entity| of.is_none_or(|of| of != entity)) {
+                continue;
+            }
             if let Health::NotReady { reason, message } = services::health(&object) {
                 let name = object.metadata.name.unwrap_or_default();
                 let place = object.metadata.namespace.map(|namespace| format!("{namespace}/")).unwrap_or_default();
