@@ -6,7 +6,7 @@ use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::local::{ClusterName, DEFAULT_NAME, NodeKind};
 use commonscloud_operator::template;
 
-use super::{golden, lint, print, run};
+use super::{golden, lint, print};
 
 /// Compare what a package renders with its golden files; with --run, bring an instance of it up.
 #[derive(Debug, clap::Args)]
@@ -62,5 +62,5 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let names: Vec<&str> = rendered.iter().map(|golden| golden.name.as_str()).collect();
     print(&format!("{}: as in {} ({})\n", package.name(), folder.display(), names.join(", ")));
-    if arguments.run { run::run(arguments, template, &package).await } else { Ok(()) }
+    if arguments.run { super::run::run(arguments, template, &package).await } else { Ok(()) }
 }

@@ -10,9 +10,9 @@ mod hostile;
 mod packages;
 mod projects;
 mod rules;
+mod scaffold;
 mod schema;
 mod wiki;
-mod scaffold;
 
 /// The folder of the whole source.
 fn source(path: &str) -> PathBuf {
