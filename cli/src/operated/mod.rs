@@ -64,8 +64,8 @@ async fn prepare(wanted: &Wanted<'_>, progress: &Progress) -> Result<(Cluster, V
         images: Vec::new(),
         source: wanted.source.to_path_buf(),
     };
-    let named: Vec<&str> = wanted.images.iter().flatten().map(String::as_str).chain(["operator"]).collect();
-    let names = if wanted.images.is_some() { &named[..] } else { &[] };
+    let chosen: Vec<&str> = wanted.images.iter().flatten().map(String::as_str).chain(["operator"]).collect();
+    let names = if wanted.images.is_some() { &chosen[..] } else { &[] };
     let build = async {
         match wanted.node {
             NodeKind::Real => images::build(names, wanted.source, progress).await.map_err(Failure::from),

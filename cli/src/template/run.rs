@@ -22,7 +22,7 @@ const TARIFF: &str = "template-test";
 /// What is sold to them.
 const TIER: &str = "try";
 /// The most seconds that removing them may take.
-const REMOVAL: Duration = Duration::from_secs(60);
+const REMOVAL: Duration = Duration::from_mins(1);
 
 /// Brings an instance up and removes it.
 ///
