@@ -21,7 +21,8 @@ pub(super) enum Doors {
 }
 
 /// Fields of a pod that give it more than we gave it.
-const POD_FIELDS: [&str; 11] = [
+const POD_FIELDS: [&str; 12] = [
+    "securityContext",
     "initContainers",
     "ephemeralContainers",
     "volumes",
@@ -35,7 +36,8 @@ const POD_FIELDS: [&str; 11] = [
     "runtimeClassName",
 ];
 /// Fields of a container that give it more than we gave it.
-const CONTAINER_FIELDS: [&str; 7] = ["env", "envFrom", "volumeMounts", "volumeDevices", "lifecycle", "command", "args"];
+const CONTAINER_FIELDS: [&str; 8] =
+    ["securityContext", "env", "envFrom", "volumeMounts", "volumeDevices", "lifecycle", "command", "args"];
 /// Lists whose items give a pod more than we gave it.
 const POD_LISTS: [&str; 6] = ["containers", "initContainers", "volumes", "env", "volumeMounts", "imagePullSecrets"];
 
@@ -89,6 +91,10 @@ fn is_below_pod_template(path: &[String]) -> bool {
 fn opened_in_pod(path: &[String], key: &str) -> bool {
     if !is_below_pod_template(path) {
         return false;
+    }
+    // A user, a capability, a privilege more, at any depth.
+    if path.iter().any(|part| part == "securityContext") {
+        return true;
     }
     let last = path.last().map_or("", String::as_str);
     let parent = path.len().checked_sub(2).and_then(|at| path.get(at)).map_or("", String::as_str);

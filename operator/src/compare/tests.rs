@@ -77,6 +77,20 @@ fn a_door_that_somebody_opened_beside_ours_is_seen() {
 }
 
 #[test]
+fn what_is_added_to_a_security_context_is_found_at_any_depth() {
+    let desired = "spec: {template: {spec: {containers: [{name: a, securityContext: {capabilities: {drop: [ALL]}}}]}}}";
+    let live = "spec: {template: {spec: {securityContext: {sysctls: [{name: a}]}, containers: [{name: a, securityContext: {privileged: true, capabilities: {add: [CHOWN], drop: [ALL]}}}]}}}";
+    assert_eq!(
+        found("Deployment", desired, live),
+        [
+            "/spec/template/spec/containers/0/securityContext/capabilities/add added by somebody else",
+            "/spec/template/spec/containers/0/securityContext/privileged added by somebody else",
+            "/spec/template/spec/securityContext added by somebody else",
+        ]
+    );
+}
+
+#[test]
 fn an_empty_list_that_closes_is_the_same_when_the_api_server_leaves_it_out() {
     let desired = "spec: {podSelector: {}, policyTypes: [Ingress], ingress: []}";
     assert_eq!(found("NetworkPolicy", desired, "spec: {podSelector: {}, policyTypes: [Ingress]}"), [""; 0]);
