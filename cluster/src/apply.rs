@@ -10,8 +10,9 @@ use kube::discovery::{ApiCapabilities, ApiResource, Scope, pinned_kind};
 use kube::{Api, Client};
 use tokio::time::Instant;
 
-/// The field manager of what is applied here.
-const MANAGER: &str = "commonscloud-cluster";
+/// The field manager of what is applied here: that of `kubectl apply --server-side`, so that whoever
+/// edits the same manifest and applies it meets no conflict.
+const MANAGER: &str = "kubectl";
 /// How long to retry what may become possible: a kind whose definition was just applied, an
 /// admission policy that warms up, a namespace on its way.
 const PATIENCE: Duration = Duration::from_secs(30);
