@@ -18,7 +18,6 @@ use super::{BYTES_PATTERN, NAME_PATTERN, PRICE_PATTERN};
     doc = "A price list: the tiers that services can have, and the block that extends them. Tiers can be added, never changed or removed: a new price is a new Tariff.",
     category = "commonscloud",
     printcolumn(name = "Currency", type_ = "string", json_path = ".spec.currency"),
-    printcolumn(name = "Tiers", type_ = "string", json_path = ".spec.tiers[*].name"),
     printcolumn(name = "Extra block", type_ = "string", json_path = ".spec.extraBlock.storage"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

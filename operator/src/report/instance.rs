@@ -170,7 +170,7 @@ fn verdict(pass: &Pass<'_>) -> Verdict {
     match &pass.reach {
         Reach::NotAsked => Verdict::Ready("all workloads run".to_owned()),
         Reach::Answers => Verdict::Ready(format!("{url} answers")),
-        Reach::Unknown => Verdict::Reconciling(Problem::new("Unreachable", format!("{url} was not asked yet"))),
+        Reach::Unknown => Verdict::Reconciling(Problem::new("NotAsked", format!("{url} is about to be asked"))),
         Reach::Fails(why) => Verdict::Reconciling(Problem::new("Unreachable", format!("{url}: {why}"))),
     }
 }

@@ -98,6 +98,8 @@ fn not_ready(pod: &str, containers: &[ContainerStatus], events: &[&Event]) -> Op
     let probe = newest(pod, "Pod", events, |event| event.reason.as_deref() == Some("Unhealthy"));
     match probe.and_then(|event| event.message.as_deref()) {
         Some(message) => {
+            // A probe that printed nothing leaves a colon with nothing behind it.
+            let message = message.trim_end().trim_end_matches(':');
             Some(Problem::new("ProbeFailing", format!("pod {pod}, container {}: {message}", container.name)))
         }
         None => {
