@@ -16,15 +16,22 @@ import uploads
 PAGE = """<!doctype html>
 <html lang="ca">
 <meta charset="utf-8">
-<title>{title}</title>
+<title>{title} (substitut · stand-in)</title>
+<style>
+body {{ font: 1.1rem/1.5 sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; color: #222 }}
+.what {{ background: #fff3cd; border-left: .4rem solid #e0a800; padding: .6rem 1rem }}
+ul {{ padding-left: 1rem }}
+</style>
 <h1>{title}</h1>
-<p>Això <strong>no és Discourse</strong>: és un substitut per a proves que en compleix el contracte.</p>
-<p lang="en">This <strong>is not Discourse</strong>: it is a stand-in for tests that honours its contract.</p>
+<div class="what">
+<p>Això <strong>no és Discourse</strong>: és un substitut que ocupa el seu lloc en proves i demostracions. No hi deseu res que us importi.</p>
+<p lang="en">This <strong>is not Discourse</strong>: it is a stand-in that takes its place in tests and demos. Keep nothing here that matters to you.</p>
+</div>
 <ul>
-<li>posts: {posts}</li>
-<li>uploads: {uploads}</li>
+<li>missatges · posts: {posts}</li>
+<li>fitxers · uploads: {uploads}</li>
 <li>PostgreSQL {postgres}, Redis {redis}</li>
-<li>sign-in: {sign_in}</li>
+<li>inici de sessió · sign-in: {sign_in}</li>
 </ul>
 """
 

@@ -15,15 +15,22 @@ final class Page {
             <!doctype html>
             <html lang="ca">
             <meta charset="utf-8">
-            <title>Phorge</title>
-            <h1>Phorge</h1>
-            <p>Això <strong>no és Phorge</strong>: és un substitut per a proves que en compleix el contracte.</p>
-            <p lang="en">This <strong>is not Phorge</strong>: it is a stand-in for tests that honours its contract.</p>
+            <title>Phorge (substitut · stand-in)</title>
+            <style>
+            body { font: 1.1rem/1.5 sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; color: #222 }
+            .what { background: #fff3cd; border-left: .4rem solid #e0a800; padding: .6rem 1rem }
+            ul { padding-left: 1rem }
+            </style>
+            <h1>Plataforma de projectes</h1>
+            <div class="what">
+            <p>Això <strong>no és Phorge</strong>: és un substitut que ocupa el seu lloc en proves i demostracions. No hi deseu res que us importi.</p>
+            <p lang="en">This <strong>is not Phorge</strong>: it is a stand-in that takes its place in tests and demos. Keep nothing here that matters to you.</p>
+            </div>
             <ul>
-            <li>tasks: $tasks</li>
-            <li>files: $files</li>
+            <li>tasques · tasks: $tasks</li>
+            <li>fitxers · files: $files</li>
             <li>$server</li>
-            <li>sign-in: $providers ($locked)</li>
+            <li>inici de sessió · sign-in: $providers ($locked)</li>
             $issues
             </ul>
             HTML;
