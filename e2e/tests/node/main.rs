@@ -6,6 +6,7 @@ mod broken;
 mod calendar;
 mod combinations;
 mod exact_quota;
+mod isolation;
 mod kept_data;
 mod office;
 mod package;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     scenarios.extend(calendar::scenarios());
     scenarios.extend(kept_data::scenarios());
     scenarios.extend(tight_network::scenarios());
+    scenarios.extend(isolation::scenarios());
     scenarios.extend(traps::scenarios());
     scenarios.extend(agora::scenarios());
     scenarios.extend(projects::scenarios());
