@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::attempt::attempts;
 use super::metadata::Metadata;
-use super::target::{Target, targets};
+use super::target::{Target, targets, targets_of_a_stray};
 use super::wall::{Wall, take_away};
 use super::{A, pod, removed, two_offices};
 use crate::tier::{Node, READY};
@@ -21,11 +21,11 @@ const ENFORCED: Duration = Duration::from_secs(30);
 /// A pod of A that no package knows.
 const STRAY: &str = "stray";
 
-/// In turn: the others' walls alone, no wall, A's own wall alone.
+/// In turn: the walls inwards alone, no wall, A's wall outwards alone.
 const AWAY: [&[Wall]; 3] = [
     &[Wall::OutOfA],
-    &[Wall::OutOfA, Wall::IntoB, Wall::IntoOperator, Wall::Rights],
-    &[Wall::IntoB, Wall::IntoOperator, Wall::Rights],
+    &[Wall::OutOfA, Wall::IntoA, Wall::IntoB, Wall::IntoOperator, Wall::Rights],
+    &[Wall::IntoA, Wall::IntoB, Wall::IntoOperator, Wall::Rights],
 ];
 
 /// A pod of A, and what it tries to reach.
@@ -45,15 +45,13 @@ pub async fn walls(node: Arc<Node>) -> Outcome {
 }
 
 async fn tried(node: &Node) -> Outcome {
-    // The application's pod is closed by its package and by the namespace, the other by the latter
-    // alone: no name is resolved for it.
+    // The application's pod is closed by its package and by the namespace, the stray by the latter
+    // alone.
     let application = pod(node, A, "app").await?.name_any();
     node.cluster.kubectl.applied(&[stray(node)?]).await?;
-    let mut nameless = targets(node).await?;
-    nameless.retain(Target::is_numeric);
     let attackers = [
         Attacker { pod: application, container: "nextcloud", targets: targets(node).await? },
-        Attacker { pod: STRAY.to_owned(), container: STRAY, targets: nameless },
+        Attacker { pod: STRAY.to_owned(), container: STRAY, targets: targets_of_a_stray(node).await? },
     ];
     for attacker in &attackers {
         has_no_identity(node, attacker).await?;

@@ -34,11 +34,6 @@ impl Target {
         Self { name, attempt, says, behind }
     }
 
-    /// Whether it is tried by its address, so that no name need be resolved.
-    pub fn is_numeric(&self) -> bool {
-        self.attempt.host.parse::<IpAddr>().is_ok()
-    }
-
     /// What is wrong with what was seen while these walls were taken away.
     pub fn fault(&self, away: &BTreeSet<Wall>, seen: &Seen) -> Option<String> {
         let standing: Vec<Wall> = self.behind.iter().copied().filter(|wall| !away.contains(wall)).collect();
@@ -62,6 +57,20 @@ pub async fn targets(node: &Node) -> Outcome<Vec<Target>> {
     let own = |service: &str, port, ask| Attempt::tcp(service, port, ask);
     all.push(Target::new("A's own database", &[], own("office-db", 5432, &SPEAKS_TLS), "N"));
     all.push(Target::new("A's own cache", &[], own("office-redis", 6379, b"PING\r\n"), "NOAUTH"));
+    Ok(all)
+}
+
+/// What a pod tries that is A's as well, but no part of a service: no name is resolved for it, and
+/// A's own database is none of its business.
+///
+/// # Errors
+/// When a pod is missing.
+pub async fn targets_of_a_stray(node: &Node) -> Outcome<Vec<Target>> {
+    let mut all = targets(node).await?;
+    all.retain(|target| target.attempt.host.parse::<IpAddr>().is_ok());
+    let db = address(&pod(node, A, "db").await?)?;
+    let into_a = &[Wall::OutOfA, Wall::IntoA];
+    all.push(Target::new("A's database", into_a, Attempt::tcp(&db, 5432, &SPEAKS_TLS), "N"));
     Ok(all)
 }
 

@@ -16,6 +16,8 @@ use crate::tier::Node;
 pub enum Wall {
     /// Nothing leaves A's pods but what is named.
     OutOfA,
+    /// Nothing enters A's pods but what is named, from A itself either.
+    IntoA,
     /// Nothing enters B's pods but what is named.
     IntoB,
     /// Nothing enters the operator's pod.
@@ -25,8 +27,8 @@ pub enum Wall {
 }
 
 /// Every wall.
-const ALL: [Wall; 4] = [Wall::OutOfA, Wall::IntoB, Wall::IntoOperator, Wall::Rights];
-/// What the objects of a door are called.
+const ALL: [Wall; 5] = [Wall::OutOfA, Wall::IntoA, Wall::IntoB, Wall::IntoOperator, Wall::Rights];
+/// How the names of a door's objects begin.
 const DOOR: &str = "isolation-door";
 
 impl Wall {
@@ -39,6 +41,7 @@ impl Wall {
     fn door(self) -> Vec<Value> {
         match self {
             Self::OutOfA => vec![policy(A, "Egress", "egress")],
+            Self::IntoA => vec![policy(A, "Ingress", "ingress")],
             Self::IntoB => vec![policy(B, "Ingress", "ingress")],
             Self::IntoOperator => vec![policy(chart::NAMESPACE, "Ingress", "ingress")],
             Self::Rights => rights(),
@@ -51,7 +54,7 @@ fn policy(namespace: &str, direction: &str, rules: &str) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": DOOR, "namespace": namespace},
+        "metadata": {"name": format!("{DOOR}-{rules}"), "namespace": namespace},
         "spec": {"podSelector": {}, "policyTypes": [direction], rules: [{}]},
     })
 }
@@ -59,7 +62,10 @@ fn policy(namespace: &str, direction: &str, rules: &str) -> Value {
 /// Lets whoever has no identity read B's Secrets.
 fn rights() -> Vec<Value> {
     let group = "rbac.authorization.k8s.io";
-    let object = |kind: &str| json!({"apiVersion": format!("{group}/v1"), "kind": kind, "metadata": {"name": DOOR, "namespace": B}});
+    let object = |kind: &str| {
+        let metadata = json!({"name": DOOR, "namespace": B});
+        json!({"apiVersion": format!("{group}/v1"), "kind": kind, "metadata": metadata})
+    };
     let (mut role, mut binding) = (object("Role"), object("RoleBinding"));
     role["rules"] = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]);
     binding["roleRef"] = json!({"apiGroup": group, "kind": "Role", "name": DOOR});
