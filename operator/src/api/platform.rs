@@ -50,7 +50,8 @@ pub struct PlatformSpec {
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["template".into(), "image".into()]))]
     pub images: Vec<ImageOverride>,
-    /// Requests and limits used in the place of a template's own production figures.
+    /// Requests and limits used in the place of a template's own production figures, one by one: a
+    /// figure that is not named here stays the template's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["template".into(), "component".into()]))]
@@ -176,7 +177,7 @@ pub struct ComponentResources {
     /// The component's name in the template, for example `app`.
     #[schemars(length(min = 1, max = 63))]
     pub component: String,
-    /// Requests and limits of each container of the component.
+    /// Requests and limits of each container of the component; each replaces the template's own.
     #[schemars(schema_with = "resource_requirements")]
     pub resources: ResourceRequirements,
 }

@@ -27,7 +27,7 @@ pub use revision::candidates;
 pub use sale::{Sale, sell, total};
 pub use volumes::{request, storage_class};
 
-use crate::api::{Entity, Platform, PlatformSpec, Tariff};
+use crate::api::{Component, Entity, Platform, PlatformSpec, Tariff};
 use crate::entity::asked;
 use crate::plan::{Plan, PlannedEntity, PlannedSecret};
 use crate::template::Package;
@@ -160,14 +160,20 @@ fn images(package: &Package, version: &str, platform: &PlatformSpec) -> BTreeMap
         .collect()
 }
 
+/// Figure by figure: what the Platform does not name stays the package's.
 fn resources(package: &Package, platform: &PlatformSpec) -> BTreeMap<String, ResourceRequirements> {
     let overridden =
         |name: &str| platform.resources.iter().find(|o| o.template == package.name() && o.component == name);
-    package
-        .components()
-        .iter()
-        .map(|part| (part.name.clone(), overridden(&part.name).map_or(&part.resources, |o| &o.resources).clone()))
-        .collect()
+    let merged = |part: &Component| {
+        let mut figures = part.resources.clone();
+        if let Some(by_platform) = overridden(&part.name) {
+            let named = by_platform.resources.clone();
+            figures.requests.get_or_insert_default().extend(named.requests.unwrap_or_default());
+            figures.limits.get_or_insert_default().extend(named.limits.unwrap_or_default());
+        }
+        (part.name.clone(), figures)
+    };
+    package.components().iter().map(merged).collect()
 }
 
 fn secrets(package: &Package, instance: &str) -> Vec<PlannedSecret> {

@@ -25,6 +25,21 @@ fn a_plan_holds_what_was_sold_on_volumes_that_fit_it() {
 }
 
 #[test]
+fn the_platform_replaces_figures_one_by_one() {
+    let mut facts = facts();
+    let mut platform = Platform::clone(facts.platform.as_deref().unwrap());
+    platform.spec.resources = read("[{template: radicale, component: app, resources: {requests: {cpu: 7m}}}]");
+    facts.platform = Some(Arc::new(platform));
+    let plan = resolve(&instance("tier: 1gb"), &facts).unwrap().plan;
+    let app = serde_json::to_value(&plan.resources["app"]).unwrap();
+    assert_eq!(
+        app,
+        serde_json::json!({"requests": {"cpu": "7m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}),
+        "only the CPU's request is another"
+    );
+}
+
+#[test]
 fn what_is_not_there_yet_is_waited_for() {
     type Taken = (&'static str, fn(&mut Facts));
     let take: [Taken; 5] = [
