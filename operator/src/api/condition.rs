@@ -19,6 +19,8 @@ pub enum ConditionType {
     PendingShrink,
     /// The service answers through the ingress under its own host name.
     Reachable,
+    /// Nothing of the instance is changed, as its spec says. Present only while true.
+    Paused,
 }
 
 impl ConditionType {
@@ -32,6 +34,7 @@ impl ConditionType {
             Self::UsageKnown => "UsageKnown",
             Self::PendingShrink => "PendingShrink",
             Self::Reachable => "Reachable",
+            Self::Paused => "Paused",
         }
     }
 }

@@ -34,7 +34,8 @@ pub struct InstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub revision: Option<String>,
-    /// While true the operator changes nothing of this instance; it goes on reporting.
+    /// While true the operator changes nothing of this instance; it goes on reporting, and condition
+    /// `Paused` names what waits to be applied. A deletion is carried out all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
     /// The people who decide who may enter this service, beside the Entity's managers.

@@ -72,6 +72,7 @@ async fn carry_out(
     resolved: &Resolved,
     changes: &[Change],
 ) -> Result<Next, WriteError> {
+    let waiting = if instance.spec.paused { changes } else { &[] };
     let applied = if instance.spec.paused || changes.is_empty() {
         Applied::default()
     } else {
@@ -87,6 +88,7 @@ async fn carry_out(
         instance,
         resolved,
         applied: &applied,
+        waiting,
         reach: reach(context, key, instance, resolved, &children),
         usage: usage(context, key, instance, resolved),
         children: &children,

@@ -6,6 +6,7 @@ use super::children::Children;
 use super::conditions::{Problem, Shown, Verdict, conditions};
 use crate::api::{ConditionType, InstanceStatus, Platform, VolumeStatus};
 use crate::apply::Applied;
+use crate::compare::Change;
 use crate::core::Bytes;
 use crate::plan::Plan;
 use crate::resolve::{Instance, Refusal, Resolved};
@@ -79,6 +80,8 @@ pub struct Pass<'a> {
     pub resolved: &'a Resolved,
     /// What was written.
     pub applied: &'a Applied,
+    /// What is to be written once the instance is no longer paused.
+    pub waiting: &'a [Change],
     /// Its children as they are.
     pub children: &'a Children,
     /// Whether it answers.
@@ -96,6 +99,7 @@ pub fn refused(instance: &Instance, verdict: &Verdict, now: Timestamp) -> Instan
     let before = &instance.status;
     let mut shown = verdict.shown();
     shown.extend(kept(before, &[ConditionType::QuotaEnforced, ConditionType::UsageKnown]));
+    shown.extend(paused(instance, &[]));
     InstanceStatus {
         observed_generation: Some(instance.generation),
         conditions: conditions(&before.conditions, shown, instance.generation, now),
@@ -121,11 +125,13 @@ pub fn instance_status(pass: &Pass<'_>) -> InstanceStatus {
     shown.extend(usage_known(pass.usage));
     shown.extend(quota_enforced(plan, pass.platform));
     shown.extend(pending_shrink(plan, pass.children));
+    shown.extend(paused(instance, pass.waiting));
     let complete = pass.applied.failures.is_empty();
     let before = &instance.status;
     let first = before.revision.is_none();
+    let is_as_planned = pass.waiting.is_empty() && (complete || first);
     let conditions = conditions(&before.conditions, shown, instance.generation, pass.now);
-    let mut status = if complete || first { described(pass) } else { before.clone() };
+    let mut status = if is_as_planned { described(pass) } else { before.clone() };
     status.observed_generation = Some(instance.generation);
     status.conditions = conditions;
     status.components = pass.children.components();
@@ -163,8 +169,8 @@ fn verdict(pass: &Pass<'_>) -> Verdict {
     if let Some(problem) = pass.children.problem() {
         return Verdict::Reconciling(problem);
     }
-    if pass.instance.spec.paused && pass.applied.writes == 0 && pass.instance.status.revision.is_none() {
-        return Verdict::Reconciling(Problem::new("Paused", "spec.paused is true: nothing is applied"));
+    if !pass.waiting.is_empty() {
+        return Verdict::Reconciling(Problem::new("Paused", waits(pass.waiting)));
     }
     let url = format!("https://{}", pass.resolved.plan.hostname);
     match &pass.reach {
@@ -173,6 +179,27 @@ fn verdict(pass: &Pass<'_>) -> Verdict {
         Reach::Unknown => Verdict::Reconciling(Problem::new("NotAsked", format!("{url} is about to be asked"))),
         Reach::Fails(why) => Verdict::Reconciling(Problem::new("Unreachable", format!("{url}: {why}"))),
     }
+}
+
+/// How many of the objects that wait are named.
+const NAMED: usize = 5;
+
+fn waits(waiting: &[Change]) -> String {
+    let mut names: Vec<String> = waiting.iter().map(|change| format!("{} {}", change.kind, change.name)).collect();
+    names.dedup();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("spec.paused is true: not applied: {}{more}", names.join(", "))
+}
+
+fn paused(instance: &Instance, waiting: &[Change]) -> Option<Shown> {
+    let message = if waiting.is_empty() {
+        "spec.paused is true: nothing of this instance is changed".to_owned()
+    } else {
+        waits(waiting)
+    };
+    instance.spec.paused.then(|| Shown::new(ConditionType::Paused, true, "Paused", message))
 }
 
 fn reachable(reach: &Reach) -> Option<Shown> {
