@@ -178,9 +178,10 @@ pub struct AgoraParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 254), regex(pattern = MAIL_PATTERN))]
     pub contact_mail: Option<String>,
-    /// Sign-in through an identity provider.
+    /// Sign-in through an identity provider. Discourse cannot tell by a group who may enter: whoever
+    /// manages the agora lets each newcomer in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oidc: Option<OidcParameters>,
+    pub oidc: Option<OidcProvider>,
 }
 
 /// What only projects have.
@@ -192,20 +193,13 @@ pub struct ProjectsParameters {
     pub oidc: Option<OidcParameters>,
 }
 
-/// Sign-in through an OpenID Connect provider.
+/// Sign-in through an OpenID Connect provider, for the members of some groups.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OidcParameters {
-    /// The provider's issuer URL, without `/.well-known/openid-configuration`.
-    #[schemars(length(max = 2048), regex(pattern = r"^https://[^\s'\x22\\]+$"))]
-    pub issuer: String,
-    /// The Secret in the same namespace with keys `client-id` and `client-secret`.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
-    pub client_secret_name: String,
-    /// The claim that lists a person's groups.
-    #[serde(default = "OidcParameters::default_groups_claim")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9_-]+$"))]
-    pub groups_claim: String,
+    /// The provider.
+    #[serde(flatten)]
+    pub provider: OidcProvider,
     /// The groups whose members may enter. Empty: nobody is let in by a group, and belonging to
     /// the Entity does not give access by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -214,7 +208,23 @@ pub struct OidcParameters {
     pub allowed_groups: Vec<String>,
 }
 
-impl OidcParameters {
+/// An OpenID Connect provider.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OidcProvider {
+    /// The provider's issuer URL, without `/.well-known/openid-configuration`.
+    #[schemars(length(max = 2048), regex(pattern = r"^https://[^\s'\x22\\]+$"))]
+    pub issuer: String,
+    /// The Secret in the same namespace with keys `client-id` and `client-secret`.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub client_secret_name: String,
+    /// The claim that lists a person's groups.
+    #[serde(default = "OidcProvider::default_groups_claim")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9_-]+$"))]
+    pub groups_claim: String,
+}
+
+impl OidcProvider {
     fn default_groups_claim() -> String {
         "groups".to_owned()
     }

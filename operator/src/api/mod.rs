@@ -26,7 +26,7 @@ pub use condition::{Condition, ConditionType};
 pub use dedicated::{
     AgoraParameters, Dedicated, DedicatedAgora, DedicatedAgoraSpec, DedicatedOffice, DedicatedOfficeSpec,
     DedicatedProjects, DedicatedProjectsSpec, DedicatedService, DedicatedServiceSpec, Editor, OfficeParameters,
-    OidcParameters, ProjectsParameters,
+    OidcParameters, OidcProvider, ProjectsParameters,
 };
 pub use definitions::{CrdFile, crd_files, crds};
 pub use entity::{
