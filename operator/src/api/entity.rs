@@ -35,7 +35,8 @@ use super::{
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EntitySpec {
-    /// The organisation's name as people write it.
+    /// The organisation's name as people write it: what its office and its projects call themselves,
+    /// and its agora at first; also an annotation of its namespace.
     #[schemars(length(min = 1, max = 120))]
     pub display_name: String,
     /// The language of what its people read, unless they choose another.

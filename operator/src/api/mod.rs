@@ -67,6 +67,8 @@ pub mod marks {
     pub const TEMPLATE: &str = "commonscloud.coop/template";
     /// Annotation on each rendered object: the pinned revision.
     pub const REVISION: &str = "commonscloud.coop/revision";
+    /// Annotation on a namespace: its Entity's name as people write it.
+    pub const DISPLAY_NAME: &str = "commonscloud.coop/display-name";
     /// Annotation: the date until which kept data stays (RFC 3339).
     pub const KEEP_UNTIL: &str = "commonscloud.coop/keep-until";
     /// The well-known label every managed object carries.

@@ -36,7 +36,8 @@ use super::{Condition, NAME_PATTERN, dedicated::free_object, platform::resource_
 #[kube(validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"))]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceTemplateSpec {
-    /// The service's name as people read it, by language (`ca`, `en`).
+    /// The service's name as people read it, by language (`ca`, `en`): `{{ title }}` in manifests is
+    /// the one in the Entity's language, else the English one.
     #[schemars(schema_with = "titles")]
     pub title: BTreeMap<String, String>,
     /// The application's versions, newest first, each with its images.

@@ -31,7 +31,9 @@ pub fn namespace(entity: &Entity) -> Value {
     ] {
         labels.insert(key.to_owned(), Value::from(value));
     }
-    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name(entity), "labels": labels}})
+    let annotations = json!({marks::DISPLAY_NAME: entity.spec.display_name});
+    let metadata = json!({"name": name(entity), "labels": labels, "annotations": annotations});
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 }
 
 /// The operator's own rights in the namespace. Not owned: kept data must still be reached.

@@ -29,6 +29,7 @@ fn value(plan: &Plan) -> Result<Value, serde_json::Error> {
             "display_name": plan.entity.display_name,
             "language": language(plan.entity.language),
         },
+        "title": title(plan),
         "contacts": plan.entity.contacts,
         "hostname": plan.hostname.as_str(),
         "url": url(plan),
@@ -62,6 +63,13 @@ fn language(language: Language) -> &'static str {
         Language::En => "en",
         Language::Es => "es",
     }
+}
+
+/// The service's name in the Entity's language, else in English, else in any.
+fn title(plan: &Plan) -> &str {
+    let titles = &plan.package.spec().title;
+    let known = [language(plan.entity.language), "en"].into_iter().find_map(|language| titles.get(language));
+    known.or_else(|| titles.values().next()).map_or_else(|| plan.package.name(), String::as_str)
 }
 
 /// `tls_secret` is null where the ingress controller's default certificate serves.

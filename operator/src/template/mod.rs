@@ -26,6 +26,7 @@
 //! |---|---|
 //! | `instance.name`, `instance.namespace` | the Dedicated resource |
 //! | `entity.name`, `entity.display_name`, `entity.language` | the Entity |
+//! | `title` | the package's `title` in the Entity's language |
 //! | `contacts` | mail addresses of the service's managers, then of the Entity's; may be empty |
 //! | `hostname`, `url` | where the service answers |
 //! | `version`, `images.NAME` | the application's version and its images |

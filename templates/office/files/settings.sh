@@ -7,6 +7,9 @@ setting() { [ -f "/settings/$1" ] && cat "/settings/$1"; }
 
 occ background:cron
 occ config:system:set trusted_domains 1 --value="$(setting hostname)"
+# What the page calls itself, and the line below it.
+occ config:app:set theming name --value="$(setting display_name)"
+occ config:app:set theming slogan --value="$(setting title)"
 
 if quota=$(setting default_user_quota); then
     # Nextcloud counts in bytes here, so that 1Gi is 1 GiB and not 1 GB.

@@ -23,6 +23,8 @@ $settings = [
     'phd.log-directory' => '/tmp/phd/log',
     'phd.taskmasters' => 2,
     'pygments.enabled' => false,
+    // What stands beside the logo on each page.
+    'ui.logo' => ['wordmarkText' => from_environment('DISPLAY_NAME')],
     // Who the identity provider lets in by group needs no second approval.
     'auth.require-approval' => from_environment('OIDC') === null,
 ];
