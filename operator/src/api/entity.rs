@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    AgoraParameters, Condition, HOSTNAME_PATTERN, InstanceSpec, NAME_PATTERN, OfficeParameters, ProjectsParameters,
+    AgoraParameters, Condition, HOSTNAME_PATTERN, InstanceSpec, MAIL_PATTERN, NAME_PATTERN, OfficeParameters, ProjectsParameters,
     dedicated::free_object,
 };
 
@@ -78,12 +78,13 @@ pub enum Language {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manager {
-    /// Short name of the person, unique in this list.
+    /// Short name of the person, unique in this list; shown in the status of each service.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9._]*[a-z0-9])?$"))]
     pub name: String,
-    /// Mail address.
+    /// Mail address: shown beside the name, and given to the services. The agora makes its
+    /// administrators of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 254), regex(pattern = r"^[^@\s]+@[^@\s]+$"))]
+    #[schemars(length(max = 254), regex(pattern = MAIL_PATTERN))]
     pub mail: Option<String>,
     /// The Kubernetes user or group that may look at the Entity's resources with `kubectl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -38,7 +38,8 @@ pub struct InstanceSpec {
     /// `Paused` names what waits to be applied. A deletion is carried out all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
-    /// The people who decide who may enter this service, beside the Entity's managers.
+    /// The people who decide who may enter this service, beside the Entity's managers. Whoever looks
+    /// for them finds all in `status.managers`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -83,6 +84,11 @@ pub struct InstanceStatus {
     /// The Secret that holds the first administrator's name and password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_secret: Option<String>,
+    /// Who decides who may enter: the service's managers, then the Entity's, each once, as
+    /// `anna <anna@example.org>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub managers: Vec<String>,
     /// The volumes of this instance.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, HOSTNAME_PATTERN, NAME_PATTERN};
+use super::{Condition, HOSTNAME_PATTERN, MAIL_PATTERN, NAME_PATTERN};
 
 /// How this cluster is: one object, named `default`.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -214,7 +214,7 @@ pub struct Smtp {
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
     /// Sender of the services' mail.
-    #[schemars(length(max = 254), regex(pattern = r"^[^@\s]+@[^@\s]+$"))]
+    #[schemars(length(max = 254), regex(pattern = MAIL_PATTERN))]
     pub from: String,
     /// A Secret in the operator's namespace with keys `username` and `password`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

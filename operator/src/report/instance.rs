@@ -155,6 +155,7 @@ fn described(pass: &Pass<'_>) -> InstanceStatus {
         version: Some(plan.version.clone()),
         revision: Some(plan.revision.clone()),
         engine: plan.volumes.iter().any(|v| !v.carries_quota).then(|| "Builtin".to_owned()),
+        managers: pass.resolved.managers.clone(),
         admin_secret: plan.secrets.iter().find(|s| s.name == "admin").map(|s| s.secret.clone()),
         ..InstanceStatus::default()
     }

@@ -27,7 +27,7 @@ pub use revision::candidates;
 pub use sale::{Sale, sell, total};
 pub use volumes::{request, storage_class};
 
-use crate::api::{Component, Entity, Platform, PlatformSpec, Tariff};
+use crate::api::{Component, Entity, Manager, Platform, PlatformSpec, Tariff};
 use crate::entity::asked;
 use crate::plan::{Plan, PlannedEntity, PlannedSecret};
 use crate::template::Package;
@@ -39,6 +39,8 @@ pub struct Resolved {
     pub plan: Plan,
     /// Quota and price.
     pub sale: Sale,
+    /// Who decides who may enter, as people read it.
+    pub managers: Vec<String>,
 }
 
 /// Decides what is to run for an instance.
@@ -82,19 +84,36 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
         smtp: platform.spec.smtp.clone(),
         editor: platform.spec.editor.clone(),
     };
-    Ok(Resolved { plan, sale })
+    Ok(Resolved { plan, sale, managers: managers(instance, &entity) })
 }
 
-/// Mail addresses of the service's managers, then of the Entity's, each once.
+/// The service's managers, then the Entity's.
+fn all_managers<'a>(instance: &'a Instance, entity: &'a Entity) -> impl Iterator<Item = &'a Manager> {
+    instance.spec.managers.iter().chain(&entity.spec.managers)
+}
+
+/// The managers as `name <mail>`, each once.
+fn managers(instance: &Instance, entity: &Entity) -> Vec<String> {
+    let shown = |manager: &Manager| match &manager.mail {
+        Some(mail) => format!("{} <{mail}>", manager.name),
+        None => manager.name.clone(),
+    };
+    each_once(all_managers(instance, entity).map(shown))
+}
+
+/// The managers' mail addresses, each once.
 fn contacts(instance: &Instance, entity: &Entity) -> Vec<String> {
-    let managers = instance.spec.managers.iter().chain(&entity.spec.managers);
-    let mut contacts = Vec::new();
-    for mail in managers.filter_map(|manager| manager.mail.clone()) {
-        if !contacts.contains(&mail) {
-            contacts.push(mail);
+    each_once(all_managers(instance, entity).filter_map(|manager| manager.mail.clone()))
+}
+
+fn each_once(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut once = Vec::new();
+    for text in texts {
+        if !once.contains(&text) {
+            once.push(text);
         }
     }
-    contacts
+    once
 }
 
 struct Surroundings {

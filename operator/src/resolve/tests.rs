@@ -40,6 +40,19 @@ fn the_platform_replaces_figures_one_by_one() {
 }
 
 #[test]
+fn the_services_managers_stand_before_the_entitys_each_once() {
+    let mut facts = facts();
+    let mut entity = Entity::clone(facts.entity.as_deref().unwrap());
+    entity.spec.managers = read("[{name: anna, mail: anna@coop.cat}, {name: pere}, {name: grup, mail: info@coop.cat}]");
+    facts.entity = Some(Arc::new(entity));
+    let managers = "managers: [{name: joan, mail: info@coop.cat}, {name: anna, mail: anna@coop.cat}]";
+    let resolved = resolve(&instance(&format!("tier: 1gb, {managers}")), &facts).unwrap();
+    let shown = ["joan <info@coop.cat>", "anna <anna@coop.cat>", "pere", "grup <info@coop.cat>"];
+    assert_eq!(resolved.managers, shown);
+    assert_eq!(resolved.plan.entity.contacts, ["info@coop.cat", "anna@coop.cat"]);
+}
+
+#[test]
 fn what_is_not_there_yet_is_waited_for() {
     type Taken = (&'static str, fn(&mut Facts));
     let take: [Taken; 5] = [
