@@ -179,8 +179,9 @@ pub struct OtherService {
     /// The instance's name, unique in the Entity.
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub name: String,
-    /// The ServiceTemplate to make it from.
+    /// The ServiceTemplate to make it from. It cannot be changed.
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("services.others[].template: cannot be changed, data of another template lies under this name; add a service of another name"))]
     pub template: String,
     /// What all services have.
     #[serde(flatten)]
