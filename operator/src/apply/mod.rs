@@ -101,7 +101,11 @@ async fn not_contested(server: &Server, target: Target<'_>, change: &Change) -> 
         Action::Apply { because, .. } | Action::Strip { because, .. } if !because.is_empty() => because,
         _ => return Ok(()),
     };
-    if server.contests().may_repair(target.kind, target.namespace, target.name) {
+    let wanted = match &change.action {
+        Action::Apply { object, .. } => Some(object),
+        _ => None,
+    };
+    if server.contests().may_repair(target.kind, target.namespace, target.name, wanted) {
         return Ok(());
     }
     let live = server.get(target).await?;
