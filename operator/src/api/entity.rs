@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    AgoraParameters, Condition, HOSTNAME_PATTERN, InstanceSpec, MAIL_PATTERN, NAME_PATTERN, OfficeParameters, ProjectsParameters,
-    dedicated::free_object,
+    AgoraParameters, Condition, HOSTNAME_PATTERN, InstanceSpec, MAIL_PATTERN, NAME_PATTERN, OfficeParameters,
+    ProjectsParameters, dedicated::free_object,
 };
 
 /// An organisation (cooperative, association, school) and the services it has.
