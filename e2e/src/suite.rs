@@ -41,8 +41,19 @@ type Run<T> = Box<dyn Fn(Arc<T>) -> Pin<Box<dyn Future<Output = Outcome>>> + Sen
 /// One thing to be proven.
 pub struct Scenario<T> {
     name: &'static str,
-    alone: bool,
+    turn: Turn,
     run: Run<T>,
+}
+
+/// When a scenario runs; in this order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// Alone, before the others.
+    First,
+    /// With others side by side.
+    Together,
+    /// Alone, after the others.
+    Alone,
 }
 
 impl<T> Scenario<T> {
@@ -52,13 +63,19 @@ impl<T> Scenario<T> {
         F: Fn(Arc<T>) -> R + Send + 'static,
         R: Future<Output = Outcome> + 'static,
     {
-        Self { name, alone: false, run: Box::new(move |tier| Box::pin(run(tier))) }
+        Self { name, turn: Turn::Together, run: Box::new(move |tier| Box::pin(run(tier))) }
     }
 
     /// The same, run while no other runs, after those that may run side by side.
     #[must_use]
     pub fn alone(self) -> Self {
-        Self { alone: true, ..self }
+        Self { turn: Turn::Alone, ..self }
+    }
+
+    /// The same, run while no other runs, before them, as long as the cluster is empty.
+    #[must_use]
+    pub fn first(self) -> Self {
+        Self { turn: Turn::First, ..self }
     }
 }
 
@@ -68,7 +85,7 @@ const LIMIT: Duration = Duration::from_mins(15);
 /// Runs the scenarios that the command line asks for, and says how they ended as libtest does.
 pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
     let arguments = Arguments::from_args();
-    scenarios.sort_by_key(|scenario| scenario.alone);
+    scenarios.sort_by_key(|scenario| scenario.turn);
     if let Some(reason) = T::impossible() {
         return not_here(T::NAME, &reason, &arguments, scenarios);
     }
@@ -127,10 +144,10 @@ impl<T: Tier> Stage<T> {
 
     async fn play(&self, scenario: Scenario<T>) -> Result<(), Failed> {
         let (_shared, _alone);
-        if scenario.alone {
-            _alone = self.floor.write().await;
-        } else {
+        if scenario.turn == Turn::Together {
             _shared = self.floor.read().await;
+        } else {
+            _alone = self.floor.write().await;
         }
         let tier =
             self.tier.get_or_init(|| async { T::bring_up().await.map(Arc::new).map_err(|e| e.to_string()) }).await;

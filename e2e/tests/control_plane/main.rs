@@ -8,6 +8,7 @@ mod deletion;
 mod drift;
 mod fleet;
 mod habits;
+mod leaves;
 mod restart;
 mod rights;
 mod status;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     scenarios.extend(transitions::scenarios());
     scenarios.extend(tiers::scenarios());
     scenarios.extend(habits::scenarios());
+    scenarios.extend(leaves::scenarios());
     scenarios.extend(rights::scenarios());
     scenarios.extend(status::scenarios());
     scenarios.extend(drift::scenarios());

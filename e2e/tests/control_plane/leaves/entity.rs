@@ -1,0 +1,94 @@
+//! The leaves of an Entity that are not of one of its services.
+
+use commonscloud_e2e::manifests::{entity, object};
+use serde_json::json;
+
+use super::case::{Case, See, reads, see, shows};
+use super::live::Stage;
+
+const NAME: &str = "leaves-entity";
+const DEAR: &str = "leaves-dear";
+
+/// An Entity with the three services.
+pub fn stage() -> Stage {
+    let tiers = json!([{"name": "1gb", "storage": "1Gi", "price": "30.00"}]);
+    let dear = object("Tariff", DEAR, json!({"currency": "EUR", "tiers": tiers}));
+    let small = json!({"tier": "1gb"});
+    let office = json!({"tier": "1gb", "hostname": "office.a.example"});
+    let mut subject = entity(NAME, json!({"office": office, "agora": small, "projects": small}));
+    subject["spec"]["domains"] = json!(["a.example"]);
+    subject["spec"]["language"] = json!("ca");
+    subject["spec"]["managers"] =
+        json!([{"name": "anna", "mail": "anna@a.example", "subject": {"kind": "User", "name": "anna-a"}}]);
+    Stage {
+        namespace: NAME.to_owned(),
+        around: vec![dear],
+        subject,
+        ready: vec![format!("Entity/{NAME}")],
+        cases: cases(),
+    }
+}
+
+fn own(leaf: &str, value: &str, sees: Vec<See>) -> Case {
+    shows("Entity", format!("spec.{leaf}"), json!(value), sees)
+}
+
+/// The cases of an Entity's own leaves.
+fn cases() -> Vec<Case> {
+    let namespace = format!("Namespace/{NAME}");
+    let language =
+        |container: &str| format!("/spec/template/spec/containers/{container}/env/NC_default_language/value");
+    let foreign = "office.a.example does not lie at or below a domain of the Entity; allowed: b.example";
+    let mut cases = vec![
+        own(
+            "displayName",
+            "Another name",
+            vec![
+                see(&namespace, "/metadata/annotations/commonscloud.coop~1display-name", "Another name"),
+                see("ConfigMap/office-settings", "/data/display_name", "Another name"),
+                see("ConfigMap/agora-settings", "/data/FIRST_TITLE", "Another name"),
+                see("ConfigMap/projects-settings", "/data/display_name", "Another name"),
+            ],
+        ),
+        own(
+            "language",
+            "en",
+            vec![
+                see("Deployment/office-app", language("nextcloud"), "en"),
+                see("Deployment/office-app", language("cron"), "en"),
+                see("ConfigMap/office-settings", "/data/title", "Dedicated office"),
+                see("ConfigMap/agora-settings", "/data/DISCOURSE_DEFAULT_LOCALE", "en"),
+            ],
+        ),
+        own(
+            "domains[0]",
+            "b.example",
+            vec![reads("DedicatedOffice/office", "/status/conditions/Stalled/message", foreign)],
+        ),
+        own(
+            "tariff",
+            DEAR,
+            vec![
+                see(&namespace, "/metadata/labels/commonscloud.coop~1tariff", DEAR),
+                see(format!("Entity/{NAME}"), "/status/price", "90.00 EUR"),
+                see("DedicatedAgora/agora", "/status/price", "30.00 EUR"),
+            ],
+        ),
+    ];
+    cases.extend(of_managers());
+    cases
+}
+
+fn of_managers() -> Vec<Case> {
+    let binding = "RoleBinding/commonscloud-manager";
+    let services = ["DedicatedOffice/office", "DedicatedAgora/agora", "DedicatedProjects/projects"];
+    let shown = |seen: &str| services.map(|service| see(service, "/status/managers/0", seen)).into();
+    let mut mails: Vec<See> = shown("anna <anna@b.example>");
+    mails.push(see("ConfigMap/agora-settings", "/data/DISCOURSE_DEVELOPER_EMAILS", "anna@b.example"));
+    vec![
+        own("managers[0].name", "berta", shown("berta <anna@a.example>")),
+        own("managers[0].mail", "anna@b.example", mails),
+        own("managers[0].subject.kind", "Group", vec![see(binding, "/subjects/0/kind", "Group")]),
+        own("managers[0].subject.name", "anna-b", vec![see(binding, "/subjects/0/name", "anna-b")]),
+    ]
+}
