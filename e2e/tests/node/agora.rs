@@ -11,6 +11,7 @@ use commonscloud_operator::api::ServiceTemplate;
 use serde_json::{Value, json};
 
 use crate::broken::Trial;
+use crate::killed_database::{KILLED, kill_first_starts};
 use crate::office::{is_ready, random_mebibyte, replace_pods, sha256};
 use crate::package::{builtin, node_copy, quote_secrets, replace};
 use crate::tier::{Node, READY};
@@ -25,7 +26,7 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
             survive,
         ),
         Scenario::new(
-            "the agora withstands a killed migration, quotation marks in secrets and a late database",
+            "the agora withstands killed first starts, quotation marks in secrets and a late database",
             all_at_once,
         ),
         Scenario::new("without its guard, a killed migration leaves the agora down", killed_migration),
@@ -164,12 +165,14 @@ fn late_by_15_seconds(package: &mut ServiceTemplate) -> Outcome {
 
 async fn all_at_once(node: Arc<Node>) -> Outcome {
     let mut package = agora_copy(&node, "agora-withstands")?;
+    kill_first_starts(&mut package)?;
     kill_first_migration(&mut package, MIGRATE)?;
     late_by_15_seconds(&mut package)?;
     quote_secrets(&mut package);
     let trial = Trial::begin(&node, &package).await?;
     trial.becomes_ready().await?;
     ensure_eq!(trial.restarts("app", "prepare").await?, 1, "restarts of prepare: killed once, and waited for the rest");
+    ensure_eq!(trial.restarts("db", "postgres").await?, KILLED, "restarts of PostgreSQL: killed, and nothing else");
     let admin = node.administrator(trial.name(), "site").await?;
     ensure!(admin.password.contains('\''), "no quotation mark in {:?}", admin.password);
     Forum::of(&node, trial.name(), "site").await?.post("Prova", "hola").await?;

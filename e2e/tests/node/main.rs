@@ -8,6 +8,7 @@ mod combinations;
 mod exact_quota;
 mod isolation;
 mod kept_data;
+mod killed_database;
 mod office;
 mod package;
 mod projects;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     scenarios.extend(tight_network::scenarios());
     scenarios.extend(isolation::scenarios());
     scenarios.extend(traps::scenarios());
+    scenarios.extend(killed_database::scenarios());
     scenarios.extend(agora::scenarios());
     scenarios.extend(projects::scenarios());
     scenarios.extend(wiki::scenarios());

@@ -200,7 +200,7 @@ async fn killed_upgrade(node: Arc<Node>) -> Outcome {
 async fn killed_initialization(node: Arc<Node>) -> Outcome {
     let mut package = projects_copy(&node, "feina-half")?;
     kill_first_initialization(&mut package)?;
-    replace(&mut package, 1, "if [ -e .initializing ]; then\n", "if false; then\n")?;
+    replace(&mut package, 1, "elif [ -e .initializing ]; then\n", "elif false; then\n")?;
     given_up(Trial::begin(&node, &package).await?, "db", "mariadb", 2).await
 }
 

@@ -4,17 +4,18 @@
 use std::sync::Arc;
 
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::{Outcome, ensure};
+use commonscloud_e2e::{Outcome, ensure, ensure_eq};
 use commonscloud_operator::api::ServiceTemplate;
 
 use crate::broken::Trial;
+use crate::killed_database::{KILLED, kill_first_starts};
 use crate::package::{office_copy, quote_secrets, replace};
 use crate::tier::Node;
 
 pub fn scenarios() -> Vec<Scenario<Node>> {
     vec![
         Scenario::new(
-            "the office withstands a killed installation, quotation marks in secrets and a late database",
+            "the office withstands killed first starts, quotation marks in secrets and a late database",
             all_at_once,
         ),
         Scenario::new(
@@ -47,13 +48,14 @@ NEXTCLOUD_UPDATE=1 /entrypoint.sh true
 /// The database begins 15 s late, and answers the init step only 15 s after that began, so that
 /// a later try of the kubelet's meets the same.
 fn late_by_15_seconds(package: &mut ServiceTemplate) -> Outcome {
-    replace(package, 1, "set -eu\ncd /var/lib/postgresql/data\n", "set -eu\nsleep 15\ncd /var/lib/postgresql/data\n")?;
+    replace(package, 1, "exec 9>>.lock\n", "[ -e .killed-once ] || sleep 15\nexec 9>>.lock\n")?;
     let late = "late_until=$(($(date +%s) + 15))\nsql() {\n    [ \"$(date +%s)\" -ge \"$late_until\" ] || return 1\n";
     replace(package, 1, "\nsql() {\n", &format!("\n{late}"))
 }
 
 async fn all_at_once(node: Arc<Node>) -> Outcome {
     let mut package = office_copy(&node, "withstands")?;
+    kill_first_starts(&mut package)?;
     kill_after_version_file(&mut package)?;
     late_by_15_seconds(&mut package)?;
     quote_secrets(&mut package);
@@ -65,6 +67,7 @@ async fn all_at_once(node: Arc<Node>) -> Outcome {
         "the init step ran {} times, not twice: the late database is to be waited for",
         restarts + 1
     );
+    ensure_eq!(trial.restarts("db", "postgres").await?, KILLED, "restarts of PostgreSQL: killed, and nothing else");
     let host = node.host(trial.name(), "site");
     let admin = node.administrator(trial.name(), "site").await?;
     ensure!(admin.password.contains('\''), "no quotation mark in {:?}", admin.password);

@@ -26,7 +26,7 @@ const OFFICE: Files = files!("office":
     "files/session.sh",
     "files/cron.sh",
     "files/settings.sh",
-    "files/database_volume.sh",
+    "files/database.sh",
     "files/database_roles.sh",
     "files/redis.sh",
 );
@@ -42,7 +42,7 @@ const AGORA: Files = files!("agora":
     "files/settings.sh",
     "files/settle.sh",
     "files/first_admin.rb",
-    "files/database_volume.sh",
+    "files/database.sh",
     "files/database_roles.sh",
     "files/redis.sh",
 );

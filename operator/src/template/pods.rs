@@ -208,8 +208,21 @@ fn container_rules(plan: &Plan, container: &Value, field: &str) -> Vec<Problem> 
             "needs a startupProbe beside it, as long as the longest start takes",
         ));
     }
+    problems.extend(last_words(container, field));
     problems.extend(secrets_in_open(container, field));
     problems
+}
+
+/// A container that ends with an error leaves its last line where the status can show it.
+fn last_words(container: &Value, field: &str) -> Option<Problem> {
+    const POLICY: &str = "FallbackToLogsOnError";
+    let (field, message) = match container.get("terminationMessagePolicy").and_then(Value::as_str) {
+        Some(POLICY) => return None,
+        Some(_) => (format!("{field}.terminationMessagePolicy"), format!("must be {POLICY}")),
+        None => (field.to_owned(), format!("needs terminationMessagePolicy: {POLICY}")),
+    };
+    let why = "so that the status shows a failed container's last line";
+    Some(Problem::new(Rule::TerminationMessage, field, format!("{message}, {why}")))
 }
 
 /// A secret is a file or an env variable from a Secret: arguments and plain values are readable by

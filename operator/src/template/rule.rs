@@ -143,6 +143,8 @@ rules! {
     Resources = "resources": "A container requests CPU and memory and has a memory limit: `{{ resources.NAME | json_encode }}`.";
     /// Probes.
     Probes = "probes": "A Deployment or StatefulSet has a container with a readiness probe; one with a liveness probe has a start-up probe, so that a migration is not killed.";
+    /// Last words of containers.
+    TerminationMessage = "termination-message": "A container says `terminationMessagePolicy: FallbackToLogsOnError`: when it fails, the status shows its last line.";
     /// Pod Security *baseline*.
     Baseline = "baseline": "Pods keep to Pod Security *baseline*: no host network, processes, ports or paths, nothing privileged; nothing lifts this.";
     /// Types of volumes.

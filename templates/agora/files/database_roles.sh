@@ -14,6 +14,7 @@ CREATE EXTENSION hstore;
 CREATE EXTENSION pg_trgm;
 CREATE EXTENSION vector;
 SQL
+cd /var/lib/postgresql/data
 sync
-rm /var/lib/postgresql/data/.initializing
+mv .initializing .made
 sync

@@ -8,6 +8,7 @@ psql --username "$POSTGRES_USER" --dbname postgres --no-psqlrc --set ON_ERROR_ST
 CREATE ROLE nextcloud LOGIN PASSWORD :'password';
 CREATE DATABASE nextcloud OWNER nextcloud TEMPLATE template0 ENCODING 'UTF8';
 SQL
+cd /var/lib/postgresql/data
 sync
-rm /var/lib/postgresql/data/.initializing
+mv .initializing .made
 sync

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The last of the scripts that the image runs once: the database is made.
 set -eu
+cd /var/lib/mysql
 sync
-rm -f /var/lib/mysql/.initializing
+mv .initializing .made
 sync

@@ -6,6 +6,7 @@ use super::*;
 use crate::api::ServiceTemplate;
 use crate::template::sample::{self, Surroundings};
 
+mod database_start;
 mod hostile;
 mod packages;
 mod projects;

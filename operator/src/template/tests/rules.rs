@@ -78,6 +78,7 @@ spec:
               containers:
                 - name: notes
                   image: {{ images.notes }}
+                  terminationMessagePolicy: FallbackToLogsOnError
                   args: [serve]
                   env:
                     - {name: PASSWORD, valueFrom: {secretKeyRef: {name: {{ secrets.admin }}, key: password}}}

@@ -204,6 +204,16 @@ const CASES: &[Case] = &[
     case(Rule::Probes, (APP, START_UP, ""), (APP, "livenessProbe:")),
     case(Rule::Probes, (APP, READINESS, ""), (APP, "      containers:")),
     case(
+        Rule::TerminationMessage,
+        (APP, "          terminationMessagePolicy: FallbackToLogsOnError\n", ""),
+        (APP, "- name: prepare"),
+    ),
+    case(
+        Rule::TerminationMessage,
+        (APP, "terminationMessagePolicy: FallbackToLogsOnError", "terminationMessagePolicy: File"),
+        (APP, "terminationMessagePolicy: File"),
+    ),
+    case(
         Rule::Baseline,
         (APP, "enableServiceLinks:", "hostNetwork: true\n      enableServiceLinks:"),
         (APP, "hostNetwork:"),
