@@ -82,14 +82,40 @@ pub struct PlannedVolume {
     pub claim: String,
     /// What one file can take.
     pub usable: Bytes,
-    /// What the claim requests: usable and the file system's overhead.
+    /// What the claim requests for this quota: usable and the file system's overhead.
     pub request: Bytes,
+    /// How it grows beyond that, if the package lets it.
+    pub growth: Option<PlannedGrowth>,
     /// Whether it carries the entity's files.
     pub carries_quota: bool,
     /// How many nodes may mount it.
     pub access: VolumeAccess,
     /// The storage class; absent: the cluster's default.
     pub storage_class: Option<String>,
+}
+
+/// How a volume grows beyond what its quota asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedGrowth {
+    /// The most that the claim may request.
+    pub maximum: Bytes,
+    /// What follows from how full it is.
+    pub filling: Filling,
+}
+
+/// What follows from how full a volume is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filling {
+    /// It was not measured since the operator started.
+    NotMeasured,
+    /// There is room, or nothing is known, or an earlier growth is under way.
+    Nothing,
+    /// The claim is to request this.
+    Grow(Bytes),
+    /// It is nearly full, and has grown as far as it may.
+    AtMaximum,
+    /// It is nearly full, and its storage class lets no volume grow.
+    NotExpandable,
 }
 
 /// A Secret to be generated once.

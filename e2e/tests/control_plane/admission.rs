@@ -5,6 +5,7 @@ use std::sync::Arc;
 use commonscloud_e2e::manifests::{self, entity, object, tariff};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::{Outcome, ensure};
+use commonscloud_operator::template;
 use serde_json::{Value, json};
 
 use crate::tier::ControlPlane;
@@ -13,6 +14,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
         Scenario::new("a malformed entity is refused with the field and what is allowed", malformed_entities),
         Scenario::new("a malformed tariff is refused with the field and what is allowed", malformed_tariffs),
+        Scenario::new("a growth that no volume can have is refused", malformed_growth),
         Scenario::new("a platform of another name is refused", another_platform),
         Scenario::new("a field that does not exist is refused", unknown_field),
     ]
@@ -124,6 +126,42 @@ async fn malformed_tariffs(tier: Arc<ControlPlane>) -> Outcome {
         refusal("/spec/tiers/0/storage", json!("0"), &["spec.tiers[0].storage"]),
         refusal("/spec/tiers", json!([]), &["spec.tiers"]),
         refusal("/spec/extraBlock/maximum", json!(1001), &["spec.extraBlock.maximum", "less than or equal to 1000"]),
+    ];
+    all_refused(&tier, &good, refusals).await
+}
+
+async fn malformed_growth(tier: Arc<ControlPlane>) -> Outcome {
+    let mut good = template::builtin().into_iter().next().map(|office| json!(office)).unwrap_or_default();
+    good["metadata"]["name"] = json!("malformed");
+    let volumes = good["spec"]["volumes"].as_array().cloned().unwrap_or_default();
+    ensure!(
+        volumes.len() == 3 && volumes[0]["carriesQuota"] == true && volumes[2]["growth"].is_object(),
+        "the office has other volumes by now: {volumes:?}"
+    );
+    let refusals = vec![
+        refusal(
+            "/spec/volumes/0/growth",
+            json!({"maximum": "quota"}),
+            &["spec.volumes[0]", "whose size is what is sold"],
+        ),
+        refusal("/spec/volumes/2/growth/maximum", json!(""), &["spec.volumes[2].growth.maximum"]),
+        refusal("/spec/volumes/2/growth", json!({}), &["spec.volumes[2].growth.maximum", "Required"]),
+        refusal(
+            "/spec/volumes/2/growth/whenFreeBelowPercent",
+            json!(4),
+            &["growth.whenFreeBelowPercent", "greater than or equal to 5"],
+        ),
+        refusal(
+            "/spec/volumes/2/growth/whenFreeBelowPercent",
+            json!(51),
+            &["growth.whenFreeBelowPercent", "less than or equal to 50"],
+        ),
+        refusal(
+            "/spec/volumes/2/growth/stepPercent",
+            json!(19),
+            &["growth.stepPercent", "greater than or equal to 20"],
+        ),
+        refusal("/spec/volumes/2/growth/stepPercent", json!(101), &["growth.stepPercent", "less than or equal to 100"]),
     ];
     all_refused(&tier, &good, refusals).await
 }

@@ -28,6 +28,7 @@ async fn explain(tier: Arc<ControlPlane>) -> Outcome {
         "tariff.spec.tiers",
         "platform.spec",
         "servicetemplate.spec",
+        "servicetemplate.spec.volumes.growth",
         "dedicatedoffice.spec",
         "dedicatedoffice.status",
         "servicedata.spec",

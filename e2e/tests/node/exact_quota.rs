@@ -70,7 +70,7 @@ impl Volume<'_> {
 }
 
 /// Names, uids and restarts of all pods of an entity.
-async fn pods(node: &Node, entity: &str) -> Outcome<BTreeMap<String, (String, i32)>> {
+pub async fn pods(node: &Node, entity: &str) -> Outcome<BTreeMap<String, (String, i32)>> {
     let mut found = BTreeMap::new();
     for component in ["app", "db", "redis"] {
         for pod in node.pods(entity, "office", component).await? {
@@ -116,7 +116,7 @@ async fn grows_while_it_runs(node: Arc<Node>) -> Outcome {
 }
 
 /// Does `work` while PostgreSQL is asked for a row and written to, again and again.
-async fn answering_meanwhile(node: &Node, entity: &str, pod: &str, work: impl Future<Output = Outcome>) -> Outcome {
+pub async fn answering_meanwhile(node: &Node, entity: &str, pod: &str, work: impl Future<Output = Outcome>) -> Outcome {
     let mut answers = 0_u32;
     let beats = async {
         loop {

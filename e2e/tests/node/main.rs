@@ -6,6 +6,7 @@ mod broken;
 mod calendar;
 mod combinations;
 mod exact_quota;
+mod growing_database;
 mod isolation;
 mod kept_data;
 mod killed_database;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut scenarios = office::scenarios();
     scenarios.extend(exact_quota::scenarios());
+    scenarios.extend(growing_database::scenarios());
     scenarios.extend(calendar::scenarios());
     scenarios.extend(kept_data::scenarios());
     scenarios.extend(tight_network::scenarios());

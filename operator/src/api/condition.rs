@@ -17,6 +17,8 @@ pub enum ConditionType {
     UsageKnown,
     /// A smaller quota was asked for; the volume keeps its size. Present only while true.
     PendingShrink,
+    /// A volume outside the quota is nearly full: it grows, or it cannot. Present only while true.
+    VolumeFilling,
     /// The service answers through the ingress under its own host name.
     Reachable,
     /// Nothing of the instance is changed, as its spec says. Present only while true.
@@ -33,6 +35,7 @@ impl ConditionType {
             Self::QuotaEnforced => "QuotaEnforced",
             Self::UsageKnown => "UsageKnown",
             Self::PendingShrink => "PendingShrink",
+            Self::VolumeFilling => "VolumeFilling",
             Self::Reachable => "Reachable",
             Self::Paused => "Paused",
         }

@@ -113,6 +113,9 @@ pub struct VolumeStatus {
     /// What the claim has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<String>,
+    /// How much of what is requested was added because the volume filled up. Absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grown: Option<String>,
 }
 
 /// One workload of an instance.

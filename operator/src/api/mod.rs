@@ -42,7 +42,7 @@ pub use service_data::{DataOwner, DataSecret, DataVolume, ServiceData, ServiceDa
 pub use service_template::{
     Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest, PackageFile,
     PodSecurityException, SecretKey, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec,
-    ServiceTemplateSpec, ServiceTemplateStatus, TemplateVersion, VolumeAccess, VolumeTemplate,
+    ServiceTemplateSpec, ServiceTemplateStatus, TemplateVersion, VolumeAccess, VolumeGrowth, VolumeTemplate,
 };
 pub use tariff::{ExtraBlock, Period, Tariff, TariffSpec, Tier};
 

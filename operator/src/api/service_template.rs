@@ -138,6 +138,7 @@ pub struct Component {
 
 /// A volume of each instance.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = Rule::new("!has(self.growth) || !has(self.carriesQuota) || !self.carriesQuota").message("volumes[].growth: not for the volume that carriesQuota, whose size is what is sold"))]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeTemplate {
     /// The name: `{{ volumes.NAME }}` in manifests is the claim's name.
@@ -153,6 +154,40 @@ pub struct VolumeTemplate {
     /// How many nodes may mount it.
     #[serde(default)]
     pub access: VolumeAccess,
+    /// How it grows by itself before it is full, while its pods run. Absent: it keeps the size that
+    /// `size` gives it. Only for a volume outside the quota, such as a database's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<VolumeGrowth>,
+}
+
+/// How a volume outside the quota grows before it is full. What it has grown to is kept: a volume
+/// never shrinks.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VolumeGrowth {
+    /// It grows once less than this share is free, in percent: of its bytes or of its inodes, as the
+    /// kubelet measures them. While they are not measured it does not grow.
+    #[serde(default = "VolumeGrowth::default_when_free_below_percent")]
+    #[schemars(range(min = 5, max = 50))]
+    pub when_free_below_percent: u32,
+    /// By how much it grows each time, in percent of what its claim requests.
+    #[serde(default = "VolumeGrowth::default_step_percent")]
+    #[schemars(range(min = 20, max = 100))]
+    pub step_percent: u32,
+    /// The usable size at which it stops growing, as an expression of the quota like `size`, for
+    /// example `max(16Gi, quota)`. Condition `VolumeFilling` tells when it is reached.
+    #[schemars(length(min = 1, max = 120))]
+    pub maximum: String,
+}
+
+impl VolumeGrowth {
+    fn default_when_free_below_percent() -> u32 {
+        20
+    }
+
+    fn default_step_percent() -> u32 {
+        50
+    }
 }
 
 /// How many nodes may mount a volume.

@@ -237,8 +237,11 @@ impl Trigger for Namespace {
 }
 
 impl Trigger for StorageClass {
-    fn concerned(&self, _: &Caches) -> Vec<Key> {
-        vec![Key::cluster(Kind::Platform, "default")]
+    /// The Platform, and the instances whose volumes may grow now, or no more.
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        let mut keys = vec![Key::cluster(Kind::Platform, "default")];
+        keys.extend(caches.instances(|_, _| true));
+        keys
     }
 }
 

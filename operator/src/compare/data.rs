@@ -12,7 +12,7 @@ use crate::api::{
 use crate::cache::Live;
 use crate::core::Bytes;
 use crate::kinds;
-use crate::plan::{InstanceReference, Plan, PlannedSecret, PlannedVolume};
+use crate::plan::{Filling, InstanceReference, Plan, PlannedSecret, PlannedVolume};
 
 /// What the caches know of an instance's data.
 #[derive(Clone, Debug, Default)]
@@ -213,19 +213,41 @@ fn grow(plan: &Plan, volume: &PlannedVolume, live: &Live) -> Result<Option<Chang
         let holder = if holder.is_empty() { "something that is no instance" } else { holder };
         return Err(DataConflict::VolumeForeign { claim: volume.claim.clone(), holder: holder.to_owned() });
     }
-    let Some(requested) = requested(live) else { return Ok(None) };
-    if requested >= volume.request || live.metadata.deletion_timestamp.is_some() {
-        return Ok(None);
+    Ok(enlarge(plan, live, volume.request))
+}
+
+/// The claims that grow because their volumes fill up. These writes go after all others: one that is
+/// refused, by a quota for example, holds up nothing.
+pub fn compare_growth(plan: &Plan, known: &KnownData) -> Vec<Change> {
+    let growing = plan.volumes.iter().filter_map(|volume| match volume.growth?.filling {
+        Filling::Grow(size) => Some((&volume.claim, size)),
+        _ => None,
+    });
+    growing
+        .filter_map(|(claim, size)| enlarge(plan, known.volumes.iter().find(|live| live.name() == claim)?, size))
+        .collect()
+}
+
+/// A patch of the claim as it was seen, if it requests less.
+fn enlarge(plan: &Plan, live: &Live, size: Bytes) -> Option<Change> {
+    let requested = requested(live)?;
+    if requested >= size || live.metadata.deletion_timestamp.is_some() {
+        return None;
     }
     let patch = json!({
         "metadata": {"uid": live.metadata.uid, "resourceVersion": live.metadata.resource_version},
-        "spec": {"resources": {"requests": {"storage": volume.request.to_string()}}},
+        "spec": {"resources": {"requests": {"storage": size.to_string()}}},
     });
-    let because = format!("grow from {requested} to {}", volume.request);
-    Ok(Some(change(plan, kinds::VOLUME.kind, &volume.claim, Action::Merge { patch, because })))
+    let because = format!("grow from {requested} to {size}");
+    Some(change(plan, kinds::VOLUME.kind, live.name(), Action::Merge { patch, because }))
 }
 
 /// What a claim requests.
 pub(crate) fn requested(live: &Live) -> Option<Bytes> {
     live.value.pointer("/spec/resources/requests/storage")?.as_str()?.parse().ok()
+}
+
+/// What a claim has.
+pub(crate) fn capacity(live: &Live) -> Option<Bytes> {
+    live.value.pointer("/status/capacity/storage")?.as_str()?.parse().ok()
 }

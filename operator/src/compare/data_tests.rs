@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::api::ServiceData;
-use crate::plan::Plan;
+use crate::plan::{Filling, Plan, PlannedGrowth};
 use crate::resolve::fixtures::{facts, instance};
 use crate::resolve::{Instance, resolve};
 
@@ -78,6 +78,31 @@ fn a_volume_grows_by_a_patch_with_preconditions_and_never_shrinks() {
     );
     known.volumes = vec![claim("calendar", "50Gi")];
     assert_eq!(shown(&plan, &known), ["create ServiceData/calendar"]);
+}
+
+#[test]
+fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
+    let mut plan = plan(&instance("tier: 1gb"));
+    let filling = Filling::Grow("1538Mi".parse().unwrap());
+    plan.volumes[0].growth = Some(PlannedGrowth { maximum: "8Gi".parse().unwrap(), filling });
+    let mut known = KnownData {
+        volumes: vec![claim("calendar", "1025Mi")],
+        secrets: ["calendar-admin".to_owned()].into(),
+        ..KnownData::default()
+    };
+    assert_eq!(shown(&plan, &known), ["create ServiceData/calendar"], "it holds up nothing");
+    let changes = compare_growth(&plan, &known);
+    let [Change { action: Action::Merge { patch, because }, .. }] = &changes[..] else { panic!("{changes:?}") };
+    assert_eq!(because, "grow from 1025Mi to 1538Mi");
+    assert_eq!(
+        *patch,
+        json!({"metadata": {"uid": "p1", "resourceVersion": "5"}, "spec": {"resources": {"requests": {"storage": "1538Mi"}}}})
+    );
+    known.volumes = vec![claim("calendar", "1538Mi")];
+    assert_eq!(compare_growth(&plan, &known), []);
+    plan.volumes[0].growth = None;
+    known.volumes = vec![claim("calendar", "1025Mi")];
+    assert_eq!(compare_growth(&plan, &known), []);
 }
 
 #[test]

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 pub use change::{Action, Change};
-pub(crate) use data::requested;
-pub use data::{DataConflict, KnownData, compare_copies, compare_data, labels};
+pub use data::{DataConflict, KnownData, compare_copies, compare_data, compare_growth, labels};
+pub(crate) use data::{capacity, requested};
 pub use difference::{Difference, Fault, differences};
 
 use crate::api::marks;

@@ -9,7 +9,7 @@ use kube::runtime::events::{Event, Recorder};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::news::{Reported, event};
+use super::news::{Reported, events};
 use super::queue::Queue;
 use crate::api::{GROUP, VERSION};
 use crate::apply::{Server, Target, WriteError};
@@ -79,7 +79,7 @@ impl Context {
         let target = Target { kind, namespace: &key.namespace, name: &key.name };
         let answer = self.server.apply_status(target, &object).await?;
         self.known.take_in(key, kind, answer);
-        if let Some(event) = event(before, status) {
+        for event in events(before, status) {
             self.tell(key, uid, &event).await;
         }
         Ok(())

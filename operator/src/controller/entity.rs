@@ -11,11 +11,11 @@ use crate::api::{Dedicated, Entity, marks};
 use crate::apply::{WriteError, apply};
 use crate::cache::{Caches, Key, Live};
 use crate::compare::{Action, Change, ObjectTaken, compare_objects, differences, requested};
-use crate::core::is_entity_name;
+use crate::core::{Bytes, is_entity_name};
 use crate::entity::{self, Asked, Needs, ServiceAccount};
 use crate::gather::{self, Packages};
 use crate::kinds;
-use crate::plan::InstanceReference;
+use crate::plan::{InstanceReference, PlannedVolume};
 use crate::report::{Problem, Service, Verdict, entity_problem, entity_status};
 use crate::resolve::{Instance, NamespaceFacts, Sale, resolve, sell};
 
@@ -165,11 +165,22 @@ fn needs(caches: &Caches, packages: &Packages, entity: &Entity, instances: &[Ins
         // What the Entity is about to make counts as made.
         facts.namespace = NamespaceFacts { exists: true, entity: Some(name.clone()), writable: true };
         facts.entity.get_or_insert_with(|| Arc::new(entity.clone()));
-        if let Ok(resolved) = resolve(instance, &facts) {
-            resolved.plan.volumes.iter().for_each(|volume| needs.claim(&volume.claim, volume.request));
+        // Room for all that a volume may grow to: it grows on its own, in the middle of the night.
+        let most = |volume: &PlannedVolume| volume.growth.map_or(volume.request, |growth| growth.maximum);
+        match resolve(instance, &facts) {
+            Ok(resolved) => resolved.plan.volumes.iter().for_each(|v| needs.claim(&v.claim, most(v))),
+            // Without a Platform, say, what may grow keeps the room that it was given.
+            Err(_) => needs.keep(granted(caches, &name)),
         }
     }
     needs
+}
+
+/// The storage in the namespace's quota as it is.
+fn granted(caches: &Caches, namespace: &str) -> Bytes {
+    let quota = caches.object("ResourceQuota", namespace, entity::RESOURCE_QUOTA);
+    let storage = quota.as_ref().and_then(|quota| quota.value.pointer("/spec/hard/requests.storage")?.as_str());
+    storage.and_then(|storage| storage.parse().ok()).unwrap_or_default()
 }
 
 /// The instances of a namespace, and those that are about to be made.
@@ -249,7 +260,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::ServiceTemplate;
     use crate::cache::{Identity, Store};
+    use crate::resolve::fixtures;
+    use crate::template::Package;
 
     fn put<K: Resource + serde::de::DeserializeOwned>(store: &Store<K>, object: Value) {
         let object: K = serde_json::from_value(object).unwrap();
@@ -296,6 +310,63 @@ mod tests {
         let changes = decide(caches, &Packages::default(), &entity, &account).unwrap();
         let deletions = changes.iter().filter(|change| matches!(change.action, Action::Delete { .. }));
         deletions.map(|change| format!("{}/{}", change.kind, change.name)).collect()
+    }
+
+    /// `coop` with an instance of this package.
+    fn with_package(template: &ServiceTemplate) -> (Caches, Entity) {
+        let caches = Caches::new();
+        let facts = fixtures::facts();
+        let services = json!({"others": [{"name": "calendar", "template": "radicale", "tier": "1gb"}]});
+        let entity: Entity = serde_json::from_value(entity(&services)).unwrap();
+        let revision = Package::compile("radicale", &template.spec).unwrap().revision_name();
+        let api_version = "commonscloud.coop/v1alpha1";
+        put(&caches.platforms, json!(facts.platform.as_deref()));
+        put(&caches.tariffs, json!(facts.tariff.as_deref()));
+        let package = json!({
+            "apiVersion": api_version, "kind": "ServiceTemplate", "metadata": {"name": "radicale"},
+            "spec": template.spec, "status": {"revision": revision},
+        });
+        put(&caches.templates, package);
+        let content = json!({
+            "apiVersion": api_version, "kind": "ServiceTemplateRevision", "metadata": {"name": revision, "uid": "r1"},
+            "spec": {"template": "radicale", "content": template.spec},
+        });
+        put(&caches.revisions, content);
+        put(&caches.entities, json!(entity));
+        (caches, entity)
+    }
+
+    /// The ResourceQuota that is to be written, if any is.
+    fn quota(caches: &Caches, entity: &Entity) -> Option<Value> {
+        let account = ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() };
+        let changes = decide(caches, &Packages::default(), entity, &account).unwrap();
+        changes.into_iter().find_map(|change| match change.action {
+            Action::Apply { object, .. } if change.kind == "ResourceQuota" => Some(object),
+            _ => None,
+        })
+    }
+
+    fn storage(template: &ServiceTemplate) -> Value {
+        let (caches, entity) = with_package(template);
+        quota(&caches, &entity).unwrap()["spec"]["hard"]["requests.storage"].clone()
+    }
+
+    #[test]
+    fn the_quota_of_a_namespace_has_room_for_what_its_volumes_may_grow_to() {
+        assert_eq!(storage(&fixtures::template()), "1025Mi");
+        assert_eq!(storage(&fixtures::growing_template()), "9218Mi", "1025 for the data and 8193 for the database");
+    }
+
+    #[test]
+    fn a_quota_keeps_its_room_while_nobody_knows_what_is_needed() {
+        let (caches, entity) = with_package(&fixtures::growing_template());
+        let written: kube::core::DynamicObject = serde_json::from_value(quota(&caches, &entity).unwrap()).unwrap();
+        caches.objects["ResourceQuota"].put(&Identity::of(&written.metadata), Live::of("ResourceQuota", written));
+        let storage = |caches: &Caches| granted(caches, "coop").to_string();
+        assert_eq!((quota(&caches, &entity), storage(&caches)), (None, "9218Mi".to_owned()));
+        let without_platform = Caches { platforms: Store::default(), ..caches };
+        let kept = quota(&without_platform, &entity).map(|quota| quota["spec"]["hard"]["requests.storage"].clone());
+        assert!(kept.is_none_or(|kept| kept == "9218Mi"), "without a Platform");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::queue::Next;
 use crate::api::{ConditionType, marks};
 use crate::apply::{Applied, Trouble, WriteError, apply};
 use crate::cache::{Caches, Key};
-use crate::compare::{Change, compare_copies, compare_data, compare_objects};
+use crate::compare::{Change, compare_copies, compare_data, compare_growth, compare_objects};
 use crate::gather;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
@@ -31,7 +31,10 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         forget(context, key);
         return leave::instance(context, key, &instance).await;
     }
-    let facts = gather::facts(context.caches(), &context.packages, &instance);
+    let mut facts = gather::facts(context.caches(), &context.packages, &instance);
+    if let Some(usages) = &context.usages {
+        gather::measure(&mut facts, &instance, |claim| usages.of(key, claim));
+    }
     if facts.namespace.writable && facts.entity.is_some() {
         context.secrets.watch(&key.namespace);
     }
@@ -61,6 +64,7 @@ pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Re
     let owned = gather::owned(caches, instance);
     let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name);
     changes.extend(compare_objects(&rendered.objects, live, &owned)?);
+    changes.extend(compare_growth(&resolved.plan, &data));
     Ok((resolved, changes))
 }
 

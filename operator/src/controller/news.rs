@@ -3,6 +3,7 @@
 use kube::runtime::events::{Event, EventType};
 
 use crate::api::{Condition, ConditionType, EntityStatus, InstanceStatus, PlatformStatus, ServiceTemplateStatus};
+use crate::report::GROWING;
 
 /// A status that has conditions.
 pub trait Reported {
@@ -22,21 +23,29 @@ macro_rules! reported {
 
 reported!(EntityStatus, InstanceStatus, PlatformStatus, ServiceTemplateStatus);
 
-/// The Event of a status whose `Ready` turned, or is false for another reason than before.
-pub(super) fn event(before: Option<&impl Reported>, after: &impl Reported) -> Option<Event> {
-    let ready = find(after.conditions(), ConditionType::Ready)?;
-    let known = before.and_then(|before| find(before.conditions(), ConditionType::Ready));
-    if known.is_some_and(|known| known.status == ready.status && known.reason == ready.reason) {
-        return None;
-    }
+/// The Events of a status: one when `Ready` turned, or is false for another reason than before, and
+/// one when a volume begins to fill up, or cannot grow any more.
+pub(super) fn events(before: Option<&impl Reported>, after: &impl Reported) -> Vec<Event> {
+    let turned = |kind| {
+        let now = find(after.conditions(), kind)?;
+        let known = before.and_then(|before| find(before.conditions(), kind));
+        let same = known.is_some_and(|known| known.status == now.status && known.reason == now.reason);
+        (!same).then_some(now)
+    };
     let stalled = find(after.conditions(), ConditionType::Stalled).is_some();
-    Some(Event {
-        type_: if stalled { EventType::Warning } else { EventType::Normal },
-        reason: ready.reason.clone(),
-        note: Some(ready.message.clone()),
+    let ready = turned(ConditionType::Ready).map(|ready| event(ready, stalled));
+    let filling = turned(ConditionType::VolumeFilling).map(|filling| event(filling, filling.reason != GROWING));
+    ready.into_iter().chain(filling).collect()
+}
+
+fn event(condition: &Condition, warns: bool) -> Event {
+    Event {
+        type_: if warns { EventType::Warning } else { EventType::Normal },
+        reason: condition.reason.clone(),
+        note: Some(condition.message.clone()),
         action: "Reconcile".to_owned(),
         secondary: None,
-    })
+    }
 }
 
 fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
@@ -48,7 +57,7 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;
-    use crate::report::{Problem, Verdict, conditions};
+    use crate::report::{Problem, Shown, Verdict, conditions};
 
     fn status(verdict: &Verdict) -> InstanceStatus {
         InstanceStatus {
@@ -61,9 +70,28 @@ mod tests {
     fn only_what_turned_is_news() {
         let waits = |message: &str| status(&Verdict::Reconciling(Problem::new("Starting", message)));
         let stalled = status(&Verdict::Stalled(Problem::new("TierUnknown", "no such tier")));
-        assert!(event(None::<&InstanceStatus>, &waits("a")).is_some());
-        assert!(event(Some(&waits("a")), &waits("b")).is_none());
-        let news = event(Some(&waits("a")), &stalled).unwrap();
-        assert_eq!((news.reason.as_str(), news.type_ == EventType::Warning), ("TierUnknown", true));
+        assert_eq!(events(None::<&InstanceStatus>, &waits("a")).len(), 1);
+        assert!(events(Some(&waits("a")), &waits("b")).is_empty());
+        let news = events(Some(&waits("a")), &stalled);
+        assert_eq!((news[0].reason.as_str(), news[0].type_ == EventType::Warning), ("TierUnknown", true));
+    }
+
+    #[test]
+    fn a_volume_that_grows_is_news_and_one_that_cannot_is_a_warning() {
+        let filling = |reason: &str| {
+            let mut shown = Verdict::Ready("answers".to_owned()).shown();
+            shown.push(Shown::new(ConditionType::VolumeFilling, true, reason, "office-db is nearly full"));
+            InstanceStatus { conditions: conditions(&[], shown, 1, Timestamp::UNIX_EPOCH), ..InstanceStatus::default() }
+        };
+        let calm = status(&Verdict::Ready("answers".to_owned()));
+        let news = |before: &InstanceStatus, after: &InstanceStatus| -> Vec<(String, bool)> {
+            let news = events(Some(before), after).into_iter();
+            news.map(|event| (event.reason, event.type_ == EventType::Warning)).collect()
+        };
+        let (growing, at_maximum) = (filling("VolumeGrowing"), filling("VolumeAtMaximum"));
+        assert_eq!(news(&calm, &growing), [("VolumeGrowing".to_owned(), false)]);
+        assert_eq!(news(&growing, &at_maximum), [("VolumeAtMaximum".to_owned(), true)]);
+        assert_eq!(news(&at_maximum, &at_maximum), []);
+        assert_eq!(news(&at_maximum, &calm), []);
     }
 }

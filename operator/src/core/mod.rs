@@ -2,12 +2,14 @@
 
 mod bytes;
 mod expression;
+mod growth;
 mod hostname;
 mod names;
 mod price;
 
 pub use bytes::{Bytes, BytesError};
 pub use expression::{ExpressionError, SizeExpression};
+pub use growth::GrowthRule;
 pub use hostname::{Hostname, HostnameError};
 pub use names::{is_entity_name, is_instance_name};
 pub use price::{Price, PriceError};

@@ -9,6 +9,8 @@ use crate::api::Entity;
 use crate::core::Bytes;
 use crate::template::RenderedObject;
 
+/// The name of the quota in each Entity's namespace.
+pub const RESOURCE_QUOTA: &str = "entity";
 /// Pods that an instance may have at once: its workloads, jobs, and what a roll-out adds.
 const PODS: u64 = 30;
 /// CPUs that the pods of an instance may request together.
@@ -16,10 +18,11 @@ const CPUS: u64 = 16;
 /// Memory that the pods of an instance may request together.
 const MEMORY: Bytes = Bytes::new(32 << 30);
 
-/// What the volumes of a namespace need: running, kept and yet to be made.
+/// What the volumes of a namespace need: running, kept and yet to be made, and what they may grow to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     claims: BTreeMap<String, Bytes>,
+    least: Bytes,
 }
 
 impl Needs {
@@ -29,12 +32,15 @@ impl Needs {
         *known = request.max(*known);
     }
 
+    /// The room that there is stays: of some instance nobody knows for now what it needs.
+    pub fn keep(&mut self, storage: Bytes) {
+        self.least = storage.max(self.least);
+    }
+
     /// All claims together.
     pub fn storage(&self) -> Bytes {
-        self.claims
-            .values()
-            .try_fold(Bytes::ZERO, |sum, request| sum.checked_add(*request))
-            .unwrap_or(Bytes::new(u64::MAX))
+        let sum = self.claims.values().try_fold(Bytes::ZERO, |sum, request| sum.checked_add(*request));
+        sum.unwrap_or(Bytes::new(u64::MAX)).max(self.least)
     }
 }
 
@@ -45,7 +51,7 @@ pub fn resource_quota(entity: &Entity, needs: &Needs, instances: u64) -> Rendere
         entity,
         "ResourceQuota",
         "v1",
-        "entity",
+        RESOURCE_QUOTA,
         true,
         json!({
             "spec": {"hard": {
@@ -70,5 +76,9 @@ mod tests {
         needs.claim("office-data", Bytes::new(7));
         needs.claim("old-data", Bytes::new(5));
         assert_eq!((needs.storage(), needs.claims.len()), (Bytes::new(15), 2));
+        needs.keep(Bytes::new(14));
+        assert_eq!(needs.storage(), Bytes::new(15));
+        needs.keep(Bytes::new(16));
+        assert_eq!(needs.storage(), Bytes::new(16));
     }
 }

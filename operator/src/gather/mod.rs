@@ -12,13 +12,14 @@ pub use packages::Packages;
 
 use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, marks};
 use crate::cache::{Caches, Live};
-use crate::compare::KnownData;
+use crate::compare::{KnownData, capacity, requested};
 use crate::core::Hostname;
 use crate::plan::Plan;
 use crate::report::Children;
 use crate::resolve::{
     Facts, HostnameClaim, Instance, NamespaceFacts, VolumeFacts, asks_for, candidates, may_have, wanted_hostname,
 };
+use crate::usage::Known;
 
 /// The RoleBinding that gives the operator its rights in an Entity's namespace.
 pub const OPERATOR_BINDING: &str = "commonscloud-operator";
@@ -94,10 +95,31 @@ fn template_fault(caches: &Caches, template: &str) -> Option<String> {
 fn volumes(caches: &Caches, namespace: &str) -> BTreeMap<String, VolumeFacts> {
     let claims =
         caches.objects.get("PersistentVolumeClaim").map(|store| store.in_namespace(namespace)).unwrap_or_default();
-    let class = |claim: &Live| {
-        claim.value.pointer("/spec/storageClassName").and_then(|class| class.as_str()).map(str::to_owned)
-    };
-    claims.iter().map(|claim| (claim.name().to_owned(), VolumeFacts { storage_class: class(claim) })).collect()
+    claims.iter().map(|claim| (claim.name().to_owned(), volume(caches, claim))).collect()
+}
+
+/// How full it is, no cache of the API server knows: see [`measure`].
+fn volume(caches: &Caches, claim: &Live) -> VolumeFacts {
+    let class = claim.value.pointer("/spec/storageClassName").and_then(|class| class.as_str());
+    let known = class.and_then(|class| caches.storage_classes.get("", class));
+    VolumeFacts {
+        storage_class: class.map(str::to_owned),
+        expandable: known.is_some_and(|class| class.allow_volume_expansion == Some(true)),
+        requested: requested(claim),
+        capacity: capacity(claim),
+        usage: Known::NotYet,
+    }
+}
+
+/// Asks how full the instance's volumes are that may grow, whichever of its packages it runs.
+pub fn measure(facts: &mut Facts, instance: &Instance, usage: impl Fn(&str) -> Known) {
+    let packages = facts.packages.values().filter_map(|package| package.as_ref().ok());
+    let growing = packages.flat_map(|package| package.volumes()).filter(|volume| volume.growth.is_some());
+    for claim in growing.map(|volume| format!("{}-{}", instance.reference.name, volume.name)) {
+        if let Some(volume) = facts.volumes.get_mut(&claim) {
+            volume.usage = usage(&claim);
+        }
+    }
 }
 
 fn compiled(

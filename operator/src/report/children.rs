@@ -6,9 +6,11 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use serde_json::Value;
 
 use super::conditions::Problem;
+use super::filling::GROWING;
 use super::pods;
 use crate::api::ComponentStatus;
 use crate::cache::Live;
+use crate::compare::{capacity, requested};
 
 /// What the caches know of an instance's children.
 #[derive(Clone, Debug, Default)]
@@ -50,10 +52,11 @@ impl Children {
         self.objects.iter().all(|object| self.workload(object).is_none())
     }
 
-    /// What stops the instance: its volumes first, then its workloads.
-    pub fn problem(&self) -> Option<Problem> {
+    /// What stops the instance: its volumes first, then its workloads. `grows_alone`: whether a
+    /// claim's growth is nothing to wait for.
+    pub fn problem(&self, grows_alone: impl Fn(&Live) -> bool) -> Option<Problem> {
         let workloads: Vec<Problem> = self.objects.iter().filter_map(|object| self.workload(object)).collect();
-        let volume = self.volumes.iter().find_map(|volume| self.volume(volume, !workloads.is_empty()));
+        let volume = self.volumes.iter().find_map(|volume| self.volume(volume, !workloads.is_empty(), &grows_alone));
         // A workload that only starts is less telling than one that cannot.
         let telling =
             workloads.iter().position(|p| !matches!(p.reason.as_str(), "Starting" | "RollingOut")).unwrap_or_default();
@@ -61,7 +64,7 @@ impl Children {
     }
 
     /// A claim whose volume is waited for, or does not grow.
-    fn volume(&self, claim: &Live, workload_waits: bool) -> Option<Problem> {
+    fn volume(&self, claim: &Live, workload_waits: bool, grows_alone: &impl Fn(&Live) -> bool) -> Option<Problem> {
         let name = claim.name();
         let phase = claim.value.pointer("/status/phase").and_then(Value::as_str).unwrap_or("Pending");
         let event = || {
@@ -69,6 +72,7 @@ impl Children {
                 .map(|e| (e.reason.clone(), e.message.clone()))
         };
         match phase {
+            "Bound" if grows_alone(claim) => None,
             "Bound" => self.growth(claim),
             "Lost" => Some(Problem::new("VolumeLost", format!("PersistentVolumeClaim {name} has lost its volume"))),
             _ => match event() {
@@ -83,10 +87,9 @@ impl Children {
         }
     }
 
-    fn growth(&self, claim: &Live) -> Option<Problem> {
-        let requested =
-            claim.value.pointer("/spec/resources/requests/storage")?.as_str()?.parse::<crate::core::Bytes>().ok()?;
-        let capacity = claim.value.pointer("/status/capacity/storage")?.as_str()?.parse::<crate::core::Bytes>().ok()?;
+    /// A claim that has less than it requests.
+    pub(super) fn growth(&self, claim: &Live) -> Option<Problem> {
+        let (requested, capacity) = (requested(claim)?, capacity(claim)?);
         if capacity >= requested {
             return None;
         }
@@ -95,10 +98,7 @@ impl Children {
             e.reason.as_deref().is_some_and(|r| r.contains("Resize"))
         });
         let why = event.and_then(|e| e.message.as_deref()).map(|m| format!(": {m}")).unwrap_or_default();
-        Some(Problem::new(
-            "VolumeGrowing",
-            format!("PersistentVolumeClaim {name} grows from {capacity} to {requested}{why}"),
-        ))
+        Some(Problem::new(GROWING, format!("PersistentVolumeClaim {name} grows from {capacity} to {requested}{why}")))
     }
 
     /// What a workload waits for.

@@ -4,11 +4,13 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::children::Children;
 use super::conditions::{Problem, Shown, Verdict, conditions};
+use super::filling::{has_grown, volume_filling};
 use crate::api::{ConditionType, InstanceStatus, Platform, VolumeStatus};
 use crate::apply::Applied;
-use crate::compare::Change;
+use crate::cache::Live;
+use crate::compare::{Change, requested};
 use crate::core::Bytes;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedVolume};
 use crate::resolve::{Instance, Refusal, Resolved};
 
 /// What a service answers through the ingress.
@@ -98,7 +100,8 @@ pub struct Pass<'a> {
 pub fn refused(instance: &Instance, verdict: &Verdict, now: Timestamp) -> InstanceStatus {
     let before = &instance.status;
     let mut shown = verdict.shown();
-    shown.extend(kept(before, &[ConditionType::QuotaEnforced, ConditionType::UsageKnown]));
+    shown
+        .extend(kept(before, &[ConditionType::QuotaEnforced, ConditionType::UsageKnown, ConditionType::VolumeFilling]));
     shown.extend(paused(instance, &[]));
     InstanceStatus {
         observed_generation: Some(instance.generation),
@@ -125,6 +128,7 @@ pub fn instance_status(pass: &Pass<'_>) -> InstanceStatus {
     shown.extend(usage_known(pass.usage));
     shown.extend(quota_enforced(plan, pass.platform));
     shown.extend(pending_shrink(plan, pass.children));
+    shown.extend(volume_filling(pass));
     shown.extend(paused(instance, pass.waiting));
     let complete = pass.applied.failures.is_empty();
     let before = &instance.status;
@@ -167,7 +171,8 @@ fn verdict(pass: &Pass<'_>) -> Verdict {
         let problem = Problem::new(failure.trouble.reason(), failure.to_string());
         return if failure.trouble.passes() { Verdict::Reconciling(problem) } else { Verdict::Stalled(problem) };
     }
-    if let Some(problem) = pass.children.problem() {
+    // A volume that grows on its own keeps nobody waiting: that has a condition of its own.
+    if let Some(problem) = pass.children.problem(|claim| has_grown(&pass.resolved.plan, claim)) {
         return Verdict::Reconciling(problem);
     }
     if !pass.waiting.is_empty() {
@@ -250,21 +255,20 @@ fn quota_enforced(plan: &Plan, platform: Option<&Platform>) -> Option<Shown> {
 fn pending_shrink(plan: &Plan, children: &Children) -> Option<Shown> {
     let larger = plan.volumes.iter().find_map(|volume| {
         let live = children.volumes.iter().find(|live| live.name() == volume.claim)?;
-        let requested = crate::compare::requested(live)?;
-        (requested > volume.request).then_some((volume, requested))
+        let requested = requested(live)?;
+        let enough = volume.growth.map_or(volume.request, |growth| growth.maximum);
+        (requested > enough).then_some((volume, requested, enough))
     });
-    let (volume, requested) = larger?;
+    let (volume, requested, enough) = larger?;
     let message = format!(
-        "PersistentVolumeClaim {} stays at {requested}, {} is enough for the quota; volumes are never shrunk",
-        volume.claim, volume.request
+        "PersistentVolumeClaim {} stays at {requested}, {enough} is enough for the quota; volumes are never shrunk",
+        volume.claim
     );
     Some(Shown::new(ConditionType::PendingShrink, true, "VolumeLarger", message))
 }
 
 fn volumes(plan: &Plan, children: &Children) -> Vec<VolumeStatus> {
-    let text = |live: &crate::cache::Live, pointer: &str| {
-        live.value.pointer(pointer).and_then(|v| v.as_str()).map(str::to_owned)
-    };
+    let text = |live: &Live, pointer: &str| live.value.pointer(pointer).and_then(|v| v.as_str()).map(str::to_owned);
     plan.volumes
         .iter()
         .filter_map(|volume| {
@@ -274,7 +278,13 @@ fn volumes(plan: &Plan, children: &Children) -> Vec<VolumeStatus> {
                 claim: volume.claim.clone(),
                 requested: text(live, "/spec/resources/requests/storage"),
                 capacity: text(live, "/status/capacity/storage"),
+                grown: grown(plan, volume, live),
             })
         })
         .collect()
+}
+
+fn grown(plan: &Plan, volume: &PlannedVolume, live: &Live) -> Option<String> {
+    let added = requested(live)?.get().checked_sub(volume.request.get())?;
+    has_grown(plan, live).then(|| Bytes::new(added).to_string())
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::{Entity, Platform, ServiceData, Tariff};
-use crate::core::Hostname;
+use crate::core::{Bytes, Hostname};
 use crate::template::Package;
+use crate::usage::Known;
 
 /// What is known around one instance.
 #[derive(Clone, Debug, Default)]
@@ -64,4 +65,12 @@ pub struct HostnameClaim {
 pub struct VolumeFacts {
     /// Its storage class.
     pub storage_class: Option<String>,
+    /// Whether the storage class lets it grow.
+    pub expandable: bool,
+    /// What its claim requests.
+    pub requested: Option<Bytes>,
+    /// What its claim has.
+    pub capacity: Option<Bytes>,
+    /// How full it is.
+    pub usage: Known,
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::api::{DedicatedService, ServiceTemplate};
+use crate::api::{DedicatedService, ServiceTemplate, VolumeGrowth, VolumeTemplate};
+use crate::usage::Known;
 
 const TEMPLATE: &str = include_str!("../../../examples/templates/radicale.yaml");
 
@@ -11,8 +12,31 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(text: &str) -> T {
     serde_yaml::from_str(text).unwrap()
 }
 
+pub(crate) fn template() -> ServiceTemplate {
+    read(TEMPLATE)
+}
+
+/// With a volume `db` of 2 GiB beside the one that is sold, which grows by halves up to 8 GiB.
+pub(crate) fn growing_template() -> ServiceTemplate {
+    let mut template = template();
+    template.spec.volumes.push(VolumeTemplate {
+        name: "db".into(),
+        size: "2Gi".into(),
+        growth: Some(VolumeGrowth {
+            when_free_below_percent: 20,
+            step_percent: 50,
+            maximum: "max(8Gi, quota / 2)".into(),
+        }),
+        ..VolumeTemplate::default()
+    });
+    template
+}
+
 pub(crate) fn package() -> (String, Arc<Package>) {
-    let template: ServiceTemplate = read(TEMPLATE);
+    compiled(&template())
+}
+
+fn compiled(template: &ServiceTemplate) -> (String, Arc<Package>) {
     let package = Package::compile("radicale", &template.spec).unwrap();
     (package.revision_name(), Arc::new(package))
 }
@@ -24,8 +48,22 @@ pub(crate) fn instance(spec: &str) -> Instance {
 }
 
 pub(crate) fn facts() -> Facts {
+    facts_with(&template())
+}
+
+/// Facts around an instance of [`growing_template`], whose `db` requests and has that much.
+pub(crate) fn growing_facts(size: &str, usage: Known) -> Facts {
+    let mut facts = facts_with(&growing_template());
+    let size = size.parse().ok();
+    let volume =
+        VolumeFacts { storage_class: Some("xfs".into()), expandable: true, requested: size, capacity: size, usage };
+    facts.volumes.insert("calendar-db".into(), volume);
+    facts
+}
+
+fn facts_with(template: &ServiceTemplate) -> Facts {
     let head = "apiVersion: commonscloud.coop/v1alpha1\n";
-    let (revision, package) = package();
+    let (revision, package) = compiled(template);
     Facts {
         platform: Some(Arc::new(read(&format!(
             "{head}kind: Platform\nmetadata: {{name: default}}\nspec: {{baseDomain: example.org, storageClasses: [{{name: xfs, overhead: {{bytes: 1048576}}}}], images: [{{template: radicale, image: radicale, reference: 'mirror/radicale:3'}}]}}"

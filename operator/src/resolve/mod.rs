@@ -2,6 +2,7 @@
 //! typed reason why not. Pure; repeats every rule of admission, since admission can be absent.
 
 mod facts;
+mod growth;
 mod hostname;
 mod instance;
 mod refusal;

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::fixtures::{facts, instance, package, read};
+use super::fixtures::{facts, growing_facts, instance, package, read};
 use super::*;
 use crate::api::ServiceData;
+use crate::core::Bytes;
+use crate::plan::{Filling, PlannedVolume};
+use crate::usage::{Known, Usage};
 
 fn reason(instance: &Instance, facts: &Facts) -> &'static str {
     resolve(instance, facts).err().map_or("none", |refusal| refusal.reason())
@@ -22,6 +25,34 @@ fn a_plan_holds_what_was_sold_on_volumes_that_fit_it() {
     assert_eq!(volume.request.to_string(), "16385Mi", "the file system's share comes on top");
     assert_eq!(volume.storage_class.as_deref(), Some("xfs"));
     assert!(plan.images.values().any(|image| image == "mirror/radicale:3"), "{:?}", plan.images);
+}
+
+/// The volume `db` as it is planned when it requests and has that much, of which so many MiB are free.
+fn database(spec: &str, size: &str, free: Option<u64>) -> PlannedVolume {
+    let mebibytes = |count: u64| Bytes::new(count << 20);
+    let capacity = size.parse::<Bytes>().unwrap().get() >> 20;
+    let measured =
+        free.map(|free| Usage { used: mebibytes(capacity - free), available: mebibytes(free), inodes: None });
+    let facts = growing_facts(size, measured.map_or(Known::Nothing, Known::Measured));
+    let volumes = resolve(&instance(spec), &facts).unwrap().plan.volumes;
+    volumes.into_iter().find(|volume| volume.name == "db").unwrap()
+}
+
+#[test]
+fn a_volume_that_fills_up_grows_to_what_the_quota_allows() {
+    let decided = |spec, size, free| {
+        let volume = database(spec, size, free);
+        let growth = volume.growth.unwrap();
+        (volume.request.to_string(), growth.maximum.to_string(), growth.filling)
+    };
+    let grow = |size: &str| Filling::Grow(size.parse().unwrap());
+    let (base, maximum) = ("2049Mi".to_owned(), "8193Mi".to_owned());
+    assert_eq!(decided("tier: 1gb", "2049Mi", Some(300)), (base.clone(), maximum.clone(), grow("3074Mi")));
+    assert_eq!(decided("tier: 1gb", "2049Mi", Some(500)), (base.clone(), maximum.clone(), Filling::Nothing));
+    assert_eq!(decided("tier: 1gb", "2049Mi", None), (base.clone(), maximum.clone(), Filling::Nothing));
+    assert_eq!(decided("tier: 1gb", "8193Mi", Some(0)), (base.clone(), maximum, Filling::AtMaximum));
+    let sold_more = decided("tier: 1gb, extraBlocks: 4", "8193Mi", Some(0));
+    assert_eq!(sold_more, (base, "10753Mi".to_owned(), grow("10753Mi")), "half of 21 GiB, and no more");
 }
 
 #[test]

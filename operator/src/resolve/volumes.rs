@@ -1,11 +1,12 @@
 //! How large the volumes are: what one file can take, and what the claim requests for that.
 
-use super::facts::Facts;
+use super::facts::{Facts, VolumeFacts};
+use super::growth::{ClassFacts, filling};
 use super::refusal::Refusal;
-use crate::api::{FileSystemOverhead, PlatformSpec};
-use crate::core::Bytes;
-use crate::plan::PlannedVolume;
-use crate::template::Package;
+use crate::api::{FileSystemOverhead, PlatformSpec, StorageClassFacts};
+use crate::core::{Bytes, ExpressionError};
+use crate::plan::{PlannedGrowth, PlannedVolume};
+use crate::template::{Package, PackageVolume};
 
 /// The class of new volumes: the Platform's, else its first, else none (the cluster's default).
 pub fn storage_class(platform: &PlatformSpec) -> Option<&str> {
@@ -29,16 +30,19 @@ pub(super) fn volumes(
 ) -> Result<Vec<PlannedVolume>, Refusal> {
     let mut planned = Vec::new();
     for volume in package.volumes() {
-        let usable =
-            volume.size(quota).map_err(|source| Refusal::VolumeSize { volume: volume.name.clone(), source })?;
+        let size_error = |source| Refusal::VolumeSize { volume: volume.name.clone(), source };
+        let usable = volume.size(quota).map_err(size_error)?;
         let claim = format!("{instance}-{}", volume.name);
         // A volume keeps the class it was made with.
-        let existing = facts.volumes.get(&claim).and_then(|v| v.storage_class.clone());
-        let class = existing.or_else(|| storage_class(platform).map(str::to_owned));
-        let overhead = platform.storage_classes.iter().find(|c| Some(&c.name) == class.as_ref()).map(|c| c.overhead);
-        let request = request(usable, overhead.unwrap_or_default())
+        let existing = facts.volumes.get(&claim);
+        let class = existing.and_then(|v| v.storage_class.clone());
+        let class = class.or_else(|| storage_class(platform).map(str::to_owned));
+        let of_class = class_facts(platform.storage_classes.iter().find(|c| Some(&c.name) == class.as_ref()));
+        let request = request(usable, of_class.overhead)
             .ok_or_else(|| Refusal::VolumeTooLarge { volume: volume.name.clone(), usable })?;
+        let growth = growth(volume, quota, request, of_class, existing).map_err(size_error)?;
         planned.push(PlannedVolume {
+            growth,
             name: volume.name.clone(),
             claim,
             usable,
@@ -49,6 +53,27 @@ pub(super) fn volumes(
         });
     }
     Ok(planned)
+}
+
+/// A class that the Platform does not list is taken at its word.
+fn class_facts(class: Option<&StorageClassFacts>) -> ClassFacts {
+    ClassFacts {
+        overhead: class.map(|class| class.overhead).unwrap_or_default(),
+        enforces_size: class.is_none_or(|class| class.enforces_size),
+    }
+}
+
+fn growth(
+    volume: &PackageVolume,
+    quota: Bytes,
+    base: Bytes,
+    class: ClassFacts,
+    existing: Option<&VolumeFacts>,
+) -> Result<Option<PlannedGrowth>, ExpressionError> {
+    let Some(growth) = &volume.growth else { return Ok(None) };
+    let maximum = request(growth.maximum(quota)?, class.overhead).unwrap_or(base).max(base);
+    let filling = filling(growth.rule, (base, maximum), class, existing);
+    Ok(Some(PlannedGrowth { maximum, filling }))
 }
 
 #[cfg(test)]

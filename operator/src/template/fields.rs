@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::engine;
 use super::fault::{Fault, PackageError, once_each};
 use super::kinds;
-use super::package::{Compiled, Package, PackageVolume, matches_version};
+use super::package::{Compiled, Package, PackageGrowth, PackageVolume, matches_version};
 use super::parameters::{self, Parameters};
 use super::rule::Rule;
 use crate::api::{ServiceTemplateSpec, TemplateVersion, VolumeTemplate};
-use crate::core::{Bytes, ExpressionError, SizeExpression};
+use crate::core::{Bytes, ExpressionError, GrowthRule, SizeExpression};
 
 /// Kinds whose names Kubernetes extends, and how long the declared part may be.
 const SHORTER_NAMES: [(&str, usize); 2] = [("CronJob", 21), ("StatefulSet", 21)];
@@ -203,26 +203,58 @@ fn volumes(spec: &ServiceTemplateSpec) -> (Vec<PackageVolume>, Vec<Fault>) {
             let message = "volumes: only one can be the one that carriesQuota";
             faults.push(Fault::package(Rule::VolumeQuota, format!("spec.volumes[{at}].carriesQuota"), message));
         }
-        match size(volume) {
-            Ok(size) => volumes.push(PackageVolume {
+        let mut fault = |rule: Rule, field: &str, message: &str| {
+            let message = format!("volumes: {:?}: {message}", volume.name);
+            faults.push(Fault::package(rule, format!("spec.volumes[{at}].{field}"), message));
+        };
+        let size = match size(volume) {
+            Ok(size) => size,
+            Err((rule, message)) => {
+                fault(rule, "size", &message);
+                continue;
+            }
+        };
+        match growth(volume, &size) {
+            Ok(growth) => volumes.push(PackageVolume {
                 name: volume.name.clone(),
                 carries_quota: volume.carries_quota,
                 access: volume.access,
+                growth,
                 size,
             }),
-            Err((rule, message)) => {
-                let message = format!("volumes: {:?}: {message}", volume.name);
-                faults.push(Fault::package(rule, format!("spec.volumes[{at}].size"), message));
-            }
+            Err((field, message)) => fault(Rule::VolumeGrowth, field, &message),
         }
     }
     (volumes, faults)
 }
 
+/// Quotas that sizes are tried with.
+const QUOTAS: [u64; 3] = [1 << 30, 5 << 30, 10 << 40];
+
+/// How the volume grows, or the field at fault and what is wrong.
+fn growth(volume: &VolumeTemplate, size: &SizeExpression) -> Result<Option<PackageGrowth>, (&'static str, String)> {
+    let Some(growth) = &volume.growth else { return Ok(None) };
+    if volume.carries_quota {
+        return Err(("growth", "the volume that carriesQuota does not grow by itself: its size is sold".to_owned()));
+    }
+    let wrong = |error: ExpressionError| ("growth.maximum", error.to_string());
+    let maximum: SizeExpression = growth.maximum.parse().map_err(wrong)?;
+    for quota in QUOTAS.map(Bytes::new) {
+        let (most, least) = (maximum.evaluate(quota).map_err(wrong)?, size.evaluate(quota).map_err(wrong)?);
+        if most < least {
+            let message = format!("for a quota of {quota} it is {most}, less than the size of {least}");
+            return Err(("growth.maximum", message));
+        }
+    }
+    let rule =
+        GrowthRule { when_free_below_percent: growth.when_free_below_percent, step_percent: growth.step_percent };
+    Ok(Some(PackageGrowth { rule, maximum }))
+}
+
 fn size(volume: &VolumeTemplate) -> Result<SizeExpression, (Rule, String)> {
     let wrong = |error: ExpressionError| (Rule::VolumeSize, error.to_string());
     let size: SizeExpression = volume.size.parse().map_err(wrong)?;
-    for quota in [1_u64 << 30, 5 << 30, 10 << 40] {
+    for quota in QUOTAS {
         size.evaluate(Bytes::new(quota)).map_err(wrong)?;
     }
     if volume.carries_quota && size.evaluate(Bytes::new(7 << 30)).ok() != Some(Bytes::new(7 << 30)) {

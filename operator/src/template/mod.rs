@@ -79,7 +79,7 @@ pub use golden::{Golden, golden};
 pub use kinds::{AllowedKind, allowed_kinds};
 pub use lint::{Finding, lint};
 pub use object::{ObjectSet, RenderedObject};
-pub use package::{DeclaredChild, Package, PackageVolume};
+pub use package::{DeclaredChild, Package, PackageGrowth, PackageVolume};
 pub use parameters::ParameterError;
 pub use render::render;
 pub use rule::Rule;

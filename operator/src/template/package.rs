@@ -13,7 +13,7 @@ use super::parameters::{ParameterError, Parameters};
 use crate::api::{
     Component, GeneratedSecret, HealthCheck, ImageReference, ServiceTemplateSpec, TemplateVersion, VolumeAccess,
 };
-use crate::core::{Bytes, ExpressionError, SizeExpression};
+use crate::core::{Bytes, ExpressionError, GrowthRule, SizeExpression};
 
 /// A package that passed every rule of the format. Cheap to clone.
 #[derive(Clone)]
@@ -38,7 +38,27 @@ pub struct PackageVolume {
     pub carries_quota: bool,
     /// How many nodes may mount it.
     pub access: VolumeAccess,
+    /// How it grows before it is full; none: it does not.
+    pub growth: Option<PackageGrowth>,
     pub(super) size: SizeExpression,
+}
+
+/// How a volume of a package grows before it is full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageGrowth {
+    /// When, and by how much.
+    pub rule: GrowthRule,
+    pub(super) maximum: SizeExpression,
+}
+
+impl PackageGrowth {
+    /// What one file can take once it has grown as far as it may, for this quota.
+    ///
+    /// # Errors
+    /// When the package's expression has no usable value for this quota.
+    pub fn maximum(&self, quota: Bytes) -> Result<Bytes, ExpressionError> {
+        self.maximum.evaluate(quota)
+    }
 }
 
 impl PackageVolume {

@@ -55,6 +55,8 @@ rules! {
     VolumeSize = "volume-size": "A volume's `size` is an expression of `quota` with a positive result from 1 GiB to 10 TiB.";
     /// The volume with the quota.
     VolumeQuota = "volume-quota": "At most one volume says `carriesQuota`, and its size is `quota`.";
+    /// Growth of volumes.
+    VolumeGrowth = "volume-growth": "A volume's `growth` is not for the one that `carriesQuota`; its `maximum` is an expression of `quota` and never less than its `size`.";
     /// Keys of generated Secrets.
     SecretKey = "secret-key": "A key of a generated Secret has one of `value` and `length`.";
     /// The schema of parameters.

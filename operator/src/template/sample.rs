@@ -83,6 +83,7 @@ fn volumes(package: &Package, instance: &str, quota: Bytes) -> Result<Vec<Planne
             claim: format!("{instance}-{}", volume.name),
             usable,
             request: usable,
+            growth: None,
             carries_quota: volume.carries_quota,
             access: volume.access,
             storage_class: None,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Claim, Usage};
+use super::{Claim, Inodes, Usage};
 use crate::core::Bytes;
 
 /// What every sample of a volume begins with.
@@ -14,6 +14,7 @@ const LONGEST_LINE: usize = 64 * 1024;
 struct Samples {
     used: Option<u64>,
     available: Option<u64>,
+    inodes: Option<u64>,
     inodes_free: Option<u64>,
 }
 
@@ -40,7 +41,10 @@ impl Reader {
         self.end_line();
         let complete = |(claim, samples): (Claim, Samples)| {
             let (used, available) = (Bytes::new(samples.used?), Bytes::new(samples.available?));
-            Some((claim, Usage { used, available, inodes_free: samples.inodes_free }))
+            // A file system that makes inodes as it goes may tell of none at all.
+            let all = samples.inodes.filter(|all| *all > 0);
+            let inodes = all.zip(samples.inodes_free).map(|(all, free)| Inodes { all, free });
+            Some((claim, Usage { used, available, inodes }))
         };
         self.found.into_iter().filter_map(complete).collect()
     }
@@ -68,6 +72,7 @@ impl Reader {
         let choose: fn(&mut Samples) -> &mut Option<u64> = match metric {
             "used_bytes" => |samples| &mut samples.used,
             "available_bytes" => |samples| &mut samples.available,
+            "inodes" => |samples| &mut samples.inodes,
             "inodes_free" => |samples| &mut samples.inodes_free,
             _ => return None,
         };
@@ -134,7 +139,10 @@ kubelet_volume_stats_used_bytes{namespace="school",persistentvolumeclaim="office
 kubelet_volume_stats_available_bytes{persistentvolumeclaim="office-files",namespace="school"} 5.36870912e+09 1700000000000
 kubelet_volume_stats_available_bytes{namespace="school",persistentvolumeclaim="office-database"} 0
 kubelet_volume_stats_capacity_bytes{namespace="school",persistentvolumeclaim="office-files"} 5.47e+09
+kubelet_volume_stats_inodes{namespace="school",persistentvolumeclaim="office-files"} 600000
 kubelet_volume_stats_inodes_free{namespace="school",persistentvolumeclaim="office-files"} 524288
+kubelet_volume_stats_inodes{namespace="school",persistentvolumeclaim="office-database"} 0
+kubelet_volume_stats_inodes_free{namespace="school",persistentvolumeclaim="office-database"} 0
 kubelet_volume_stats_available_bytes{namespace="town",persistentvolumeclaim="half"} 1
 kubelet_running_pods 3
 "#;
@@ -154,10 +162,10 @@ kubelet_running_pods 3
     #[test]
     fn volumes_are_read_by_namespace_and_claim_in_any_order_of_labels() {
         let found = read(&[TEXT.as_bytes()]);
-        let files =
-            Usage { used: Bytes::new(104_857_600), available: Bytes::new(5_368_709_120), inodes_free: Some(524_288) };
+        let inodes = Some(Inodes { all: 600_000, free: 524_288 });
+        let files = Usage { used: Bytes::new(104_857_600), available: Bytes::new(5_368_709_120), inodes };
         assert_eq!(found.get(&claim("school", "office-files")), Some(&files));
-        let full = Usage { used: Bytes::new(4096), available: Bytes::ZERO, inodes_free: None };
+        let full = Usage { used: Bytes::new(4096), available: Bytes::ZERO, inodes: None };
         assert_eq!(found.get(&claim("school", "office-database")), Some(&full));
         assert_eq!(found.len(), 2, "half of the figures tells nothing: {found:?}");
     }

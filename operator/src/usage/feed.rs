@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct State {
     volumes: Volumes,
-    wanted: HashMap<Key, Claim>,
+    wanted: HashMap<Key, HashSet<Claim>>,
     rounds: u32,
     complete: bool,
 }
@@ -45,7 +45,7 @@ impl State {
         let complete = self.complete || round.all_answered || self.rounds >= MISSES;
         let completed = !std::mem::replace(&mut self.complete, complete) && complete;
         let concerned = |claim: &Claim| changed.contains(claim) || (completed && self.volumes.of(claim).is_none());
-        self.wanted.iter().filter(|(_, claim)| concerned(claim)).map(|(key, _)| key.clone()).collect()
+        self.wanted.iter().filter(|(_, claims)| claims.iter().any(concerned)).map(|(key, _)| key.clone()).collect()
     }
 }
 
@@ -73,7 +73,7 @@ impl Usages {
         let claim = Claim { namespace: key.namespace.clone(), name: claim.to_owned() };
         let mut state = self.lock();
         let known = state.known(&claim);
-        state.wanted.insert(key.clone(), claim);
+        state.wanted.entry(key.clone()).or_default().insert(claim);
         known
     }
 
@@ -259,7 +259,7 @@ mod tests {
     async fn what_a_kubelet_measures_is_known_and_told_in_steps() {
         let mut cluster = Cluster::start("127.0.0.1", metrics("first", 100 * MIB)).await;
         assert_eq!(cluster.next().await, "school/office");
-        let measured = Usage { used: Bytes::new(100 * MIB), available: Bytes::new(900 * MIB), inodes_free: None };
+        let measured = Usage { used: Bytes::new(100 * MIB), available: Bytes::new(900 * MIB), inodes: None };
         assert_eq!(cluster.usages.of(&key("school"), "office-files"), Known::Measured(measured));
         assert_eq!(cluster.usages.of(&key("town"), "office-files"), Known::Nothing);
         assert_eq!(cluster.kubelet.requests()[0].path, "/metrics");
@@ -270,6 +270,17 @@ mod tests {
         assert_eq!(cluster.used(), Some(100));
         cluster.kubelet.now_answers(metrics("first", 400 * MIB));
         assert_eq!(cluster.next().await, "school/office");
+        assert_eq!(cluster.used(), Some(400));
+    }
+
+    #[tokio::test]
+    async fn an_instance_hears_of_each_of_its_volumes() {
+        let mut cluster = Cluster::start("127.0.0.1", metrics("first", 100 * MIB)).await;
+        assert_eq!(cluster.usages.of(&key("school"), "office-database"), Known::NotYet);
+        assert_eq!(cluster.next().await, "school/office");
+        assert_eq!(cluster.usages.of(&key("school"), "office-database"), Known::Nothing);
+        cluster.kubelet.now_answers(metrics("first", 400 * MIB));
+        assert_eq!(cluster.next().await, "school/office", "the question about one volume forgets no other");
         assert_eq!(cluster.used(), Some(400));
     }
 

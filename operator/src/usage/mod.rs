@@ -29,8 +29,17 @@ pub struct Usage {
     pub used: Bytes,
     /// What can still be written.
     pub available: Bytes,
-    /// Files and folders that can still be made, where the file system counts them.
-    pub inodes_free: Option<u64>,
+    /// Files and folders, where the file system counts them.
+    pub inodes: Option<Inodes>,
+}
+
+/// Files and folders of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inodes {
+    /// Those that can be made in all.
+    pub all: u64,
+    /// Those that can still be made.
+    pub free: u64,
 }
 
 impl Usage {
@@ -44,9 +53,10 @@ impl Usage {
 }
 
 /// What is known of a volume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Known {
     /// Not all kubelets were asked yet since the operator started.
+    #[default]
     NotYet,
     /// None of them reports it, as when no pod uses it.
     Nothing,
@@ -85,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_was_reported_stands_until_it_is_a_step_away() {
-        let measured = Usage { used: Bytes::new(100 * MIB + 1), available: Bytes::new(900 * MIB), inodes_free: None };
+        let measured = Usage { used: Bytes::new(100 * MIB + 1), available: Bytes::new(900 * MIB), inodes: None };
         let reported = |mib| measured.used_since(Some(Bytes::new(mib * MIB))).to_string();
         assert_eq!(measured.used_since(None).to_string(), "101Mi");
         assert_eq!([reported(95), reported(101), reported(109)], ["95Mi", "101Mi", "109Mi"]);

@@ -70,7 +70,11 @@ fn moved(before: &Usage, now: &Usage) -> bool {
     let step = step(before);
     before.used.get().abs_diff(now.used.get()) >= step
         || size(before).abs_diff(size(now)) >= step
-        || inodes_moved(before.inodes_free, now.inodes_free)
+        || inodes_moved(free_inodes(before), free_inodes(now))
+}
+
+fn free_inodes(usage: &Usage) -> Option<u64> {
+    usage.inodes.map(|inodes| inodes.free)
 }
 
 fn inodes_moved(before: Option<u64>, now: Option<u64>) -> bool {
@@ -86,6 +90,7 @@ mod tests {
 
     use super::*;
     use crate::core::Bytes;
+    use crate::usage::Inodes;
 
     const MIB: u64 = 1 << 20;
 
@@ -94,7 +99,11 @@ mod tests {
     }
 
     fn usage(used: u64, available: u64) -> Usage {
-        Usage { used: Bytes::new(used), available: Bytes::new(available), inodes_free: Some(1000) }
+        Usage {
+            used: Bytes::new(used),
+            available: Bytes::new(available),
+            inodes: Some(Inodes { all: 2000, free: 1000 }),
+        }
     }
 
     fn measured(usage: Usage) -> HashMap<Claim, Usage> {

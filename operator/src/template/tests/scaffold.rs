@@ -69,6 +69,29 @@ const CASES: &[Case] = &[
         (PACKAGE, "size: 1Gb"),
     ),
     case(Rule::VolumeQuota, (PACKAGE, "size: quota, ", "size: quota / 2, "), (PACKAGE, "size: quota / 2")),
+    case(
+        Rule::VolumeGrowth,
+        (PACKAGE, "carriesQuota: true}", "carriesQuota: true, growth: {maximum: quota * 2}}"),
+        (PACKAGE, "growth: {maximum: quota * 2}"),
+    ),
+    case(
+        Rule::VolumeGrowth,
+        (
+            PACKAGE,
+            "carriesQuota: true}\n",
+            "carriesQuota: true}\n    - {name: db, size: 2Gi, growth: {maximum: quota}}\n",
+        ),
+        (PACKAGE, "growth: {maximum: quota}"),
+    ),
+    case(
+        Rule::VolumeGrowth,
+        (
+            PACKAGE,
+            "carriesQuota: true}\n",
+            "carriesQuota: true}\n    - {name: db, size: 2Gi, growth: {maximum: many}}\n",
+        ),
+        (PACKAGE, "growth: {maximum: many}"),
+    ),
     case(Rule::SecretKey, (PACKAGE, "{name: password, length: 32}", "{name: password}"), (PACKAGE, "{name: password}")),
     case(Rule::ParameterSchema, (PACKAGE, "    type: object\n", "    type: array\n"), (PACKAGE, "type: array")),
     case(Rule::ParameterSchema, (PACKAGE, "        type: string\n", "        type: strin\n"), (PACKAGE, "type: strin")),
