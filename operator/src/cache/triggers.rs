@@ -185,16 +185,17 @@ impl Trigger for ServiceTemplateRevision {
 
 impl Trigger for Entity {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
-        caches.in_entity(name(self.meta()))
+        let mut keys = caches.in_entity(name(self.meta()));
+        keys.extend(caches.waiting_for_names());
+        keys
     }
 }
 
-/// The instance, its Entity, and whoever waits for the host name or the name that it may give up.
+/// The instance, its Entity, and whoever waits for the host name or the name that it may have given
+/// up: by leaving, or by serving at another one.
 fn instance(kind: Kind, metadata: &ObjectMeta, caches: &Caches) -> Vec<Key> {
     let mut keys = vec![Key::new(kind, namespace(metadata), name(metadata)), Key::entity(namespace(metadata))];
-    if metadata.deletion_timestamp.is_some() {
-        keys.extend(caches.waiting_for_names());
-    }
+    keys.extend(caches.waiting_for_names());
     keys
 }
 

@@ -157,13 +157,15 @@ fn claim(
 ) -> Option<HostnameClaim> {
     let metadata = resource.metadata();
     let (namespace, name) = (metadata.namespace.as_deref()?, metadata.name.as_deref()?);
-    if !asks_for(platform, namespace, name, resource.instance(), wanted.as_str()) {
+    let holds = resource.status().is_some_and(|status| status.hostname.as_deref() == Some(wanted.as_str()));
+    if !holds && !asks_for(platform, namespace, name, resource.instance(), wanted.as_str()) {
         return None;
     }
     let entity: Arc<Entity> = caches.entities.get("", namespace)?;
     may_have(platform, namespace, &entity.spec, name, wanted).then(|| HostnameClaim {
         hostname: wanted.clone(),
         holder: format!("{} {namespace}/{name}", resource.kind()),
+        holds,
         created: metadata.creation_timestamp.as_ref().map(|time| time.0),
         uid: metadata.uid.clone().unwrap_or_default(),
     })

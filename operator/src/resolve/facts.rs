@@ -54,6 +54,8 @@ pub struct HostnameClaim {
     pub hostname: Hostname,
     /// `kind namespace/name`, for messages.
     pub holder: String,
+    /// Whether the instance serves there, whatever its spec says by now.
+    pub holds: bool,
     /// When the instance was made.
     pub created: Option<Timestamp>,
     /// The instance's uid.

@@ -1,6 +1,6 @@
 //! Which host name an instance has, and who else wants it.
 
-use super::facts::Facts;
+use super::facts::{Facts, HostnameClaim};
 use super::instance::Instance;
 use super::refusal::Refusal;
 use crate::api::{EntitySpec, InstanceSpec, PlatformSpec};
@@ -77,10 +77,11 @@ pub(super) fn hostname(
         let allowed = if entity.domains.is_empty() { "none".to_owned() } else { entity.domains.join(", ") };
         return Err(Refusal::HostnameForeign { hostname: wanted.to_string(), allowed });
     }
-    let mine = (instance.created, reference.uid.as_str());
-    let older =
-        facts.claims.iter().find(|claim| claim.hostname == wanted && (claim.created, claim.uid.as_str()) < mine);
-    match older {
+    // Whoever serves there keeps it; among those who only ask, the older gets it.
+    let holds = instance.status.hostname.as_deref() == Some(wanted.as_str());
+    let mine = (!holds, instance.created, reference.uid.as_str());
+    let comes_first = |claim: &&HostnameClaim| (!claim.holds, claim.created, claim.uid.as_str()) < mine;
+    match facts.claims.iter().filter(|claim| claim.hostname == wanted).find(comes_first) {
         Some(claim) => Err(Refusal::HostnameTaken { hostname: wanted.to_string(), holder: claim.holder.clone() }),
         None => Ok(wanted),
     }

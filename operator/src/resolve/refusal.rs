@@ -120,8 +120,8 @@ pub enum Refusal {
         /// The domains there are.
         allowed: String,
     },
-    /// An older resource has the host name.
-    #[error("host name {hostname} is held by the older {holder}; choose another")]
+    /// Another resource has the host name.
+    #[error("spec.hostname: {hostname} is held by {holder}; choose another")]
     HostnameTaken {
         /// The host name.
         hostname: String,

@@ -139,10 +139,11 @@ fn a_domain_that_holds_the_base_domain_gives_nobody_the_host_names_of_others() {
 }
 
 #[test]
-fn a_host_name_stays_with_the_older() {
+fn a_host_name_stays_with_who_serves_there_else_with_the_older() {
     let claim = |created: &str, uid: &str| HostnameClaim {
         hostname: "coop-calendar.example.org".parse().unwrap(),
         holder: "DedicatedService x/y".into(),
+        holds: false,
         created: Some(created.parse().unwrap()),
         uid: uid.into(),
     };
@@ -155,6 +156,12 @@ fn a_host_name_stays_with_the_older() {
         "none",
         "the younger, and of the same age the larger uid, gives way"
     );
+    facts.claims = vec![HostnameClaim { holds: true, ..claim("2026-01-03T00:00:00Z", "u0") }];
+    assert_eq!(reason(&instance("tier: 1gb"), &facts), "HostnameTaken", "the younger runs there already");
+    let mut holder = instance("tier: 1gb");
+    holder.status.hostname = Some("coop-calendar.example.org".into());
+    facts.claims = vec![claim("2026-01-01T00:00:00Z", "u9")];
+    assert_eq!(reason(&holder, &facts), "none", "an older one that only asks gets nothing");
 }
 
 fn record(kind: &str, revision: &str) -> Arc<ServiceData> {
