@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    AgoraParameters, Condition, HOSTNAME_PATTERN, InstanceSpec, MAIL_PATTERN, NAME_PATTERN, OfficeParameters,
-    ProjectsParameters, dedicated::free_object,
+    AgoraParameters, Condition, HOSTNAME_PATTERN, InstanceSpec, LINE_PATTERN, MAIL_PATTERN, NAME_PATTERN,
+    OfficeParameters, ProjectsParameters, dedicated::free_object,
 };
 
 /// An organisation (cooperative, association, school) and the services it has.
@@ -37,7 +37,7 @@ use super::{
 pub struct EntitySpec {
     /// The organisation's name as people write it: what its office and its projects call themselves,
     /// and its agora at first; also an annotation of its namespace.
-    #[schemars(length(min = 1, max = 120))]
+    #[schemars(length(min = 1, max = 120), regex(pattern = LINE_PATTERN))]
     pub display_name: String,
     /// The language of what its people read, unless they choose another.
     #[serde(default)]
@@ -98,7 +98,7 @@ pub struct ManagerSubject {
     /// `User` or `Group`.
     pub kind: SubjectKind,
     /// Its name as the API server knows it; never one of the system's own.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = LINE_PATTERN))]
     #[x_kube(validation = Rule::new("!self.startsWith('system:')").message("managers[].subject.name: names that begin with system: belong to Kubernetes"))]
     pub name: String,
 }

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, HOSTNAME_PATTERN, Manager};
+use super::{Condition, HOSTNAME_PATTERN, Manager, VERSION_PATTERN};
 
 /// The part of the spec that all Dedicated kinds share.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,12 +27,12 @@ pub struct InstanceSpec {
     /// The application's version, one that the template lists. Absent: the newest of the pinned
     /// revision at creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = VERSION_PATTERN))]
     pub version: Option<String>,
     /// The template revision to run, by name. Absent: the one pinned at creation, moved by the
     /// Platform's roll-out rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub revision: Option<String>,
     /// While true the operator changes nothing of this instance; it goes on reporting, and condition
     /// `Paused` names what waits to be applied. A deletion is carried out all the same.

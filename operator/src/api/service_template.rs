@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Condition, NAME_PATTERN, dedicated::free_object, platform::resource_requirements};
+use super::{Condition, NAME_PATTERN, VERSION_PATTERN, dedicated::free_object, platform::resource_requirements};
 
 /// A service package: what is needed to make instances of one application.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -99,7 +99,7 @@ fn titles(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 #[serde(rename_all = "camelCase")]
 pub struct TemplateVersion {
     /// The version as its makers call it, for example `34.0.1`.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[0-9A-Za-z]([-0-9A-Za-z._+]*[0-9A-Za-z])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = VERSION_PATTERN))]
     pub name: String,
     /// Versions that may be upgraded to this one in one step; `33.*` stands for all that begin so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -267,6 +267,7 @@ pub struct Manifest {
 pub struct DeclaredObject {
     /// Its kind, one of the allow-list (see `commonscloud template lint`).
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("self in ['NetworkPolicy', 'ServiceAccount', 'ConfigMap', 'Service', 'StatefulSet', 'Deployment', 'Job', 'CronJob', 'PodDisruptionBudget', 'Ingress']").message("objects[].kind: no kind for packages, which render nothing cluster-wide; allowed: NetworkPolicy, ServiceAccount, ConfigMap, Service, StatefulSet, Deployment, Job, CronJob, PodDisruptionBudget, Ingress"))]
     pub kind: String,
     /// Its name without the instance: `app` is the object `{instance}-app`.
     #[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]

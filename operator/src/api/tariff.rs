@@ -64,8 +64,9 @@ pub struct Tier {
     /// What a service's `tier` says, for example `5gb`.
     #[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
-    /// The quota that the volume enforces, for example `5Gi`.
+    /// The quota that the volume enforces, for example `5Gi`; at most `1Pi`.
     #[schemars(length(max = 12), regex(pattern = BYTES_PATTERN))]
+    #[x_kube(validation = Rule::new("!isQuantity(self) || quantity(self).compareTo(quantity('1Pi')) <= 0").message("tiers[].storage: allowed: at most 1Pi"))]
     pub storage: String,
     /// Price per period, a decimal string such as `10.00`. Absent: *unpriced*, never free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,8 +83,9 @@ pub struct Tier {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExtraBlock {
-    /// Storage that one block adds to the quota, for example `5Gi`.
+    /// Storage that one block adds to the quota, for example `5Gi`; at most `1Pi`.
     #[schemars(length(max = 12), regex(pattern = BYTES_PATTERN))]
+    #[x_kube(validation = Rule::new("!isQuantity(self) || quantity(self).compareTo(quantity('1Pi')) <= 0").message("extraBlock.storage: allowed: at most 1Pi"))]
     pub storage: String,
     /// Price of one block per period, a decimal string. Absent: *unpriced*, never free.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -72,3 +72,20 @@ const CLUSTER_WIDE: [&str; 8] = [
     "ValidatingAdmissionPolicy",
     "ValidatingWebhookConfiguration",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::crd_files;
+
+    #[test]
+    fn admission_allows_the_same_kinds() {
+        let files = crd_files().unwrap();
+        let schema = &files.iter().find(|file| file.name == "servicetemplates.yaml").unwrap().text;
+        let words: Vec<&str> = schema.split_whitespace().collect();
+        let schema = words.join(" ");
+        let kinds: Vec<&str> = ALLOWED.iter().map(|kind| kind.kind).collect();
+        assert!(schema.contains(&format!("self in ['{}']", kinds.join("', '"))), "the rule of objects[].kind");
+        assert!(schema.contains(&format!("allowed: {}", kinds.join(", "))), "its message");
+    }
+}
