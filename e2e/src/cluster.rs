@@ -4,8 +4,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use commonscloud_cluster::ClusterName;
+use commonscloud_cluster::local;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde::Deserialize;
 
 use crate::audit::AuditLog;
@@ -34,6 +38,8 @@ pub struct Facts {
 /// A cluster that is up.
 #[derive(Clone)]
 pub struct Cluster {
+    /// Its name.
+    pub name: ClusterName,
     /// What it said about itself.
     pub facts: Facts,
     /// The project's programs.
@@ -78,7 +84,31 @@ impl Cluster {
         let kubectl = Kubectl::new(facts.kubectl.clone(), facts.kubeconfig.clone());
         let client = Client::try_from(config(&facts).await?)?;
         let audit = AuditLog::new(facts.audit_log.clone());
-        Ok(Self { facts, programs, kubectl, client, audit })
+        Ok(Self { name: name.parse()?, facts, programs, kubectl, client, audit })
+    }
+
+    /// Ends one of its processes at once; its supervisor starts it again. On simulated nodes only:
+    /// the processes of a real node are counted in a pid namespace of its own.
+    ///
+    /// # Errors
+    /// When there is no such process now.
+    pub async fn kill(&self, process: &str) -> Outcome {
+        let status = local::status(&self.name).await?;
+        let processes = status.map(|status| status.processes.processes).unwrap_or_default();
+        let pid = processes.iter().find(|known| known.name == process).and_then(|known| known.pid);
+        let pid = pid.and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid.ok_or_else(|| Failure::new(format!("cluster {} has no process {process} now", self.name)))?;
+        Ok(kill(Pid::from_raw(pid), Signal::SIGKILL)?)
+    }
+
+    /// A client as its administrator that repeats no request by itself.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be read.
+    pub async fn impatient(&self) -> Outcome<Client> {
+        let mut config = config(&self.facts).await?;
+        config.default_retry = false;
+        Ok(Client::try_from(config)?)
     }
 
     /// A client that the API server takes for somebody else.

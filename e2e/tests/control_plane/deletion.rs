@@ -22,7 +22,6 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         Scenario::new("an entity deleted is gone soon, its data stays, and applying again adopts it", whole_entity),
         Scenario::new("a service taken out of its entity goes, its data stays until a date", taken_out),
         Scenario::new("kept data cannot be deleted or unlabelled by hand", kept_from_hands),
-        Scenario::new("a service by another name or kind does not get the data of a deleted one", name_taken),
     ]
 }
 
@@ -149,27 +148,4 @@ async fn kept_from_hands(tier: Arc<ControlPlane>) -> Outcome {
     deleted.refused("deleting the namespace")?;
     ensure_eq!(data(&tier, &kinds, name).await?, before, "volumes and Secrets");
     Ok(())
-}
-
-async fn name_taken(tier: Arc<ControlPlane>) -> Outcome {
-    let name = "name-taken";
-    tier.running(&entity(name, json!({}))).await?;
-    let offices = resources::ours_in(&tier.cluster.client, "DedicatedOffice", name);
-    tier.cluster.kubectl.applied(&[namespaced("DedicatedOffice", name, "shared", json!({"tier": "1gb"}))]).await?;
-    ready(&offices, "shared", READY).await?;
-    let service = namespaced("DedicatedService", name, "shared", json!({"template": "radicale", "tier": "1gb"}));
-    tier.cluster.kubectl.applied(&[service]).await?;
-    let services = resources::ours_in(&tier.cluster.client, "DedicatedService", name);
-    eventually("the second is told that the name is taken", Duration::from_secs(20), async || {
-        let service = serde_json::to_value(services.get("shared").await?)?;
-        let stalled = commonscloud_e2e::wait::condition(&service, "Stalled");
-        ensure!(
-            stalled.is_some_and(|c| c["reason"] == "NameTaken"),
-            "{}",
-            commonscloud_e2e::wait::conditions(&service)
-        );
-        Ok(())
-    })
-    .await?;
-    ready(&offices, "shared", READY).await.map(drop)
 }

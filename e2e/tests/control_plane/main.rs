@@ -1,7 +1,6 @@
 //! The tier `control plane`: a real API server, simulated nodes, the operator as a process of this
 //! machine with the chart's service account.
 
-mod admission;
 mod any_order;
 mod crash;
 mod deletion;
@@ -9,18 +8,17 @@ mod drift;
 mod fleet;
 mod habits;
 mod leaves;
+mod refusals;
 mod restart;
 mod rights;
 mod status;
 mod tier;
 mod tiers;
-mod transitions;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut scenarios = admission::scenarios();
-    scenarios.extend(transitions::scenarios());
+    let mut scenarios = refusals::scenarios();
     scenarios.extend(tiers::scenarios());
     scenarios.extend(habits::scenarios());
     scenarios.extend(leaves::scenarios());

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use commonscloud_e2e::manifests::{entity_with, namespaced};
+use commonscloud_e2e::manifests::entity_with;
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::{condition, conditions, eventually};
 use commonscloud_e2e::{Failure, Outcome, ensure, resources};
 use commonscloud_operator::api::ServiceTemplate;
 use commonscloud_operator::template;
-use kube::Api;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::tier::ControlPlane;
 
@@ -19,8 +18,6 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         Scenario::new("a pod that fits no node is named with the scheduler's reason", unschedulable),
         Scenario::new("a pod beyond the entity's quota is named with what was asked for", beyond_quota),
         Scenario::new("a pod that the API server refuses is named with its reason", refused_pod),
-        Scenario::new("a broken package is refused in its status with the manifest and line", broken_package),
-        Scenario::new("a resource in a namespace of no entity is refused", no_entity),
     ]
 }
 
@@ -89,31 +86,4 @@ async fn refused_pod(tier: Arc<ControlPlane>) -> Outcome {
     }
     tier.cluster.kubectl.applied(&[json!(beyond), entity_with(name, name)]).await?;
     says(&tier, name, &["Deployment site-app", "must be less than or equal to cpu limit"]).await
-}
-
-async fn broken_package(tier: Arc<ControlPlane>) -> Outcome {
-    let name = "broken-package";
-    let mut broken = copy(&tier, name)?;
-    let manifest = broken.spec.manifests.first_mut().ok_or_else(|| Failure::new("no manifest"))?;
-    let manifest_name = manifest.name.clone();
-    manifest.template.push_str("\n{{ does_not_exist }}\n");
-    tier.cluster.kubectl.applied(&[json!(broken), entity_with(name, name)]).await?;
-    let templates: Api<ServiceTemplate> = Api::all(tier.cluster.client.clone());
-    eventually("the package's status names the fault", Duration::from_secs(20), async || {
-        let template: Value = serde_json::to_value(templates.get(name).await?)?;
-        let text = conditions(&template);
-        ensure!(
-            text.contains("Ready=False") && text.contains(&manifest_name) && text.contains("does_not_exist"),
-            "{text}"
-        );
-        Ok(())
-    })
-    .await
-}
-
-async fn no_entity(tier: Arc<ControlPlane>) -> Outcome {
-    let office = namespaced("DedicatedOffice", "default", "stray", json!({"tier": "1gb"}));
-    let message = tier.cluster.kubectl.refused(&office).await?;
-    ensure!(message.contains("default") && message.to_lowercase().contains("entity"), "{message}");
-    Ok(())
 }
