@@ -1,10 +1,12 @@
 //! Where an addition beside ours opens a door: such additions are removed, since a forced apply
 //! leaves them standing.
 
+use serde_json::Value;
+
 /// The doors of one kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Doors {
-    /// Everything below `spec` (network policies, Dedicated resources) is ours alone.
+    /// Everything below `spec` (network policies, ingresses, limits, Dedicated resources) is ours alone.
     Spec,
     /// Who may do what (Role, RoleBinding).
     Rights,
@@ -14,15 +16,19 @@ pub(super) enum Doors {
     Data,
     /// Workloads: containers, volumes and variables of the pods.
     Pods,
-    /// How a Service is reached.
+    /// How a Service is reached, and which pods it leads to.
     Service,
+    /// What a ServiceAccount gives its pods.
+    Account,
     /// None.
     None,
 }
 
 /// Fields of a pod that give it more than we gave it.
-const POD_FIELDS: [&str; 12] = [
+const POD_FIELDS: [&str; 14] = [
     "securityContext",
+    "nodeName",
+    "dnsConfig",
     "initContainers",
     "ephemeralContainers",
     "volumes",
@@ -44,30 +50,41 @@ const POD_LISTS: [&str; 6] = ["containers", "initContainers", "volumes", "env", 
 impl Doors {
     pub(super) fn of(kind: &str) -> Self {
         match kind {
-            "NetworkPolicy" | "DedicatedOffice" | "DedicatedAgora" | "DedicatedProjects" | "DedicatedService" => {
-                Self::Spec
-            }
+            "NetworkPolicy"
+            | "Ingress"
+            | "LimitRange"
+            | "PodDisruptionBudget"
+            | "DedicatedOffice"
+            | "DedicatedAgora"
+            | "DedicatedProjects"
+            | "DedicatedService" => Self::Spec,
             "Role" | "RoleBinding" => Self::Rights,
             "ResourceQuota" => Self::Hard,
             "ConfigMap" => Self::Data,
             // A Job is absent: its pods cannot be changed, and its controller labels them.
             "Deployment" | "StatefulSet" | "CronJob" => Self::Pods,
             "Service" => Self::Service,
+            "ServiceAccount" => Self::Account,
             _ => Self::None,
         }
     }
 
-    /// Whether a key added to the map at `path` opens a door.
-    pub(super) fn opened_by_key(self, path: &[String], key: &str) -> bool {
+    /// Whether a key added to the map at `path`, with this value, opens a door.
+    pub(super) fn opened_by_key(self, path: &[String], key: &str, value: &Value) -> bool {
         let first = path.first().map(String::as_str);
         match self {
             // What the API server fills in itself is no addition.
-            Self::Spec => first == Some("spec") && !matches!(key, "protocol" | "policyTypes"),
+            Self::Spec => first == Some("spec") && !matches!(key, "protocol" | "policyTypes" | "ingressClassName"),
             Self::Rights => path.is_empty() && matches!(key, "rules" | "subjects") || matches!(first, Some("rules")),
             Self::Hard => path == ["spec", "hard"] || path == ["spec"],
             Self::Data => first == Some("data") || path.is_empty() && matches!(key, "data" | "binaryData"),
             Self::Pods => opened_in_pod(path, key),
-            Self::Service => path == ["spec"] && matches!(key, "externalIPs" | "externalName" | "loadBalancerIP"),
+            Self::Service => {
+                path == ["spec", "selector"]
+                    || path == ["spec"] && matches!(key, "externalIPs" | "externalName" | "loadBalancerIP")
+                    || path == ["spec"] && key == "type" && value != "ClusterIP"
+            }
+            Self::Account => path.is_empty() && matches!(key, "imagePullSecrets" | "secrets"),
             Self::None => false,
         }
     }
@@ -79,6 +96,7 @@ impl Doors {
             Self::Spec => path.first().is_some_and(|first| first == "spec"),
             Self::Pods => POD_LISTS.contains(&last) && is_below_pod_template(path),
             Self::Service => path == ["spec", "ports"],
+            Self::Account => path == ["imagePullSecrets"],
             _ => false,
         }
     }

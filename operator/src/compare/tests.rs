@@ -70,6 +70,14 @@ fn a_door_that_somebody_opened_beside_ours_is_seen() {
             "/spec/template/spec/hostNetwork added by somebody else",
         ]
     );
+    let confined =
+        "spec: {template: {spec: {containers: [{name: a, securityContext: {capabilities: {drop: [ALL]}}}]}}}";
+    let freed = "spec: {template: {spec: {containers: [{name: a, securityContext: {runAsUser: 0, capabilities: {drop: [ALL], add: [CHOWN]}}}]}}}";
+    let at = "/spec/template/spec/containers/0/securityContext";
+    assert_eq!(
+        found("StatefulSet", confined, freed),
+        [format!("{at}/capabilities/add added by somebody else"), format!("{at}/runAsUser added by somebody else")]
+    );
     assert_eq!(
         found("RoleBinding", "subjects: [{name: a}]", "subjects: [{name: a}, {name: eve}]"),
         ["/subjects changed"]
@@ -88,6 +96,28 @@ fn what_is_added_to_a_security_context_is_found_at_any_depth() {
             "/spec/template/spec/securityContext added by somebody else",
         ]
     );
+}
+
+#[test]
+fn a_way_in_beside_ours_is_seen() {
+    let service = "spec: {selector: {a: b}, ports: [{port: 80}]}";
+    assert_eq!(found("Service", service, "spec: {type: ClusterIP, selector: {a: b}, ports: [{port: 80}]}"), [""; 0]);
+    assert_eq!(
+        found(
+            "Service",
+            service,
+            "spec: {type: NodePort, selector: {a: b, c: d}, ports: [{port: 80, nodePort: 30080}]}"
+        ),
+        ["/spec/selector/c added by somebody else", "/spec/type added by somebody else"]
+    );
+    let ingress = "spec: {rules: [{host: a.example.org}]}";
+    let defaulted = "spec: {ingressClassName: traefik, rules: [{host: a.example.org}]}";
+    assert_eq!(found("Ingress", ingress, defaulted), [""; 0], "what admission fills in");
+    let opened = "spec: {defaultBackend: {service: {name: b}}, rules: [{host: a.example.org}]}";
+    assert_eq!(found("Ingress", ingress, opened), ["/spec/defaultBackend added by somebody else"]);
+    let account = "automountServiceAccountToken: false";
+    let given = "{automountServiceAccountToken: false, imagePullSecrets: [{name: a}]}";
+    assert_eq!(found("ServiceAccount", account, given), ["/imagePullSecrets added by somebody else"]);
 }
 
 #[test]

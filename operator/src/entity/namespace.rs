@@ -24,6 +24,8 @@ pub fn namespace(entity: &Entity) -> Value {
     let mut labels = labels(entity);
     for (key, value) in [
         ("pod-security.kubernetes.io/enforce", "baseline"),
+        // Said, so that an older version, which forbids less, is seen.
+        ("pod-security.kubernetes.io/enforce-version", "latest"),
         ("pod-security.kubernetes.io/warn", "restricted"),
         ("pod-security.kubernetes.io/audit", "restricted"),
         // Admission checks the tiers of hand-written Dedicated resources by it.
