@@ -68,6 +68,10 @@ pub(super) fn classify(error: &kube::Error) -> (Trouble, String) {
     let trouble = match status.code {
         // The API server has not found a policy's parameters yet; says the same as a refusal.
         400..=499 if message.contains("failed to configure") => Trouble::Passing,
+        // A JSON patch that tests a resourceVersion, or removes what is gone, says no more than this.
+        422 if message.starts_with("the server rejected our request due to an error in our request") => {
+            Trouble::Conflict
+        }
         409 if status.reason == "AlreadyExists" => Trouble::Exists,
         409 => Trouble::Conflict,
         404 => Trouble::Missing,
@@ -110,6 +114,8 @@ mod tests {
     fn what_exists_is_told_from_what_changed() {
         assert_eq!(trouble(409, "AlreadyExists", ""), Trouble::Exists);
         assert_eq!(trouble(409, "Conflict", ""), Trouble::Conflict);
+        let patch = "the server rejected our request due to an error in our request";
+        assert_eq!(trouble(422, "Invalid", patch), Trouble::Conflict);
         assert_eq!(trouble(503, "ServiceUnavailable", ""), Trouble::Passing);
     }
 }
