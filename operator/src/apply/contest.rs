@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::server::Target;
 use crate::api::marks;
 
 /// So many repairs of one object towards the same end ...
@@ -16,10 +17,13 @@ const REPAIRS: usize = 6;
 /// ... within this time are a fight.
 const WITHIN: Duration = Duration::from_mins(1);
 
+/// Kind, namespace and name.
+type Object = (String, String, String);
+
 /// How often which object was repaired lately.
 #[derive(Default)]
 pub(super) struct Contests {
-    repairs: Mutex<HashMap<(String, String, String), Repairs>>,
+    repairs: Mutex<HashMap<Object, Repairs>>,
 }
 
 /// The repairs of an object, as long as it is wanted to be the same.
@@ -30,30 +34,44 @@ struct Repairs {
 }
 
 impl Contests {
-    /// Notes a repair, unless there were too many lately: then it is not to be made. Where another
-    /// object is `wanted` than before, nobody undid what was repaired: somebody asks for something
-    /// else. What only removes an addition says nothing of that.
-    pub(super) fn may_repair(&self, kind: &str, namespace: &str, name: &str, wanted: Option<&Value>) -> bool {
+    fn lately(&self) -> MutexGuard<'_, HashMap<Object, Repairs>> {
         let now = Instant::now();
         let mut repairs = self.repairs.lock().unwrap_or_else(PoisonError::into_inner);
-        repairs.retain(|_, of| of.times.back().is_some_and(|last| now.duration_since(*last) < WITHIN));
-        let Repairs { wanted: before, times } =
-            repairs.entry((kind.to_owned(), namespace.to_owned(), name.to_owned())).or_default();
-        if let Some(wanted) = wanted.map(digest)
-            && wanted != *before
-        {
-            *before = wanted;
-            times.clear();
-        }
-        while times.front().is_some_and(|first| now.duration_since(*first) >= WITHIN) {
-            times.pop_front();
-        }
-        if times.len() >= REPAIRS {
-            return false;
-        }
-        times.push_back(now);
-        true
+        repairs.retain(|_, of| {
+            of.times.retain(|time| now.duration_since(*time) < WITHIN);
+            !of.times.is_empty()
+        });
+        repairs
     }
+
+    /// Whether an object may be repaired, or was too often lately. Where another object is `wanted`
+    /// than before, nobody undid what was repaired: somebody asks for something else. What only
+    /// removes an addition says nothing of that.
+    pub(super) fn may_repair(&self, target: Target<'_>, wanted: Option<&Value>) -> bool {
+        self.lately().get(&object(target)).is_none_or(|of| of.times.len() < REPAIRS || of.is_anew(wanted))
+    }
+
+    /// Notes a repair that the API server took. One that failed changed nothing, and is no turn of
+    /// a fight: several instances may try to repair what they share.
+    pub(super) fn repaired(&self, target: Target<'_>, wanted: Option<&Value>) {
+        let mut repairs = self.lately();
+        let of = repairs.entry(object(target)).or_default();
+        if of.is_anew(wanted) {
+            of.times.clear();
+        }
+        of.wanted = wanted.map_or(of.wanted, digest);
+        of.times.push_back(Instant::now());
+    }
+}
+
+impl Repairs {
+    fn is_anew(&self, wanted: Option<&Value>) -> bool {
+        wanted.is_some_and(|wanted| digest(wanted) != self.wanted)
+    }
+}
+
+fn object(target: Target<'_>) -> Object {
+    (target.kind.to_owned(), target.namespace.to_owned(), target.name.to_owned())
 }
 
 fn digest(object: &Value) -> u64 {
@@ -80,20 +98,27 @@ mod tests {
     async fn a_fight_is_given_up_and_tried_again_later() {
         let contests = Contests::default();
         let wanted = serde_json::json!({"spec": 1});
-        let repair = || contests.may_repair("Deployment", "e", "s-app", Some(&wanted));
-        assert!((0..REPAIRS).all(|_| repair()));
-        assert!(!repair());
-        assert!(!contests.may_repair("Deployment", "e", "s-app", None));
-        assert!(contests.may_repair("Deployment", "e", "another", Some(&wanted)));
+        let target = Target { kind: "Deployment", namespace: "e", name: "s-app" };
+        for _ in 0..REPAIRS {
+            assert!((0..10).all(|_| contests.may_repair(target, Some(&wanted))), "what failed is no turn");
+            contests.repaired(target, Some(&wanted));
+        }
+        assert!(!contests.may_repair(target, Some(&wanted)));
+        assert!(!contests.may_repair(target, None));
+        assert!(contests.may_repair(Target { name: "another", ..target }, Some(&wanted)));
         tokio::time::advance(WITHIN).await;
-        assert!(repair());
+        assert!(contests.may_repair(target, Some(&wanted)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_asks_for_something_else_each_time_fights_nobody() {
         let contests = Contests::default();
-        let repair = |wanted: usize| contests.may_repair("Deployment", "e", "s-app", Some(&wanted.into()));
-        assert!((0..10 * REPAIRS).all(repair));
+        let target = Target { kind: "Deployment", namespace: "e", name: "s-app" };
+        for spec in 0..10 * REPAIRS {
+            let wanted = Value::from(spec);
+            assert!(contests.may_repair(target, Some(&wanted)));
+            contests.repaired(target, Some(&wanted));
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub use trouble::{Trouble, WriteError};
 
 use crate::api::marks;
 use crate::cache::{Key, Known, Live};
-use crate::compare::{Action, Change, Fault, differences};
+use crate::compare::{Action, Change, Difference, Fault, differences};
 use crate::kinds;
 
 /// What came of a set of changes.
@@ -65,7 +65,7 @@ fn is_parallel(change: &Change) -> bool {
 
 async fn make(server: &Server, known: &Known, by: &Key, change: &Change) -> Result<(), WriteError> {
     let target = Target { kind: &change.kind, namespace: &change.namespace, name: &change.name };
-    not_contested(server, target, change).await?;
+    not_contested(server, target, &change.action).await?;
     tracing::info!(change = %change, namespace = change.namespace, "writing");
     let answer = match &change.action {
         Action::Create(object) => create(server, target, object).await?,
@@ -91,21 +91,33 @@ async fn make(server: &Server, known: &Known, by: &Key, change: &Change) -> Resu
         Action::Strip { patch, .. } => server.json_patch(target, patch).await?,
         Action::Delete { uid } => return server.delete(target, uid).await,
     };
+    if !repairs(&change.action).is_empty() {
+        server.contests().repaired(target, wanted(&change.action));
+    }
     known.take_in(by, target.kind, answer);
     Ok(())
 }
 
-/// A repair that somebody undid each time is not made again for a while; they are named.
-async fn not_contested(server: &Server, target: Target<'_>, change: &Change) -> Result<(), WriteError> {
-    let because = match &change.action {
-        Action::Apply { because, .. } | Action::Strip { because, .. } if !because.is_empty() => because,
-        _ => return Ok(()),
-    };
-    let wanted = match &change.action {
+/// What a change sets right that somebody else changed; nothing where it makes an object.
+fn repairs(action: &Action) -> &[Difference] {
+    match action {
+        Action::Apply { because, .. } | Action::Strip { because, .. } => because,
+        _ => &[],
+    }
+}
+
+/// The object that a change asks for; none where it only takes something away.
+fn wanted(action: &Action) -> Option<&Value> {
+    match action {
         Action::Apply { object, .. } => Some(object),
         _ => None,
-    };
-    if server.contests().may_repair(target.kind, target.namespace, target.name, wanted) {
+    }
+}
+
+/// A repair that somebody undid each time is not made again for a while; they are named.
+async fn not_contested(server: &Server, target: Target<'_>, action: &Action) -> Result<(), WriteError> {
+    let because = repairs(action);
+    if because.is_empty() || server.contests().may_repair(target, wanted(action)) {
         return Ok(());
     }
     let live = server.get(target).await?;
