@@ -4,8 +4,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use tokio::runtime::{Handle, Runtime};
@@ -79,6 +79,8 @@ impl<T> Scenario<T> {
     }
 }
 
+/// So many of the slowest scenarios are told.
+const TOLD: usize = 10;
 /// No scenario takes longer; one that does is told as failed, and the next begins.
 const LIMIT: Duration = Duration::from_mins(15);
 
@@ -93,13 +95,15 @@ pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
         eprintln!("{}: no threads to run on", T::NAME);
         return ExitCode::FAILURE;
     };
-    let stage: Arc<Stage<T>> = Arc::new(Stage { tier: OnceCell::new(), floor: RwLock::new(()) });
+    let stage: Arc<Stage<T>> =
+        Arc::new(Stage { tier: OnceCell::new(), floor: RwLock::new(()), times: Mutex::default() });
     runtime.spawn(end_on_signal::<T>());
     let trials = scenarios.into_iter().map(|scenario| stage.trial(scenario, runtime.handle().clone())).collect();
     let conclusion = libtest_mimic::run(&side_by_side(arguments), trials);
     if stage.tier.initialized() {
         runtime.block_on(stage.clear());
     }
+    stage.tell_the_slowest();
     conclusion.exit_code()
 }
 
@@ -134,6 +138,8 @@ struct Stage<T> {
     tier: OnceCell<Result<Arc<T>, String>>,
     /// Held for reading by scenarios side by side, for writing by one alone.
     floor: RwLock<()>,
+    /// How long each scenario took that ended.
+    times: Mutex<Vec<(Duration, &'static str)>>,
 }
 
 impl<T: Tier> Stage<T> {
@@ -152,13 +158,26 @@ impl<T: Tier> Stage<T> {
         let tier =
             self.tier.get_or_init(|| async { T::bring_up().await.map(Arc::new).map_err(|e| e.to_string()) }).await;
         let tier = tier.as_ref().map_err(|reason| Failed::from(format!("the tier did not come up: {reason}")))?;
+        let begun = Instant::now();
         let ended = match tokio::time::timeout(LIMIT, (scenario.run)(Arc::clone(tier))).await {
             Ok(ended) => ended,
             Err(_) => Err(Failure::new(format!("did not end within {} s", LIMIT.as_secs()))),
         };
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).push((begun.elapsed(), scenario.name));
         match ended {
             Ok(()) => Ok(()),
             Err(failure) => Err(Failed::from(format!("{failure}\n{}", tier.hints().await))),
+        }
+    }
+
+    fn tell_the_slowest(&self) {
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.sort_by(|a, b| b.cmp(a));
+        if times.len() > TOLD {
+            eprintln!("{}: the {TOLD} slowest scenarios", T::NAME);
+            for (time, name) in times.iter().take(TOLD) {
+                eprintln!("{:>7.1} s  {name}", time.as_secs_f64());
+            }
         }
     }
 
