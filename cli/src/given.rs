@@ -7,7 +7,7 @@ use commonscloud_cluster::command::Failure;
 use commonscloud_operator::api::{
     Entity, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateStatus,
 };
-use commonscloud_operator::cache::{Caches, Identity, Live, Store};
+use commonscloud_operator::cache::{Caches, Identity, Live, Sealed, Store};
 use commonscloud_operator::compare::Change;
 use commonscloud_operator::controller::{entity as entities, instance as instances};
 use commonscloud_operator::entity::{self, ServiceAccount};
@@ -45,6 +45,16 @@ pub(crate) fn lay_over(caches: &Caches, path: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The Secrets that the Platform names count as made: no cluster is there to be asked.
+pub(crate) fn platform_secrets(caches: &Caches) {
+    let platform = caches.platform();
+    for (_, name) in platform.iter().flat_map(|platform| platform.spec.secrets()) {
+        let secret = Sealed { name: name.to_owned(), uid: format!("of-secret-{name}"), ..Sealed::default() };
+        let identity = Identity { name: name.to_owned(), uid: secret.uid.clone(), ..Identity::default() };
+        caches.platform_secrets.put(&identity, secret);
+    }
 }
 
 /// Takes a package in, with the revision that the operator would make of it.

@@ -31,11 +31,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for path in &arguments.paths {
         given::lay_over(&caches, path)?;
     }
+    given::platform_secrets(&caches);
     let outlook = given::outlook(&caches, &account())?;
     let mut out = std::io::stdout().lock();
     for change in &outlook.changes {
         let (object, comment) = match &change.action {
-            Action::Create(object) | Action::Copy(object) | Action::Apply { object, .. } => (object, String::new()),
+            Action::Create(object) | Action::Apply { object, .. } => (object, String::new()),
+            Action::Copy { secret, .. } => (secret, format!("# copied from namespace {}\n", account().namespace)),
             Action::Generate { secret, keys } => {
                 let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
                 (secret, format!("# generated once: {}\n", names.join(", ")))

@@ -170,7 +170,7 @@ const DOORS: [(&str, &str, &str); 14] = [
     ("get", "", "services/proxy"),
     ("get", "", "nodes/proxy"),
     ("create", "", "pods"),
-    ("update", "", "secrets"),
+    ("patch", "", "secrets"),
     ("delete", "", "secrets"),
     ("create", "", "serviceaccounts/token"),
     ("create", "rbac.authorization.k8s.io", "roles"),

@@ -43,6 +43,8 @@ pub struct Plan {
     pub network: NetworkPeers,
     /// The mail server.
     pub smtp: Option<Smtp>,
+    /// The revisions of the Secrets that the Platform names, by name.
+    pub platform_secrets: BTreeMap<String, String>,
     /// The editor of documents that all share.
     pub editor: Option<SharedEditor>,
 }

@@ -63,14 +63,15 @@ fn operator() -> Value {
 }
 
 /// What the operator may do in the namespace of an Entity, by a RoleBinding that it makes there.
-/// Volumes and Secrets can be made there, and neither deleted nor, for Secrets, changed.
+/// Volumes and Secrets can be made there, and not deleted. Of Secrets only copies of the platform's
+/// can be changed: generated ones are immutable.
 fn tenant() -> Value {
     let all = ["get", "list", "watch", "create", "patch", "delete"];
     let rendered = allowed_kinds().iter().map(|kind| (kind.group, kind.plural));
     let mut rules = by_group(rendered, &all);
     rules.push(rule("", &["resourcequotas", "limitranges"], &all));
     rules.push(rule("", &["persistentvolumeclaims"], &["get", "list", "watch", "create", "patch"]));
-    rules.push(rule("", &["secrets"], &["get", "list", "watch", "create"]));
+    rules.push(rule("", &["secrets"], &["get", "list", "watch", "create", "update"]));
     role("ClusterRole", "commonscloud-tenant", &rules)
 }
 
@@ -82,10 +83,10 @@ fn manager() -> Value {
     role("ClusterRole", "commonscloud-manager", &rules)
 }
 
-/// In the operator's own namespace: leader election, and the platform's Secrets, read by name.
+/// In the operator's own namespace: leader election, and the platform's Secrets.
 fn home() -> Value {
     let rules =
-        vec![rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]), rule("", &["secrets"], &["get"])];
+        vec![rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]), rule("", &["secrets"], &READ)];
     role("Role", "commonscloud-operator", &rules)
 }
 
@@ -126,7 +127,8 @@ mod tests {
                 }
                 if has("resources", "secrets") {
                     assert!(role["metadata"]["name"] == "commonscloud-tenant" || role["kind"] == "Role");
-                    assert!(!has("verbs", "patch") && !has("verbs", "update"));
+                    assert!(!has("verbs", "patch"));
+                    assert!(!has("verbs", "update") || role["metadata"]["name"] == "commonscloud-tenant");
                 }
             }
         }

@@ -78,7 +78,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
     let caches = Caches::new();
     let queue = Arc::new(Queue::default());
     let listener = listener(&queue);
-    let watches = caches.watches(&client, &listener);
+    let watches = caches.watches(&client, &options.account.namespace, &listener);
     let mut candidate = Candidate::new(client.clone(), &options.account.namespace, LEASE, &options.identity);
     let context = context(&options, &client, &caches, &queue, &listener, candidate.leadership(), &metrics);
 

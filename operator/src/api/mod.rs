@@ -69,6 +69,10 @@ pub mod marks {
     pub const REVISION: &str = "commonscloud.coop/revision";
     /// Annotation on a namespace: its Entity's name as people write it.
     pub const DISPLAY_NAME: &str = "commonscloud.coop/display-name";
+    /// Annotation on the copy of a platform Secret: the revision of the Secret that it was copied from.
+    pub const SOURCE: &str = "commonscloud.coop/source";
+    /// Annotation on pods: the revisions of the platform Secrets that they use. A new one rolls them out.
+    pub const PLATFORM_SECRETS: &str = "commonscloud.coop/platform-secrets";
     /// Annotation: the date until which kept data stays (RFC 3339).
     pub const KEEP_UNTIL: &str = "commonscloud.coop/keep-until";
     /// The well-known label every managed object carries.

@@ -77,6 +77,14 @@ impl PlatformSpec {
     fn default_hostname_pattern() -> String {
         "{entity}-{service}.{baseDomain}".to_owned()
     }
+
+    /// The Secrets of the operator's own namespace that it names, each with the field that does.
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let tls = self.exposure.tls.as_ref().and_then(|tls| tls.secret_name.as_deref());
+        let smtp = self.smtp.as_ref().and_then(|smtp| smtp.secret_name.as_deref());
+        let named = [("spec.exposure.tls.secretName", tls), ("spec.smtp.secretName", smtp)];
+        named.into_iter().filter_map(|(field, name)| Some((field, name?)))
+    }
 }
 
 /// How services are reached from outside.

@@ -1,6 +1,7 @@
 //! Writes objects: the only step that does. What it answers with is what was really applied.
 
 mod contest;
+mod copy;
 mod generate;
 mod server;
 mod trouble;
@@ -81,7 +82,7 @@ async fn make(server: &Server, known: &Known, by: &Key, change: &Change) -> Resu
             }
             create(server, target, &secret).await?
         }
-        Action::Copy(secret) => copy(server, target, secret).await?,
+        Action::Copy { secret, because } => copy::copy(server, target, secret, !because.is_empty()).await?,
         Action::Apply { object, .. } => {
             let answer = server.apply(target, object).await?;
             is_canonical(target, object, &answer)?;
@@ -101,7 +102,7 @@ async fn make(server: &Server, known: &Known, by: &Key, change: &Change) -> Resu
 /// What a change sets right that somebody else changed; nothing where it makes an object.
 fn repairs(action: &Action) -> &[Difference] {
     match action {
-        Action::Apply { because, .. } | Action::Strip { because, .. } => because,
+        Action::Apply { because, .. } | Action::Strip { because, .. } | Action::Copy { because, .. } => because,
         _ => &[],
     }
 }
@@ -129,18 +130,6 @@ async fn not_contested(server: &Server, target: Target<'_>, action: &Action) -> 
         object: format!("{}/{}", target.kind, target.name),
         message: format!("{rival} changes {} back each time; keep it from doing so", paths.join(", ")),
     })
-}
-
-/// Copies a Secret of the operator's own namespace.
-async fn copy(server: &Server, target: Target<'_>, secret: &Value) -> Result<DynamicObject, WriteError> {
-    let source = server.get(Target { namespace: server.home(), ..target }).await?;
-    let mut secret = secret.clone();
-    if let Value::Object(fields) = &mut secret {
-        for field in ["type", "data"] {
-            fields.insert(field.to_owned(), source.data.get(field).cloned().unwrap_or_default());
-        }
-    }
-    create(server, target, &secret).await
 }
 
 /// Creates an object that holds data, or adopts the one that is there if it is ours.

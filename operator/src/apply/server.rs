@@ -98,6 +98,17 @@ impl Server {
         self.write("create", target, |api| async move { api.create(&params, &object).await }).await
     }
 
+    /// Writes over an object; put uid and resourceVersion into it.
+    ///
+    /// # Errors
+    /// [`Trouble::Conflict`] when it is not that version any more, and others.
+    pub async fn replace(&self, target: Target<'_>, object: &Value) -> Answer {
+        let params = PostParams { field_manager: Some(marks::OPERATOR.to_owned()), ..PostParams::default() };
+        let object: DynamicObject = serde_json::from_value(object.clone())
+            .map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
+        self.write("replace", target, |api| async move { api.replace(target.name, &params, &object).await }).await
+    }
+
     /// A merge patch; put uid and resourceVersion into it.
     ///
     /// # Errors

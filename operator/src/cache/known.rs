@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::triggers::Trigger;
 use super::watch::Changed;
-use super::{Caches, Identity, Key, Listener, Live, Outcome, Store};
+use super::{Caches, Identity, Key, Listener, Live, Outcome, Sealed, Store};
 
 /// The caches, and who hears of their changes.
 #[derive(Clone)]
@@ -51,7 +51,11 @@ impl Known {
         let identity = Identity::of(&object.metadata);
         let caches = &self.caches;
         match kind {
-            "Secret" => caches.secrets.put(&identity),
+            "Secret" => {
+                if let Ok(secret) = object.try_parse() {
+                    caches.secrets.put(&identity, Sealed::of(&secret));
+                }
+            }
             "ServiceData" => self.take(by, &caches.records, &identity, object),
             "Platform" => self.take(by, &caches.platforms, &identity, object),
             "ServiceTemplate" => self.take(by, &caches.templates, &identity, object),

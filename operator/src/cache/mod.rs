@@ -3,6 +3,7 @@
 mod dedicated;
 mod known;
 mod live;
+mod sealed;
 mod secrets;
 mod store;
 mod triggers;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _, join_all};
-use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
+use k8s_openapi::api::core::v1::{Event, Namespace, Pod, Secret};
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::core::DynamicObject;
 use kube::runtime::watcher;
@@ -21,7 +22,8 @@ use kube::{Api, Client, Resource};
 pub use dedicated::AnyDedicated;
 pub use known::Known;
 pub use live::Live;
-pub use secrets::{SecretNames, SecretWatches};
+pub use sealed::Sealed;
+pub use secrets::{SecretWatches, Secrets};
 pub use store::{Identity, Outcome, Store};
 pub use triggers::{Key, Kind};
 
@@ -68,8 +70,10 @@ pub struct Caches {
     pub events: Store<Event>,
     /// What the operator writes, by kind.
     pub objects: BTreeMap<&'static str, Store<Live>>,
-    /// The names of the Secrets in the Entities' namespaces.
-    pub secrets: SecretNames,
+    /// The Secrets in the Entities' namespaces.
+    pub secrets: Secrets,
+    /// The Secrets in the operator's own namespace: the Platform names some of them.
+    pub platform_secrets: Store<Sealed>,
 }
 
 impl Caches {
@@ -79,8 +83,9 @@ impl Caches {
         Self { objects, ..Self::default() }
     }
 
-    /// The watches that keep these caches filled; they run until dropped.
-    pub fn watches(&self, client: &Client, listener: &Listener) -> Vec<BoxFuture<'static, ()>> {
+    /// The watches that keep these caches filled; they run until dropped. `home` is the operator's
+    /// own namespace.
+    pub fn watches(&self, client: &Client, home: &str, listener: &Listener) -> Vec<BoxFuture<'static, ()>> {
         let known = Known::new(self.clone(), Arc::clone(listener));
         let mut watches = vec![
             own(client, &self.platforms, &known),
@@ -98,6 +103,7 @@ impl Caches {
         ];
         watches.push(pods(client, &self.pods, &known));
         watches.push(events(client, &self.events, &known));
+        watches.push(platform_secrets(client, home, &self.platform_secrets, &known));
         for kind in kinds::watched() {
             if let Some(store) = self.objects.get(kind.kind) {
                 watches.push(objects(client, kind, store, &known));
@@ -123,6 +129,7 @@ impl Caches {
             ("storageclasses", self.storage_classes.is_complete()),
             ("pods", self.pods.is_complete()),
             ("events", self.events.is_complete()),
+            ("secrets of the operator's namespace", self.platform_secrets.is_complete()),
         ]
         .into_iter()
         .filter_map(|(name, complete)| (!complete).then_some(name))
@@ -139,6 +146,11 @@ impl Caches {
     /// The written objects of a namespace, of all kinds.
     pub fn objects_in(&self, namespace: &str) -> Vec<Arc<Live>> {
         self.objects.values().flat_map(|store| store.in_namespace(namespace)).collect()
+    }
+
+    /// A Secret of the operator's own namespace.
+    pub fn platform_secret(&self, name: &str) -> Option<Arc<Sealed>> {
+        self.platform_secrets.all().into_iter().find(|secret| secret.name == name)
     }
 
     /// The Platform `default`.
@@ -215,6 +227,15 @@ fn events(client: &Client, store: &Store<Event>, known: &Known) -> BoxFuture<'st
     let config = watcher::Config::default().fields("type=Warning");
     watch::feed(Api::all(client.clone()), config, store.clone(), concerns_us, move |changed| known.changed(changed))
         .boxed()
+}
+
+fn platform_secrets(client: &Client, home: &str, store: &Store<Sealed>, known: &Known) -> BoxFuture<'static, ()> {
+    let known = known.clone();
+    let api: Api<Secret> = Api::namespaced(client.clone(), home);
+    // Helm's records are large, and no Platform names them.
+    let config = watcher::Config::default().fields("type!=helm.sh/release.v1");
+    let keep = |secret: Secret| Some(Sealed::of(&secret));
+    watch::feed(api, config, store.clone(), keep, move |changed| known.changed(changed)).boxed()
 }
 
 fn objects(client: &Client, kind: &'static AllowedKind, store: &Store<Live>, known: &Known) -> BoxFuture<'static, ()> {

@@ -1,57 +1,57 @@
-//! The names of the Secrets in each Entity's namespace. Only names and labels are watched, and
-//! only where the operator has a RoleBinding: what Secrets hold is never in memory.
+//! The Secrets in each Entity's namespace, watched only where the operator has a RoleBinding. What
+//! they hold becomes a digest as it comes in, and is never kept.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::core::PartialObjectMeta;
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use tokio::task::AbortHandle;
 
+use super::sealed::Sealed;
 use super::store::{Identity, Store};
 use super::{Caches, Listener, watch};
 use crate::api::marks;
 
-/// The names of managed Secrets by namespace. Cloning shares it.
+/// The managed Secrets by namespace. Cloning shares it.
 #[derive(Clone, Default)]
-pub struct SecretNames {
+pub struct Secrets {
     namespaces: Arc<Mutex<HashMap<String, Watched>>>,
 }
 
 struct Watched {
-    names: Store<String>,
+    secrets: Store<Sealed>,
     task: Option<AbortHandle>,
 }
 
-impl SecretNames {
+impl Secrets {
     fn with<R>(&self, f: impl FnOnce(&mut HashMap<String, Watched>) -> R) -> R {
         f(&mut self.namespaces.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The managed Secrets of a namespace; none while they are not known yet.
-    pub fn of(&self, namespace: &str) -> Option<BTreeSet<String>> {
+    /// The managed Secrets of a namespace by name; none while they are not known yet.
+    pub fn of(&self, namespace: &str) -> Option<BTreeMap<String, Arc<Sealed>>> {
         self.with(|all| {
-            let names = &all.get(namespace)?.names;
-            names.is_complete().then(|| names.all().iter().map(|name| name.as_ref().clone()).collect())
+            let secrets = &all.get(namespace)?.secrets;
+            secrets.is_complete().then(|| secrets.all().into_iter().map(|s| (s.name.clone(), s)).collect())
         })
     }
 
     /// Takes a namespace that is not there yet as one without Secrets.
     pub fn none_in(&self, namespace: &str) {
-        let names = Store::default();
-        names.finish_list();
+        let secrets = Store::default();
+        secrets.finish_list();
         self.with(|all| {
-            all.entry(namespace.to_owned()).or_insert(Watched { names, task: None });
+            all.entry(namespace.to_owned()).or_insert(Watched { secrets, task: None });
         });
     }
 
     /// Takes our own write in at once.
-    pub fn put(&self, identity: &Identity) {
+    pub fn put(&self, identity: &Identity, secret: Sealed) {
         self.with(|all| {
             if let Some(watched) = all.get(&identity.namespace) {
-                watched.names.put(identity, identity.name.clone());
+                watched.secrets.put(identity, secret);
             }
         });
     }
@@ -65,7 +65,7 @@ impl SecretNames {
     }
 }
 
-/// Starts the watches of Secrets' names, one per namespace.
+/// Starts the watches of Secrets, one per namespace.
 #[derive(Clone)]
 pub struct SecretWatches {
     client: Client,
@@ -81,23 +81,23 @@ impl SecretWatches {
 
     /// Watches a namespace from now on, if it is not watched yet.
     pub fn watch(&self, namespace: &str) {
-        let names = self.caches.secrets.with(|all| {
+        let secrets = self.caches.secrets.with(|all| {
             if all.contains_key(namespace) {
                 return None;
             }
-            let names = Store::default();
-            all.insert(namespace.to_owned(), Watched { names: names.clone(), task: None });
-            Some(names)
+            let secrets = Store::default();
+            all.insert(namespace.to_owned(), Watched { secrets: secrets.clone(), task: None });
+            Some(secrets)
         });
-        let Some(names) = names else { return };
-        let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.client.clone(), namespace);
+        let Some(secrets) = secrets else { return };
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let config = watcher::Config::default().labels(&format!("{}={}", marks::MANAGED_BY, marks::OPERATOR));
         let listener = Arc::clone(&self.listener);
         let (caches, concerned) = (self.caches.clone(), namespace.to_owned());
-        let keep = |secret: PartialObjectMeta<Secret>| secret.metadata.name;
+        let keep = |secret: Secret| Some(Sealed::of(&secret));
         let changed =
-            move |_: watch::Changed<'_, String>| caches.in_entity(&concerned).into_iter().for_each(|key| listener(key));
-        let task = tokio::spawn(watch::feed(api, config, names, keep, changed));
+            move |_: watch::Changed<'_, Sealed>| caches.in_entity(&concerned).into_iter().for_each(|key| listener(key));
+        let task = tokio::spawn(watch::feed(api, config, secrets, keep, changed));
         self.caches.secrets.with(|all| {
             if let Some(watched) = all.get_mut(namespace) {
                 watched.task = Some(task.abort_handle());

@@ -5,7 +5,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource as _;
 
-use super::{Caches, Live};
+use super::{Caches, Live, Sealed};
 use crate::api::{
     Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
     ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
@@ -153,6 +153,21 @@ impl Trigger for Platform {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let mut keys = vec![Key::cluster(Kind::Platform, name(self.meta()))];
         keys.extend(caches.entities_of(|_| true));
+        keys.extend(caches.instances(|_, _| true));
+        keys
+    }
+}
+
+/// A Secret of the operator's own namespace, if the Platform names it.
+impl Trigger for Sealed {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        let platform = caches.platform();
+        let is_named =
+            platform.iter().flat_map(|platform| platform.spec.secrets()).any(|(_, secret)| secret == self.name);
+        if !is_named {
+            return Vec::new();
+        }
+        let mut keys = vec![Key::cluster(Kind::Platform, "default")];
         keys.extend(caches.instances(|_, _| true));
         keys
     }

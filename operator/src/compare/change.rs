@@ -31,12 +31,14 @@ pub enum Action {
         /// What to generate.
         keys: Vec<crate::api::SecretKey>,
     },
-    /// A copy of the Secret of that name in the operator's own namespace, made if it does not
-    /// exist.
-    Copy(
-        /// The Secret without its data.
-        Value,
-    ),
+    /// A copy of the Secret of that name in the operator's own namespace: made if it does not
+    /// exist, else written over the version that was seen.
+    Copy {
+        /// The Secret without its data; with uid and resourceVersion where one was seen.
+        secret: Value,
+        /// What differs; empty: it does not exist.
+        because: Vec<Difference>,
+    },
     /// Server-side apply.
     Apply {
         /// The whole object.
@@ -70,7 +72,8 @@ impl fmt::Display for Change {
         let object = format!("{}/{}", self.kind, self.name);
         match &self.action {
             Action::Create(_) | Action::Generate { .. } => write!(f, "create {object}"),
-            Action::Copy(_) => write!(f, "copy {object}"),
+            Action::Copy { because, .. } if because.is_empty() => write!(f, "copy {object}"),
+            Action::Copy { because, .. } => write!(f, "copy {object}: {}", join(because)),
             Action::Apply { because, .. } if because.is_empty() => write!(f, "create {object}"),
             Action::Apply { because, .. } => write!(f, "apply {object}: {}", join(because)),
             Action::Merge { because, .. } => write!(f, "patch {object}: {because}"),

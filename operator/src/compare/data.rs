@@ -1,6 +1,6 @@
 //! What holds data: the record, the generated Secrets, the volumes. Made once, then only grown.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use super::change::{Action, Change};
 use crate::api::{
     DataOwner, DataSecret, DataVolume, GROUP, ServiceData, ServiceDataSpec, VERSION, VolumeAccess, marks,
 };
-use crate::cache::Live;
+use crate::cache::{Live, Sealed};
 use crate::core::Bytes;
 use crate::kinds;
 use crate::plan::{Filling, InstanceReference, Plan, PlannedSecret, PlannedVolume};
@@ -21,8 +21,10 @@ pub struct KnownData {
     pub record: Option<Arc<ServiceData>>,
     /// The claims in the namespace.
     pub volumes: Vec<Arc<Live>>,
-    /// The names of the managed Secrets in the namespace.
-    pub secrets: BTreeSet<String>,
+    /// The managed Secrets in the namespace by name.
+    pub secrets: BTreeMap<String, Arc<Sealed>>,
+    /// The Secrets that the Platform names, as the operator's own namespace has them.
+    pub sources: BTreeMap<String, Arc<Sealed>>,
 }
 
 /// Data that is not as it was recorded, which nothing may replace.
@@ -71,7 +73,7 @@ pub fn compare_data(plan: &Plan, known: &KnownData) -> Result<Vec<Change>, DataC
         known.volumes.iter().filter(|v| plan.volumes.iter().any(|p| p.claim == v.name())).collect();
     let mut changes: Vec<Change> = record(plan, known.record.as_deref()).into_iter().collect();
     for secret in &plan.secrets {
-        if known.secrets.contains(&secret.secret) {
+        if known.secrets.contains_key(&secret.secret) {
             continue;
         }
         if let Some(claim) = claims.first() {
@@ -90,23 +92,6 @@ pub fn compare_data(plan: &Plan, known: &KnownData) -> Result<Vec<Change>, DataC
 
 fn change(plan: &Plan, kind: &str, name: &str, action: Action) -> Change {
     Change { kind: kind.to_owned(), namespace: plan.instance.namespace.clone(), name: name.to_owned(), action }
-}
-
-/// Copies of the platform's Secrets that the objects refer to, where they are not there yet. They
-/// belong to the Entity and to no instance: its instances share them.
-pub fn compare_copies(plan: &Plan, wanted: &BTreeSet<String>, known: &KnownData) -> Vec<Change> {
-    let labels = json!({marks::MANAGED_BY: marks::OPERATOR, marks::ENTITY: plan.instance.namespace});
-    let missing = wanted.iter().filter(|name| !known.secrets.contains(*name));
-    missing
-        .map(|name| {
-            let secret = json!({
-                "apiVersion": "v1",
-                "kind": kinds::SECRET.kind,
-                "metadata": {"namespace": plan.instance.namespace, "name": name, "labels": labels},
-            });
-            change(plan, kinds::SECRET.kind, name, Action::Copy(secret))
-        })
-        .collect()
 }
 
 fn data_labels(plan: &Plan) -> Value {
@@ -180,6 +165,8 @@ fn generate(plan: &Plan, planned: &PlannedSecret) -> Change {
         "apiVersion": "v1",
         "kind": kinds::SECRET.kind,
         "type": "Opaque",
+        // A password that is written over opens no data any more: the API server itself refuses it.
+        "immutable": true,
         "metadata": {"namespace": plan.instance.namespace, "name": planned.secret, "labels": data_labels(plan)},
     });
     change(plan, kinds::SECRET.kind, &planned.secret, Action::Generate { secret, keys })

@@ -1,5 +1,6 @@
 //! What holds data: made once, in an order that a crash cannot hurt, never replaced.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -7,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::api::ServiceData;
+use crate::cache::Sealed;
 use crate::plan::{Filling, Plan, PlannedGrowth};
 use crate::resolve::fixtures::{facts, instance};
 use crate::resolve::{Instance, resolve};
@@ -33,6 +35,10 @@ fn record(plan: &Plan, uid: &str) -> Arc<ServiceData> {
     Arc::new(serde_json::from_value(value).unwrap())
 }
 
+fn admin() -> BTreeMap<String, Arc<Sealed>> {
+    [("calendar-admin".to_owned(), Arc::default())].into()
+}
+
 fn shown(plan: &Plan, known: &KnownData) -> Vec<String> {
     compare_data(plan, known).unwrap().iter().map(ToString::to_string).collect()
 }
@@ -52,7 +58,8 @@ fn kept_data_is_adopted_and_nothing_is_made_again() {
     let known = KnownData {
         record: Some(record(&plan, "an earlier one")),
         volumes: vec![claim("calendar", "1025Mi")],
-        secrets: ["calendar-admin".to_owned()].into(),
+        secrets: admin(),
+        ..KnownData::default()
     };
     let changes = compare_data(&plan, &known).unwrap();
     assert_eq!(changes.len(), 1);
@@ -65,11 +72,7 @@ fn kept_data_is_adopted_and_nothing_is_made_again() {
 #[test]
 fn a_volume_grows_by_a_patch_with_preconditions_and_never_shrinks() {
     let plan = plan(&instance("tier: 1gb, extraBlocks: 3"));
-    let mut known = KnownData {
-        volumes: vec![claim("calendar", "1025Mi")],
-        secrets: ["calendar-admin".to_owned()].into(),
-        ..KnownData::default()
-    };
+    let mut known = KnownData { volumes: vec![claim("calendar", "1025Mi")], secrets: admin(), ..KnownData::default() };
     let changes = compare_data(&plan, &known).unwrap();
     let Some(Action::Merge { patch, .. }) = changes.last().map(|c| &c.action) else { panic!("{changes:?}") };
     assert_eq!(
@@ -115,10 +118,6 @@ fn a_lost_secret_is_not_replaced_while_data_made_with_it_exists() {
 #[test]
 fn a_volume_of_somebody_else_is_left_alone() {
     let plan = plan(&instance("tier: 1gb"));
-    let known = KnownData {
-        volumes: vec![claim("", "1Gi")],
-        secrets: ["calendar-admin".to_owned()].into(),
-        ..KnownData::default()
-    };
+    let known = KnownData { volumes: vec![claim("", "1Gi")], secrets: admin(), ..KnownData::default() };
     assert!(matches!(compare_data(&plan, &known), Err(DataConflict::VolumeForeign { .. })));
 }

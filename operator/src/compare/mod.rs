@@ -1,6 +1,7 @@
 //! Compares what is desired with what the caches saw: the smallest set of writes. Pure.
 
 mod change;
+mod copies;
 mod data;
 mod difference;
 mod doors;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 pub use change::{Action, Change};
-pub use data::{DataConflict, KnownData, compare_copies, compare_data, compare_growth, labels};
+pub use copies::{CopyFault, compare_copies};
+pub use data::{DataConflict, KnownData, compare_data, compare_growth, labels};
 pub(crate) use data::{capacity, requested};
 pub use difference::{Difference, Fault, differences};
 

@@ -60,7 +60,7 @@ pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Re
     let rendered = render(&resolved.plan)?;
     let data = gather::data(caches, instance).ok_or(Obstacle::SecretsUnknown)?;
     let mut changes = compare_data(&resolved.plan, &data)?;
-    changes.extend(compare_copies(&resolved.plan, &rendered.platform_secrets, &data));
+    changes.extend(compare_copies(&resolved.plan, &rendered.platform_secrets, &data)?);
     let owned = gather::owned(caches, instance);
     let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name);
     changes.extend(compare_objects(&rendered.objects, live, &owned)?);

@@ -18,7 +18,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let Some(platform) = context.caches().platforms.get("", &key.name) else { return Ok(Next::Wait) };
     let before = platform.status.clone().unwrap_or_default();
     let generation = platform.metadata.generation.unwrap_or_default();
-    let verdict = verdict(context.caches(), &platform);
+    let verdict = verdict(context.caches(), &platform, context.server.home());
     let status = PlatformStatus {
         observed_generation: Some(generation),
         conditions: conditions(&before.conditions, verdict.shown(), generation, context.now()),
@@ -27,19 +27,24 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     Ok(Next::Wait)
 }
 
-fn verdict(caches: &Caches, platform: &Platform) -> Verdict {
+fn verdict(caches: &Caches, platform: &Platform, home: &str) -> Verdict {
     if let Some(problem) = fault(&platform.spec) {
         return Verdict::Stalled(problem);
     }
     let spec = &platform.spec;
     let named = spec.storage_classes.iter().map(|facts| facts.name.as_str()).chain(spec.storage_class.as_deref());
     let missing = named.into_iter().find(|class| caches.storage_classes.get("", class).is_none());
-    match missing {
-        Some(class) => Verdict::Reconciling(Problem::new(
+    let unknown = spec.secrets().find(|(_, secret)| caches.platform_secret(secret).is_none());
+    match (missing, unknown) {
+        (Some(class), _) => Verdict::Reconciling(Problem::new(
             "StorageClassNotFound",
             format!("StorageClass {class} does not exist (yet)"),
         )),
-        None => Verdict::Ready(format!("host names below {}", spec.base_domain)),
+        (None, Some((field, secret))) => Verdict::Reconciling(Problem::new(
+            "SecretNotFound",
+            format!("{field}: Secret {secret} does not exist (yet) in namespace {home}; copies of it stay as they are"),
+        )),
+        (None, None) => Verdict::Ready(format!("host names below {}", spec.base_domain)),
     }
 }
 

@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 pub use packages::Packages;
 
 use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, marks};
-use crate::cache::{Caches, Live};
+use crate::cache::{Caches, Live, Sealed};
 use crate::compare::{KnownData, capacity, requested};
 use crate::core::Hostname;
 use crate::plan::Plan;
@@ -37,6 +37,7 @@ pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts
         record: caches.records.get(namespace, &instance.reference.name),
         volumes: volumes(caches, namespace),
         packages: BTreeMap::new(),
+        platform_secrets: BTreeMap::new(),
         claims: Vec::new(),
         entity,
         platform,
@@ -44,6 +45,7 @@ pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts
     facts.packages = compiled(caches, packages, instance, &facts);
     if let Some(platform) = &facts.platform {
         facts.claims = claims(caches, &platform.spec, instance);
+        facts.platform_secrets = revisions(caches, &platform.spec, namespace);
     }
     facts
 }
@@ -59,7 +61,24 @@ pub fn data(caches: &Caches, instance: &Instance) -> Option<KnownData> {
             .map(|store| store.in_namespace(namespace))
             .unwrap_or_default(),
         secrets: caches.secrets.of(namespace)?,
+        sources: sources(caches),
     })
+}
+
+/// The Secrets of the operator's own namespace that the Platform names, those that are there.
+fn sources(caches: &Caches) -> BTreeMap<String, Arc<Sealed>> {
+    let platform = caches.platform();
+    let named = platform.iter().flat_map(|platform| platform.spec.secrets());
+    named.filter_map(|(_, name)| Some((name.to_owned(), caches.platform_secret(name)?))).collect()
+}
+
+/// The revisions of the Secrets that the Platform names: each by its source or, while that is away,
+/// as the copy in the namespace has it, so that a lost source restarts no pod.
+fn revisions(caches: &Caches, platform: &PlatformSpec, namespace: &str) -> BTreeMap<String, String> {
+    let copies = caches.secrets.of(namespace).unwrap_or_default();
+    let of_copy = |name: &str| copies.get(name).and_then(|copy| copy.source.clone());
+    let revision = |name: &str| caches.platform_secret(name).map(|source| source.revision()).or_else(|| of_copy(name));
+    platform.secrets().filter_map(|(_, name)| Some((name.to_owned(), revision(name)?))).collect()
 }
 
 /// The objects that an instance owns.

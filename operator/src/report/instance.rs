@@ -49,6 +49,9 @@ pub enum Obstacle {
     /// Recorded data does not fit.
     #[error(transparent)]
     Data(#[from] crate::compare::DataConflict),
+    /// A platform Secret cannot be copied.
+    #[error(transparent)]
+    Copy(#[from] crate::compare::CopyFault),
     /// An object's name is another instance's.
     #[error(transparent)]
     ObjectTaken(#[from] crate::compare::ObjectTaken),
@@ -68,7 +71,10 @@ impl Obstacle {
             Self::Data(crate::compare::DataConflict::SecretMissing { .. }) => {
                 Verdict::Stalled(problem("SecretMissing"))
             }
-            Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem("NameTaken")),
+            Self::Copy(crate::compare::CopyFault::SourceMissing { .. }) => {
+                Verdict::Reconciling(problem("PlatformSecretNotFound"))
+            }
+            Self::Copy(_) | Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem("NameTaken")),
             Self::SecretsUnknown => Verdict::Reconciling(problem("NamespaceNotReady")),
         }
     }

@@ -28,6 +28,8 @@ pub struct Facts {
     /// Compiled packages by the revision's name, or what is wrong with them. Holds whichever exist
     /// of those that the instance, its record and its template name.
     pub packages: BTreeMap<String, Result<Arc<Package>, String>>,
+    /// The revisions of the Secrets that the Platform names, by name; those that are known.
+    pub platform_secrets: BTreeMap<String, String>,
     /// The record of the data under the instance's name.
     pub record: Option<Arc<ServiceData>>,
     /// The other instances that hold or ask for a host name that this one could have.

@@ -83,6 +83,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
         exposure: platform.spec.exposure.clone(),
         network: platform.spec.network.clone(),
         smtp: platform.spec.smtp.clone(),
+        platform_secrets: facts.platform_secrets.clone(),
         editor: platform.spec.editor.clone(),
     };
     Ok(Resolved { plan, sale, managers: managers(instance, &entity) })

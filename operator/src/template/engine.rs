@@ -168,7 +168,7 @@ fn sha256(value: &tera::Value, _: Kwargs, _: &State) -> Result<tera::Value, tera
 }
 
 /// The bytes as lower-case hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])

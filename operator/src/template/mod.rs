@@ -74,6 +74,7 @@ mod typed;
 
 pub use builtin::builtin;
 pub use directory::{DirectoryError, load_directory};
+pub(crate) use engine::hexadecimal;
 pub use fault::{Fault, PackageError, RenderError};
 pub use golden::{Golden, golden};
 pub use kinds::{AllowedKind, allowed_kinds};

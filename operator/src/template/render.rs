@@ -119,7 +119,7 @@ fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
     }]);
     for path in ["/spec/template", "/spec/jobTemplate/spec/template"] {
         if let Some(template) = value.pointer_mut(path).filter(|template| template.is_object()) {
-            mark_pods(plan, template);
+            mark_pods(plan, place, template);
         }
     }
     canonicalize(&mut value);
@@ -132,13 +132,21 @@ fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
     }
 }
 
-/// Pods say whose they are too; these labels never change, so they restart nothing.
-fn mark_pods(plan: &Plan, template: &mut Value) {
+/// Pods say whose they are too; these labels never change, so they restart nothing. A new revision
+/// of a platform Secret that they use does: what was read as a variable stays until then. A Job's
+/// pods cannot be changed any more.
+fn mark_pods(plan: &Plan, place: &Place, template: &mut Value) {
+    let revisions = secrets::revisions(plan, template).filter(|_| place.kind.kind != "Job");
     if template.get("metadata").is_none_or(Value::is_object) {
         let metadata = &mut template["metadata"];
         let mut own = taken_map(metadata, "labels");
         own.extend(labels::marks_of(plan));
         metadata["labels"] = Value::Object(own);
+        if let Some(revisions) = revisions {
+            let mut own = taken_map(metadata, "annotations");
+            own.insert(marks::PLATFORM_SECRETS.to_owned(), Value::from(revisions));
+            metadata["annotations"] = Value::Object(own);
+        }
     }
 }
 

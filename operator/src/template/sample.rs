@@ -70,6 +70,7 @@ pub(super) fn plan(
         exposure: if full { exposure() } else { Exposure::default() },
         network: if full { peers() } else { NetworkPeers::default() },
         smtp: full.then(smtp),
+        platform_secrets: BTreeMap::new(),
         editor: full.then(|| SharedEditor { url: "https://editor.example.org".to_owned() }),
         package: Arc::new(package.clone()),
     })

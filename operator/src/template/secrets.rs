@@ -18,6 +18,16 @@ pub(super) fn platform_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTree
     smtp.into_iter().chain(tls).filter(|name| referred.contains(name)).collect()
 }
 
+/// The revisions of the platform's Secrets that a pod refers to, in the order of their names; none
+/// where it refers to none.
+pub(super) fn revisions(plan: &Plan, pod: &Value) -> Option<String> {
+    let mut referred = BTreeSet::new();
+    secret_references(pod, &mut referred);
+    let known: Vec<&str> =
+        plan.platform_secrets.iter().filter(|(name, _)| referred.contains(*name)).map(|(_, of)| of.as_str()).collect();
+    (!known.is_empty()).then(|| known.join("."))
+}
+
 /// Names of the Secrets that an object refers to, by any field that Kubernetes has for it.
 pub(super) fn secret_references(value: &Value, found: &mut BTreeSet<String>) {
     match value {

@@ -118,6 +118,26 @@ fn a_changed_script_restarts_the_pods_that_read_it() {
 }
 
 #[test]
+fn a_new_revision_of_a_platform_secret_restarts_the_pods_that_use_it_and_no_others() {
+    let package = compiled(&builtin()[0]);
+    let rolled_out = |revision: Option<&str>| -> Vec<(String, String)> {
+        let mut plan = plan(&package, "34.0.1", Surroundings::Full, false);
+        plan.platform_secrets.extend(revision.map(|revision| ("smtp".to_owned(), revision.to_owned())));
+        plan.platform_secrets.insert("wildcard".to_owned(), "used by no pod".to_owned());
+        let objects = render(&plan).unwrap().objects.into_iter();
+        objects
+            .filter_map(|object| {
+                let annotations = object.value.pointer("/spec/template/metadata/annotations")?;
+                let revision = annotations.get("commonscloud.coop/platform-secrets")?.as_str()?.to_owned();
+                Some((object.name, revision))
+            })
+            .collect()
+    };
+    assert_eq!(rolled_out(Some("1")), [("sample-app".to_owned(), "1".to_owned())]);
+    assert_eq!(rolled_out(None), []);
+}
+
+#[test]
 fn an_office_without_known_peers_is_closed_and_not_open() {
     let package = compiled(&builtin()[0]);
     let objects = render(&plan(&package, "34.0.1", Surroundings::Bare, false)).unwrap().objects;
