@@ -14,12 +14,13 @@
 //! | [`wait`], [`audit`], [`objects`] | conditions with a deadline, the audit log, whole namespaces compared |
 //! | [`fleet`] | many Entities at once, and what they cost |
 //! | [`rights`] | who may do what, as the tables of `docs/security.md` |
-//! | [`manifests`], [`resources`] | what is applied, and doors to it |
+//! | [`manifests`], [`everything`], [`resources`] | what is applied, a package with every kind, and doors to it |
 
 pub mod audit;
 pub mod chart;
 pub mod cluster;
 pub mod command;
+pub mod everything;
 pub mod failure;
 pub mod fleet;
 pub mod gate;

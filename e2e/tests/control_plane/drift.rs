@@ -1,159 +1,247 @@
-//! What others do to an instance's objects is undone, from the watch event.
+//! What others do to an Entity's objects is undone, from the watch event: per kind of child.
+//!
+//! The kinds are those that the operator writes, the objects those that are there: a kind without a
+//! row, a row without an object and an object without a row each fail.
 
+mod rows;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use commonscloud_e2e::manifests::entity_with_office;
+use commonscloud_e2e::audit::Mark;
+use commonscloud_e2e::chart::USER;
+use commonscloud_e2e::everything::{self, EVERYTHING};
+use commonscloud_e2e::manifests::entity;
 use commonscloud_e2e::objects::{Kinds, comparable, differences};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::{eventually, ready};
 use commonscloud_e2e::{Failure, Outcome, ensure};
+use commonscloud_operator::api::marks;
+use commonscloud_operator::kinds;
+use futures::future::join_all;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::tier::{ControlPlane, READY};
+use rows::{Ends, Fault, NO_CHILDREN, Row, rows};
 
-/// Repairs come from watch events, never from a resync.
-const REPAIR: Duration = Duration::from_secs(15);
+/// Repairs come from watch events, never from a resync. A service that was deleted leaves first.
+const REPAIR: Duration = Duration::from_secs(30);
+/// How long nothing is written before the operator counts as at rest.
+const REST: Duration = Duration::from_secs(2);
+/// The instance whose children are struck: it has one of every kind.
+const SITE: &str = "site";
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
-    vec![
-        Scenario::new("every child that is deleted comes back", deleted),
-        Scenario::new("an edited child is set right", edited),
-        Scenario::new("a label taken off a child comes back", unlabelled),
-        Scenario::new("a door opened in a network policy is closed", opened),
-        Scenario::new("a container slipped into a workload is removed", slipped_in),
-    ]
+    vec![Scenario::new(
+        "a child of any kind that is edited, unlabelled, added to or deleted is set right, or the fault refused",
+        every_kind,
+    )]
 }
 
-/// The disposable children of the office: those with an owner.
-async fn children(tier: &ControlPlane, namespace: &str, kinds: &Kinds) -> Outcome<Vec<(String, Value)>> {
-    let all = kinds.all(&tier.cluster.client, namespace).await?;
-    let owned = |object: &Value| {
-        let owners = object["metadata"]["ownerReferences"].as_array();
-        owners.into_iter().flatten().any(|owner| owner["kind"] == "DedicatedOffice")
-    };
-    Ok(all.into_iter().filter(|(_, object)| owned(object)).collect())
+type Objects = BTreeMap<String, Value>;
+
+/// One child, and what is done to it.
+struct Hit<'a> {
+    key: &'a str,
+    kind: &'a str,
+    name: String,
+    patch: Option<Value>,
+    ends: Ends,
 }
 
-/// The resource and name as kubectl wants them: `kind.version.group/name`.
-fn handle(object: &Value) -> Outcome<String> {
-    let kind = object["kind"].as_str().ok_or_else(|| Failure::new(format!("no kind in {object}")))?;
-    let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let version = object["apiVersion"].as_str().unwrap_or_default();
-    Ok(match version.split_once('/') {
-        Some((group, version)) => format!("{kind}.{version}.{group}/{name}"),
-        None => format!("{kind}/{name}"),
-    })
-}
-
-async fn deleted(tier: Arc<ControlPlane>) -> Outcome {
-    let name = "drift-deleted";
-    tier.running(&entity_with_office(name)).await?;
+async fn every_kind(tier: Arc<ControlPlane>) -> Outcome {
+    let name = "drift";
+    let tiered = json!({"tier": "1gb"});
+    let others = json!([
+        {"name": SITE, "template": EVERYTHING, "tier": "1gb"},
+        {"name": "spare", "template": "radicale", "tier": "1gb"},
+    ]);
+    let mut manifest = entity(name, json!({"office": tiered, "agora": tiered, "projects": tiered, "others": others}));
+    manifest["spec"]["managers"] = json!([{"name": "m", "subject": {"kind": "User", "name": "manager-of-drift"}}]);
+    tier.cluster.kubectl.applied(&[json!(everything::package()?)]).await?;
+    tier.running(&manifest).await?;
     let kinds = Kinds::discover(&tier.cluster.client).await?;
-    let before = kinds.all(&tier.cluster.client, name).await?;
-    let owned = children(&tier, name, &kinds).await?;
-    ensure!(owned.len() >= 8, "an office has only {} disposable children", owned.len());
-    let mut words = vec!["delete".to_owned(), "-n".to_owned(), name.to_owned(), "--wait=false".to_owned()];
-    for (_, object) in &owned {
-        words.push(handle(object)?);
+    let rows = rows();
+    let mut wrong = uncovered(&rows, &children(&tier.cluster.client, &kinds, name).await?);
+    for fault in Fault::ALL {
+        let lines = batch(&tier, &kinds, &rows, name, fault).await?;
+        wrong.extend(lines.into_iter().map(|line| format!("{fault:?}: {line}")));
     }
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    tier.cluster.kubectl.ok(&words).await?;
-    eventually("all children are there again", Duration::from_secs(30), async || {
-        let now = kinds.all(&tier.cluster.client, name).await?;
-        for (key, old) in &owned {
-            let new = now.get(key).ok_or_else(|| Failure::new(format!("{key} is missing")))?;
-            ensure!(new["metadata"]["uid"] != old["metadata"]["uid"], "{key} is still the old one");
-        }
-        let lines = differences(&comparable(&before, name)?, &comparable(&now, name)?);
-        ensure!(lines.is_empty(), "{}", lines.join("\n"));
-        Ok(())
-    })
-    .await?;
+    ensure!(wrong.is_empty(), "{} faults\n{}", wrong.len(), wrong.join("\n"));
     ready(&tier.entities(), name, READY).await.map(drop)
 }
 
-/// Changes the first object of a kind with a JSON patch, and waits until it is as it was.
-async fn undone(tier: &ControlPlane, namespace: &str, kind: &str, patch: &Value) -> Outcome {
-    let kinds = Kinds::discover(&tier.cluster.client).await?;
-    let all = kinds.all(&tier.cluster.client, namespace).await?;
-    let (key, before) = all
-        .iter()
-        .find(|(key, object)| {
-            key.starts_with(&format!("{kind}/"))
-                && object["metadata"]["labels"]["commonscloud.coop/instance"] == "office"
-        })
-        .ok_or_else(|| Failure::new(format!("the office has no {kind}")))?;
-    let single = |object: &Value| comparable(&[(key.clone(), object.clone())].into(), namespace);
-    let name = handle(before)?;
-    let text = patch.to_string();
-    tier.cluster.kubectl.ok(&["patch", "-n", namespace, &name, "--type", "json", "-p", &text]).await?;
-    eventually(&format!("{key} is set right after {text}"), REPAIR, async || {
-        let words = ["get", "-n", namespace, &name, "-o", "json"];
-        let now: Value = serde_json::from_str(&tier.cluster.kubectl.ok(&words).await?)?;
-        ensure!(now["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"], "it was not changed");
-        let lines = differences(&single(before)?, &single(&now)?);
-        ensure!(lines.is_empty(), "{}", lines.join("\n"));
+/// Everything in the namespace, itself and the Jobs included. A Job's pods are told by its uid.
+async fn children(client: &Client, kinds: &Kinds, namespace: &str) -> Outcome<Objects> {
+    let mut objects = kinds.all(client, namespace).await?;
+    let itself: Api<Namespace> = Api::all(client.clone());
+    let mut itself = serde_json::to_value(itself.get(namespace).await?)?;
+    itself["kind"] = json!("Namespace");
+    objects.insert(format!("Namespace/{namespace}"), itself);
+    let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
+    let rendered = ListParams::default().labels(&format!("{}={SITE}", marks::INSTANCE));
+    for job in jobs.list(&rendered).await? {
+        if job.owner_references().iter().any(|owner| owner.kind == "CronJob") {
+            continue;
+        }
+        let text = serde_json::to_string(&job)?.replace(&job.uid().unwrap_or_default(), "UID");
+        let mut value: Value = serde_json::from_str(&text)?;
+        value["kind"] = json!("Job");
+        if let Some(labels) = value["metadata"]["labels"].as_object_mut() {
+            // The API server fills in those of the pods where there are none at all.
+            labels.retain(|label, _| !label.ends_with("job-name") && !label.ends_with("controller-uid"));
+        }
+        value["metadata"]["uid"] = json!(job.uid());
+        objects.insert(format!("Job/{}", job.name_any()), value);
+    }
+    Ok(objects)
+}
+
+/// The children that are struck: of the Entity, and of one of its instances. That instance itself is
+/// not, since its children would go with it.
+fn targets(objects: &Objects) -> impl Iterator<Item = (&String, &Value)> {
+    objects.iter().filter(|(key, object)| {
+        let labels = &object["metadata"]["labels"];
+        let of_other = labels[marks::INSTANCE].as_str().is_some_and(|instance| instance != SITE);
+        labels[marks::MANAGED_BY] == marks::OPERATOR && !of_other && *key != &format!("DedicatedService/{SITE}")
+    })
+}
+
+/// Kinds without a row, rows without an object, objects without a row.
+fn uncovered(rows: &[Row], objects: &Objects) -> Vec<String> {
+    let known = |kind: &str| rows.iter().any(|row| row.kind == kind) || NO_CHILDREN.iter().any(|(no, _)| *no == kind);
+    let written = kinds::written().filter(|kind| !known(kind.kind));
+    let mut lines: Vec<String> = written.map(|kind| format!("no row for the kind {}", kind.kind)).collect();
+    let empty = rows.iter().filter(|row| !targets(objects).any(|(_, object)| row.is_about(object)));
+    lines.extend(empty.map(|row| format!("no child of the kind {}", row.kind)));
+    let stray = targets(objects).filter(|(_, object)| !rows.iter().any(|row| row.is_about(object)));
+    lines.extend(stray.map(|(key, _)| format!("no row for {key}")));
+    lines
+}
+
+/// The same fault on every child at once, then one wait for all. What is wrong, a line each.
+async fn batch(
+    tier: &ControlPlane,
+    kinds: &Kinds,
+    rows: &[Row],
+    namespace: &str,
+    fault: Fault,
+) -> Outcome<Vec<String>> {
+    let client = &tier.cluster.client;
+    let before = children(client, kinds, namespace).await?;
+    let mark = tier.cluster.audit.mark()?;
+    let hits: Vec<Hit> = targets(&before).filter_map(|(key, object)| hit(rows, key, object, fault)).collect();
+    let answers = join_all(hits.iter().map(|hit| strike(client, namespace, hit))).await;
+    let mut wrong: Vec<String> = hits.iter().zip(answers).filter_map(|(hit, answer)| misjudged(hit, answer)).collect();
+    let undone = eventually("all is as it was", REPAIR, async || {
+        let lines = left(&hits, &before, &children(client, kinds, namespace).await?, namespace)?;
+        ensure!(lines.is_empty(), "\n{}", lines.join("\n"));
+        Ok(())
+    });
+    wrong.extend(undone.await.err().map(|failure| failure.to_string()));
+    wrong.extend(at_rest(tier, namespace).await.err().map(|failure| failure.to_string()));
+    wrong.extend(written_too_often(tier, mark, namespace, &hits)?);
+    Ok(wrong)
+}
+
+fn hit<'a>(rows: &[Row], key: &'a str, object: &'a Value, fault: Fault) -> Option<Hit<'a>> {
+    let row = rows.iter().find(|row| row.is_about(object))?;
+    let (patch, ends) = row.case(fault, object);
+    let name = object["metadata"]["name"].as_str()?.to_owned();
+    Some(Hit { key, kind: object["kind"].as_str()?, name, patch, ends })
+}
+
+async fn strike(client: &Client, namespace: &str, hit: &Hit<'_>) -> Outcome {
+    let resource = kinds::resource(hit.kind).ok_or_else(|| Failure::new(format!("no kind {}", hit.kind)))?;
+    let api: Api<DynamicObject> = if hit.kind == kinds::NAMESPACE.kind {
+        Api::all_with(client.clone(), &resource)
+    } else {
+        Api::namespaced_with(client.clone(), namespace, &resource)
+    };
+    match &hit.patch {
+        None => api.delete(&hit.name, &DeleteParams::background()).await.map(drop)?,
+        Some(operations) => {
+            let patch: Patch<Value> = Patch::Json(serde_json::from_value(operations.clone())?);
+            let params = PatchParams { field_manager: Some("somebody".to_owned()), ..PatchParams::default() };
+            api.patch(&hit.name, &params, &patch).await.map(drop)?;
+        }
+    }
+    Ok(())
+}
+
+/// The API server's answer is not the one of the table.
+fn misjudged(hit: &Hit<'_>, answer: Outcome) -> Option<String> {
+    match (hit.ends, answer) {
+        (Ends::Refused(words), Err(failure)) if failure.to_string().contains(words) => None,
+        (Ends::Refused(words), Err(failure)) => Some(format!("{}: refused without {words:?}: {failure}", hit.key)),
+        (Ends::Refused(_), Ok(())) => Some(format!("{}: not refused", hit.key)),
+        (_, Err(failure)) => Some(format!("{}: {failure}", hit.key)),
+        (_, Ok(())) => None,
+    }
+}
+
+/// What is not as it was, or was never touched.
+fn left(hits: &[Hit<'_>], before: &Objects, now: &Objects, namespace: &str) -> Outcome<Vec<String>> {
+    let stays = |key: &String| hits.iter().any(|hit| hit.key == key && hit.ends == Ends::Stays);
+    let kept = |objects: &Objects| -> Objects {
+        objects.iter().filter(|(key, _)| !stays(key)).map(|(key, object)| (key.clone(), object.clone())).collect()
+    };
+    let mut lines = differences(&comparable(&kept(before), namespace)?, &comparable(&kept(now), namespace)?);
+    for hit in hits.iter().filter(|hit| matches!(hit.ends, Ends::Undone(_))) {
+        let field = if hit.patch.is_some() { "resourceVersion" } else { "uid" };
+        let of = |objects: &Objects| objects.get(hit.key).map(|object| object["metadata"][field].clone());
+        if of(before) == of(now) {
+            lines.push(format!("{}: the same {field} as before", hit.key));
+        }
+    }
+    // Comparable Secrets have lengths only.
+    let secrets = before.iter().filter(|(key, _)| key.starts_with("Secret/"));
+    let other = secrets.filter(|(key, old)| now.get(*key).is_some_and(|new| new["data"] != old["data"]));
+    lines.extend(other.map(|(key, _)| format!("{key}: other data")));
+    Ok(lines)
+}
+
+/// Waits until the operator writes nothing about the Entity any more.
+async fn at_rest(tier: &ControlPlane, namespace: &str) -> Outcome {
+    eventually("the operator comes to rest", REPAIR, async || {
+        let mark = tier.cluster.audit.mark()?;
+        tokio::time::sleep(REST).await;
+        let writes = tier.cluster.audit.writes(mark, USER)?.into_iter();
+        let about: Vec<String> = writes
+            .filter(|write| [&write.object_ref.namespace, &write.object_ref.name].contains(&&namespace.to_owned()))
+            .map(|write| write.shown())
+            .collect();
+        ensure!(about.is_empty(), "{about:?}");
         Ok(())
     })
     .await
 }
 
-async fn edited(tier: Arc<ControlPlane>) -> Outcome {
-    let name = "drift-edited";
-    tier.running(&entity_with_office(name)).await?;
-    let image = "/spec/template/spec/containers/0/image";
-    undone(&tier, name, "Deployment", &json!([{"op": "replace", "path": image, "value": "docker.io/local/other:1"}]))
-        .await?;
-    undone(&tier, name, "Deployment", &json!([{"op": "replace", "path": "/spec/replicas", "value": 3}])).await?;
-    undone(&tier, name, "StatefulSet", &json!([{"op": "replace", "path": "/spec/replicas", "value": 0}])).await?;
-    undone(&tier, name, "Service", &json!([{"op": "replace", "path": "/spec/ports/0/port", "value": 4242}])).await?;
-    let host = "/spec/rules/0/host";
-    undone(&tier, name, "Ingress", &json!([{"op": "replace", "path": host, "value": "stolen.example.org"}])).await
-}
-
-async fn unlabelled(tier: Arc<ControlPlane>) -> Outcome {
-    let name = "drift-unlabelled";
-    tier.running(&entity_with_office(name)).await?;
-    for label in ["app.kubernetes.io~1managed-by", "commonscloud.coop~1instance", "commonscloud.coop~1entity"] {
-        let patch = json!([{"op": "remove", "path": format!("/metadata/labels/{label}")}]);
-        undone(&tier, name, "Service", &patch).await?;
-    }
-    let all = json!([{"op": "remove", "path": "/metadata/labels"}]);
-    undone(&tier, name, "Deployment", &all).await
-}
-
-async fn opened(tier: Arc<ControlPlane>) -> Outcome {
-    let name = "drift-opened";
-    tier.running(&entity_with_office(name)).await?;
-    let kinds = Kinds::discover(&tier.cluster.client).await?;
-    let before = kinds.all(&tier.cluster.client, name).await?;
-    let policies: Vec<(&String, &Value)> = before.iter().filter(|(key, _)| key.starts_with("NetworkPolicy/")).collect();
-    ensure!(policies.len() >= 2, "there are only {} network policies", policies.len());
-    for (_, policy) in &policies {
-        let opening = r#"{"spec":{"ingress":[{}],"egress":[{}],"policyTypes":["Ingress","Egress"]}}"#;
-        tier.cluster.kubectl.ok(&["patch", "-n", name, &handle(policy)?, "--type", "merge", "-p", opening]).await?;
-    }
-    eventually("every network policy is as it was", REPAIR, async || {
-        let now = kinds.all(&tier.cluster.client, name).await?;
-        let only = |all: &std::collections::BTreeMap<String, Value>| {
-            let kept = all.iter().filter(|(key, _)| key.starts_with("NetworkPolicy/"));
-            kept.map(|(key, object)| (key.clone(), object.clone())).collect()
+/// Repairs that took more writes than they need, none at all, or that nobody asked for.
+fn written_too_often(tier: &ControlPlane, mark: Mark, namespace: &str, hits: &[Hit<'_>]) -> Outcome<Vec<String>> {
+    let writes = tier.cluster.audit.writes(mark, USER)?;
+    let mut lines = Vec::new();
+    for hit in hits {
+        let plural = kinds::resource(hit.kind).map(|resource| resource.plural).unwrap_or_default();
+        let about = writes.iter().filter(|write| {
+            let object = &write.object_ref;
+            let here = object.namespace == namespace || hit.kind == kinds::NAMESPACE.kind;
+            here && object.resource == plural && object.name == hit.name && object.subresource.is_empty()
+        });
+        let verbs: Vec<&str> = about.map(|write| write.verb.as_str()).collect();
+        let allowed = match hit.ends {
+            Ends::Undone(most) => 1..=most,
+            Ends::Refused(_) | Ends::Stays | Ends::Nothing => 0..=0,
         };
-        let lines = differences(&comparable(&only(&before), name)?, &comparable(&only(&now), name)?);
-        ensure!(lines.is_empty(), "{}", lines.join("\n"));
-        Ok(())
-    })
-    .await
-}
-
-async fn slipped_in(tier: Arc<ControlPlane>) -> Outcome {
-    let name = "drift-slipped";
-    tier.running(&entity_with_office(name)).await?;
-    let container = json!({"name": "miner", "image": "docker.io/local/miner:1"});
-    let path = "/spec/template/spec/containers/-";
-    undone(&tier, name, "Deployment", &json!([{"op": "add", "path": path, "value": container}])).await?;
-    let variable = json!([{"name": "LD_PRELOAD", "value": "/tmp/evil.so"}]);
-    let path = "/spec/template/spec/containers/0/env";
-    undone(&tier, name, "StatefulSet", &json!([{"op": "replace", "path": path, "value": variable}])).await
+        if !allowed.contains(&verbs.len()) {
+            lines.push(format!("{}: {} writes {verbs:?}, allowed {allowed:?}", hit.key, verbs.len()));
+        }
+    }
+    Ok(lines)
 }

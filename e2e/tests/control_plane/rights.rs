@@ -13,7 +13,7 @@ use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
-use crate::tier::{ControlPlane, READY};
+use crate::tier::{ControlPlane, READY, SMTP};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -23,6 +23,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
             secrets_are_closed,
         ),
         Scenario::new("the operator cannot write outside the namespaces of entities", held_to_its_namespaces),
+        Scenario::new("the operator changes no Secret but copies of the platform's", held_to_copies),
         Scenario::new("everybody's rights are those of the tables in docs/security.md", matrix),
         Scenario::new("managers look at their own entity, until they are taken out of the list", managers),
     ]
@@ -112,6 +113,27 @@ async fn held_to_its_namespaces(tier: Arc<ControlPlane>) -> Outcome {
     let words = ["label", "namespace", "kube-public", "commonscloud.coop/entity=kube-public", "--as", USER];
     let finished = tier.cluster.kubectl.run(&words, None).await?;
     finished.refused("the operator's own label on a namespace that is no entity's").map(drop)
+}
+
+async fn held_to_copies(tier: Arc<ControlPlane>) -> Outcome {
+    let name = "rights-secrets";
+    tier.running(&entity_with_office(name)).await?;
+    let kubectl = &tier.cluster.kubectl;
+    kubectl.ok(&["create", "secret", "generic", "by-hand", "-n", name, "--from-literal=key=value"]).await?;
+    for (secret, refusal) in [("by-hand", "denied request"), ("office-admin", "denied request"), (SMTP, "")] {
+        let live = kubectl.ok(&["get", "secret", secret, "-n", name, "-o", "json"]).await?;
+        let mut changed: Value = serde_json::from_str(&live)?;
+        changed["metadata"]["annotations"]["touched"] = json!("yes");
+        let words = ["replace", "-f", "-", "--as", USER];
+        let finished = kubectl.run(&words, Some(changed.to_string().as_bytes())).await?;
+        if refusal.is_empty() {
+            finished.succeeded(&format!("the operator's own copy {secret}"))?;
+            continue;
+        }
+        let message = finished.refused(&format!("the operator's change of {secret}"))?;
+        ensure!(message.contains(refusal), "{secret}: {message}");
+    }
+    Ok(())
 }
 
 /// An Entity with a manager, and an office with a group of managers of its own.

@@ -16,6 +16,10 @@ use tokio::sync::Mutex;
 
 /// The cluster's name.
 const CLUSTER: &str = "test-cp";
+/// The Platform's Secret for mail, in the operator's namespace.
+pub const SMTP: &str = "smtp";
+/// The Platform's Secret with the certificate of all host names.
+pub const WILDCARD: &str = "wildcard";
 /// How long an instance on simulated nodes may take to become Ready.
 pub const READY: Duration = Duration::from_mins(1);
 
@@ -39,6 +43,7 @@ impl Tier for ControlPlane {
     async fn bring_up() -> Outcome<Self> {
         let cluster = Cluster::up(CLUSTER, Nodes::Simulated, &[]).await?;
         chart::install(&cluster, &json!({"replicas": 0})).await?;
+        cluster.kubectl.applied(&platform_secrets("a password")).await?;
         let tier = Self { cluster, operator: Mutex::new(None), folder: tempfile::tempdir()? };
         operator::kubeconfig(&tier.cluster, None, &tier.kubeconfig()).await?;
         tier.start_operator().await?;
@@ -118,7 +123,24 @@ impl ControlPlane {
     }
 }
 
-/// The Platform of simulated nodes.
+/// The Platform of simulated nodes, with Secrets for mail and certificates.
 pub fn platform() -> Value {
-    manifests::simulated_platform("test-cp.commonscloud.test")
+    let mut platform = manifests::simulated_platform("test-cp.commonscloud.test");
+    platform["spec"]["exposure"]["tls"] = json!({"secretName": WILDCARD});
+    platform["spec"]["smtp"] =
+        json!({"host": "mail.example.org", "port": 587, "from": "cloud@example.org", "secretName": SMTP});
+    platform
+}
+
+/// The Secrets that the Platform names.
+pub fn platform_secrets(password: &str) -> [Value; 2] {
+    let secret = |name: &str, kind: &str, data: Value| {
+        let metadata = json!({"name": name, "namespace": chart::NAMESPACE});
+        json!({"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": metadata, "stringData": data})
+    };
+    let certificate = json!({"tls.crt": format!("certificate of {password}"), "tls.key": "key"});
+    [
+        secret(SMTP, "Opaque", json!({"username": "cloud", "password": password})),
+        secret(WILDCARD, "kubernetes.io/tls", certificate),
+    ]
 }
