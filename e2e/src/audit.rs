@@ -42,7 +42,7 @@ pub struct ObjectReference {
     pub subresource: String,
     /// Empty for cluster-scoped objects.
     pub namespace: String,
-    /// Empty for POST.
+    /// Of POST too, from the object that was sent.
     pub name: String,
 }
 
