@@ -90,7 +90,7 @@ fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
     plan.volumes[0].growth = Some(PlannedGrowth { maximum: "8Gi".parse().unwrap(), filling });
     let mut known = KnownData {
         volumes: vec![claim("calendar", "1025Mi")],
-        secrets: ["calendar-admin".to_owned()].into(),
+        secrets: admin(),
         ..KnownData::default()
     };
     assert_eq!(shown(&plan, &known), ["create ServiceData/calendar"], "it holds up nothing");

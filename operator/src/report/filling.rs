@@ -129,6 +129,7 @@ mod tests {
             reach: Reach::NotAsked,
             usage: Usage::NotAsked,
             platform: None,
+            waiting: &[],
             now: Timestamp::UNIX_EPOCH,
         })
     }
