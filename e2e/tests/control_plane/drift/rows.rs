@@ -252,11 +252,11 @@ fn data() -> Vec<Row> {
         Row { edited: (other, immutable), added: (more, immutable), ..kept("Secret", other, more) },
         // A copy of a platform Secret.
         Row { which: |object| object["metadata"]["labels"][marks::DATA].is_null(), ..row("Secret", other, more) },
-        kept(
-            "ServiceData",
-            |_| set("/spec/version", json!("0")),
-            |_| set("/spec/keepUntil", json!("2030-01-01T00:00:00Z")),
-        ),
+        Row {
+            edited: (|_| set("/spec/version", json!("0")), Ends::Refused("is written by the operator")),
+            added: (|_| set("/spec/keepUntil", json!("2030-01-01T00:00:00Z")), Ends::Undone(1)),
+            ..kept("ServiceData", other, more)
+        },
         Row {
             which: |_| true,
             ..kept(
