@@ -88,11 +88,7 @@ fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
     let mut plan = plan(&instance("tier: 1gb"));
     let filling = Filling::Grow("1538Mi".parse().unwrap());
     plan.volumes[0].growth = Some(PlannedGrowth { maximum: "8Gi".parse().unwrap(), filling });
-    let mut known = KnownData {
-        volumes: vec![claim("calendar", "1025Mi")],
-        secrets: admin(),
-        ..KnownData::default()
-    };
+    let mut known = KnownData { volumes: vec![claim("calendar", "1025Mi")], secrets: admin(), ..KnownData::default() };
     assert_eq!(shown(&plan, &known), ["create ServiceData/calendar"], "it holds up nothing");
     let changes = compare_growth(&plan, &known);
     let [Change { action: Action::Merge { patch, because }, .. }] = &changes[..] else { panic!("{changes:?}") };

@@ -3,7 +3,7 @@
 use commonscloud_e2e::manifests::{entity, object};
 use serde_json::json;
 
-use super::case::{Case, See, reads, see, shows};
+use super::case::{Case, See, refused, see, shows};
 use super::live::Stage;
 
 const NAME: &str = "leaves-entity";
@@ -38,7 +38,6 @@ fn cases() -> Vec<Case> {
     let namespace = format!("Namespace/{NAME}");
     let language =
         |container: &str| format!("/spec/template/spec/containers/{container}/env/NC_default_language/value");
-    let foreign = "office.a.example does not lie at or below a domain of the Entity; allowed: b.example";
     let mut cases = vec![
         own(
             "displayName",
@@ -60,10 +59,11 @@ fn cases() -> Vec<Case> {
                 see("ConfigMap/agora-settings", "/data/DISCOURSE_DEFAULT_LOCALE", "en"),
             ],
         ),
-        own(
-            "domains[0]",
-            "b.example",
-            vec![reads("DedicatedOffice/office", "/status/conditions/Stalled/message", foreign)],
+        refused(
+            "Entity",
+            "spec.domains[0]",
+            json!("b.example"),
+            &["spec.services.office.hostname", "office.a.example", "allowed: b.example"],
         ),
         own(
             "tariff",

@@ -11,9 +11,12 @@ use commonscloud_e2e::manifests::{entity, namespaced, tariff};
 use commonscloud_e2e::{Failure, Outcome, ensure};
 use commonscloud_operator::api::{DedicatedOffice, ServiceTemplate};
 use commonscloud_operator::compare::{Action, KnownData, compare_data};
+use commonscloud_operator::core::Bytes;
+use commonscloud_operator::plan::{Filling, PlannedVolume};
 use commonscloud_operator::reachability::target;
-use commonscloud_operator::resolve::{Facts, Instance, NamespaceFacts, resolve};
+use commonscloud_operator::resolve::{Facts, Instance, NamespaceFacts, VolumeFacts, resolve};
 use commonscloud_operator::template::{Package, builtin, render};
+use commonscloud_operator::usage::{Known, Usage};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -99,6 +102,7 @@ fn written(package: Value, platform: Value) -> Outcome<BTreeMap<String, Value>> 
         tariff: Some(read(tariff("e2e"))?),
         newest_revision: Some(revision.clone()),
         packages: [(revision, Ok(package))].into(),
+        volumes: [("office-db".to_owned(), a_quarter_free())].into(),
         ..Facts::default()
     };
     let plan = resolve(&Instance::of(office.as_ref()), &facts)?.plan;
@@ -114,6 +118,7 @@ fn written(package: Value, platform: Value) -> Outcome<BTreeMap<String, Value>> 
         };
         objects.insert(format!("{}/{}", change.kind, change.name), object);
     }
+    objects.extend(plan.volumes.iter().filter_map(growth));
     if let Some(health) = plan.package.health() {
         let asked = target(&plan, health, &[]);
         let question = json!({
@@ -123,6 +128,29 @@ fn written(package: Value, platform: Value) -> Outcome<BTreeMap<String, Value>> 
         objects.insert("Question/office".to_owned(), question);
     }
     Ok(objects)
+}
+
+/// The database's volume as the kubelet may measure it: of 4 GiB one is free.
+fn a_quarter_free() -> VolumeFacts {
+    let size = Some(Bytes::new(4193 << 20));
+    let usage = Usage { used: Bytes::new(3 << 30), available: Bytes::new(1 << 30), inodes: None };
+    VolumeFacts {
+        storage_class: Some("commonscloud-xfs".to_owned()),
+        expandable: true,
+        requested: size,
+        capacity: size,
+        usage: Known::Measured(usage),
+    }
+}
+
+/// How a volume is to grow.
+fn growth(volume: &PlannedVolume) -> Option<(String, Value)> {
+    let growth = volume.growth?;
+    let next = match growth.filling {
+        Filling::Grow(size) => size.to_string(),
+        other => format!("{other:?}"),
+    };
+    Some((format!("Growth/{}", volume.claim), json!({"maximum": growth.maximum.to_string(), "next": next})))
 }
 
 /// The leaves of the Platform that only the operator's own question uses; the tests of

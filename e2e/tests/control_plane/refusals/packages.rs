@@ -77,7 +77,13 @@ fn growths() -> Vec<Row> {
     let bad = |fault, growth: Value, says| row(fault, "/spec/volumes", grows(growth), sound(), says);
     let sold = json!([{"name": "data", "size": "quota", "carriesQuota": true, "growth": {"maximum": "quota"}}]);
     vec![
-        row("growth of what is sold", "/spec/volumes", sold, sound(), &["spec.volumes[0]", "whose size is what is sold"]),
+        row(
+            "growth of what is sold",
+            "/spec/volumes",
+            sold,
+            sound(),
+            &["spec.volumes[0]", "whose size is what is sold"],
+        ),
         bad("growth without end", json!({}), &["spec.volumes[1].growth.maximum", "Required"]),
         bad("empty maximum", json!({"maximum": ""}), &["spec.volumes[1].growth.maximum"]),
         bad(

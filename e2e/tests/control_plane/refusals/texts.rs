@@ -49,7 +49,8 @@ fn full(name: &str) -> Value {
         })
     };
     let office = json!({"defaultUserQuota": "1Gi", "phoneRegion": "ES", "editor": "Shared", "oidc": oidc});
-    let agora = json!({"contactMail": "agora@texts.example", "oidc": oidc});
+    let agora =
+        json!({"contactMail": "agora@texts.example", "oidc": with(oidc.clone(), "/allowedGroups", Value::Null)});
     let mut site = service("site", json!({"realm": "Plain"}));
     site["name"] = json!("site");
     site["template"] = json!("radicale");
