@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use commonscloud_cluster::command::Failure;
+use commonscloud_operator::api::Reason;
 use kube::Client;
 
 use crate::services::{self, Health, Service};
@@ -12,6 +13,9 @@ use crate::services::{self, Health, Service};
 pub(crate) struct Arguments {
     /// Only this Entity's.
     entity: Option<String>,
+    /// Print what every reason means and what to do, as a table in Markdown, and ask no cluster.
+    #[arg(long)]
+    reasons: bool,
 }
 
 /// Runs the command.
@@ -19,6 +23,10 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When the cluster cannot be read, or a service is not Ready.
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.reasons {
+        std::io::stdout().write_all(reasons().as_bytes())?;
+        return Ok(());
+    }
     let client = Client::try_default().await?;
     let mut services = services::all(&client).await?;
     services.retain(|service| arguments.entity.as_ref().is_none_or(|entity| *entity == service.entity));
@@ -38,9 +46,18 @@ fn table(services: &[Service]) -> String {
     for service in services {
         if let Health::NotReady { reason, message } = &service.health {
             text += &format!("\n{}/{}: {reason}: {message}\n", service.entity, service.name);
+            if let Some(reason) = Reason::named(reason) {
+                text += &format!("  {}\n", reason.to_do());
+            }
         }
     }
     text
+}
+
+/// Every reason as docs/operations.md lists them.
+fn reasons() -> String {
+    let rows = Reason::ALL.iter().map(|reason| format!("| `{reason}` | {} | {} |\n", reason.means(), reason.to_do()));
+    format!("| reason | what it means | what to do |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 
 fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
@@ -61,5 +78,31 @@ mod tests {
     fn columns_line_up_and_lines_do_not_end_in_blanks() {
         let rows = [["A", "LONG"], ["àbc", "x"]].map(|row| row.map(str::to_owned));
         assert_eq!(aligned(&rows), "A    LONG\nàbc  x\n");
+    }
+
+    #[test]
+    fn what_is_not_ready_says_what_to_do() {
+        let unknown = || "-".to_owned();
+        let service = Service {
+            entity: "hort".into(),
+            name: "office".into(),
+            tier: "9gb".into(),
+            quota: unknown(),
+            price: unknown(),
+            version: unknown(),
+            url: unknown(),
+            claim: unknown(),
+            health: Health::NotReady { reason: "TierUnknown".into(), message: "9gb is not sold".into() },
+        };
+        let text = table(&[service]);
+        let expected = format!("hort/office: TierUnknown: 9gb is not sold\n  {}\n", Reason::TierUnknown.to_do());
+        assert!(text.ends_with(&expected), "{text}");
+    }
+
+    #[test]
+    fn the_page_on_operations_lists_every_reason_as_it_is() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        assert!(page.contains(&reasons()), "put into the page what `commonscloud status --reasons` prints");
     }
 }

@@ -18,6 +18,7 @@ mod definitions;
 mod entity;
 mod instance;
 mod platform;
+mod reason;
 mod service_data;
 mod service_template;
 mod tariff;
@@ -38,6 +39,7 @@ pub use platform::{
     ComponentResources, Exposure, FileSystemOverhead, ImageOverride, NetworkPeers, Platform, PlatformSpec,
     PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
 };
+pub use reason::Reason;
 pub use service_data::{DataOwner, DataSecret, DataVolume, ServiceData, ServiceDataSpec};
 pub use service_template::{
     Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest, PackageFile,

@@ -1,5 +1,7 @@
 //! What a write's failure means: whether it passes by itself, and what people should read.
 
+use crate::api::Reason;
+
 /// Why a write was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{object}: {message}")]
@@ -44,17 +46,17 @@ impl Trouble {
     }
 
     /// The condition's reason.
-    pub const fn reason(self) -> &'static str {
+    pub const fn reason(self) -> Reason {
         match self {
-            Self::Passing | Self::NotLeading => "ApiUnavailable",
-            Self::Conflict => "Conflict",
-            Self::Exists => "AlreadyExists",
-            Self::Missing => "NotFound",
-            Self::QuotaExceeded => "QuotaExceeded",
-            Self::Forbidden => "Forbidden",
-            Self::Refused => "Refused",
-            Self::NotCanonical => "NotCanonical",
-            Self::Contested => "FieldContested",
+            Self::Passing | Self::NotLeading => Reason::ApiUnavailable,
+            Self::Conflict => Reason::Conflict,
+            Self::Exists => Reason::AlreadyExists,
+            Self::Missing => Reason::NotFound,
+            Self::QuotaExceeded => Reason::QuotaExceeded,
+            Self::Forbidden => Reason::Forbidden,
+            Self::Refused => Reason::Refused,
+            Self::NotCanonical => Reason::NotCanonical,
+            Self::Contested => Reason::FieldContested,
         }
     }
 }

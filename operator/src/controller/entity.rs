@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use super::context::Context;
 use super::leave;
 use super::queue::Next;
-use crate::api::{Dedicated, Entity, marks};
+use crate::api::{Dedicated, Entity, Reason, marks};
 use crate::apply::{WriteError, apply};
 use crate::cache::{Caches, Key, Live};
 use crate::compare::{Action, Change, ObjectTaken, compare_objects, differences, requested};
@@ -42,12 +42,12 @@ pub enum Obstacle {
 
 impl Obstacle {
     fn verdict(&self) -> Verdict {
-        let problem = |reason: &str| Problem::new(reason, self.to_string());
+        let problem = |reason: Reason| Problem::new(reason, self.to_string());
         match self {
-            Self::NameInvalid(_) => Verdict::Stalled(problem("NameInvalid")),
-            Self::NamespaceForeign(_) => Verdict::Stalled(problem("NamespaceForeign")),
-            Self::NamespaceTerminating(_) => Verdict::Reconciling(problem("NamespaceTerminating")),
-            Self::ObjectTaken(_) => Verdict::Stalled(problem("NameTaken")),
+            Self::NameInvalid(_) => Verdict::Stalled(problem(Reason::NameInvalid)),
+            Self::NamespaceForeign(_) => Verdict::Stalled(problem(Reason::NamespaceForeign)),
+            Self::NamespaceTerminating(_) => Verdict::Reconciling(problem(Reason::NamespaceTerminating)),
+            Self::ObjectTaken(_) => Verdict::Stalled(problem(Reason::NameTaken)),
         }
     }
 }
@@ -223,7 +223,7 @@ async fn report(context: &Context, key: &Key, entity: &Entity, problem: Option<V
     let tariff = caches.tariffs.get("", &entity.spec.tariff);
     let missing = || {
         let message = format!("Tariff {} does not exist (yet); create it, or name another", entity.spec.tariff);
-        Verdict::Reconciling(Problem::new("TariffNotFound", message))
+        Verdict::Reconciling(Problem::new(Reason::TariffNotFound, message))
     };
     let problem = problem.or_else(|| tariff.is_none().then(missing));
     let asked = entity::asked(entity);

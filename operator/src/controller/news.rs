@@ -2,8 +2,9 @@
 
 use kube::runtime::events::{Event, EventType};
 
-use crate::api::{Condition, ConditionType, EntityStatus, InstanceStatus, PlatformStatus, ServiceTemplateStatus};
-use crate::report::GROWING;
+use crate::api::{
+    Condition, ConditionType, EntityStatus, InstanceStatus, PlatformStatus, Reason, ServiceTemplateStatus,
+};
 
 /// A status that has conditions.
 pub trait Reported {
@@ -34,7 +35,8 @@ pub(super) fn events(before: Option<&impl Reported>, after: &impl Reported) -> V
     };
     let stalled = find(after.conditions(), ConditionType::Stalled).is_some();
     let ready = turned(ConditionType::Ready).map(|ready| event(ready, stalled));
-    let filling = turned(ConditionType::VolumeFilling).map(|filling| event(filling, filling.reason != GROWING));
+    let filling = turned(ConditionType::VolumeFilling)
+        .map(|filling| event(filling, filling.reason != Reason::VolumeGrowing.name()));
     ready.into_iter().chain(filling).collect()
 }
 
@@ -68,8 +70,8 @@ mod tests {
 
     #[test]
     fn only_what_turned_is_news() {
-        let waits = |message: &str| status(&Verdict::Reconciling(Problem::new("Starting", message)));
-        let stalled = status(&Verdict::Stalled(Problem::new("TierUnknown", "no such tier")));
+        let waits = |message: &str| status(&Verdict::Reconciling(Problem::new(Reason::Starting, message)));
+        let stalled = status(&Verdict::Stalled(Problem::new(Reason::TierUnknown, "no such tier")));
         assert_eq!(events(None::<&InstanceStatus>, &waits("a")).len(), 1);
         assert!(events(Some(&waits("a")), &waits("b")).is_empty());
         let news = events(Some(&waits("a")), &stalled);
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_volume_that_grows_is_news_and_one_that_cannot_is_a_warning() {
-        let filling = |reason: &str| {
+        let filling = |reason: Reason| {
             let mut shown = Verdict::Ready("answers".to_owned()).shown();
             shown.push(Shown::new(ConditionType::VolumeFilling, true, reason, "office-db is nearly full"));
             InstanceStatus { conditions: conditions(&[], shown, 1, Timestamp::UNIX_EPOCH), ..InstanceStatus::default() }
@@ -88,7 +90,7 @@ mod tests {
             let news = events(Some(before), after).into_iter();
             news.map(|event| (event.reason, event.type_ == EventType::Warning)).collect()
         };
-        let (growing, at_maximum) = (filling("VolumeGrowing"), filling("VolumeAtMaximum"));
+        let (growing, at_maximum) = (filling(Reason::VolumeGrowing), filling(Reason::VolumeAtMaximum));
         assert_eq!(news(&calm, &growing), [("VolumeGrowing".to_owned(), false)]);
         assert_eq!(news(&growing, &at_maximum), [("VolumeAtMaximum".to_owned(), true)]);
         assert_eq!(news(&at_maximum, &at_maximum), []);

@@ -4,7 +4,7 @@ use kube::ResourceExt as _;
 
 use super::context::Context;
 use super::queue::Next;
-use crate::api::{Platform, PlatformSpec, PlatformStatus};
+use crate::api::{Platform, PlatformSpec, PlatformStatus, Reason};
 use crate::apply::WriteError;
 use crate::cache::{Caches, Key};
 use crate::core::Hostname;
@@ -37,11 +37,11 @@ fn verdict(caches: &Caches, platform: &Platform, home: &str) -> Verdict {
     let unknown = spec.secrets().find(|(_, secret)| caches.platform_secret(secret).is_none());
     match (missing, unknown) {
         (Some(class), _) => Verdict::Reconciling(Problem::new(
-            "StorageClassNotFound",
+            Reason::StorageClassNotFound,
             format!("StorageClass {class} does not exist (yet)"),
         )),
         (None, Some((field, secret))) => Verdict::Reconciling(Problem::new(
-            "SecretNotFound",
+            Reason::SecretNotFound,
             format!("{field}: Secret {secret} does not exist (yet) in namespace {home}; copies of it stay as they are"),
         )),
         (None, None) => Verdict::Ready(format!("host names below {}", spec.base_domain)),
@@ -51,17 +51,20 @@ fn verdict(caches: &Caches, platform: &Platform, home: &str) -> Verdict {
 /// What is wrong in the Platform by itself.
 fn fault(spec: &PlatformSpec) -> Option<Problem> {
     if let Err(error) = spec.base_domain.parse::<Hostname>() {
-        return Some(Problem::new("BaseDomainInvalid", format!("spec.baseDomain: {error}")));
+        return Some(Problem::new(Reason::BaseDomainInvalid, format!("spec.baseDomain: {error}")));
     }
     if let Some(address) = &spec.exposure.address
         && address.parse::<std::net::IpAddr>().is_err()
     {
-        return Some(Problem::new("AddressInvalid", format!("spec.exposure.address: {address:?} is no IP address")));
+        return Some(Problem::new(
+            Reason::AddressInvalid,
+            format!("spec.exposure.address: {address:?} is no IP address"),
+        ));
     }
     if let Some(bundle) = &spec.exposure.ca_bundle
         && let Err(error) = crate::https::authorities(bundle)
     {
-        return Some(Problem::new("CaBundleInvalid", format!("spec.exposure.caBundle: {error}")));
+        return Some(Problem::new(Reason::CaBundleInvalid, format!("spec.exposure.caBundle: {error}")));
     }
     None
 }

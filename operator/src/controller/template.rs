@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::queue::Next;
-use crate::api::{GROUP, ServiceTemplate, ServiceTemplateSpec, ServiceTemplateStatus, VERSION, marks};
+use crate::api::{GROUP, Reason, ServiceTemplate, ServiceTemplateSpec, ServiceTemplateStatus, VERSION, marks};
 use crate::apply::{Target, Trouble, WriteError};
 use crate::cache::{Caches, Key, Kind};
 use crate::report::{Problem, Verdict, conditions};
@@ -56,7 +56,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
             let message = format!("revision {revision}");
             (Some(revision), Verdict::Ready(message))
         }
-        Err(error) => (None, Verdict::Stalled(Problem::new("PackageInvalid", error.to_string()))),
+        Err(error) => (None, Verdict::Stalled(Problem::new(Reason::PackageInvalid, error.to_string()))),
     };
     let before = template.status.clone().unwrap_or_default();
     let generation = template.metadata.generation.unwrap_or_default();

@@ -6,9 +6,8 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use serde_json::Value;
 
 use super::conditions::Problem;
-use super::filling::GROWING;
 use super::pods;
-use crate::api::ComponentStatus;
+use crate::api::{ComponentStatus, Reason};
 use crate::cache::Live;
 use crate::compare::{capacity, requested};
 
@@ -59,7 +58,7 @@ impl Children {
         let volume = self.volumes.iter().find_map(|volume| self.volume(volume, !workloads.is_empty(), &grows_alone));
         // A workload that only starts is less telling than one that cannot.
         let telling =
-            workloads.iter().position(|p| !matches!(p.reason.as_str(), "Starting" | "RollingOut")).unwrap_or_default();
+            workloads.iter().position(|p| !p.is(Reason::Starting) && !p.is(Reason::RollingOut)).unwrap_or_default();
         volume.or_else(|| workloads.into_iter().nth(telling))
     }
 
@@ -74,15 +73,19 @@ impl Children {
         match phase {
             "Bound" if grows_alone(claim) => None,
             "Bound" => self.growth(claim),
-            "Lost" => Some(Problem::new("VolumeLost", format!("PersistentVolumeClaim {name} has lost its volume"))),
+            "Lost" => {
+                Some(Problem::new(Reason::VolumeLost, format!("PersistentVolumeClaim {name} has lost its volume")))
+            }
             _ => match event() {
-                Some((reason, message)) => Some(Problem::new(
-                    reason.as_deref().unwrap_or("VolumePending"),
+                Some((reason, message)) => Some(Problem::quoted(
+                    reason.as_deref().unwrap_or(Reason::VolumePending.name()),
                     format!("PersistentVolumeClaim {name}: {}", message.unwrap_or_default()),
                 )),
                 // Waiting for its first consumer is no problem as long as the consumer is the one that waits.
                 None if workload_waits => None,
-                None => Some(Problem::new("VolumePending", format!("PersistentVolumeClaim {name} is not bound yet"))),
+                None => {
+                    Some(Problem::new(Reason::VolumePending, format!("PersistentVolumeClaim {name} is not bound yet")))
+                }
             },
         }
     }
@@ -98,7 +101,10 @@ impl Children {
             e.reason.as_deref().is_some_and(|r| r.contains("Resize"))
         });
         let why = event.and_then(|e| e.message.as_deref()).map(|m| format!(": {m}")).unwrap_or_default();
-        Some(Problem::new(GROWING, format!("PersistentVolumeClaim {name} grows from {capacity} to {requested}{why}")))
+        Some(Problem::new(
+            Reason::VolumeGrowing,
+            format!("PersistentVolumeClaim {name} grows from {capacity} to {requested}{why}"),
+        ))
     }
 
     /// What a workload waits for.
@@ -112,7 +118,7 @@ impl Children {
         let events = self.events();
         let mine = self.pods.iter().filter(|pod| selects(object, pod));
         let of_pods: Vec<Problem> = mine.filter_map(|pod| pods::problem(pod, &events)).collect();
-        let telling = of_pods.iter().position(|p| p.reason != "Starting").unwrap_or_default();
+        let telling = of_pods.iter().position(|p| !p.is(Reason::Starting)).unwrap_or_default();
         of_pods.into_iter().nth(telling).or_else(|| not_created(object, &events)).or(Some(rollout))
     }
 }
@@ -123,7 +129,7 @@ fn not_created(object: &Live, events: &[&Event]) -> Option<Problem> {
         let created = |event: &Event| event.reason.as_deref() == Some("FailedCreate");
         pods::newest(object.name(), &object.kind, events, created)?.message.clone()
     })?;
-    let reason = if message.contains("exceeded quota") { "QuotaExceeded" } else { "FailedCreate" };
+    let reason = if message.contains("exceeded quota") { Reason::QuotaExceeded } else { Reason::FailedCreate };
     Some(Problem::new(reason, format!("{} {}: {message}", object.kind, object.name())))
 }
 
@@ -145,7 +151,7 @@ fn is_behind(object: &Live) -> bool {
 }
 
 fn rolling_out(object: &Live, ready: i64, wanted: i64) -> Problem {
-    Problem::new("RollingOut", format!("{} {}: {ready} of {wanted} pods ready", object.kind, object.name()))
+    Problem::new(Reason::RollingOut, format!("{} {}: {ready} of {wanted} pods ready", object.kind, object.name()))
 }
 
 fn replicas(object: &Live) -> i64 {
@@ -181,9 +187,9 @@ fn job(object: &Live) -> Option<Problem> {
     if is_true("Complete") {
         None
     } else if is_true("Failed") {
-        Some(Problem::new("JobFailed", format!("Job {} failed", object.name())))
+        Some(Problem::new(Reason::JobFailed, format!("Job {} failed", object.name())))
     } else {
-        Some(Problem::new("RollingOut", format!("Job {} is not complete yet", object.name())))
+        Some(Problem::new(Reason::RollingOut, format!("Job {} is not complete yet", object.name())))
     }
 }
 

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{Condition, ConditionType};
+use crate::api::{Condition, ConditionType, Reason};
 
 /// The longest message that a condition holds (the API's own limit is 32768).
 const MESSAGE: usize = 1024;
@@ -29,9 +29,19 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this reason.
-    pub fn new(reason: &str, message: impl Into<String>) -> Self {
+    /// A problem that the operator found.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self::quoted(reason.name(), message)
+    }
+
+    /// A problem in Kubernetes' own word, such as `ImagePullBackOff`.
+    pub fn quoted(reason: &str, message: impl Into<String>) -> Self {
         Self { reason: reason.to_owned(), message: message.into() }
+    }
+
+    /// Whether the operator found it for this reason.
+    pub fn is(&self, reason: Reason) -> bool {
+        self.reason == reason.name()
     }
 }
 
@@ -45,12 +55,17 @@ pub struct Shown {
 
 impl Shown {
     /// A condition that is true or false.
-    pub fn new(kind: ConditionType, truth: bool, reason: &str, message: impl Into<String>) -> Self {
-        Self { kind, status: if truth { "True" } else { "False" }, problem: Problem::new(reason, message) }
+    pub fn new(kind: ConditionType, truth: bool, reason: Reason, message: impl Into<String>) -> Self {
+        Self::problem(kind, truth, &Problem::new(reason, message))
+    }
+
+    /// A condition that is true or false because of a problem.
+    pub fn problem(kind: ConditionType, truth: bool, problem: &Problem) -> Self {
+        Self { kind, status: if truth { "True" } else { "False" }, problem: problem.clone() }
     }
 
     /// A condition of which nothing is known.
-    pub fn unknown(kind: ConditionType, reason: &str, message: impl Into<String>) -> Self {
+    pub fn unknown(kind: ConditionType, reason: Reason, message: impl Into<String>) -> Self {
         Self { status: "Unknown", ..Self::new(kind, false, reason, message) }
     }
 }
@@ -59,13 +74,10 @@ impl Verdict {
     /// `Ready`, and `Reconciling` or `Stalled` while true.
     pub fn shown(&self) -> Vec<Shown> {
         let beside = |kind, problem: &Problem| {
-            vec![
-                Shown::new(ConditionType::Ready, false, &problem.reason, problem.message.clone()),
-                Shown::new(kind, true, &problem.reason, problem.message.clone()),
-            ]
+            vec![Shown::problem(ConditionType::Ready, false, problem), Shown::problem(kind, true, problem)]
         };
         match self {
-            Self::Ready(message) => vec![Shown::new(ConditionType::Ready, true, "Ready", message.clone())],
+            Self::Ready(message) => vec![Shown::new(ConditionType::Ready, true, Reason::Ready, message.clone())],
             Self::Reconciling(problem) => beside(ConditionType::Reconciling, problem),
             Self::Stalled(problem) => beside(ConditionType::Stalled, problem),
         }
@@ -121,7 +133,7 @@ mod tests {
     fn a_condition_that_does_not_turn_keeps_its_time() {
         let early = Timestamp::from_second(100).unwrap();
         let late = Timestamp::from_second(200).unwrap();
-        let waits = |message: &str| Verdict::Reconciling(Problem::new("Waits", message)).shown();
+        let waits = |message: &str| Verdict::Reconciling(Problem::new(Reason::Starting, message)).shown();
         let first = conditions(&[], waits("a"), 1, early);
         let second = conditions(&first, waits("b"), 1, late);
         assert_eq!(second[0].last_transition_time, first[0].last_transition_time);

@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::{Problem, Verdict, conditions};
-use crate::api::{ConditionType, Entity, EntityServiceStatus, EntityStatus, InstanceStatus};
+use crate::api::{ConditionType, Entity, EntityServiceStatus, EntityStatus, InstanceStatus, Reason};
 use crate::apply::Applied;
 use crate::core::Bytes;
 use crate::resolve::{Sale, total};
@@ -76,7 +76,10 @@ fn verdict(services: &[EntityServiceStatus]) -> Verdict {
         None => Verdict::Ready("all services are ready".to_owned()),
         Some(first) => {
             let why = first.message.as_deref().unwrap_or("not reported yet");
-            Verdict::Reconciling(Problem::new("ServicesNotReady", format!("{} {}: {why}", first.kind, first.name)))
+            Verdict::Reconciling(Problem::new(
+                Reason::ServicesNotReady,
+                format!("{} {}: {why}", first.kind, first.name),
+            ))
         }
     }
 }

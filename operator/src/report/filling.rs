@@ -2,15 +2,12 @@
 
 use super::conditions::{Problem, Shown};
 use super::instance::Pass;
-use crate::api::ConditionType;
+use crate::api::{ConditionType, Reason};
 use crate::apply::Applied;
 use crate::cache::Live;
 use crate::compare::requested;
 use crate::kinds;
 use crate::plan::{Filling, Plan, PlannedVolume};
-
-/// The reason while the driver grows a volume.
-pub(crate) const GROWING: &str = "VolumeGrowing";
 
 /// Whether a claim requests more than its quota asks for, because its volume filled up.
 pub(super) fn has_grown(plan: &Plan, claim: &Live) -> bool {
@@ -25,13 +22,16 @@ pub(super) fn volume_filling(pass: &Pass<'_>) -> Option<Shown> {
     let problems: Vec<Problem> = plan.volumes.iter().filter_map(|volume| problem(pass, volume)).collect();
     if let Some(first) = problems.first() {
         let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-        return Some(Shown::new(ConditionType::VolumeFilling, true, &first.reason, messages.join("; ")));
+        let problem = Problem::quoted(&first.reason, messages.join("; "));
+        return Some(Shown::problem(ConditionType::VolumeFilling, true, &problem));
     }
     let unmeasured = |volume: &PlannedVolume| volume.growth.is_some_and(|g| g.filling == Filling::NotMeasured);
     let before = pass.instance.status.conditions.iter();
-    let mut before = before.filter(|c| c.type_ == ConditionType::VolumeFilling.as_str() && c.reason != GROWING);
+    let mut before =
+        before.filter(|c| c.type_ == ConditionType::VolumeFilling.as_str() && c.reason != Reason::VolumeGrowing.name());
     let before = before.next().filter(|_| plan.volumes.iter().any(unmeasured))?;
-    Some(Shown::new(ConditionType::VolumeFilling, true, &before.reason, before.message.clone()))
+    let problem = Problem::quoted(&before.reason, before.message.clone());
+    Some(Shown::problem(ConditionType::VolumeFilling, true, &problem))
 }
 
 fn problem(pass: &Pass<'_>, volume: &PlannedVolume) -> Option<Problem> {
@@ -48,14 +48,14 @@ fn problem(pass: &Pass<'_>, volume: &PlannedVolume) -> Option<Problem> {
         Filling::NotMeasured | Filling::Nothing => None,
         Filling::Grow(size) if size <= requested => None,
         Filling::Grow(size) if pass.instance.spec.paused => {
-            Some(Problem::new("Paused", format!("{full}; spec.paused keeps it from growing to {size}")))
+            Some(Problem::new(Reason::Paused, format!("{full}; spec.paused keeps it from growing to {size}")))
         }
         Filling::Grow(size) => {
             let why = refusal(pass.applied, &volume.claim).unwrap_or("not written yet");
-            Some(Problem::new("VolumeNotGrown", format!("{full} and does not grow to {size}: {why}")))
+            Some(Problem::new(Reason::VolumeNotGrown, format!("{full} and does not grow to {size}: {why}")))
         }
         Filling::AtMaximum => Some(Problem::new(
-            "VolumeAtMaximum",
+            Reason::VolumeAtMaximum,
             format!(
                 "{full} at {requested}, the most that the package lets it grow to for this quota; remove data, or raise the quota"
             ),
@@ -64,7 +64,7 @@ fn problem(pass: &Pass<'_>, volume: &PlannedVolume) -> Option<Problem> {
             let class = volume.storage_class.as_deref().unwrap_or_default();
             let message =
                 format!("{full} at {requested}, and storage class {class} lets no volume grow (allowVolumeExpansion)");
-            Some(Problem::new("VolumeNotExpandable", message))
+            Some(Problem::new(Reason::VolumeNotExpandable, message))
         }
     }
 }
@@ -129,7 +129,6 @@ mod tests {
             reach: Reach::NotAsked,
             usage: Usage::NotAsked,
             platform: None,
-            waiting: &[],
             now: Timestamp::UNIX_EPOCH,
         })
     }

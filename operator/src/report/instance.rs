@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::children::Children;
 use super::conditions::{Problem, Shown, Verdict, conditions};
 use super::filling::{has_grown, volume_filling};
-use crate::api::{ConditionType, InstanceStatus, Platform, VolumeStatus};
+use crate::api::{ConditionType, InstanceStatus, Platform, Reason, VolumeStatus};
 use crate::apply::Applied;
 use crate::cache::Live;
 use crate::compare::{Change, requested};
@@ -63,19 +63,19 @@ pub enum Obstacle {
 impl Obstacle {
     /// How far the instance is because of it.
     pub fn verdict(&self) -> Verdict {
-        let problem = |reason: &str| Problem::new(reason, self.to_string());
+        let problem = |reason: Reason| Problem::new(reason, self.to_string());
         match self {
             Self::Refused(refusal) if refusal.waits() => Verdict::Reconciling(problem(refusal.reason())),
             Self::Refused(refusal) => Verdict::Stalled(problem(refusal.reason())),
-            Self::RenderFailed(_) => Verdict::Stalled(problem("RenderFailed")),
+            Self::RenderFailed(_) => Verdict::Stalled(problem(Reason::RenderFailed)),
             Self::Data(crate::compare::DataConflict::SecretMissing { .. }) => {
-                Verdict::Stalled(problem("SecretMissing"))
+                Verdict::Stalled(problem(Reason::SecretMissing))
             }
             Self::Copy(crate::compare::CopyFault::SourceMissing { .. }) => {
-                Verdict::Reconciling(problem("PlatformSecretNotFound"))
+                Verdict::Reconciling(problem(Reason::PlatformSecretNotFound))
             }
-            Self::Copy(_) | Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem("NameTaken")),
-            Self::SecretsUnknown => Verdict::Reconciling(problem("NamespaceNotReady")),
+            Self::Copy(_) | Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem(Reason::NameTaken)),
+            Self::SecretsUnknown => Verdict::Reconciling(problem(Reason::NamespaceNotReady)),
         }
     }
 }
@@ -121,7 +121,7 @@ fn kept(before: &InstanceStatus, kinds: &[ConditionType]) -> Vec<Shown> {
     kinds
         .iter()
         .filter_map(find)
-        .map(|(kind, c)| Shown::new(kind, c.status == "True", &c.reason, c.message.clone()))
+        .map(|(kind, c)| Shown::problem(kind, c.status == "True", &Problem::quoted(&c.reason, c.message.clone())))
         .collect()
 }
 
@@ -182,14 +182,14 @@ fn verdict(pass: &Pass<'_>) -> Verdict {
         return Verdict::Reconciling(problem);
     }
     if !pass.waiting.is_empty() {
-        return Verdict::Reconciling(Problem::new("Paused", waits(pass.waiting)));
+        return Verdict::Reconciling(Problem::new(Reason::Paused, waits(pass.waiting)));
     }
     let url = format!("https://{}", pass.resolved.plan.hostname);
     match &pass.reach {
         Reach::NotAsked => Verdict::Ready("all workloads run".to_owned()),
         Reach::Answers => Verdict::Ready(format!("{url} answers")),
-        Reach::Unknown => Verdict::Reconciling(Problem::new("NotAsked", format!("{url} is about to be asked"))),
-        Reach::Fails(why) => Verdict::Reconciling(Problem::new("Unreachable", format!("{url}: {why}"))),
+        Reach::Unknown => Verdict::Reconciling(Problem::new(Reason::NotAsked, format!("{url} is about to be asked"))),
+        Reach::Fails(why) => Verdict::Reconciling(Problem::new(Reason::Unreachable, format!("{url}: {why}"))),
     }
 }
 
@@ -211,18 +211,18 @@ fn paused(instance: &Instance, waiting: &[Change]) -> Option<Shown> {
     } else {
         waits(waiting)
     };
-    instance.spec.paused.then(|| Shown::new(ConditionType::Paused, true, "Paused", message))
+    instance.spec.paused.then(|| Shown::new(ConditionType::Paused, true, Reason::Paused, message))
 }
 
 fn reachable(reach: &Reach) -> Option<Shown> {
     let kind = ConditionType::Reachable;
     match reach {
         Reach::NotAsked => None,
-        Reach::Unknown => Some(Shown::unknown(kind, "NotAsked", "asked once the pods are ready")),
+        Reach::Unknown => Some(Shown::unknown(kind, Reason::NotAsked, "asked once the pods are ready")),
         Reach::Answers => {
-            Some(Shown::new(kind, true, "Answers", "the page for health checks answers through the ingress"))
+            Some(Shown::new(kind, true, Reason::Answers, "the page for health checks answers through the ingress"))
         }
-        Reach::Fails(why) => Some(Shown::new(kind, false, "Unreachable", why.clone())),
+        Reach::Fails(why) => Some(Shown::new(kind, false, Reason::Unreachable, why.clone())),
     }
 }
 
@@ -231,9 +231,9 @@ fn usage_known(usage: Usage) -> Option<Shown> {
     match usage {
         Usage::NotAsked => None,
         Usage::Unknown => {
-            Some(Shown::new(kind, false, "NotReported", "the kubelet reports no usage of this volume (yet)"))
+            Some(Shown::new(kind, false, Reason::NotReported, "the kubelet reports no usage of this volume (yet)"))
         }
-        Usage::Used(_) => Some(Shown::new(kind, true, "Measured", "as the kubelet measures the volume")),
+        Usage::Used(_) => Some(Shown::new(kind, true, Reason::Measured, "as the kubelet measures the volume")),
     }
 }
 
@@ -241,20 +241,20 @@ fn quota_enforced(plan: &Plan, platform: Option<&Platform>) -> Option<Shown> {
     let kind = ConditionType::QuotaEnforced;
     let volume = plan.volumes.iter().find(|v| v.carries_quota)?;
     let Some(class) = &volume.storage_class else {
-        return Some(Shown::unknown(kind, "ClassUnknown", "the Platform names no storage class"));
+        return Some(Shown::unknown(kind, Reason::ClassUnknown, "the Platform names no storage class"));
     };
     let facts = platform?.spec.storage_classes.iter().find(|facts| facts.name == *class);
     Some(match facts {
         Some(facts) if facts.enforces_size => {
-            Shown::new(kind, true, "Enforced", format!("storage class {class} enforces the size of volumes"))
+            Shown::new(kind, true, Reason::Enforced, format!("storage class {class} enforces the size of volumes"))
         }
         Some(_) => Shown::new(
             kind,
             false,
-            "NotEnforced",
+            Reason::NotEnforced,
             format!("storage class {class} does not enforce the size of volumes: a full quota stops nothing"),
         ),
-        None => Shown::unknown(kind, "ClassUnknown", format!("the Platform does not list storage class {class}")),
+        None => Shown::unknown(kind, Reason::ClassUnknown, format!("the Platform does not list storage class {class}")),
     })
 }
 
@@ -270,7 +270,7 @@ fn pending_shrink(plan: &Plan, children: &Children) -> Option<Shown> {
         "PersistentVolumeClaim {} stays at {requested}, {enough} is enough for the quota; volumes are never shrunk",
         volume.claim
     );
-    Some(Shown::new(ConditionType::PendingShrink, true, "VolumeLarger", message))
+    Some(Shown::new(ConditionType::PendingShrink, true, Reason::VolumeLarger, message))
 }
 
 fn volumes(plan: &Plan, children: &Children) -> Vec<VolumeStatus> {

@@ -10,5 +10,4 @@ mod pods;
 pub use children::Children;
 pub use conditions::{Problem, Shown, Verdict, conditions};
 pub use entity::{Service, entity_problem, entity_status};
-pub(crate) use filling::GROWING;
 pub use instance::{Obstacle, Pass, Reach, Usage, instance_status, refused};

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
 
 use super::conditions::Problem;
+use crate::api::Reason;
 
 /// What stops a pod, if anything does.
 pub(super) fn problem(pod: &Pod, events: &[&Event]) -> Option<Problem> {
@@ -35,8 +36,11 @@ fn unschedulable(pod: &Pod) -> Option<Problem> {
     let conditions = pod.status.as_ref()?.conditions.as_deref()?;
     let scheduled = conditions.iter().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
     let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let reason = scheduled.reason.as_deref().unwrap_or("Unschedulable");
-    Some(Problem::new(reason, format!("pod {name}: {}", scheduled.message.as_deref().unwrap_or("not scheduled yet"))))
+    let reason = scheduled.reason.as_deref().unwrap_or(Reason::Unschedulable.name());
+    Some(Problem::quoted(
+        reason,
+        format!("pod {name}: {}", scheduled.message.as_deref().unwrap_or("not scheduled yet")),
+    ))
 }
 
 fn terminated(container: &ContainerStatus) -> Option<&ContainerStateTerminated> {
@@ -52,14 +56,17 @@ fn failed_init(pod: &str, container: &ContainerStatus) -> Option<Problem> {
         return None;
     }
     let terminated = terminated(container)?;
-    Some(Problem::new("InitFailed", format!("pod {pod}, init container {}: {}", container.name, ending(terminated))))
+    Some(Problem::new(
+        Reason::InitFailed,
+        format!("pod {pod}, init container {}: {}", container.name, ending(terminated)),
+    ))
 }
 
 /// An init step at work, and how its last try ended: a wait that never ends is named as well.
 fn running_init(pod: &str, container: &ContainerStatus) -> Option<Problem> {
     container.state.as_ref()?.running.as_ref()?;
     let before = terminated(container).map(|t| format!("; its last try: {}", ending(t))).unwrap_or_default();
-    Some(Problem::new("Starting", format!("pod {pod}, init container {} is at work{before}", container.name)))
+    Some(Problem::new(Reason::Starting, format!("pod {pod}, init container {} is at work{before}", container.name)))
 }
 
 fn failed(pod: &str, container: &ContainerStatus) -> Option<Problem> {
@@ -68,8 +75,8 @@ fn failed(pod: &str, container: &ContainerStatus) -> Option<Problem> {
     }
     let terminated = terminated(container)?;
     let waits = container.state.as_ref().and_then(|s| s.waiting.as_ref()).and_then(|w| w.reason.as_deref());
-    let reason = waits.unwrap_or("ContainerFailed");
-    Some(Problem::new(reason, format!("pod {pod}, container {}: {}", container.name, ending(terminated))))
+    let reason = waits.unwrap_or(Reason::ContainerFailed.name());
+    Some(Problem::quoted(reason, format!("pod {pod}, container {}: {}", container.name, ending(terminated))))
 }
 
 fn ending(terminated: &ContainerStateTerminated) -> String {
@@ -90,7 +97,7 @@ fn waiting(pod: &str, container: &ContainerStatus) -> Option<Problem> {
         return None;
     }
     let message = waiting.message.as_deref().unwrap_or("waiting");
-    Some(Problem::new(reason, format!("pod {pod}, container {}: {message}", container.name)))
+    Some(Problem::quoted(reason, format!("pod {pod}, container {}: {message}", container.name)))
 }
 
 fn not_ready(pod: &str, containers: &[ContainerStatus], events: &[&Event]) -> Option<Problem> {
@@ -100,11 +107,12 @@ fn not_ready(pod: &str, containers: &[ContainerStatus], events: &[&Event]) -> Op
         Some(message) => {
             // A probe that printed nothing leaves a colon with nothing behind it.
             let message = message.trim_end().trim_end_matches(':');
-            Some(Problem::new("ProbeFailing", format!("pod {pod}, container {}: {message}", container.name)))
+            Some(Problem::new(Reason::ProbeFailing, format!("pod {pod}, container {}: {message}", container.name)))
         }
-        None => {
-            Some(Problem::new("Starting", format!("pod {pod}, container {} runs and is not ready yet", container.name)))
-        }
+        None => Some(Problem::new(
+            Reason::Starting,
+            format!("pod {pod}, container {} runs and is not ready yet", container.name),
+        )),
     }
 }
 
@@ -114,10 +122,10 @@ fn starting(pod: &str, live: &Pod, events: &[&Event]) -> Option<Problem> {
     }
     match newest(pod, "Pod", events, |_| true) {
         Some(event) => {
-            let reason = event.reason.as_deref().unwrap_or("Starting");
-            Some(Problem::new(reason, format!("pod {pod}: {}", event.message.as_deref().unwrap_or_default())))
+            let reason = event.reason.as_deref().unwrap_or(Reason::Starting.name());
+            Some(Problem::quoted(reason, format!("pod {pod}: {}", event.message.as_deref().unwrap_or_default())))
         }
-        None => Some(Problem::new("Starting", format!("pod {pod} is starting"))),
+        None => Some(Problem::new(Reason::Starting, format!("pod {pod} is starting"))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why there is no plan: each reason typed, with what to do.
 
+use crate::api::Reason;
 use crate::core::{Bytes, BytesError, ExpressionError, HostnameError, PriceError};
 use crate::template::ParameterError;
 
@@ -159,29 +160,29 @@ pub enum Refusal {
 
 impl Refusal {
     /// The condition's reason.
-    pub const fn reason(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
-            Self::EntityNotFound(_) => "EntityNotFound",
-            Self::NamespaceNotReady(_) => "NamespaceNotReady",
-            Self::NamespaceForeign(_) => "NamespaceForeign",
-            Self::EntityDiffers { .. } => "EntityDiffers",
-            Self::PlatformNotFound => "PlatformNotFound",
-            Self::TariffNotFound(_) => "TariffNotFound",
-            Self::TemplateNotFound(_) => "TemplateNotFound",
-            Self::RevisionNotFound(_) => "RevisionNotFound",
-            Self::RevisionForeign { .. } => "RevisionForeign",
-            Self::PackageInvalid { .. } | Self::TemplateRefused { .. } => "PackageInvalid",
-            Self::VersionUnknown { .. } => "VersionUnknown",
-            Self::UpgradeNotAllowed { .. } => "UpgradeNotAllowed",
-            Self::TierUnknown { .. } => "TierUnknown",
-            Self::ExtraBlocksTooMany { .. } => "ExtraBlocksTooMany",
-            Self::TariffInvalid { .. } => "TariffInvalid",
-            Self::HostnameInvalid(_) => "HostnameInvalid",
-            Self::HostnameForeign { .. } => "HostnameForeign",
-            Self::HostnameTaken { .. } => "HostnameTaken",
-            Self::NameTaken { .. } => "NameTaken",
-            Self::ParametersInvalid(_) => "ParametersInvalid",
-            Self::VolumeSize { .. } | Self::VolumeTooLarge { .. } => "VolumeSizeInvalid",
+            Self::EntityNotFound(_) => Reason::EntityNotFound,
+            Self::NamespaceNotReady(_) => Reason::NamespaceNotReady,
+            Self::NamespaceForeign(_) => Reason::NamespaceForeign,
+            Self::EntityDiffers { .. } => Reason::EntityDiffers,
+            Self::PlatformNotFound => Reason::PlatformNotFound,
+            Self::TariffNotFound(_) => Reason::TariffNotFound,
+            Self::TemplateNotFound(_) => Reason::TemplateNotFound,
+            Self::RevisionNotFound(_) => Reason::RevisionNotFound,
+            Self::RevisionForeign { .. } => Reason::RevisionForeign,
+            Self::PackageInvalid { .. } | Self::TemplateRefused { .. } => Reason::PackageInvalid,
+            Self::VersionUnknown { .. } => Reason::VersionUnknown,
+            Self::UpgradeNotAllowed { .. } => Reason::UpgradeNotAllowed,
+            Self::TierUnknown { .. } => Reason::TierUnknown,
+            Self::ExtraBlocksTooMany { .. } => Reason::ExtraBlocksTooMany,
+            Self::TariffInvalid { .. } => Reason::TariffInvalid,
+            Self::HostnameInvalid(_) => Reason::HostnameInvalid,
+            Self::HostnameForeign { .. } => Reason::HostnameForeign,
+            Self::HostnameTaken { .. } => Reason::HostnameTaken,
+            Self::NameTaken { .. } => Reason::NameTaken,
+            Self::ParametersInvalid(_) => Reason::ParametersInvalid,
+            Self::VolumeSize { .. } | Self::VolumeTooLarge { .. } => Reason::VolumeSizeInvalid,
         }
     }
 

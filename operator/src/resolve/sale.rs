@@ -91,6 +91,7 @@ fn price(tariff: &str, field: &str, text: Option<&str>) -> Result<Option<Price>,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Reason;
 
     fn tariff() -> TariffSpec {
         serde_yaml::from_str(
@@ -125,8 +126,8 @@ mod tests {
     #[test]
     fn what_is_not_sold_is_refused_with_what_is() {
         let refusal = sell("t", &tariff(), "office", "forum", 0).unwrap_err();
-        assert_eq!(refusal.reason(), "TierUnknown");
+        assert_eq!(refusal.reason(), Reason::TierUnknown);
         assert!(refusal.to_string().ends_with("allowed: 1gb, 50gb"), "{refusal}");
-        assert_eq!(sell("t", &tariff(), "office", "1gb", 5).unwrap_err().reason(), "ExtraBlocksTooMany");
+        assert_eq!(sell("t", &tariff(), "office", "1gb", 5).unwrap_err().reason(), Reason::ExtraBlocksTooMany);
     }
 }

@@ -10,7 +10,7 @@ use crate::plan::{Filling, PlannedVolume};
 use crate::usage::{Known, Usage};
 
 fn reason(instance: &Instance, facts: &Facts) -> &'static str {
-    resolve(instance, facts).err().map_or("none", |refusal| refusal.reason())
+    resolve(instance, facts).err().map_or("none", |refusal| refusal.reason().name())
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn what_is_not_there_yet_is_waited_for() {
         let mut facts = facts();
         take(&mut facts);
         let refusal = resolve(&instance("tier: 1gb"), &facts).unwrap_err();
-        assert_eq!(refusal.reason(), expected);
+        assert_eq!(refusal.reason().name(), expected);
         assert!(refusal.waits(), "{refusal}");
     }
 }
@@ -113,7 +113,7 @@ fn what_is_wrong_stalls_and_says_what_is_allowed() {
         ("ParametersInvalid", "tier: 1gb, parameters: {nonsense: true}"),
     ] {
         let refusal = resolve(&instance(spec), &facts()).unwrap_err();
-        assert_eq!(refusal.reason(), expected, "{refusal}");
+        assert_eq!(refusal.reason().name(), expected, "{refusal}");
         assert!(!refusal.waits(), "{refusal}");
     }
     assert_eq!(reason(&instance("tier: 1gb, hostname: calendar.coop.cat"), &facts()), "none");
@@ -222,6 +222,6 @@ fn a_template_that_is_refused_says_so() {
     facts.newest_revision = None;
     facts.template_fault = Some("manifests[0]: no such kind".into());
     let refusal = resolve(&instance("tier: 1gb"), &facts).unwrap_err();
-    assert_eq!(refusal.reason(), "PackageInvalid");
+    assert_eq!(refusal.reason().name(), "PackageInvalid");
     assert!(refusal.to_string().contains("no such kind"));
 }
