@@ -71,8 +71,8 @@ reasons! {
         "Choose another, or add the domain to the Entity once you know that it is theirs.";
     HostnameInvalid: "The host name is none.",
         "Correct `hostname` of the service; without it, the Platform's pattern makes one.";
-    HostnameTaken: "An older resource, which the message names, has the host name.",
-        "Choose another, or take it from the older one first.";
+    HostnameTaken: "Another resource, which the message names, serves at the host name or asked for it earlier.",
+        "Choose another, or take it from that resource first.";
     InitFailed: "The step before the application's start ended with an error.",
         "The message has its last line; `kubectl logs POD --container prepare` has the others. It is tried again by itself.";
     JobFailed: "A Job of the package failed for good.",
