@@ -6,9 +6,10 @@ use super::fault::{Fault, Problem};
 use super::kinds::{self, AllowedKind};
 use super::labels::selects_instance;
 use super::lookup::items;
+use super::near;
 use super::network;
 use super::object::RenderedObject;
-use super::place::{line_of, line_of_field, line_of_text};
+use super::place::{line_of, line_of_field};
 use super::pods;
 use super::rule::Rule;
 use super::typed;
@@ -37,9 +38,12 @@ pub(super) fn identify(plan: &Plan, manifest: &Manifest, document: &Value) -> Re
     };
     let fault = |rule: Rule, message: String| at(rule, "", message);
     let text = |path: &str| document.pointer(path).and_then(Value::as_str);
-    let (Some(kind), Some(name)) = (text("/kind"), text("/metadata/name")) else {
-        let message = "renders to a document without kind and metadata.name";
-        return Err(fault(Rule::RenderedYaml, message.to_owned()));
+    let Some(kind) = text("/kind") else {
+        return Err(at(Rule::RenderedYaml, "metadata:", format!("renders a document without kind; {}", has(document))));
+    };
+    let Some(name) = text("/metadata/name") else {
+        let message = format!("renders a {kind} without metadata.name, a text; {}", has(document));
+        return Err(fault(Rule::RenderedYaml, message));
     };
     let Some((_, allowed)) = kinds::find(kind) else {
         return Err(fault(Rule::Kind, kinds::why_not(kind)));
@@ -52,7 +56,10 @@ pub(super) fn identify(plan: &Plan, manifest: &Manifest, document: &Value) -> Re
         return Err(fault(Rule::NamePrefix, message));
     };
     if !manifest.objects.iter().any(|object| object.kind == kind && object.name == own) {
-        let message = format!("renders {kind} {own}, which the manifest's `objects` do not declare");
+        let declared: Vec<String> = manifest.objects.iter().map(|o| format!("{} {}", o.kind, o.name)).collect();
+        let declared = declared.join(", ");
+        let message =
+            format!("renders {kind} {own}, which the manifest's `objects` do not declare; they declare: {declared}");
         return Err(fault(Rule::Undeclared, message));
     }
     if document.pointer("/metadata/namespace").is_some_and(|namespace| namespace != plan.instance.namespace.as_str()) {
@@ -63,24 +70,38 @@ pub(super) fn identify(plan: &Plan, manifest: &Manifest, document: &Value) -> Re
         || Ok(Place { kind: allowed, name: name.to_owned() }),
         |(rule, field)| {
             let key = field.rsplit(' ').next().unwrap_or_default();
-            Err(at(rule, key, format!("{kind} {name}: {field} is not for packages; leave it out")))
+            let why = match rule {
+                Rule::UnknownField => format!("no such field; {}", near::meant(key, &TOP)),
+                _ => "is not for packages; leave it out".to_owned(),
+            };
+            Err(at(rule, key, format!("{kind} {name}: {field}: {why}")))
         },
     )
 }
 
+/// What a document has in the place of what it lacks: a field that is not indented stands there.
+fn has(document: &Value) -> String {
+    match document.as_object() {
+        Some(fields) => format!("it has: {}", fields.keys().cloned().collect::<Vec<_>>().join(", ")),
+        None => "it is no map".to_owned(),
+    }
+}
+
+/// The fields that a package may give an object.
+const TOP: [&str; 9] = [
+    "apiVersion",
+    "kind",
+    "metadata",
+    "spec",
+    "data",
+    "binaryData",
+    "immutable",
+    "automountServiceAccountToken",
+    "imagePullSecrets",
+];
+
 /// The first field that only the API server or the operator may set.
 fn surplus(document: &Value) -> Option<(Rule, String)> {
-    const TOP: [&str; 9] = [
-        "apiVersion",
-        "kind",
-        "metadata",
-        "spec",
-        "data",
-        "binaryData",
-        "immutable",
-        "automountServiceAccountToken",
-        "imagePullSecrets",
-    ];
     const METADATA: [&str; 4] = ["name", "namespace", "labels", "annotations"];
     let unknown =
         |value: &Value, known: &[&str]| value.as_object()?.keys().find(|key| !known.contains(&key.as_str())).cloned();
@@ -121,18 +142,12 @@ pub(super) fn complete(plan: &Plan, manifest: &Manifest, field: &str, objects: &
 
 /// Everything that a package must keep to in one object.
 pub(super) fn object(plan: &Plan, manifest: &Manifest, object: &RenderedObject) -> Vec<Fault> {
-    let mut problems = Vec::new();
-    if let Err(problem) = typed::check(&object.kind, &object.value) {
-        problems.push(problem);
-    }
+    let mut problems = typed::check(&object.kind, &object.value);
     problems.extend(selectors(plan, object));
     problems.extend(network::problems(plan, object));
     problems.extend(pods::problems(plan, object));
     let declared = object.name.strip_prefix(&format!("{}-", plan.instance.name)).unwrap_or_default();
-    let line = |problem: &Problem| match problem.value.as_deref() {
-        Some(value) => line_of_text(manifest, &object.kind, declared, value),
-        None => line_of_field(manifest, &object.kind, declared, &problem.field),
-    };
+    let line = |problem: &Problem| line_of_field(manifest, &object.kind, declared, &problem.field);
     problems
         .into_iter()
         .map(|problem| {

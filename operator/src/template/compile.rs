@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::fault::{Fault, PackageError, once_each};
 use super::fields;
+use super::names;
 use super::object::ObjectSet;
 use super::package::Package;
 use super::pods;
@@ -33,7 +34,13 @@ impl Package {
 /// # Errors
 /// Every rule that a rendered object breaks.
 fn try_out(package: &Package) -> Result<(), PackageError> {
-    let mut faults = Vec::new();
+    let mut faults = names::faults(package);
+    let misspelt = |fault: &Fault, known: &[Fault]| {
+        known
+            .iter()
+            .any(|known| known.rule == fault.rule && known.manifest == fault.manifest && known.line == fault.line)
+    };
+    let known = faults.clone();
     let examples = package.compiled().parameters.examples();
     if examples.is_empty() {
         faults.push(Fault::package(
@@ -48,7 +55,7 @@ fn try_out(package: &Package) -> Result<(), PackageError> {
             for surroundings in [Surroundings::Bare, Surroundings::Full] {
                 match try_one(package, version, (field, example), surroundings) {
                     Ok(objects) => containers.extend(objects.objects.iter().flat_map(pods::container_names)),
-                    Err(found) => faults.extend(found),
+                    Err(found) => faults.extend(found.into_iter().filter(|fault| !misspelt(fault, &known))),
                 }
             }
         }

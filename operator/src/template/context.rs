@@ -16,7 +16,11 @@ pub(super) fn context(plan: &Plan) -> Result<Context, String> {
     Context::from_serialize(&value).map_err(|error| error.to_string())
 }
 
-fn value(plan: &Plan) -> Result<Value, serde_json::Error> {
+/// What manifests know, as JSON.
+///
+/// # Errors
+/// When a value of the plan cannot be shown so.
+pub(super) fn value(plan: &Plan) -> Result<Value, serde_json::Error> {
     let volumes: Map<_, _> = plan.volumes.iter().map(|v| (v.name.clone(), Value::from(v.claim.as_str()))).collect();
     let secrets: Map<_, _> = plan.secrets.iter().map(|s| (s.name.clone(), Value::from(s.secret.as_str()))).collect();
     let files: Map<_, _> =
@@ -88,4 +92,27 @@ fn smtp(plan: &Plan) -> Value {
         "host": smtp.host, "port": smtp.port, "from": smtp.from,
         "from_local": local, "from_domain": domain, "secret": smtp.secret_name,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::template::sample::{self, Surroundings};
+    use crate::template::{Package, builtin};
+
+    #[test]
+    fn the_page_on_packages_lists_all_that_manifests_know() {
+        let template = builtin().into_iter().next().unwrap();
+        let package = Package::compile("office", &template.spec).unwrap();
+        let plan = sample::plan(&package, &package.versions()[0], json!({}), Surroundings::Full).unwrap();
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/writing-a-package.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let known = value(&plan).unwrap();
+        let names = known.as_object().unwrap().keys().filter(|name| !name.starts_with("__"));
+        let listed = |name: &str| page.contains(&format!("`{name}`")) || page.contains(&format!("`{name}."));
+        let missing: Vec<&String> = names.filter(|name| !listed(name)).collect();
+        assert!(missing.is_empty(), "docs/writing-a-package.md does not list {missing:?}");
+    }
 }

@@ -7,10 +7,11 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::Value;
 
 use super::documents;
-use super::fault::Fault;
+use super::fault::{Fault, Problem};
 use super::lines::Lines;
 use super::rule::Rule;
 use super::schema;
+use super::shape;
 use super::typed;
 use crate::api::{GROUP, ServiceTemplate, VERSION};
 
@@ -113,13 +114,18 @@ pub(super) fn parse(
     if !faults.is_empty() {
         return Err(faults);
     }
-    let faults = schema::faults(&package);
+    let reading = shape::read::<ServiceTemplate>(&package);
+    let mut faults: Vec<Fault> = reading.unknown.into_iter().map(typed::unknown_field).map(of_package).collect();
+    faults.extend(schema::faults(&package));
     if !faults.is_empty() {
         return Err(faults);
     }
-    typed::read(&package).map_err(|problem| {
-        vec![Fault::package(problem.rule, &problem.field, format!("{}: {}", problem.field, problem.message))]
-    })
+    reading.typed.map_err(|misfit| vec![of_package(typed::wrong_type(misfit))])
+}
+
+fn of_package(problem: Problem) -> Fault {
+    let message = format!("{}: {}", problem.field, problem.message);
+    Fault::package(problem.rule, problem.field, message)
 }
 
 /// Puts the text of each named file in the place of its name.

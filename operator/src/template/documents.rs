@@ -30,8 +30,19 @@ pub(super) fn read(text: &str) -> Result<Vec<Value>, Unreadable> {
     };
     serde_yaml::from_multiple_with_options::<Value>(text, options).map_err(|error| Unreadable {
         line: error.location().and_then(|location| usize::try_from(location.line()).ok()),
-        message: error.to_string().replace(", set DuplicateKeyPolicy in Options if acceptable", ""),
+        message: in_plain_words(&error.to_string()),
     })
+}
+
+/// What the parser says, without its place, which is told apart, and with what it most often means.
+fn in_plain_words(message: &str) -> String {
+    let message = message.replace(", set DuplicateKeyPolicy in Options if acceptable", "");
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let indented = ["did not find expected key", "did not find expected '-'", "mapping values are not allowed"];
+    if indented.iter().any(|text| message.contains(text)) {
+        return format!("{message}: is this line, or one before it, indented otherwise than those around it?");
+    }
+    message.to_owned()
 }
 
 fn budget() -> Option<serde_yaml::Budget> {

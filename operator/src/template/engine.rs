@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
 use super::fault::Fault;
+use super::near;
 use super::rule::Rule;
 use super::tags;
 
@@ -31,6 +32,43 @@ thread_local! {
 /// Filters of Tera that mark text as safe, or make it grow without bound.
 const REFUSED_FILTERS: [&str; 9] =
     ["safe", "escape", "escape_html", "escape_xml", "newlines_to_br", "indent", "title", "pluralize", "wordcount"];
+
+/// The format's functions.
+const FUNCTIONS: [&str; 3] = ["labels", "range", "selector"];
+
+/// The format's filters: its own and Tera's, without those that are refused.
+const FILTERS: [&str; 30] = [
+    "abs",
+    "capitalize",
+    "default",
+    "first",
+    "float",
+    "get",
+    "group_by",
+    "int",
+    "join",
+    "json_encode",
+    "keys",
+    "last",
+    "length",
+    "lower",
+    "nth",
+    "pairs",
+    "replace",
+    "reverse",
+    "round",
+    "sha256",
+    "sort",
+    "split",
+    "str",
+    "trim",
+    "trim_end",
+    "trim_start",
+    "truncate",
+    "unique",
+    "upper",
+    "values",
+];
 
 /// An engine without templates, with the format's functions and filters.
 pub(super) fn engine() -> Tera {
@@ -79,7 +117,8 @@ fn fault(name: &str, error: &tera::Error) -> Fault {
         ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
             let syntax = matches!(error.kind(), ErrorKind::SyntaxError(_));
             let message = report.message().trim();
-            Fault::manifest(broken_rule(message, syntax), name, Some(report.span().start_line), message)
+            let line = Some(report.span().start_line);
+            Fault::manifest(broken_rule(message, syntax), name, line, in_plain_words(message))
         }
         ErrorKind::Io(io::ErrorKind::FileTooLarge) => Fault::manifest(
             Rule::TeraBounds,
@@ -96,7 +135,23 @@ fn reported(name: &str, report: &str) -> Fault {
     let message = report.lines().next().unwrap_or_default().trim_start_matches("error: ");
     let place = report.split_once(&format!("--> {name}:")).map(|(_, place)| place);
     let line = place.and_then(|place| place.split(':').next()?.parse().ok());
-    Fault::manifest(broken_rule(message, false), name, line, message)
+    Fault::manifest(broken_rule(message, false), name, line, in_plain_words(message))
+}
+
+/// Tera's message; where a name is unknown, with the one that was meant, or those there are.
+fn in_plain_words(message: &str) -> String {
+    let name = message.split('`').nth(1).unwrap_or_default();
+    if let Some((front, listed)) = message.split_once(" is not defined. Available ") {
+        let known: Vec<&str> = listed.split_once(": ").map_or(listed, |(_, names)| names).split(", ").collect();
+        let known: Vec<&str> = known.into_iter().filter(|known| !known.starts_with("__")).collect();
+        return format!("{front} is not defined; {}", near::meant(name, &known));
+    }
+    let known: &[&str] = match message.strip_prefix("Unknown ").and_then(|rest| rest.split(' ').next()) {
+        Some("filter") => &FILTERS,
+        Some("function") => &FUNCTIONS,
+        _ => return message.to_owned(),
+    };
+    format!("{message}; {}", near::meant(name, known))
 }
 
 /// Tera gives a message and no kind for what stands at a place.
@@ -244,4 +299,18 @@ fn tick(_: Kwargs, _: &State) -> Result<tera::Value, tera::Error> {
     }
     ITERATIONS_LEFT.set(left - 1);
     Ok(tera::Value::safe_string(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filters_that_are_named_are_those_there_are() {
+        for filter in FILTERS {
+            let mut tera = engine();
+            assert_eq!(add(&mut tera, "a", &format!("{{{{ 1 | {filter} }}}}")), Ok(()), "{filter}");
+            assert!(!REFUSED_FILTERS.contains(&filter), "{filter}");
+        }
+    }
 }

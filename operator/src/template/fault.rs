@@ -55,13 +55,11 @@ pub(super) struct Problem {
     pub(super) rule: Rule,
     pub(super) field: String,
     pub(super) message: String,
-    /// The value that is wrong, where only it is known and not its field.
-    pub(super) value: Option<String>,
 }
 
 impl Problem {
     pub(super) fn new(rule: Rule, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { rule, field: field.into(), message: message.into(), value: None }
+        Self { rule, field: field.into(), message: message.into() }
     }
 }
 

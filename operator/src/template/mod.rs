@@ -9,15 +9,15 @@
 //! |---|---|
 //! | `compile`, `fields`, `sample` | reads a package; the rules of its own fields; the plans that it is tried out with |
 //! | `engine`, `tags` | Tera, set up so that a value can never be more than a value |
-//! | `context` | what manifests know |
-//! | `documents`, `typed` | rendered text, read as strictly as the API server does |
+//! | `context`, `names` | what manifests know, and whether they know what they name |
+//! | `documents`, `typed`, `shape` | rendered text, read as strictly as the API server does |
 //! | `check`, `network`, `pods`, `pod_security` | what a rendered object must keep to |
 //! | `labels`, `secrets`, `lookup` | what those read of an object |
 //! | `directory`, `builtin` | packages from folders, those compiled in |
 //! | `golden` | what a package renders for sample instances, as text |
 //! | `rule` | every rule of the format, by name |
 //! | `schema` | what the API server asks of a ServiceTemplate |
-//! | `lint`, `lines`, `place` | faults by file and line |
+//! | `lint`, `lines`, `place`, `near` | faults by file and line, and what was meant |
 //!
 //! In a manifest `{{ value }}` prints a text in quotes, `{{ value | json_encode }}` anything else
 //! (numbers, lists, maps), and `{{ "pre-" ~ value }}` a text made of parts. It knows:
@@ -57,6 +57,8 @@ mod labels;
 mod lines;
 mod lint;
 mod lookup;
+mod names;
+mod near;
 mod network;
 mod object;
 mod package;
@@ -69,6 +71,7 @@ mod rule;
 mod sample;
 mod schema;
 mod secrets;
+mod shape;
 mod tags;
 mod typed;
 

@@ -34,14 +34,6 @@ pub(super) fn line_of_field(manifest: &Manifest, kind: &str, declared: &str, fie
     Some(at + 1)
 }
 
-/// The line of an object's document that has this text.
-pub(super) fn line_of_text(manifest: &Manifest, kind: &str, declared: &str, text: &str) -> Option<usize> {
-    let lines: Vec<&str> = manifest.template.lines().collect();
-    let (start, end) = document(&lines, kind, declared)?;
-    let found = lines.iter().take(end).skip(start).position(|line| line.contains(text))?;
-    Some(start + found + 1)
-}
-
 /// First line, and the one after the last, of the document that makes this object.
 fn document(lines: &[&str], kind: &str, declared: &str) -> Option<(usize, usize)> {
     let mut documents = Vec::new();
@@ -91,6 +83,5 @@ mod tests {
             assert_eq!(line_of_field(&manifest, "Service", declared, field), Some(line), "{declared} {field}");
         }
         assert_eq!(line_of_field(&manifest, "Ingress", "a", "spec"), None);
-        assert_eq!(line_of_text(&manifest, "Service", "b", "80"), Some(11));
     }
 }

@@ -89,8 +89,17 @@ fn unreadable(manifest: &Manifest, text: &str, error: &Unreadable) -> Fault {
         let at = manifest.template.lines().position(|of_template| !part.is_empty() && of_template.contains(part))?;
         Some(at + 1)
     });
-    let message = format!("renders to text that is no YAML: {}: {shown:?}", error.message);
+    let template = found.and_then(|at| manifest.template.lines().nth(at - 1)).unwrap_or_default();
+    let hint = if glues(template) { "; a text made of parts is {{ value ~ \"-more\" }}" } else { "" };
+    let message = format!("renders to text that is no YAML: {}: {shown:?}{hint}", error.message);
     Fault::manifest(Rule::RenderedYaml, &manifest.name, found, message)
+}
+
+/// Whether a line writes text right beside a value, which ends in a quotation mark when it is printed.
+fn glues(line: &str) -> bool {
+    let of_text = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    let before = line.match_indices("{{").any(|(at, _)| line[..at].ends_with(of_text));
+    before || line.match_indices("}}").any(|(at, _)| line[at + 2..].starts_with(of_text))
 }
 
 /// Puts on what every object of the instance has, and makes it canonical.

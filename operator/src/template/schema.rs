@@ -19,7 +19,9 @@ pub(super) fn faults(package: &Value) -> Vec<Fault> {
         // A test holds that it can be read.
         return Vec::new();
     };
-    let spec = package.get("spec").unwrap_or(&Value::Null);
+    let Some(spec) = package.get("spec") else {
+        return vec![Fault::package(Rule::Schema, "spec", "spec: is missing")];
+    };
     validator
         .iter_errors(spec)
         .map(|error| {

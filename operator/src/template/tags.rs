@@ -60,6 +60,25 @@ pub(super) fn with_ticks(text: &str) -> Result<String, Vec<TagFault>> {
     if faults.is_empty() { Ok(output) } else { Err(faults) }
 }
 
+/// The tags of a text that can be read, comments left out, each with the line on which it begins.
+pub(super) fn all(text: &str) -> Vec<(usize, &str)> {
+    let mut tags = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text[at..].find('{') {
+        let from = &text[at + start..];
+        let length = match begins(from) {
+            Begins::Tag(length) => length,
+            Begins::Text => 1,
+            Begins::OpenTag => break,
+        };
+        if length > 1 && !from.starts_with("{#") {
+            tags.push((1 + text[..at + start].matches('\n').count(), &from[..length]));
+        }
+        at += start + length;
+    }
+    tags
+}
+
 /// What begins at a `{`.
 enum Begins {
     /// No tag.

@@ -3,81 +3,83 @@
 use k8s_openapi::api::{
     apps::v1 as apps, batch::v1 as batch, core::v1 as core, networking::v1 as networking, policy::v1 as policy,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::fault::Problem;
 use super::rule::Rule;
+use super::shape::{self, Misfit};
 
-/// Whether the object has only fields that its kind has, each of its type.
-///
-/// # Errors
-/// The first field that is unknown or of another type.
-pub(super) fn check(kind: &str, value: &Value) -> Result<(), Problem> {
-    match kind {
-        "Deployment" => as_type::<apps::Deployment>(value),
-        "StatefulSet" => as_type::<apps::StatefulSet>(value),
-        "Service" => as_type::<core::Service>(value),
-        "ConfigMap" => as_type::<core::ConfigMap>(value),
-        "ServiceAccount" => as_type::<core::ServiceAccount>(value),
-        "Ingress" => as_type::<networking::Ingress>(value),
-        "NetworkPolicy" => as_type::<networking::NetworkPolicy>(value),
-        "CronJob" => as_type::<batch::CronJob>(value),
-        "Job" => as_type::<batch::Job>(value),
-        "PodDisruptionBudget" => as_type::<policy::PodDisruptionBudget>(value),
-        _ => Err(Problem::new(Rule::Kind, "kind", "not an allowed kind")),
+/// Every field of the object that its kind does not have, and the first that has another type than
+/// its own.
+pub(super) fn check(kind: &str, value: &Value) -> Vec<Problem> {
+    let problems = match kind {
+        "Deployment" => problems::<apps::Deployment>(value),
+        "StatefulSet" => problems::<apps::StatefulSet>(value),
+        "Service" => problems::<core::Service>(value),
+        "ConfigMap" => problems::<core::ConfigMap>(value),
+        "ServiceAccount" => problems::<core::ServiceAccount>(value),
+        "Ingress" => problems::<networking::Ingress>(value),
+        "NetworkPolicy" => problems::<networking::NetworkPolicy>(value),
+        "CronJob" => problems::<batch::CronJob>(value),
+        "Job" => problems::<batch::Job>(value),
+        "PodDisruptionBudget" => problems::<policy::PodDisruptionBudget>(value),
+        _ => vec![Problem::new(Rule::Kind, "kind", "not an allowed kind")],
+    };
+    problems.into_iter().map(|problem| Problem { field: by_name(&problem.field, value), ..problem }).collect()
+}
+
+fn problems<K: DeserializeOwned>(value: &Value) -> Vec<Problem> {
+    let reading = shape::read::<K>(value);
+    let mut problems: Vec<Problem> = reading.unknown.into_iter().map(unknown_field).collect();
+    problems.extend(reading.typed.err().map(wrong_type));
+    problems
+}
+
+/// A field that there is no place for.
+pub(super) fn unknown_field(misfit: Misfit) -> Problem {
+    Problem::new(Rule::UnknownField, misfit.path, misfit.message)
+}
+
+/// A field of another type than its own.
+pub(super) fn wrong_type(misfit: Misfit) -> Problem {
+    Problem::new(Rule::FieldType, misfit.path, misfit.message)
+}
+
+/// `spec.containers[0].image` as `spec.containers[app].image`, where the entry has a name: that is
+/// what a template shows.
+fn by_name(path: &str, value: &Value) -> String {
+    let mut named = String::new();
+    let mut here = Some(value);
+    for part in path.split_inclusive(['.', '[', ']']) {
+        let (key, end) = part.split_at(part.trim_end_matches(['.', '[', ']']).len());
+        let at = key.parse::<usize>().ok().filter(|_| end.starts_with(']'));
+        if !key.is_empty() {
+            here = here.and_then(|here| at.map_or_else(|| here.get(key), |at| here.get(at)));
+        }
+        let name = at.and(here).and_then(|entry| entry.get("name")?.as_str());
+        named += name.unwrap_or(key);
+        named += end;
     }
+    named
 }
 
-fn as_type<K: DeserializeOwned + Serialize>(value: &Value) -> Result<(), Problem> {
-    read::<K>(value).map(|_| ())
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-/// Reads a value as a type, which must have a place for every field.
-///
-/// # Errors
-/// The first field that is unknown or of another type.
-pub(super) fn read<K: DeserializeOwned + Serialize>(value: &Value) -> Result<K, Problem> {
-    let typed: K = serde_json::from_value(value.clone()).map_err(|error| wrong_type(&error.to_string()))?;
-    let known =
-        serde_json::to_value(&typed).map_err(|error| Problem::new(Rule::FieldType, "spec", error.to_string()))?;
-    match unknown_field(value, &known, "") {
-        Some(field) => Err(Problem::new(Rule::UnknownField, field, "no such field in this kind")),
-        None => Ok(typed),
-    }
-}
+    use super::*;
 
-/// serde names the value and not its field.
-fn wrong_type(error: &str) -> Problem {
-    let value = error.split(['"', '`']).nth(1).map(str::to_owned);
-    Problem { value, ..Problem::new(Rule::FieldType, "spec", format!("a field has the wrong type: {error}")) }
-}
-
-/// The first path of `value` that reading and writing it as its type lost.
-fn unknown_field(value: &Value, known: &Value, path: &str) -> Option<String> {
-    match (value, known) {
-        (Value::Object(fields), Value::Object(known)) => fields.iter().find_map(|(key, value)| {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            match known.get(key) {
-                Some(known) => unknown_field(value, known, &path),
-                None if is_empty(value) => None,
-                None => Some(path),
-            }
-        }),
-        (Value::Array(items), Value::Array(known)) => items
-            .iter()
-            .zip(known)
-            .enumerate()
-            .find_map(|(at, (item, known))| unknown_field(item, known, &format!("{path}[{at}]"))),
-        _ => None,
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        _ => false,
+    #[test]
+    fn entries_of_lists_are_called_by_their_names_where_they_have_one() {
+        let value = json!({"spec": {"containers": [{"name": "app", "ports": [{"port": 1}]}, {"image": "b"}]}});
+        for (path, named) in [
+            ("spec.containers[0].ports[0].port", "spec.containers[app].ports[0].port"),
+            ("spec.containers[1].image", "spec.containers[1].image"),
+            ("spec.nothing[3].a", "spec.nothing[3].a"),
+            ("metadata", "metadata"),
+        ] {
+            assert_eq!(by_name(path, &value), named);
+        }
     }
 }

@@ -13,6 +13,7 @@ mod projects;
 mod rules;
 mod scaffold;
 mod schema;
+mod typos;
 mod wiki;
 
 /// The folder of the whole source.

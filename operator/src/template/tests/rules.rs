@@ -190,7 +190,7 @@ fn the_good_package_is_good() {
     "commonscloud.coop/data"
 )]
 #[case("targetPort: http", "targetPrt: http", "targetPrt", "no such field")]
-#[case("containerPort: 8080", "containerPort: \"8080\"", "containerPort", "wrong type")]
+#[case("containerPort: 8080", "containerPort: \"8080\"", "containerPort", "must be a whole number")]
 #[case("greeting: {{ parameters.greeting }}", "greeting: a\n          greeting: b", "greeting: b", "no YAML")]
 // Selectors and networks.
 #[case("selector: {{ selector(component=\"app\") }}", "selector: {app: notes}", "selector: {app", "selector(component")]

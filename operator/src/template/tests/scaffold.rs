@@ -7,9 +7,9 @@ use super::*;
 use crate::template::lint::lint_text;
 
 const FOLDER: &str = "cli/src/template/scaffold";
-const PACKAGE: &str = "package.yaml";
-const APP: &str = "manifests/app.yaml";
-const WEB: &str = "manifests/web.yaml";
+pub(super) const PACKAGE: &str = "package.yaml";
+pub(super) const APP: &str = "manifests/app.yaml";
+pub(super) const WEB: &str = "manifests/web.yaml";
 const NETWORK: &str = "manifests/network.yaml";
 
 /// One fault put into the scaffold.
@@ -251,7 +251,7 @@ const CASES: &[Case] = &[
 ];
 
 /// The scaffold's files by name.
-fn scaffold() -> BTreeMap<String, String> {
+pub(super) fn scaffold() -> BTreeMap<String, String> {
     let folder = source(FOLDER);
     [PACKAGE, APP, WEB, NETWORK, "files/prepare.sh"]
         .into_iter()
@@ -259,7 +259,7 @@ fn scaffold() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn findings(files: &BTreeMap<String, String>) -> Vec<Finding> {
+pub(super) fn findings(files: &BTreeMap<String, String>) -> Vec<Finding> {
     lint_text(PACKAGE, &files[PACKAGE], |name| {
         files
             .get(name)
