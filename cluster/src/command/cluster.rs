@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::api::DynamicObject;
 use serde::Serialize;
 
-use super::{Failure, Output, print, print_json};
+use super::{CLUSTER_VARIABLE, Failure, Output, duration, print, print_json};
 use crate::local::{self, Cluster, ClusterName, DEFAULT_NAME, NodeKind, Status, UpOptions};
 use crate::progress::{Progress, Timing};
 use crate::readiness::Readiness;
@@ -30,12 +30,14 @@ enum Command {
     Status(Shown),
     /// Print the path of the administrator's kubeconfig.
     Kubeconfig(Named),
+    /// Print the line by which a shell takes a cluster and its kubectl: `eval "$(commonscloud cluster env)"`.
+    Env(Named),
 }
 
 #[derive(Debug, clap::Args)]
 struct Named {
     /// Name of the cluster.
-    #[arg(long, default_value = DEFAULT_NAME)]
+    #[arg(long, env = CLUSTER_VARIABLE, default_value = DEFAULT_NAME)]
     name: ClusterName,
 }
 
@@ -56,7 +58,7 @@ struct Up {
     local: bool,
     #[command(flatten)]
     named: Named,
-    /// What the nodes are; real when root, else simulated.
+    /// What the nodes are; absent: as they are, and in a new cluster real when root, else simulated.
     #[arg(long, value_enum)]
     node: Option<NodeKind>,
     /// An OCI image, as a tar, that the node is to have; may be repeated.
@@ -88,7 +90,8 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Up(arguments) => up(arguments).await,
         Command::Down(arguments) => Ok(local::down(&arguments.name).await?),
         Command::Status(arguments) => status(arguments).await,
-        Command::Kubeconfig(arguments) => kubeconfig(&arguments.name),
+        Command::Kubeconfig(arguments) => print_of(&arguments.name, |cluster| cluster.kubeconfig.display().to_string()),
+        Command::Env(arguments) => print_of(&arguments.name, Cluster::shell_line),
     }
 }
 
@@ -102,24 +105,8 @@ struct UpResult {
     not_ready: Vec<String>,
 }
 
-/// Reads `90s`, `10m`, `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let unit = |letter: char| match letter {
-        's' => Some(1),
-        'm' => Some(60),
-        'h' => Some(3600),
-        _ => None,
-    };
-    let parsed =
-        text.chars().last().and_then(unit).and_then(|seconds| {
-            text[..text.len() - 1].parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
-        });
-    parsed.ok_or_else(|| format!("{text:?} is no duration: write a number and s, m or h, such as 10m"))
-}
-
 async fn up(arguments: Up) -> Result<(), Failure> {
-    let root = nix::unistd::geteuid().is_root();
-    let node = arguments.node.unwrap_or(if root { NodeKind::Real } else { NodeKind::Simulated });
+    let node = local::node_kind(&arguments.named.name, arguments.node)?;
     let options = UpOptions {
         name: arguments.named.name,
         node,
@@ -127,7 +114,7 @@ async fn up(arguments: Up) -> Result<(), Failure> {
         source: folders::source(arguments.source.as_deref())?,
     };
     let progress = Progress::shown();
-    if arguments.node.is_none() && !root {
+    if arguments.node.is_none() && node == NodeKind::Simulated {
         progress.say("Not root: the nodes are simulated. Pods are said to run, and nothing runs in them.");
     }
     // Manifests that cannot be read are told before minutes are spent.
@@ -184,8 +171,8 @@ fn print_up(cluster: &Cluster, progress: &Progress, output: Output, not_ready: &
         }),
         Output::Text => {
             print(&format!("Cluster {} is up. Use it with\n", cluster.name));
-            print(&format!("    export KUBECONFIG={}", cluster.kubeconfig.display()));
-            print(&format!("    {} get nodes", cluster.kubectl.display()));
+            print(&format!("    {}", cluster.shell_line()));
+            print("    kubectl get nodes");
             Ok(())
         }
     }
@@ -228,23 +215,10 @@ fn describe(status: &Status) {
     }
 }
 
-fn kubeconfig(name: &ClusterName) -> Result<(), Failure> {
+/// Prints one line about a cluster that is there.
+fn print_of(name: &ClusterName, line: impl Fn(&Cluster) -> String) -> Result<(), Failure> {
     let cluster = local::find(name)?
         .ok_or_else(|| format!("there is no cluster {name}: `commonscloud cluster up --name {name}` makes it"))?;
-    print(&cluster.kubeconfig.display().to_string());
+    print(&line(&cluster));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_numbers_with_a_unit() {
-        assert_eq!(duration("10m"), Ok(Duration::from_mins(10)));
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        for text in ["", "m", "10", "1.5h", "-1s", "10 m", "1µ", "99999999999999999999h"] {
-            assert!(duration(text).is_err(), "{text:?} was accepted");
-        }
-    }
 }

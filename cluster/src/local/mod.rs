@@ -26,7 +26,7 @@ mod up;
 mod wait;
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ pub use real::image_store::ImportError;
 pub use simulated_volumes::serve as serve_simulated_volumes;
 pub use state::StateError;
 pub use sweep::SweepError;
-pub use up::{Status, find, list, status, up};
+pub use up::{Status, find, list, node_kind, status, up};
 
 /// What the cluster's nodes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -89,4 +89,30 @@ pub struct Cluster {
     pub audit_log: PathBuf,
     /// Everything that belongs to it; removed by `down`.
     pub folder: PathBuf,
+}
+
+impl Cluster {
+    /// The line by which a shell takes this cluster and its `kubectl`.
+    pub fn shell_line(&self) -> String {
+        let tools = self.kubectl.parent().unwrap_or(Path::new("."));
+        format!("export KUBECONFIG={} PATH={}:\"$PATH\"", quoted(&self.kubeconfig), quoted(tools))
+    }
+}
+
+/// The path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_what_a_shell_reads() {
+        assert_eq!(quoted(Path::new("/home/anna/.cache")), "/home/anna/.cache");
+        assert_eq!(quoted(Path::new("/home/l'anna")), r"'/home/l'\''anna'");
+    }
 }
