@@ -6,6 +6,7 @@
 
 mod golden;
 mod lint;
+mod manifests;
 mod new;
 mod pack;
 mod run;

@@ -1,39 +1,27 @@
 //! `commonscloud template test`: golden files, and an instance on a local cluster.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use commonscloud_cluster::command::Failure;
-use commonscloud_cluster::local::{ClusterName, DEFAULT_NAME, NodeKind};
-use commonscloud_operator::template;
+use commonscloud_operator::template::{self, Golden};
 
+use super::run::Options;
 use super::{golden, lint, print};
 
 /// Compare what a package renders with its golden files; with --run, bring an instance of it up.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A folder with `package.yaml`, or one YAML file.
-    pub(super) path: PathBuf,
+    path: PathBuf,
     /// Accept what is rendered: write the golden files.
     #[arg(long)]
     update: bool,
     /// Make an instance on a local cluster, wait until it is Ready, and remove it again.
     #[arg(long)]
     run: bool,
-    /// Name of the cluster, brought up where there is none.
-    #[arg(long, default_value = DEFAULT_NAME, requires = "run")]
-    pub(super) cluster: ClusterName,
-    /// What the cluster's nodes are; real when root, else simulated.
-    #[arg(long, value_enum, requires = "run")]
-    pub(super) node: Option<NodeKind>,
-    /// The checkout with images/, charts/ and examples/; found from the current folder by default.
-    #[arg(long, env = "COMMONSCLOUD_SOURCE", value_name = "DIR")]
-    pub(super) source: Option<PathBuf>,
-    /// Seconds that the instance may take to become Ready.
-    #[arg(long, default_value_t = 300, requires = "run")]
-    pub(super) wait: u64,
-    /// Leave the instance there, to be looked at.
-    #[arg(long, requires = "run")]
-    pub(super) keep: bool,
+    #[command(flatten)]
+    options: Options,
 }
 
 /// Runs the command.
@@ -41,26 +29,30 @@ pub(crate) struct Arguments {
 /// # Errors
 /// Every fault of the package, what differs from the golden files, or what the instance waits for.
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let path = &arguments.path;
-    let (template, package) = lint::good(path)?;
-    let folder = golden::folder(path);
+    let (template, package) = lint::good(&arguments.path)?;
     let rendered = template::golden(&package)?;
-    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-    if arguments.update {
-        golden::write(&folder, &rendered).map_err(failed)?;
-    } else {
-        let differs = golden::compare(&folder, &rendered).map_err(failed)?;
-        if !differs.is_empty() {
-            let accept = format!("commonscloud template test {} --update", path.display());
-            let what = if folder.is_dir() {
-                "renders something else than its golden files"
-            } else {
-                "has no golden files yet"
-            };
-            return Err(format!("{differs}{}: {what}; to accept this: {accept}", path.display()).into());
-        }
-    }
+    settle(&arguments.path, &rendered, arguments.update)?;
     let names: Vec<&str> = rendered.iter().map(|golden| golden.name.as_str()).collect();
+    let folder = golden::folder(&arguments.path);
     print(&format!("{}: as in {} ({})\n", package.name(), folder.display(), names.join(", ")));
-    if arguments.run { super::run::run(arguments, template, &package).await } else { Ok(()) }
+    if arguments.run { super::run::run(&arguments.options, template, &package).await } else { Ok(()) }
+}
+
+/// Writes the golden files, or compares with them.
+fn settle(package: &Path, rendered: &[Golden], update: bool) -> Result<(), Failure> {
+    let folder = golden::folder(package);
+    let failed = |error: io::Error| format!("{}: {error}", folder.display());
+    if update {
+        return Ok(golden::write(&folder, rendered).map_err(failed)?);
+    }
+    let differs = golden::compare(&folder, rendered).map_err(failed)?;
+    if differs.is_empty() {
+        return Ok(());
+    }
+    let accept = format!("commonscloud template test {} --update", package.display());
+    if folder.is_dir() {
+        let what = "renders something else than its golden files";
+        return Err(format!("{differs}{}: {what}; to accept this: {accept}", package.display()).into());
+    }
+    Err(format!("{}: has no golden files yet; to write them: {accept}", package.display()).into())
 }
