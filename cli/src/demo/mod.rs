@@ -12,7 +12,7 @@ mod volume;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use commonscloud_cluster::command::Failure;
+use commonscloud_cluster::command::{CLUSTER_VARIABLE, Failure, duration};
 use commonscloud_cluster::local::{self, ClusterName, DEFAULT_NAME, NodeKind};
 use commonscloud_cluster::{Progress, folders};
 
@@ -33,7 +33,7 @@ enum Command {
     /// Remove the demo and everything that belongs to it.
     Down {
         /// Name of the cluster.
-        #[arg(long, default_value = DEFAULT_NAME)]
+        #[arg(long, env = CLUSTER_VARIABLE, default_value = DEFAULT_NAME)]
         name: ClusterName,
     },
 }
@@ -41,17 +41,17 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct Up {
     /// Name of the cluster.
-    #[arg(long, default_value = DEFAULT_NAME)]
+    #[arg(long, env = CLUSTER_VARIABLE, default_value = DEFAULT_NAME)]
     name: ClusterName,
-    /// What the nodes are; real when root, else simulated.
+    /// What the nodes are; absent: as they are, and in a new cluster real when root, else simulated.
     #[arg(long, value_enum)]
     node: Option<NodeKind>,
     /// The checkout with images/, charts/ and examples/; found from the current folder by default.
     #[arg(long, env = "COMMONSCLOUD_SOURCE", value_name = "DIR")]
     source: Option<PathBuf>,
-    /// Seconds that the services may take to become Ready.
-    #[arg(long, default_value_t = 600)]
-    wait: u64,
+    /// How long the services may take to become Ready, such as 90s or 10m.
+    #[arg(long, value_parser = duration, default_value = "10m")]
+    wait: Duration,
 }
 
 /// Runs the command.
@@ -66,7 +66,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 async fn up(arguments: &Up) -> Result<(), Failure> {
-    let node = operated::nodes(arguments.node);
+    let node = local::node_kind(&arguments.name, arguments.node)?;
     let source = folders::source(arguments.source.as_deref())?;
     let progress = Progress::shown();
     if node == NodeKind::Simulated {
@@ -75,7 +75,7 @@ async fn up(arguments: &Up) -> Result<(), Failure> {
     let wanted = Wanted { name: &arguments.name, node, images: None, source: &source };
     let operated = operated::up(&wanted, &progress).await?;
     manifests::apply(&operated, &source, &progress).await?;
-    waiting::until_ready(&operated.client, None, Duration::from_secs(arguments.wait), &progress).await?;
+    waiting::until_ready(&operated.client, None, arguments.wait, &progress).await?;
     let services = services::all(&operated.client).await?;
     let findings = report::look(&operated.cluster, &services, &progress).await?;
     report::print(&operated.cluster, &services, &findings);

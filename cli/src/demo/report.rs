@@ -1,7 +1,6 @@
 //! What the demo looks at, and what it prints at its end.
 
 use std::io::Write as _;
-use std::path::Path;
 
 use commonscloud_cluster::Progress;
 use commonscloud_cluster::command::Failure;
@@ -119,18 +118,16 @@ fn bytes(quantity: &str) -> Option<u64> {
 }
 
 fn farewell(cluster: &Cluster) -> String {
-    let folder = cluster.kubectl.parent().unwrap_or(Path::new("."));
     let name = &cluster.name;
     let mut text = format!(
         "
 Go on from here
-  export KUBECONFIG={} PATH={}:$PATH
+  {}
   kubectl get entities,dedicatedoffices,dedicatedagoras,dedicatedprojects,dedicatedservices --all-namespaces
   kubectl explain entity.spec.services
   kubectl edit entity pamapam      # try extraBlocks: 3
 ",
-        cluster.kubeconfig.display(),
-        folder.display()
+        cluster.shell_line()
     );
     if let (NodeKind::Real, Some(address)) = (cluster.node, cluster.node_ip) {
         text += &format!(

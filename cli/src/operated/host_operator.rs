@@ -1,7 +1,7 @@
 //! The operator beside a simulated cluster: a process of this machine with the chart's own rights.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 
 use commonscloud_cluster::command::Failure;
@@ -13,6 +13,8 @@ use tokio::process::Command;
 use super::install::NAMESPACE;
 
 const PROGRAM: &str = "commonscloud-operator";
+/// The environment variable with the path of an operator that is built already.
+const GIVEN: &str = "COMMONSCLOUD_OPERATOR";
 /// Below the cluster's folder: process id, credentials and log.
 const FOLDER: &str = "operator";
 
@@ -23,8 +25,7 @@ pub(crate) async fn start(cluster: &Cluster, source: &Path, progress: &Progress)
         return Ok(());
     }
     let phase = progress.phase("start the operator beside the cluster");
-    let tree = source.to_path_buf();
-    let program = tokio::task::spawn_blocking(move || cargo::release(PROGRAM, &tree)).await??;
+    let program = program(source).await?;
     let folder = cluster.folder.join(FOLDER);
     fs::create_dir_all(&folder)?;
     let kubeconfig = folder.join("kubeconfig");
@@ -44,6 +45,15 @@ pub(crate) async fn start(cluster: &Cluster, source: &Path, progress: &Progress)
     fs::write(folder.join("pid"), child.id().to_string())?;
     phase.done();
     Ok(())
+}
+
+/// The operator as a program of this machine: one that is given, else built.
+async fn program(source: &Path) -> Result<PathBuf, Failure> {
+    if let Some(given) = std::env::var_os(GIVEN) {
+        return Ok(PathBuf::from(given));
+    }
+    let tree = source.to_path_buf();
+    Ok(tokio::task::spawn_blocking(move || cargo::release(PROGRAM, &tree)).await??)
 }
 
 /// The process id, if the process that was started is there still and is the operator.

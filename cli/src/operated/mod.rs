@@ -39,12 +39,6 @@ pub(crate) struct Operated {
     pub(crate) client: Client,
 }
 
-/// Real nodes when root, else simulated ones.
-pub(crate) fn nodes(wanted: Option<NodeKind>) -> NodeKind {
-    let root = nix::unistd::geteuid().is_root();
-    wanted.unwrap_or(if root { NodeKind::Real } else { NodeKind::Simulated })
-}
-
 /// Builds what is missing, brings the cluster up or finds it up, and installs the operator.
 pub(crate) async fn up(wanted: &Wanted<'_>, progress: &Progress) -> Result<Operated, Failure> {
     let (cluster, images, helm) = prepare(wanted, progress).await?;
