@@ -138,7 +138,7 @@ pub async fn down(name: &str) -> Outcome {
 }
 
 /// The cluster's name with `COMMONSCLOUD_TEST_SUFFIX`, so that two checkouts can be tested side by side.
-fn in_this_run(name: &str) -> String {
+pub fn in_this_run(name: &str) -> String {
     name.to_owned() + &std::env::var("COMMONSCLOUD_TEST_SUFFIX").unwrap_or_default()
 }
 

@@ -2,6 +2,7 @@
 //! killed at any moment.
 
 mod applied;
+mod guided;
 mod killed;
 mod machine;
 mod side_by_side;
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
         }),
         simulated("what is applied with a cluster is waited for, and says why it is not ready", || {
             wait(applied::with_reasons())
+        }),
+        simulated("the page on writing a package leads from its first command to its last", || {
+            wait(guided::simulated())
         }),
         simulated("a simulated cluster killed on its way leaves nothing after down", || wait(killed::simulated())),
         simulated("a cluster whose supervisor was killed is made anew", || wait(killed::supervisor())),
