@@ -9,8 +9,7 @@ use commonscloud_cluster::command::Failure;
 use commonscloud_operator::cache::{self, Caches, Listener, SecretWatches};
 use kube::{Client, ResourceExt as _};
 
-use crate::given;
-use crate::render::account;
+use crate::outlook;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const GLANCE: Duration = Duration::from_millis(50);
@@ -35,9 +34,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     watching.abort();
     filled.map_err(|_| format!("no answer within {} s for: {}", PATIENCE.as_secs(), caches.awaited().join(", ")))?;
     for path in &arguments.paths {
-        given::lay_over(&caches, path)?;
+        outlook::lay_over(&caches, path)?;
     }
-    let outlook = given::outlook(&caches, &account())?;
+    let outlook = outlook::of(&caches, &outlook::account())?;
     let mut out = std::io::stdout().lock();
     for change in &outlook.changes {
         let place = if change.namespace.is_empty() { String::new() } else { format!("{}: ", change.namespace) };

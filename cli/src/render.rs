@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use commonscloud_cluster::command::Failure;
 use commonscloud_operator::cache::Caches;
 use commonscloud_operator::compare::Action;
-use commonscloud_operator::entity::ServiceAccount;
 use commonscloud_operator::template::builtin;
 
-use crate::given;
+use crate::outlook;
 
 /// Print the objects that manifests become. No cluster is asked.
 #[derive(Debug, clap::Args)]
@@ -26,13 +25,13 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let caches = Caches::new();
     for template in builtin() {
-        given::register(&caches, template)?;
+        outlook::register(&caches, template)?;
     }
     for path in &arguments.paths {
-        given::lay_over(&caches, path)?;
+        outlook::lay_over(&caches, path)?;
     }
-    given::platform_secrets(&caches);
-    let outlook = given::outlook(&caches, &account())?;
+    outlook::platform_secrets(&caches);
+    let outlook = outlook::of(&caches, &outlook::account())?;
     let mut out = std::io::stdout().lock();
     for change in &outlook.changes {
         let (object, comment) = match &change.action {
@@ -49,9 +48,4 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     if outlook.obstacles.is_empty() { Ok(()) } else { Err(outlook.obstacles.join("\n").into()) }
-}
-
-/// The operator as the chart installs it.
-pub(crate) fn account() -> ServiceAccount {
-    ServiceAccount { namespace: "commonscloud-system".to_owned(), name: "commonscloud-operator".to_owned() }
 }

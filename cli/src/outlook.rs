@@ -1,4 +1,5 @@
-//! Manifests from files laid over what the caches hold, as if they had been applied.
+//! What the operator would do, were manifests from files applied: they are laid over the caches, and the
+//! operator's own functions decide.
 
 use std::path::Path;
 
@@ -71,8 +72,13 @@ pub(crate) fn register(caches: &Caches, mut template: ServiceTemplate) -> Result
     Ok(())
 }
 
+/// The operator as the chart installs it.
+pub(crate) fn account() -> ServiceAccount {
+    ServiceAccount { namespace: "commonscloud-system".to_owned(), name: "commonscloud-operator".to_owned() }
+}
+
 /// What the operator would do for every Entity and every Dedicated resource in the caches.
-pub(crate) fn outlook(caches: &Caches, account: &ServiceAccount) -> Result<Outlook, Failure> {
+pub(crate) fn of(caches: &Caches, account: &ServiceAccount) -> Result<Outlook, Failure> {
     let packages = Packages::default();
     let mut outlook = Outlook::default();
     let mut all = caches.entities.all();
