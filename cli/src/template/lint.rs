@@ -21,6 +21,10 @@ pub(crate) struct Arguments {
     rules: bool,
 }
 
+/// Said where there is no package.
+const WHAT_IS_ONE: &str =
+    "a package is a folder with package.yaml, or one YAML file: `commonscloud template new FOLDER` makes one";
+
 fn kinds_help() -> String {
     let kinds: Vec<&str> = allowed_kinds().iter().map(|kind| kind.kind).collect();
     format!("Kinds that a package may render: {}", kinds.join(", "))
@@ -47,7 +51,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// # Errors
 /// Every fault of the package, with file and line.
 pub(super) fn good(path: &Path) -> Result<(ServiceTemplate, Package), Failure> {
-    let findings: Vec<String> = template::lint(path)?.iter().map(ToString::to_string).collect();
+    let findings = template::lint(path).map_err(|error| format!("{error}; {WHAT_IS_ONE}"))?;
+    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
     if !findings.is_empty() {
         let count = if findings.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", findings.len()) };
         return Err(format!("{}: {count}\n{}", path.display(), findings.join("\n")).into());
@@ -66,6 +71,12 @@ fn rules() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_there_is_no_package_it_is_said_how_to_make_one() {
+        let nowhere = good(Path::new("no/such/folder")).unwrap_err().to_string();
+        assert!(nowhere.contains("no/such/folder/package.yaml") && nowhere.contains("template new"), "{nowhere}");
+    }
 
     #[test]
     fn the_page_on_packages_lists_every_rule_as_it_is() {
