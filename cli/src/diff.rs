@@ -29,7 +29,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let client = Client::try_default().await?;
     let caches = Caches::new();
     let listener: Listener = Arc::new(|_| {});
-    let watching = tokio::spawn(cache::run(caches.watches(&client, &account().namespace, &listener)));
+    let watching = tokio::spawn(cache::run(caches.watches(&client, &outlook::account().namespace, &listener)));
     let filled = tokio::time::timeout(PATIENCE, fill(&caches, &client, &listener)).await;
     watching.abort();
     filled.map_err(|_| format!("no answer within {} s for: {}", PATIENCE.as_secs(), caches.awaited().join(", ")))?;

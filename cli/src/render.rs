@@ -36,7 +36,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for change in &outlook.changes {
         let (object, comment) = match &change.action {
             Action::Create(object) | Action::Apply { object, .. } => (object, String::new()),
-            Action::Copy { secret, .. } => (secret, format!("# copied from namespace {}\n", account().namespace)),
+            Action::Copy { secret, .. } => {
+                (secret, format!("# copied from namespace {}\n", outlook::account().namespace))
+            }
             Action::Generate { secret, keys } => {
                 let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
                 (secret, format!("# generated once: {}\n", names.join(", ")))
