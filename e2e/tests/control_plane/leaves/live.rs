@@ -149,7 +149,8 @@ pub fn api(tier: &ControlPlane, kind: &str, namespace: &str) -> Outcome<Api<Dyna
 pub async fn apply(tier: &ControlPlane, object: &Value) -> Outcome {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let api = api(tier, text("/kind"), text("/metadata/namespace"))?;
-    let parameters = PatchParams::apply("e2e-leaves").force();
+    // As the tier itself applies: a field that is left out goes away.
+    let parameters = PatchParams::apply("kubectl").force();
     api.patch(text("/metadata/name"), &parameters, &Patch::Apply(object)).await?;
     Ok(())
 }

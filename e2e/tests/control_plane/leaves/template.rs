@@ -81,7 +81,7 @@ fn data() -> Vec<Case> {
         refuses("volumes[0].name", json!("other"), &["`data` is not defined"]),
         own("volumes[1].size", json!("6Gi"), (&claim("app"), "/spec/resources/requests/storage"), "6241Mi"),
         refuses("volumes[1].carriesQuota", json!(true), &["only one can be the one that carriesQuota"]),
-        own("volumes[2].growth.maximum", json!("64Gi"), ("Growth/office-db", "/maximum"), "65633Mi"),
+        own("volumes[2].growth.maximum", json!("max(64Gi, quota / 2)"), ("Growth/office-db", "/maximum"), "65633Mi"),
         own("volumes[2].growth.whenFreeBelowPercent", json!(50), ("Growth/office-db", "/next"), "6290Mi"),
         own("volumes[2].growth.stepPercent", json!(100), ("Growth/office-db", "/next"), "8386Mi")
             .given("spec.volumes[2].growth.whenFreeBelowPercent", json!(50)),
