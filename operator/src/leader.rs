@@ -60,7 +60,8 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// One candidate for one Lease.
+/// One candidate for one Lease. A clone shares the leadership.
+#[derive(Clone)]
 pub struct Candidate {
     api: Api<Lease>,
     name: String,
