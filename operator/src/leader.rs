@@ -60,8 +60,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// One candidate for one Lease. A clone shares the leadership.
-#[derive(Clone)]
+/// One candidate for one Lease.
 pub struct Candidate {
     api: Api<Lease>,
     name: String,

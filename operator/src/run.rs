@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
-use tokio::task::JoinSet;
 
 use crate::apply::Server;
 use crate::cache::{self, Caches, Key, Known, Listener, SecretWatches};
@@ -144,13 +143,9 @@ async fn lead(options: &Options, context: &Arc<Context>, candidate: &mut Candida
     };
     tokio::select! { () = leads => {}, () = context.queue.closed() => return }
     tracing::info!(identity = options.identity, "leading");
-    let mut keeper = candidate.clone();
-    // A task of its own: packages that are compiled meanwhile must not keep the Lease from being renewed.
-    let mut keeping = JoinSet::new();
-    keeping.spawn(async move { keeper.keep().await });
     let working = work(options, context, metrics);
     tokio::select! {
-        _ = keeping.join_next() => tracing::error!("the Lease was lost"),
+        () = candidate.keep() => tracing::error!("the Lease was lost"),
         () = working => {}
     }
 }
