@@ -12,6 +12,7 @@ pub mod template;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::apply::WriteError;
@@ -26,16 +27,18 @@ const PASS: Duration = Duration::from_mins(2);
 /// Looks at what is due, `concurrency` resources at a time, until the queue is closed and what was
 /// begun is done.
 pub async fn work(context: Arc<Context>, metrics: Arc<Metrics>, concurrency: usize) {
-    let workers = (0..concurrency.max(1)).map(|_| {
+    // Tasks of their own: a pass that only computes keeps neither the Lease nor `/readyz` waiting.
+    let mut workers = JoinSet::new();
+    for _ in 0..concurrency.max(1) {
         let (context, metrics) = (Arc::clone(&context), Arc::clone(&metrics));
-        async move {
+        workers.spawn(async move {
             while let Some(key) = context.queue.next().await {
                 let next = look(&context, &metrics, &key).await;
                 context.queue.done(&key, next);
             }
-        }
-    });
-    futures::future::join_all(workers).await;
+        });
+    }
+    workers.join_all().await;
 }
 
 async fn look(context: &Context, metrics: &Metrics, key: &Key) -> Next {
