@@ -70,7 +70,7 @@ dedicated_kind! {
         /// What all services have.
         #[serde(flatten)]
         pub instance: InstanceSpec,
-        /// What only an office has.
+        /// Settings that only an office has.
         #[serde(default)]
         pub parameters: OfficeParameters,
     }
@@ -89,7 +89,7 @@ dedicated_kind! {
         /// What all services have.
         #[serde(flatten)]
         pub instance: InstanceSpec,
-        /// What only an agora has.
+        /// Settings that only an agora has.
         #[serde(default)]
         pub parameters: AgoraParameters,
     }
@@ -108,7 +108,7 @@ dedicated_kind! {
         /// What all services have.
         #[serde(flatten)]
         pub instance: InstanceSpec,
-        /// What only projects have.
+        /// Settings that only projects have.
         #[serde(default)]
         pub parameters: ProjectsParameters,
     }
@@ -123,14 +123,15 @@ dedicated_kind! {
         printcolumn(name = "Template", type_ = "string", json_path = ".spec.template")
     )]
     pub struct DedicatedServiceSpec {
-        /// The ServiceTemplate to make this instance from. It cannot be changed.
+        /// Name of the ServiceTemplate to make this instance from. It cannot be changed.
         #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
         #[x_kube(validation = Rule::new("self == oldSelf").message("template: cannot be changed; make another DedicatedService"))]
         pub template: String,
         /// What all services have.
         #[serde(flatten)]
         pub instance: InstanceSpec,
-        /// The template's parameters, checked against its JSON schema.
+        /// Settings of this service, as its template describes them: `kubectl get servicetemplate NAME
+        /// --output jsonpath={.spec.parameters}`.
         #[serde(default, skip_serializing_if = "Value::is_null")]
         #[schemars(schema_with = "free_object")]
         pub parameters: Value,
@@ -153,7 +154,8 @@ pub struct OfficeParameters {
     /// The editor in which people write documents together. Absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub editor: Option<Editor>,
-    /// Sign-in through an identity provider.
+    /// Sign-in through an identity provider (OpenID Connect). Absent: with accounts of the
+    /// application's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<OidcParameters>,
 }
@@ -188,7 +190,8 @@ pub struct AgoraParameters {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectsParameters {
-    /// Sign-in through an identity provider.
+    /// Sign-in through an identity provider (OpenID Connect). Absent: with accounts of the
+    /// application's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<OidcParameters>,
 }
@@ -201,7 +204,8 @@ pub struct OidcParameters {
     #[serde(flatten)]
     pub provider: OidcProvider,
     /// The groups whose members may enter. Empty: nobody is let in by a group, and belonging to
-    /// the Entity does not give access by itself.
+    /// the Entity does not give access by itself. In an agora each newcomer is let in by hand all the
+    /// same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9_-]+$")))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -212,13 +216,15 @@ pub struct OidcParameters {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OidcProvider {
-    /// The provider's issuer URL, without `/.well-known/openid-configuration`.
+    /// The provider's issuer URL, without `/.well-known/openid-configuration`, for example
+    /// `https://id.example.org/realms/garden`.
     #[schemars(length(max = 2048), regex(pattern = r"^https://[^\s'\x22\\]+$"))]
     pub issuer: String,
-    /// The Secret in the same namespace with keys `client-id` and `client-secret`.
+    /// Name of the Secret with the keys `client-id` and `client-secret` that the provider gave for
+    /// this service. It lies in the Entity's namespace.
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub client_secret_name: String,
-    /// The claim that lists a person's groups.
+    /// The claim in which the provider lists a person's groups.
     #[serde(default = "OidcProvider::default_groups_claim")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9_-]+$"))]
     pub groups_claim: String,

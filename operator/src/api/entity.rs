@@ -39,24 +39,30 @@ pub struct EntitySpec {
     /// and its agora at first; also an annotation of its namespace.
     #[schemars(length(min = 1, max = 120), regex(pattern = LINE_PATTERN))]
     pub display_name: String,
-    /// The language of what its people read, unless they choose another.
+    /// The language that its services begin with: `ca` (Catalan), `en` (English) or `es` (Spanish).
+    /// People can choose another for themselves.
     #[serde(default)]
     pub language: Language,
-    /// Domains of the Entity's own: a custom host name must lie at or below one of them.
+    /// Domains that belong to the Entity, for example `hort.example`: the `hostname` of a service must
+    /// lie at or below one of them. Whoever adds one has made sure that it is theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(max = 253), regex(pattern = HOSTNAME_PATTERN)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub domains: Vec<String>,
-    /// The Tariff that its services are sold by. Required: a price is never implied.
+    /// Name of the Tariff that its services are sold by: sizes, prices, extra blocks. Required: a
+    /// price is never implied.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub tariff: String,
-    /// The people who decide who belongs to the Entity's collective (Col·lectiu).
+    /// The people who decide who belongs to the Entity's collective (Col·lectiu). Being named here
+    /// gives no account in any service. One with a `subject` may look at the Entity's resources with
+    /// `kubectl`; mail addresses are what services show as contact.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub managers: Vec<Manager>,
     /// The services of this Entity. Each becomes a Dedicated resource in the Entity's namespace,
-    /// called like its key here; edit it here, not there.
+    /// called like its key here; edit it here, not there. A service that is taken away stops, and its
+    /// data is kept: written here again, it comes back.
     #[serde(default)]
     pub services: EntityServices,
 }
@@ -86,7 +92,8 @@ pub struct Manager {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 254), regex(pattern = MAIL_PATTERN))]
     pub mail: Option<String>,
-    /// The Kubernetes user or group that may look at the Entity's resources with `kubectl`.
+    /// The Kubernetes user or group that may look at the Entity's resources with `kubectl`: addresses,
+    /// sizes, and why something is not ready; no passwords, no changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<ManagerSubject>,
 }
@@ -116,17 +123,19 @@ pub enum SubjectKind {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntityServices {
-    /// The dedicated office (Oficina Dedicada): becomes DedicatedOffice `office`.
+    /// The dedicated office (Oficina Dedicada): files, calendars, contacts, documents. Becomes
+    /// DedicatedOffice `office`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub office: Option<OfficeService>,
-    /// The dedicated agora (Àgora Dedicada), a forum: becomes DedicatedAgora `agora`.
+    /// The dedicated agora (Àgora Dedicada): a forum for debate and decisions. Becomes DedicatedAgora
+    /// `agora`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agora: Option<AgoraService>,
-    /// The dedicated projects (Plataforma de Projectes Dedicada): become DedicatedProjects
-    /// `projects`.
+    /// The dedicated projects (Plataforma de Projectes Dedicada): tasks, boards, repositories, wikis.
+    /// Become DedicatedProjects `projects`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projects: Option<ProjectsService>,
-    /// Services made from other templates, by name: each becomes a DedicatedService.
+    /// Services made from other templates, such as a wiki. Each becomes a DedicatedService of its name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(
@@ -143,7 +152,7 @@ pub struct OfficeService {
     /// What all services have.
     #[serde(flatten)]
     pub instance: InstanceSpec,
-    /// What only an office has.
+    /// Settings that only an office has.
     #[serde(default)]
     pub parameters: OfficeParameters,
 }
@@ -155,7 +164,7 @@ pub struct AgoraService {
     /// What all services have.
     #[serde(flatten)]
     pub instance: InstanceSpec,
-    /// What only an agora has.
+    /// Settings that only an agora has.
     #[serde(default)]
     pub parameters: AgoraParameters,
 }
@@ -167,7 +176,7 @@ pub struct ProjectsService {
     /// What all services have.
     #[serde(flatten)]
     pub instance: InstanceSpec,
-    /// What only projects have.
+    /// Settings that only projects have.
     #[serde(default)]
     pub parameters: ProjectsParameters,
 }
@@ -179,14 +188,16 @@ pub struct OtherService {
     /// The instance's name, unique in the Entity.
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub name: String,
-    /// The ServiceTemplate to make it from. It cannot be changed.
+    /// Name of the ServiceTemplate to make it from; `kubectl get servicetemplates` lists them. It
+    /// cannot be changed.
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("services.others[].template: cannot be changed, data of another template lies under this name; add a service of another name"))]
     pub template: String,
     /// What all services have.
     #[serde(flatten)]
     pub instance: InstanceSpec,
-    /// The template's parameters, checked against its JSON schema.
+    /// Settings of this service, as its template describes them: `kubectl get servicetemplate NAME
+    /// --output jsonpath={.spec.parameters}`.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     #[schemars(schema_with = "free_object")]
     pub parameters: Value,

@@ -10,36 +10,41 @@ use super::{Condition, HOSTNAME_PATTERN, Manager, VERSION_PATTERN};
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceSpec {
-    /// The size bought: the name of a tier of the Entity's Tariff. A smaller tier is accepted,
-    /// never shrinks a volume, and shows as condition `PendingShrink`.
+    /// The size that was bought: the name of a tier of the Entity's Tariff, for example `5gb`. A
+    /// larger one grows the volume while the service runs. A smaller one is accepted, never shrinks a
+    /// volume, and shows as condition `PendingShrink`.
     #[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub tier: String,
-    /// Blocks of the Tariff's `extraBlock` on top of the tier. Raising it grows the volume while
-    /// the service runs.
+    /// How many of the Tariff's `extraBlock` come on top of the tier. More of them grow the volume
+    /// while the service runs; fewer never shrink it.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1000))]
     pub extra_blocks: u32,
-    /// The service's host name. Absent: made from the Platform's `hostnamePattern`. A host name
-    /// of one's own must lie at or below one of the Entity's `domains`.
+    /// The service's host name, for example `files.hort.example`, at or below one of the Entity's
+    /// `domains`. Absent: made from the Platform's `hostnamePattern`, usually
+    /// `{entity}-{service}.{baseDomain}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253), extend("format" = "hostname"), regex(pattern = HOSTNAME_PATTERN))]
     pub hostname: Option<String>,
-    /// The application's version, one that the template lists. Absent: the newest of the pinned
-    /// revision at creation.
+    /// The application's version, one that the revision lists. Absent: the newest when the instance
+    /// is made, and from then on the one that runs. It moves along the steps that the template
+    /// allows, and never back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = VERSION_PATTERN))]
     pub version: Option<String>,
-    /// The template revision to run, by name. Absent: the one pinned at creation, moved by the
-    /// Platform's roll-out rule.
+    /// Name of the ServiceTemplateRevision to run. Absent: the newest when the instance is made, and
+    /// from then on the same, unless the Platform's `rollout` moves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub revision: Option<String>,
-    /// While true the operator changes nothing of this instance; it goes on reporting, and condition
-    /// `Paused` names what waits to be applied. A deletion is carried out all the same.
+    /// While true the operator changes nothing of this instance, so that somebody can repair it by
+    /// hand. It goes on reporting, and condition `Paused` names what waits to be applied. A deletion is
+    /// carried out all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
-    /// The people who decide who may enter this service, beside the Entity's managers. Whoever looks
-    /// for them finds all in `status.managers`.
+    /// The people who decide who may enter this service, beside the Entity's managers. They decide it
+    /// in the application: belonging to the Entity's collective gives no access by itself. Whoever
+    /// looks for them finds all in `status.managers`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -57,7 +62,7 @@ pub struct InstanceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// Where the service answers.
+    /// The address at which the service answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// The host name that this instance holds.

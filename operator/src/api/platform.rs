@@ -28,7 +28,8 @@ pub struct PlatformSpec {
     /// The domain below which services get their host names, for example `example.org`.
     #[schemars(length(max = 190), extend("format" = "hostname"), regex(pattern = HOSTNAME_PATTERN))]
     pub base_domain: String,
-    /// How a host name is made; the default needs one wildcard certificate for all.
+    /// How a service's host name is made, of `{entity}`, `{service}` and `{baseDomain}`. With the
+    /// default, one wildcard certificate serves all.
     #[serde(default = "PlatformSpec::default_hostname_pattern")]
     #[schemars(length(max = 120), regex(pattern = r"^[-a-z0-9.{}A-Z]+$"))]
     #[x_kube(validation = Rule::new("self.contains('{entity}') && self.contains('{service}') && self.endsWith('{baseDomain}')").message("hostnamePattern: must hold {entity} and {service} and end in {baseDomain}"))]
@@ -36,7 +37,8 @@ pub struct PlatformSpec {
     /// How services are reached from outside.
     #[serde(default)]
     pub exposure: Exposure,
-    /// Storage classes and what their file systems take for themselves.
+    /// What is to be known of each storage class that services use, so that a quota is exactly what
+    /// its volume holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -45,7 +47,7 @@ pub struct PlatformSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class: Option<String>,
-    /// Images used in the place of a template's own (a mirror, an offline copy).
+    /// Images used in the place of a template's own, for example from a mirror.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["template".into(), "image".into()]))]
@@ -56,19 +58,21 @@ pub struct PlatformSpec {
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["template".into(), "component".into()]))]
     pub resources: Vec<ComponentResources>,
-    /// Who is who in the cluster's network.
+    /// Who is who in the cluster's network. Services are closed both ways; what is named here is what
+    /// can be opened.
     #[serde(default)]
     pub network: NetworkPeers,
-    /// The mail server that services send through.
+    /// The mail server that services send through. Absent: they send no mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smtp: Option<Smtp>,
-    /// The editor of documents that offices with `editor: Shared` use.
+    /// The editor of documents that offices with `editor: Shared` use. Absent: these have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub editor: Option<SharedEditor>,
     /// How long data stays after its service was deleted.
     #[serde(default)]
     pub retention: Retention,
-    /// How a changed template reaches the instances that run.
+    /// Who moves instances to a new revision of their template. An upgrade of the operator alone never
+    /// does.
     #[serde(default)]
     pub rollout: Rollout,
 }
@@ -98,13 +102,13 @@ pub struct Exposure {
     /// Where certificates come from. Absent: the ingress controller's default certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSource>,
-    /// PEM certificates of a private authority that signed the services' certificates, for the
-    /// operator's own check through the ingress. Absent: the public authorities.
+    /// PEM certificates of the private authority that signed the services' certificates: with them
+    /// the operator checks that a service answers. Absent: the public authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 65536))]
     pub ca_bundle: Option<String>,
-    /// Where the operator reaches the ingress, an IP address. Absent: the address in the
-    /// Ingress's own status.
+    /// The IP address at which the operator reaches the ingress, to check that a service answers.
+    /// Absent: the address in the Ingress's own status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 45))]
     pub address: Option<String>,
@@ -119,7 +123,8 @@ pub struct TlsSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub cluster_issuer: Option<String>,
-    /// A wildcard certificate: a Secret in the operator's namespace, copied where an Ingress needs it.
+    /// A wildcard certificate: name of a TLS Secret in the operator's namespace, copied to where an
+    /// Ingress needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,
@@ -132,10 +137,12 @@ pub struct StorageClassFacts {
     /// The StorageClass's name.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// What its file system takes for itself: added to the quota in every request.
+    /// What its file system takes for itself. It is added to the quota in every request, so that one
+    /// file of exactly the quota fits.
     #[serde(default)]
     pub overhead: FileSystemOverhead,
-    /// Whether a write past the volume's size fails. `false` (local-path, NFS): the status says so.
+    /// Whether a write past the volume's size fails. Say `false` for classes such as local-path or
+    /// NFS: services say then that their quota is not enforced (condition `QuotaEnforced`).
     #[serde(default = "StorageClassFacts::default_enforces_size")]
     pub enforces_size: bool,
 }
@@ -150,11 +157,11 @@ impl StorageClassFacts {
 #[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileSystemOverhead {
-    /// A constant, in bytes (for example a journal).
+    /// What it takes of any volume, in bytes, for example its journal.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1_099_511_627_776_u64))]
     pub bytes: u64,
-    /// A share of the volume, in thousandths.
+    /// What it takes in proportion to the volume, in thousandths.
     #[serde(default)]
     #[schemars(range(min = 0, max = 500))]
     pub per_mille: u32,
@@ -164,7 +171,7 @@ pub struct FileSystemOverhead {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageOverride {
-    /// The template.
+    /// Name of the template, for example `office`.
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub template: String,
     /// The image's name in the template, for example `postgres`.
@@ -179,7 +186,7 @@ pub struct ImageOverride {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentResources {
-    /// The template.
+    /// Name of the template, for example `office`.
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub template: String,
     /// The component's name in the template, for example `app`.
@@ -194,17 +201,19 @@ pub struct ComponentResources {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkPeers {
-    /// The ingress controller: only it reaches the applications.
+    /// The ingress controller: only it reaches the applications. Empty: nobody does, and no service
+    /// with a page becomes Ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub ingress: Vec<NetworkPolicyPeer>,
-    /// The cluster's DNS servers.
+    /// The cluster's DNS servers. Empty: services find no names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub dns: Vec<NetworkPolicyPeer>,
-    /// The ingress as services reach it for public addresses (identity provider, editor).
+    /// The way by which services reach public addresses (identity provider, editor): usually the
+    /// ingress. Empty: they reach none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
@@ -224,7 +233,8 @@ pub struct Smtp {
     /// Sender of the services' mail.
     #[schemars(length(max = 254), regex(pattern = MAIL_PATTERN))]
     pub from: String,
-    /// A Secret in the operator's namespace with keys `username` and `password`.
+    /// Name of a Secret in the operator's namespace with keys `username` and `password`. Absent: the
+    /// server asks for neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,
@@ -244,7 +254,7 @@ pub struct SharedEditor {
 #[derive(KubeSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Retention {
-    /// Days between the deletion of a service and the date its data is kept until.
+    /// For how many days at least data is kept after its service was deleted.
     #[serde(default = "Retention::default_days")]
     #[schemars(range(min = 1, max = 3650))]
     pub days: u32,

@@ -44,7 +44,7 @@ pub struct ServiceTemplateSpec {
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub versions: Vec<TemplateVersion>,
-    /// The parts that requests and limits are given for.
+    /// The parts (application, database, ...) that requests and limits are given for.
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub components: Vec<Component>,
@@ -128,7 +128,7 @@ pub struct ImageReference {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Component {
-    /// The name: `{{ resources.NAME | json_encode | safe }}` in manifests.
+    /// The name: `{{ resources.NAME | json_encode }}` in manifests.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z][a-z0-9_]*$"))]
     pub name: String,
     /// Production figures; `Platform.spec.resources` overrides them.
@@ -151,7 +151,7 @@ pub struct VolumeTemplate {
     /// Whether this is the volume that carries the entity's files: its usage is the instance's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub carries_quota: bool,
-    /// How many nodes may mount it.
+    /// How many nodes may mount it: `ReadWriteOnce` (one) or `ReadWriteMany`.
     #[serde(default)]
     pub access: VolumeAccess,
     /// How it grows by itself before it is full, while its pods run. Absent: it keeps the size that

@@ -72,7 +72,7 @@ pub struct Tier {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 12), regex(pattern = PRICE_PATTERN))]
     pub price: Option<String>,
-    /// Templates that may have this tier. Empty: all.
+    /// Names of the templates that may have this tier, for example `office`. Empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 30), regex(pattern = NAME_PATTERN)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
