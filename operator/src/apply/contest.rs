@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::server::Target;
+use super::target::Target;
 use crate::api::marks;
 
 /// So many repairs of one object towards the same end ...

@@ -6,7 +6,8 @@ use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use serde_json::Value;
 
-use super::server::{Server, Target};
+use super::server::Server;
+use super::target::Target;
 use super::trouble::{Trouble, WriteError};
 use crate::api::marks;
 use crate::cache::Sealed;

@@ -4,6 +4,7 @@ mod contest;
 mod copy;
 mod generate;
 mod server;
+mod target;
 mod trouble;
 
 use futures::future::join_all;
@@ -11,7 +12,8 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 
 pub use generate::RandomError;
-pub use server::{Server, Target};
+pub use server::Server;
+pub use target::Target;
 pub use trouble::{Trouble, WriteError};
 
 use crate::api::marks;

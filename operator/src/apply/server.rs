@@ -12,6 +12,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use super::contest::Contests;
+use super::target::Target;
 use super::trouble::{Trouble, WriteError, classify};
 use crate::api::marks;
 use crate::kinds;
@@ -29,17 +30,6 @@ pub struct Server {
     metrics: Arc<Metrics>,
     home: String,
     contests: Arc<Contests>,
-}
-
-/// Which object a request is about.
-#[derive(Clone, Copy, Debug)]
-pub struct Target<'a> {
-    /// Its kind, one that the operator writes.
-    pub kind: &'a str,
-    /// Its namespace; empty for cluster-scoped kinds.
-    pub namespace: &'a str,
-    /// Its name.
-    pub name: &'a str,
 }
 
 type Answer = Result<DynamicObject, WriteError>;

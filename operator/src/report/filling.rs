@@ -1,7 +1,7 @@
 //! Volumes that are nearly full: that they grow, or what keeps them from it.
 
 use super::conditions::{Problem, Shown};
-use super::instance::Pass;
+use super::pass::Pass;
 use crate::api::{ConditionType, Reason};
 use crate::apply::Applied;
 use crate::cache::Live;

@@ -5,102 +5,13 @@ use k8s_openapi::jiff::Timestamp;
 use super::children::Children;
 use super::conditions::{Problem, Shown, Verdict, conditions};
 use super::filling::{has_grown, volume_filling};
+use super::pass::{Pass, Reach, Usage};
 use crate::api::{ConditionType, InstanceStatus, Platform, Reason, VolumeStatus};
-use crate::apply::Applied;
 use crate::cache::Live;
 use crate::compare::{Change, requested};
 use crate::core::Bytes;
 use crate::plan::{Plan, PlannedVolume};
-use crate::resolve::{Instance, Refusal, Resolved};
-
-/// What a service answers through the ingress.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// It is not asked: the package has no page, or the operator was told not to.
-    NotAsked,
-    /// There is no answer to judge yet.
-    Unknown,
-    /// It answers as it should.
-    Answers,
-    /// It does not; why.
-    Fails(String),
-}
-
-/// How much of the volume that is sold is in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Usage {
-    /// It is not measured: the operator was told not to.
-    NotAsked,
-    /// The kubelet reports nothing for this volume.
-    Unknown,
-    /// In coarse steps.
-    Used(Bytes),
-}
-
-/// What stops an instance before anything is applied.
-#[derive(Debug, thiserror::Error)]
-pub enum Obstacle {
-    /// There is no plan.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The package does not render for this plan.
-    #[error("{0}")]
-    RenderFailed(#[from] crate::template::RenderError),
-    /// Recorded data does not fit.
-    #[error(transparent)]
-    Data(#[from] crate::compare::DataConflict),
-    /// A platform Secret cannot be copied.
-    #[error(transparent)]
-    Copy(#[from] crate::compare::CopyFault),
-    /// An object's name is another instance's.
-    #[error(transparent)]
-    ObjectTaken(#[from] crate::compare::ObjectTaken),
-    /// The Secrets of the namespace are not known yet.
-    #[error("the Secrets of the namespace are not known yet")]
-    SecretsUnknown,
-}
-
-impl Obstacle {
-    /// How far the instance is because of it.
-    pub fn verdict(&self) -> Verdict {
-        let problem = |reason: Reason| Problem::new(reason, self.to_string());
-        match self {
-            Self::Refused(refusal) if refusal.waits() => Verdict::Reconciling(problem(refusal.reason())),
-            Self::Refused(refusal) => Verdict::Stalled(problem(refusal.reason())),
-            Self::RenderFailed(_) => Verdict::Stalled(problem(Reason::RenderFailed)),
-            Self::Data(crate::compare::DataConflict::SecretMissing { .. }) => {
-                Verdict::Stalled(problem(Reason::SecretMissing))
-            }
-            Self::Copy(crate::compare::CopyFault::SourceMissing { .. }) => {
-                Verdict::Reconciling(problem(Reason::PlatformSecretNotFound))
-            }
-            Self::Copy(_) | Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem(Reason::NameTaken)),
-            Self::SecretsUnknown => Verdict::Reconciling(problem(Reason::NamespaceNotReady)),
-        }
-    }
-}
-
-/// What is known at the end of a pass over an instance.
-pub struct Pass<'a> {
-    /// The instance.
-    pub instance: &'a Instance,
-    /// Its plan.
-    pub resolved: &'a Resolved,
-    /// What was written.
-    pub applied: &'a Applied,
-    /// What is to be written once the instance is no longer paused.
-    pub waiting: &'a [Change],
-    /// Its children as they are.
-    pub children: &'a Children,
-    /// Whether it answers.
-    pub reach: Reach,
-    /// How full it is.
-    pub usage: Usage,
-    /// The Platform.
-    pub platform: Option<&'a Platform>,
-    /// The time.
-    pub now: Timestamp,
-}
+use crate::resolve::Instance;
 
 /// The status of an instance that has no plan: what was reported stays, but the conditions.
 pub fn refused(instance: &Instance, verdict: &Verdict, now: Timestamp) -> InstanceStatus {

@@ -5,9 +5,13 @@ mod conditions;
 mod entity;
 mod filling;
 mod instance;
+mod obstacle;
+mod pass;
 mod pods;
 
 pub use children::Children;
 pub use conditions::{Problem, Shown, Verdict, conditions};
 pub use entity::{Service, entity_problem, entity_status};
-pub use instance::{Obstacle, Pass, Reach, Usage, instance_status, refused};
+pub use instance::{instance_status, refused};
+pub use obstacle::Obstacle;
+pub use pass::{Pass, Reach, Usage};

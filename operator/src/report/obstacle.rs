@@ -1,0 +1,48 @@
+//! What stops an instance before anything is applied.
+
+use super::conditions::{Problem, Verdict};
+use crate::api::Reason;
+use crate::compare::{CopyFault, DataConflict, ObjectTaken};
+use crate::resolve::Refusal;
+use crate::template::RenderError;
+
+/// What stops an instance before anything is applied.
+#[derive(Debug, thiserror::Error)]
+pub enum Obstacle {
+    /// There is no plan.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The package does not render for this plan.
+    #[error("{0}")]
+    RenderFailed(#[from] RenderError),
+    /// Recorded data does not fit.
+    #[error(transparent)]
+    Data(#[from] DataConflict),
+    /// A platform Secret cannot be copied.
+    #[error(transparent)]
+    Copy(#[from] CopyFault),
+    /// An object's name is another instance's.
+    #[error(transparent)]
+    ObjectTaken(#[from] ObjectTaken),
+    /// The Secrets of the namespace are not known yet.
+    #[error("the Secrets of the namespace are not known yet")]
+    SecretsUnknown,
+}
+
+impl Obstacle {
+    /// How far the instance is because of it.
+    pub fn verdict(&self) -> Verdict {
+        let problem = |reason: Reason| Problem::new(reason, self.to_string());
+        match self {
+            Self::Refused(refusal) if refusal.waits() => Verdict::Reconciling(problem(refusal.reason())),
+            Self::Refused(refusal) => Verdict::Stalled(problem(refusal.reason())),
+            Self::RenderFailed(_) => Verdict::Stalled(problem(Reason::RenderFailed)),
+            Self::Data(DataConflict::SecretMissing { .. }) => Verdict::Stalled(problem(Reason::SecretMissing)),
+            Self::Copy(CopyFault::SourceMissing { .. }) => {
+                Verdict::Reconciling(problem(Reason::PlatformSecretNotFound))
+            }
+            Self::Copy(_) | Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem(Reason::NameTaken)),
+            Self::SecretsUnknown => Verdict::Reconciling(problem(Reason::NamespaceNotReady)),
+        }
+    }
+}
