@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::broken::Trial;
 use crate::killed_database::{KILLED, kill_first_starts};
-use crate::office::{is_ready, random_mebibyte, replace_pods, sha256};
+use crate::late_database::{late_by_15_seconds, stops_without_a_wait};
+use crate::office::{random_mebibyte, replace_pods, sha256};
 use crate::package::{builtin, node_copy, quote_secrets, replace};
 use crate::tier::{Node, READY};
 
@@ -157,12 +158,6 @@ fi"#;
     replace(package, 1, MIGRATE, &format!("{killed}{then}"))
 }
 
-/// The database answers the init step only 15 s after that began, at every try.
-fn late_by_15_seconds(package: &mut ServiceTemplate) -> Outcome {
-    let late = "late_until=$(($(date +%s) + 15))\nsql() {\n    [ \"$(date +%s)\" -ge \"$late_until\" ] || return 1\n";
-    replace(package, 1, "\nsql() {\n", &format!("\n{late}"))
-}
-
 async fn all_at_once(node: Arc<Node>) -> Outcome {
     let mut package = agora_copy(&node, "agora-withstands")?;
     kill_first_starts(&mut package)?;
@@ -236,13 +231,5 @@ async fn quoted_secret(node: Arc<Node>) -> Outcome {
 async fn late_database(node: Arc<Node>) -> Outcome {
     let mut package = agora_copy(&node, "agora-late")?;
     late_by_15_seconds(&mut package)?;
-    replace(&mut package, 1, "\nwait_for_database\n", "\n")?;
-    let trial = Trial::begin(&node, &package).await?;
-    let tried_again = async || {
-        ensure!(node.pods(trial.name(), "site", "db").await?.iter().any(is_ready), "the database is not up yet");
-        let restarts = trial.restarts("app", "prepare").await?;
-        ensure!(restarts >= 3, "prepare began again {restarts} times");
-        Ok(())
-    };
-    trial.does_not_become_ready(&["prepare"], tried_again).await
+    stops_without_a_wait(&node, package).await
 }

@@ -10,6 +10,7 @@ mod growing_database;
 mod isolation;
 mod kept_data;
 mod killed_database;
+mod late_database;
 mod office;
 mod package;
 mod projects;

@@ -9,6 +9,7 @@ use commonscloud_operator::api::ServiceTemplate;
 
 use crate::broken::Trial;
 use crate::killed_database::{KILLED, kill_first_starts};
+use crate::late_database::{late_by_15_seconds, stops_without_a_wait};
 use crate::package::{office_copy, quote_secrets, replace};
 use crate::tier::Node;
 
@@ -45,19 +46,17 @@ NEXTCLOUD_UPDATE=1 /entrypoint.sh true
     replace(package, 1, "NEXTCLOUD_UPDATE=1 /entrypoint.sh true\n", killed)
 }
 
-/// The database begins 15 s late, and answers the init step only 15 s after that began, so that
-/// a later try of the kubelet's meets the same.
-fn late_by_15_seconds(package: &mut ServiceTemplate) -> Outcome {
+/// The database begins 15 s late besides, so that a later try of the kubelet's meets the same.
+fn late(package: &mut ServiceTemplate) -> Outcome {
     replace(package, 1, "exec 9>>.lock\n", "[ -e .killed-once ] || sleep 15\nexec 9>>.lock\n")?;
-    let late = "late_until=$(($(date +%s) + 15))\nsql() {\n    [ \"$(date +%s)\" -ge \"$late_until\" ] || return 1\n";
-    replace(package, 1, "\nsql() {\n", &format!("\n{late}"))
+    late_by_15_seconds(package)
 }
 
 async fn all_at_once(node: Arc<Node>) -> Outcome {
     let mut package = office_copy(&node, "withstands")?;
     kill_first_starts(&mut package)?;
     kill_after_version_file(&mut package)?;
-    late_by_15_seconds(&mut package)?;
+    late(&mut package)?;
     quote_secrets(&mut package);
     let trial = Trial::begin(&node, &package).await?;
     trial.becomes_ready().await?;
@@ -130,19 +129,8 @@ async fn quoted_secret(node: Arc<Node>) -> Outcome {
 
 async fn late_database(node: Arc<Node>) -> Outcome {
     let mut package = office_copy(&node, "late")?;
-    late_by_15_seconds(&mut package)?;
-    replace(&mut package, 1, "\nwait_for_database\n", "\n")?;
-    let trial = Trial::begin(&node, &package).await?;
-    let tried_again = async || {
-        ensure!(
-            node.pods(trial.name(), "site", "db").await?.iter().any(crate::office::is_ready),
-            "the database is not up yet"
-        );
-        let restarts = trial.restarts("app", "prepare").await?;
-        ensure!(restarts >= 3, "prepare began again {restarts} times");
-        Ok(())
-    };
-    trial.does_not_become_ready(&["prepare"], tried_again).await
+    late(&mut package)?;
+    stops_without_a_wait(&node, package).await
 }
 
 async fn session_file(node: Arc<Node>) -> Outcome {

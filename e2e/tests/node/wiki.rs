@@ -12,6 +12,7 @@ use commonscloud_operator::template;
 use serde_json::{Value, json};
 
 use crate::broken::Trial;
+use crate::late_database::late_by_15_seconds;
 use crate::office::replace_pods;
 use crate::package::{MEDIAWIKI, node_copy, quote_secrets, replace};
 use crate::tier::{Node, READY};
@@ -102,12 +103,6 @@ installer() {
 install() {
 "#;
     replace(package, 1, "\ninstall() {\n", killed)
-}
-
-/// The database answers the init step only 15 s after that began, at every try.
-fn late_by_15_seconds(package: &mut ServiceTemplate) -> Outcome {
-    let late = "late_until=$(($(date +%s) + 15))\nsql() {\n    [ \"$(date +%s)\" -ge \"$late_until\" ] || return 1\n";
-    replace(package, 1, "\nsql() {\n", &format!("\n{late}"))
 }
 
 async fn all_at_once(node: Arc<Node>) -> Outcome {
