@@ -16,7 +16,7 @@ pub struct Programs {
     pub source: PathBuf,
     /// The administrator's tool.
     pub commonscloud: PathBuf,
-    /// The operator, as a program of this machine.
+    /// The operator, built for release as the one in its image, as a program of this machine.
     pub operator: PathBuf,
     /// Helm.
     pub helm: PathBuf,
@@ -50,7 +50,7 @@ async fn build() -> Outcome<Programs> {
     let source = folders::source(None)?;
     let here = target_folder()?;
     let mut cargo = cargo::command();
-    cargo.args(["build", "--quiet", "--bins", "-p", "commonscloud-cli", "-p", "commonscloud-operator"]);
+    cargo.args(["build", "--quiet", "--bins", "-p", "commonscloud-cli"]);
     if let Some(profile) = here.file_name().filter(|name| *name != "debug") {
         cargo.arg("--profile").arg(profile);
     }
@@ -62,17 +62,18 @@ async fn build() -> Outcome<Programs> {
     crate::ensure!(built.status.success(), "cargo build: {}", String::from_utf8_lossy(&built.stderr));
     let own = here.join(format!("e2e-{}", std::process::id()));
     std::fs::create_dir_all(&own)?;
-    let linked = |name: &str| -> Outcome<PathBuf> {
-        std::fs::hard_link(here.join(name), own.join(name))?;
-        Ok(own.join(name))
+    let linked = |program: &Path| -> Outcome<PathBuf> {
+        let link = own.join(program.file_name().unwrap_or_default());
+        std::fs::hard_link(program, &link)?;
+        Ok(link)
     };
     let helm = tools::ensure("helm", &source, &Progress::shown()).await?.program("helm");
-    // A benchmark may measure the operator as its image holds it.
+    // Another operator may be put to the test: an older one, or one with a fault.
     let operator = match std::env::var_os("COMMONSCLOUD_OPERATOR") {
         Some(given) => PathBuf::from(given),
-        None => linked("commonscloud-operator")?,
+        None => linked(&cargo::release("commonscloud-operator", &source)?)?,
     };
-    Ok(Programs { commonscloud: linked("commonscloud")?, operator, helm, source })
+    Ok(Programs { commonscloud: linked(&here.join("commonscloud"))?, operator, helm, source })
 }
 
 /// The folder of this build's profile: this very program is in its `deps`.
