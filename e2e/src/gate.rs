@@ -49,8 +49,12 @@ impl Turnstile {
     }
 
     fn kill(&self) {
-        // Gone already is as good.
-        let _ = kill(Pid::from_raw(self.victim.load(Ordering::SeqCst)), Signal::SIGKILL);
+        let victim = self.victim.load(Ordering::SeqCst);
+        // Nobody was aimed at yet: 0 would be this very process and all of its group.
+        if victim > 0 {
+            // Gone already is as good.
+            let _ = kill(Pid::from_raw(victim), Signal::SIGKILL);
+        }
     }
 }
 

@@ -30,12 +30,11 @@ pub struct HostOperator {
     port: u16,
 }
 
-/// A kubeconfig with a token of the chart's service account, for the API server at `server`
-/// (absent: where the cluster's own kubeconfig says).
+/// A kubeconfig with a token of the chart's service account.
 ///
 /// # Errors
 /// When the API server gives no token.
-pub async fn kubeconfig(cluster: &Cluster, server: Option<&str>, path: &Path) -> Outcome {
+pub async fn kubeconfig(cluster: &Cluster, path: &Path) -> Outcome {
     let words = ["create", "token", SERVICE_ACCOUNT, "-n", NAMESPACE, "--duration=24h"];
     let token = cluster.kubectl.ok(&words).await?;
     let mut config = Kubeconfig::read_from(&cluster.facts.kubeconfig)?;
@@ -43,12 +42,20 @@ pub async fn kubeconfig(cluster: &Cluster, server: Option<&str>, path: &Path) ->
     for user in &mut config.auth_infos {
         user.auth_info = Some(auth.clone());
     }
-    for named in &mut config.clusters {
-        if let (Some(server), Some(known)) = (server, &mut named.cluster) {
-            known.server = Some(server.to_owned());
-            known.certificate_authority_data = None;
-            known.certificate_authority = None;
-        }
+    std::fs::write(path, serde_yaml::to_string(&config)?)?;
+    Ok(())
+}
+
+/// A copy of a kubeconfig by which the API server is found at `server`, over plain HTTP.
+///
+/// # Errors
+/// When one cannot be read or the other not be written.
+pub fn redirected(kubeconfig: &Path, server: &str, path: &Path) -> Outcome {
+    let mut config = Kubeconfig::read_from(kubeconfig)?;
+    for cluster in config.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        cluster.server = Some(server.to_owned());
+        cluster.certificate_authority_data = None;
+        cluster.certificate_authority = None;
     }
     std::fs::write(path, serde_yaml::to_string(&config)?)?;
     Ok(())

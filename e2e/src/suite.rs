@@ -48,6 +48,8 @@ pub struct Scenario<T> {
 /// When a scenario runs; in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
+    /// On a cluster of its own, whatever runs on the tier's.
+    Apart,
     /// Alone, before the others.
     First,
     /// With others side by side.
@@ -70,6 +72,13 @@ impl<T> Scenario<T> {
     #[must_use]
     pub fn alone(self) -> Self {
         Self { turn: Turn::Alone, ..self }
+    }
+
+    /// The same, begun at once and run beside all others, those too that run alone: on a cluster of
+    /// its own.
+    #[must_use]
+    pub fn apart(self) -> Self {
+        Self { turn: Turn::Apart, ..self }
     }
 
     /// The same, run while no other runs, before them, as long as the cluster is empty.
@@ -107,9 +116,9 @@ pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Four at a time unless told otherwise: scenarios wait more than they compute.
+/// Six at a time unless told otherwise: scenarios wait more than they compute.
 fn side_by_side(mut arguments: Arguments) -> Arguments {
-    arguments.test_threads.get_or_insert(4);
+    arguments.test_threads.get_or_insert(6);
     arguments
 }
 
@@ -150,10 +159,10 @@ impl<T: Tier> Stage<T> {
 
     async fn play(&self, scenario: Scenario<T>) -> Result<(), Failed> {
         let (_shared, _alone);
-        if scenario.turn == Turn::Together {
-            _shared = self.floor.read().await;
-        } else {
-            _alone = self.floor.write().await;
+        match scenario.turn {
+            Turn::Apart => {}
+            Turn::Together => _shared = self.floor.read().await,
+            Turn::First | Turn::Alone => _alone = self.floor.write().await,
         }
         let tier =
             self.tier.get_or_init(|| async { T::bring_up().await.map(Arc::new).map_err(|e| e.to_string()) }).await;

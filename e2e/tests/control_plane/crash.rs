@@ -2,7 +2,8 @@
 //!
 //! How many writes one instance takes is counted in the API server's audit log. Then, for each
 //! number up to it, an operator behind a gate is killed right after its n-th write reached the API
-//! server and before it learnt of the answer; a fresh one finishes the work.
+//! server and before it learnt of the answer; a fresh one finishes the work. All of that on a cluster
+//! of its own, where nobody else needs an operator meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use commonscloud_e2e::chart::USER;
 use commonscloud_e2e::gate::Gate;
 use commonscloud_e2e::manifests::entity_with_office;
 use commonscloud_e2e::objects::{Kinds, comparable, differences, treasures};
-use commonscloud_e2e::operator::{HostOperator, kubeconfig, tail};
+use commonscloud_e2e::operator::{HostOperator, redirected, tail};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::{eventually, ready};
-use commonscloud_e2e::{Outcome, ensure, ensure_eq};
+use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::Value;
@@ -28,7 +29,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
             "the operator killed after each write of an instance leaves nothing doubled or lost",
             after_each_write,
         )
-        .alone(),
+        .apart(),
     ]
 }
 
@@ -67,31 +68,25 @@ async fn settled_pods(tier: &ControlPlane, namespace: &str, expected: Option<usi
     .await
 }
 
-async fn after_each_write(tier: Arc<ControlPlane>) -> Outcome {
+async fn after_each_write(_: Arc<ControlPlane>) -> Outcome {
+    let tier = ControlPlane::another().await?;
     let kinds = Kinds::discover(&tier.cluster.client).await?;
     let reference = undisturbed(&tier, &kinds).await?;
     ensure!(reference.writes >= 15, "an office took only {} writes", reference.writes);
     eprintln!("an entity with an office takes {} writes", reference.writes);
     tier.stop_operator().await?;
-    let mut ended = Ok(());
     for number in 1..=reference.writes {
         let mut passed = killed_after(&tier, &kinds, &format!("crash-{number:02}-a"), number, &reference).await;
         if passed.as_ref().is_err_and(|failure| failure.to_string().contains(LEASE_LOST)) {
             // A machine too busy to renew a Lease in time says nothing about the kill: once more.
             passed = killed_after(&tier, &kinds, &format!("crash-{number:02}-b"), number, &reference).await;
         }
-        match passed {
-            Ok(passed) if passed < number => break,
-            Ok(_) => {}
-            Err(failure) => {
-                ended = Err(failure.during(&format!("killed after write {number} of {}", reference.writes)));
-                break;
-            }
+        let during = |failure: Failure| failure.during(&format!("killed after write {number} of {}", reference.writes));
+        if passed.map_err(during)? < number {
+            break;
         }
     }
-    tier.forget_leader().await?;
-    tier.start_operator().await?;
-    ended
+    Ok(())
 }
 
 /// A client with the operator's identity, for the gate.
@@ -112,7 +107,7 @@ async fn killed_after(
     tier.forget_leader().await?;
     let gate = Gate::open(as_operator(tier).await?, number).await?;
     let through_gate = tier.file("gate.kubeconfig");
-    kubeconfig(&tier.cluster, Some(&gate.server()), &through_gate).await?;
+    redirected(&tier.kubeconfig(), &gate.server(), &through_gate)?;
     let mut doomed = HostOperator::spawn(&tier.cluster, &through_gate, &tier.log())?;
     gate.aim(doomed.pid());
     doomed.ready().await?;

@@ -8,7 +8,8 @@ use commonscloud_e2e::operator::{self, HostOperator};
 use commonscloud_e2e::suite::Tier;
 use commonscloud_e2e::{Failure, Outcome, chart, manifests, resources, wait};
 use commonscloud_operator::template;
-use kube::api::Api;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, DeleteParams, ListParams};
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,6 +17,8 @@ use tokio::sync::Mutex;
 
 /// The cluster's name.
 const CLUSTER: &str = "test-cp";
+/// The name of a second one.
+const ANOTHER: &str = "test-cp-2";
 /// The Platform's Secret for mail, in the operator's namespace.
 pub const SMTP: &str = "smtp";
 /// The Platform's Secret with the certificate of all host names.
@@ -41,21 +44,12 @@ impl Tier for ControlPlane {
     }
 
     async fn bring_up() -> Outcome<Self> {
-        let cluster = Cluster::up(CLUSTER, Nodes::Simulated, &[]).await?;
-        chart::install(&cluster, &json!({"replicas": 0})).await?;
-        cluster.kubectl.applied(&platform_secrets("a password")).await?;
-        let tier = Self { cluster, operator: Mutex::new(None), folder: tempfile::tempdir()? };
-        operator::kubeconfig(&tier.cluster, None, &tier.kubeconfig()).await?;
-        tier.start_operator().await?;
-        let radicale =
-            template::load_directory(&tier.cluster.programs.source.join("examples/templates/radicale.yaml"))?;
-        tier.cluster.kubectl.applied(&[platform(), manifests::tariff(manifests::TARIFF), json!(radicale)]).await?;
-        Ok(tier)
+        Self::on(CLUSTER).await
     }
 
     async fn take_down() -> Outcome {
         operator::end_all();
-        cluster::down(CLUSTER).await
+        cluster::down(CLUSTER).await.and(cluster::down(ANOTHER).await)
     }
 
     async fn hints(&self) -> String {
@@ -64,6 +58,28 @@ impl Tier for ControlPlane {
 }
 
 impl ControlPlane {
+    /// A second cluster with an operator of its own, taken down with the tier: for one scenario that
+    /// may disturb all others.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn another() -> Outcome<Self> {
+        Self::on(ANOTHER).await
+    }
+
+    async fn on(name: &str) -> Outcome<Self> {
+        let cluster = Cluster::up(name, Nodes::Simulated, &[]).await?;
+        chart::install(&cluster, &json!({"replicas": 0})).await?;
+        cluster.kubectl.applied(&platform_secrets("a password")).await?;
+        let tier = Self { cluster, operator: Mutex::new(None), folder: tempfile::tempdir()? };
+        operator::kubeconfig(&tier.cluster, &tier.kubeconfig()).await?;
+        tier.start_operator().await?;
+        let radicale =
+            template::load_directory(&tier.cluster.programs.source.join("examples/templates/radicale.yaml"))?;
+        tier.cluster.kubectl.applied(&[platform(), manifests::tariff(manifests::TARIFF), json!(radicale)]).await?;
+        Ok(tier)
+    }
+
     /// A kubeconfig with the operator's identity.
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("operator.kubeconfig")
@@ -104,7 +120,9 @@ impl ControlPlane {
     /// # Errors
     /// When the API server refuses.
     pub async fn forget_leader(&self) -> Outcome {
-        self.cluster.kubectl.ok(&["delete", "leases", "--all", "-n", chart::NAMESPACE]).await.map(drop)
+        let leases: Api<Lease> = Api::namespaced(self.cluster.client.clone(), chart::NAMESPACE);
+        leases.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
+        Ok(())
     }
 
     /// All Entities.

@@ -88,7 +88,7 @@ impl Bench {
         let cluster = Cluster::up(CLUSTER, Nodes::Simulated, &[]).await?;
         chart::install(&cluster, &json!({"replicas": 0})).await?;
         let folder = tempfile::tempdir()?;
-        operator::kubeconfig(&cluster, None, &folder.path().join("kubeconfig")).await?;
+        operator::kubeconfig(&cluster, &folder.path().join("kubeconfig")).await?;
         let radicale = template::load_directory(&cluster.programs.source.join("examples/templates/radicale.yaml"))?;
         let platform = manifests::simulated_platform("bench.commonscloud.test");
         cluster
