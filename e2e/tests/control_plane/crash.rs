@@ -69,7 +69,7 @@ async fn settled_pods(tier: &ControlPlane, namespace: &str, expected: Option<usi
 }
 
 async fn after_each_write(_: Arc<ControlPlane>) -> Outcome {
-    let tier = ControlPlane::another().await?;
+    let tier = ControlPlane::for_kills().await?;
     let kinds = Kinds::discover(&tier.cluster.client).await?;
     let reference = undisturbed(&tier, &kinds).await?;
     ensure!(reference.writes >= 15, "an office took only {} writes", reference.writes);

@@ -16,7 +16,7 @@ use crate::tier::ControlPlane;
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
-        Scenario::new("a restart with all healthy writes nothing but leases for a minute", quiet_restart).alone(),
+        Scenario::new("a restart with all healthy writes nothing but leases for a minute", quiet_restart).apart(),
         Scenario::new("an edit made while the operator was down is repaired", edited_while_down).alone(),
     ]
 }
@@ -33,9 +33,11 @@ async fn settled(tier: &ControlPlane) -> Outcome {
     .await
 }
 
-async fn quiet_restart(tier: Arc<ControlPlane>) -> Outcome {
-    let services =
-        json!({"office": {"tier": "1gb"}, "others": [{"name": "site", "template": "radicale", "tier": "5gb"}]});
+async fn quiet_restart(_: Arc<ControlPlane>) -> Outcome {
+    let tier = ControlPlane::for_quiet().await?;
+    let size = json!({"tier": "1gb"});
+    let others = json!([{"name": "site", "template": "radicale", "tier": "5gb"}]);
+    let services = json!({"office": size, "agora": size, "projects": size, "others": others});
     tier.running(&entity("quiet", services)).await?;
     settled(&tier).await?;
     tier.stop_operator().await?;

@@ -17,8 +17,10 @@ use tokio::sync::Mutex;
 
 /// The cluster's name.
 const CLUSTER: &str = "test-cp";
-/// The name of a second one.
-const ANOTHER: &str = "test-cp-2";
+/// Where the operator is killed again and again.
+const KILLS: &str = "test-cp-kills";
+/// Where nothing may happen for a minute.
+const QUIET: &str = "test-cp-quiet";
 /// The Platform's Secret for mail, in the operator's namespace.
 pub const SMTP: &str = "smtp";
 /// The Platform's Secret with the certificate of all host names.
@@ -49,7 +51,11 @@ impl Tier for ControlPlane {
 
     async fn take_down() -> Outcome {
         operator::end_all();
-        cluster::down(CLUSTER).await.and(cluster::down(ANOTHER).await)
+        let mut ended = Ok(());
+        for name in [CLUSTER, KILLS, QUIET] {
+            ended = ended.and(cluster::down(name).await);
+        }
+        ended
     }
 
     async fn hints(&self) -> String {
@@ -58,13 +64,21 @@ impl Tier for ControlPlane {
 }
 
 impl ControlPlane {
-    /// A second cluster with an operator of its own, taken down with the tier: for one scenario that
-    /// may disturb all others.
+    /// A cluster with an operator of its own where kills disturb nobody, taken down with the tier.
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn another() -> Outcome<Self> {
-        Self::on(ANOTHER).await
+    pub async fn for_kills() -> Outcome<Self> {
+        Self::on(KILLS).await
+    }
+
+    /// A cluster with an operator of its own where nobody disturbs a quiet minute, taken down with
+    /// the tier.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn for_quiet() -> Outcome<Self> {
+        Self::on(QUIET).await
     }
 
     async fn on(name: &str) -> Outcome<Self> {

@@ -34,6 +34,10 @@ pub fn sendable(object: &Value) -> Value {
     }
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.retain(|field, _| matches!(field.as_str(), "name" | "namespace" | "labels" | "annotations"));
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            // The cluster's own: a claim that says it is bound would be taken for one that lost its volume.
+            annotations.retain(|key, _| !key.contains("kubernetes.io/") && !key.contains("k8s.io/"));
+        }
     }
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         spec.retain(|field, _| !matches!(field.as_str(), "clusterIP" | "clusterIPs" | "volumeName" | "finalizers"));

@@ -19,20 +19,20 @@ const SIZES: [usize; 2] = [20, 200];
 
 fn main() -> ExitCode {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::FAILURE };
+    let mut report = Report::default();
     let ended = runtime.block_on(async {
         let measured = tokio::select! {
-            measured = run() => measured,
+            measured = run(&mut report) => measured,
             _ = tokio::signal::ctrl_c() => Err(commonscloud_e2e::Failure::new("interrupted")),
         };
         operator::end_all();
-        let down = cluster::down(measure::CLUSTER).await;
-        measured.and_then(|report| down.map(|()| report))
+        measured.and(cluster::down(measure::CLUSTER).await)
     });
+    // What was measured before a failure was measured all the same.
+    let printed = writeln!(std::io::stdout(), "{report}");
     match ended {
-        Ok(report) => match writeln!(std::io::stdout(), "{report}") {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
+        Ok(()) if printed.is_ok() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
         Err(failure) => {
             eprintln!("{failure}");
             ExitCode::FAILURE
@@ -40,9 +40,8 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Outcome<Report> {
+async fn run(report: &mut Report) -> Outcome {
     let mut bench = Bench::bring_up().await?;
-    let mut report = Report::default();
     let model = bench.model().await?;
     for size in sizes()? {
         eprintln!("{size} entities: the floor");
@@ -54,7 +53,7 @@ async fn run() -> Outcome<Report> {
     }
     eprintln!("fairness");
     report.fairness = Some(bench.fairness().await?);
-    Ok(report)
+    Ok(())
 }
 
 /// `COMMONSCLOUD_FLEETS=20,50` instead of the sizes above.
