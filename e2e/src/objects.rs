@@ -81,15 +81,20 @@ fn strip(object: &mut Value) {
         for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
             owner["uid"] = Value::Null;
         }
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            // Written by the cluster's own controllers.
-            annotations.retain(|key, _| !key.contains("kubernetes.io/") && !key.contains("k8s.io/"));
-        }
+        forget_controllers(metadata);
     }
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
     }
     strip_spec(object);
+}
+
+/// Removes the annotations that the cluster's own controllers write: a claim applied with the one that
+/// says it is bound, say, would be taken for one that lost its volume.
+pub fn forget_controllers(metadata: &mut Map<String, Value>) {
+    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        annotations.retain(|key, _| !key.contains("kubernetes.io/") && !key.contains("k8s.io/"));
+    }
 }
 
 fn strip_spec(object: &mut Value) {

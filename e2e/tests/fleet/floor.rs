@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use commonscloud_e2e::cluster::Cluster;
+use commonscloud_e2e::objects::forget_controllers;
 use commonscloud_e2e::{Failure, Outcome, fleet};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use kube::api::{Api, ListParams};
@@ -34,10 +35,7 @@ pub fn sendable(object: &Value) -> Value {
     }
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.retain(|field, _| matches!(field.as_str(), "name" | "namespace" | "labels" | "annotations"));
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            // The cluster's own: a claim that says it is bound would be taken for one that lost its volume.
-            annotations.retain(|key, _| !key.contains("kubernetes.io/") && !key.contains("k8s.io/"));
-        }
+        forget_controllers(metadata);
     }
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         spec.retain(|field, _| !matches!(field.as_str(), "clusterIP" | "clusterIPs" | "volumeName" | "finalizers"));
