@@ -17,6 +17,9 @@ use crate::progress::Progress;
 /// Names a folder that is used as it is (`DIR/TOOL/bin`): for work on the tools themselves.
 pub const TOOLS_DIR: &str = "COMMONSCLOUD_TOOLS_DIR";
 
+/// Where the source tree has a folder for each tool.
+const RECIPES: &str = "e2e/kubernetes";
+
 /// Why a tool is not there.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -74,6 +77,24 @@ impl Tool {
     }
 }
 
+/// The names of all tools that `source` describes, sorted.
+///
+/// # Errors
+/// When `source` has no readable folder of tools.
+pub fn names(source: &Path) -> Result<Vec<String>, Error> {
+    let folder = source.join(RECIPES);
+    let failed = |source| Error::File { path: folder.clone(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if let (true, Some(name)) = (path.join("build").is_file(), path.file_name()) {
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Finds the tool built, or builds it.
 ///
 /// Two processes that want the same tool at once: the second waits for the first.
@@ -84,7 +105,7 @@ pub async fn ensure(tool: &str, source: &Path, progress: &Progress) -> Result<To
     if let Some(folder) = std::env::var_os(TOOLS_DIR) {
         return Ok(Tool { folder: PathBuf::from(folder).join(tool) });
     }
-    let recipe = source.join("e2e/kubernetes").join(tool);
+    let recipe = source.join(RECIPES).join(tool);
     let digest = digest(tool, &recipe).await?;
     let tools = folders::cache()?.join("tools");
     let folder = tools.join(format!("{tool}-{digest}"));

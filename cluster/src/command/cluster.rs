@@ -24,6 +24,8 @@ pub struct Arguments {
 enum Command {
     /// Bring a cluster up, or find it up.
     Up(Up),
+    /// Build all that clusters and their pods are made of, and start nothing: for a machine that is to start many.
+    Build(Build),
     /// Remove a cluster and everything that belongs to it.
     Down(Named),
     /// How a cluster is doing; all clusters without --name. Fails when one is not healthy.
@@ -81,6 +83,16 @@ struct Up {
     output: Output,
 }
 
+#[derive(Debug, clap::Args)]
+struct Build {
+    /// For which nodes; absent: real ones when root, else simulated ones.
+    #[arg(long, value_enum)]
+    node: Option<NodeKind>,
+    /// The checkout that tools and images are built from; found from the current folder by default.
+    #[arg(long, env = "COMMONSCLOUD_SOURCE", value_name = "DIR")]
+    source: Option<PathBuf>,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -88,11 +100,18 @@ struct Up {
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Up(arguments) => up(arguments).await,
+        Command::Build(arguments) => build(&arguments).await,
         Command::Down(arguments) => Ok(local::down(&arguments.name).await?),
         Command::Status(arguments) => status(arguments).await,
         Command::Kubeconfig(arguments) => print_of(&arguments.name, |cluster| cluster.kubeconfig.display().to_string()),
         Command::Env(arguments) => print_of(&arguments.name, Cluster::shell_line),
     }
+}
+
+async fn build(arguments: &Build) -> Result<(), Failure> {
+    let node = arguments.node.unwrap_or_else(local::permitted);
+    local::build(node, &folders::source(arguments.source.as_deref())?, &Progress::shown()).await?;
+    Ok(())
 }
 
 /// What `up --output json` prints.

@@ -5,6 +5,7 @@
 //! down ─► sweep: the same for a cluster that runs, that half came up, and that was killed
 //! ```
 
+mod build;
 mod control_plane;
 mod down;
 mod error;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use build::build;
 pub use down::{DownError, down};
 pub use error::UpError;
 pub use health::client;
@@ -43,7 +45,7 @@ pub use real::image_store::ImportError;
 pub use simulated_volumes::serve as serve_simulated_volumes;
 pub use state::StateError;
 pub use sweep::SweepError;
-pub use up::{Status, find, list, node_kind, status, up};
+pub use up::{Status, find, list, node_kind, permitted, status, up};
 
 /// What the cluster's nodes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

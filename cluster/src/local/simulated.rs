@@ -11,6 +11,9 @@ use crate::tools::Tool;
 /// Objects that stand in for what a real node brings along.
 pub(super) const MANIFESTS: &str = include_str!("manifests/simulated.yaml");
 
+/// The tools that a simulated cluster is made of.
+pub(super) const TOOLS: [&str; 3] = ["kubernetes", "etcd", "kwok"];
+
 /// How many loopback ports a simulated cluster needs.
 const PORTS: usize = 4;
 

@@ -137,14 +137,19 @@ pub fn find(name: &ClusterName) -> Result<Option<Cluster>, StateError> {
 }
 
 /// What the nodes of the cluster of that name are to be: what was asked for, else what they are, and
-/// where there is no cluster yet real ones for root, simulated ones for everybody else.
+/// where there is no cluster yet what is [`permitted`].
 ///
 /// # Errors
 /// When the cache folder is unknown.
 pub fn node_kind(name: &ClusterName, asked: Option<NodeKind>) -> Result<NodeKind, StateError> {
     let there = find(name)?.map(|cluster| cluster.node);
-    let permitted = if nix::unistd::geteuid().is_root() { NodeKind::Real } else { NodeKind::Simulated };
-    Ok(asked.or(there).unwrap_or(permitted))
+    Ok(asked.or(there).unwrap_or_else(permitted))
+}
+
+/// What the nodes of a new cluster are when nothing is said: real ones for root, simulated ones for
+/// everybody else.
+pub fn permitted() -> NodeKind {
+    if nix::unistd::geteuid().is_root() { NodeKind::Real } else { NodeKind::Simulated }
 }
 
 /// How the cluster of that name is doing; none if there is none.

@@ -92,11 +92,11 @@ impl<'a> Trial<'a> {
         counts.max().ok_or_else(|| Failure::new(format!("no container {container} yet")))
     }
 
-    /// Makes room for others; the data stays, as always.
+    /// Makes room for others.
     ///
     /// # Errors
     /// When the deletion is refused.
     pub async fn end(&self) -> Outcome {
-        self.node.cluster.kubectl.ok(&["delete", "entity", &self.name, "--wait=false"]).await.map(drop)
+        self.node.discard(&self.name).await
     }
 }

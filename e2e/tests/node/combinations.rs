@@ -49,8 +49,8 @@ async fn all_seven(node: Arc<Node>) -> Outcome {
         for (service, page) in services {
             node.ingress.get(&node.host(&name, service), page, None).await?;
         }
-        // Its data stays; what runs makes room for the others.
-        node.cluster.kubectl.ok(&["delete", "entity", &name, "--wait=false"]).await?;
+        // It makes room for the others.
+        node.discard(&name).await?;
     }
     Ok(())
 }

@@ -139,6 +139,18 @@ impl Node {
         wait::ready(&self.entities(), name, READY).await
     }
 
+    /// Deletes an Entity with all its data, so that a tier's data never adds up: nobody may but the
+    /// controller that empties namespaces, and in its name it is done.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn discard(&self, entity: &str) -> Outcome {
+        self.cluster.kubectl.ok(&["delete", "entity", entity, "--wait=false"]).await?;
+        let emptier = "--as=system:serviceaccount:kube-system:namespace-controller";
+        let words = ["delete", "persistentvolumeclaims", "--all", "-n", entity, "--wait=false", emptier];
+        self.cluster.kubectl.ok(&words).await.map(drop)
+    }
+
     /// The host name of an Entity's service.
     pub fn host(&self, entity: &str, service: &str) -> String {
         format!("{entity}-{service}.{}", self.cluster.facts.base_domain)
