@@ -18,7 +18,7 @@ test: ## All tests: without a cluster, on a control plane, on a real node
 	@.ci/test
 
 bench: ## Fleets of 20 and 200 entities on simulated nodes, against a bare client; prints tables
-	@cargo test --release --package commonscloud-e2e --test fleet
+	@cargo test --release --workspace --test fleet
 
 lint: ## Formatting and clippy, warnings refused
 	@.ci/lint

@@ -13,32 +13,32 @@ pub enum Error {
     #[error("cargo cannot be run ({0}): install Rust with rustup, and see that `cargo` is in PATH")]
     NotStarted(std::io::Error),
     /// It did not compile.
-    #[error("cargo build --package {package} failed; its last lines:\n{tail}")]
+    #[error("cargo build --release --bin {program} failed; its last lines:\n{tail}")]
     Failed {
-        /// The package.
-        package: String,
+        /// The program.
+        program: String,
         /// What cargo said last.
         tail: String,
     },
 }
 
-/// Builds the program that a package of the same name has, in release, and says where it is.
+/// Builds a program of this workspace in release, and says where it is.
 ///
 /// # Errors
 /// When there is no cargo, or it fails: its last lines.
-pub fn release(package: &str, source: &Path) -> Result<PathBuf, Error> {
+pub fn release(program: &str, source: &Path) -> Result<PathBuf, Error> {
     let output = command()
-        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--bin", package])
-        // Features are settled for both, so that dependencies of this program serve the other too.
-        .args(["--package", package, "--package", "commonscloud-cli"])
+        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--bin", program])
+        // Features are settled for all, so that dependencies of one program serve the other too.
+        .arg("--workspace")
         .current_dir(source)
         .stdin(Stdio::null())
         .output()
         .map_err(Error::NotStarted)?;
     let messages = String::from_utf8_lossy(&output.stdout);
-    let program = messages.lines().find_map(|line| executable(line, package)).filter(|_| output.status.success());
-    program.ok_or_else(|| Error::Failed {
-        package: package.to_owned(),
+    let built = messages.lines().find_map(|line| executable(line, program)).filter(|_| output.status.success());
+    built.ok_or_else(|| Error::Failed {
+        program: program.to_owned(),
         tail: last_lines(&String::from_utf8_lossy(&output.stderr), 15),
     })
 }

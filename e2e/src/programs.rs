@@ -1,7 +1,6 @@
-//! The programs that scenarios run: the project's own, freshly built, and helm.
+//! The programs that scenarios run: the project's own, freshly built for release, and helm.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use commonscloud_cluster::progress::Progress;
 use commonscloud_cluster::{cargo, folders, tools};
@@ -16,7 +15,7 @@ pub struct Programs {
     pub source: PathBuf,
     /// The administrator's tool.
     pub commonscloud: PathBuf,
-    /// The operator, built for release as the one in its image, as a program of this machine.
+    /// The operator, the one of its image, as a program of this machine.
     pub operator: PathBuf,
     /// Helm.
     pub helm: PathBuf,
@@ -39,7 +38,7 @@ impl Programs {
 
     /// Removes this run's links, after the last use.
     pub fn forget() {
-        if let Some(folder) = BUILT.get().and_then(|programs| programs.operator.parent()) {
+        if let Some(folder) = BUILT.get().and_then(|programs| programs.commonscloud.parent()) {
             // A link that stays costs a little room until the next `cargo clean`.
             let _ = std::fs::remove_dir_all(folder);
         }
@@ -48,32 +47,21 @@ impl Programs {
 
 async fn build() -> Outcome<Programs> {
     let source = folders::source(None)?;
-    let here = target_folder()?;
-    let mut cargo = cargo::command();
-    cargo.args(["build", "--quiet", "--bins", "-p", "commonscloud-cli"]);
-    if let Some(profile) = here.file_name().filter(|name| *name != "debug") {
-        cargo.arg("--profile").arg(profile);
-    }
-    if let Some(target) = here.parent() {
-        cargo.arg("--target-dir").arg(target);
-    }
-    cargo.arg("--manifest-path").arg(source.join("Cargo.toml")).stdin(Stdio::null());
-    let built = tokio::process::Command::from(cargo).output().await?;
-    crate::ensure!(built.status.success(), "cargo build: {}", String::from_utf8_lossy(&built.stderr));
-    let own = here.join(format!("e2e-{}", std::process::id()));
+    let own = target_folder()?.join(format!("e2e-{}", std::process::id()));
     std::fs::create_dir_all(&own)?;
     let linked = |program: &Path| -> Outcome<PathBuf> {
         let link = own.join(program.file_name().unwrap_or_default());
         std::fs::hard_link(program, &link)?;
         Ok(link)
     };
-    let helm = tools::ensure("helm", &source, &Progress::shown()).await?.program("helm");
+    let commonscloud = linked(&cargo::release("commonscloud", &source)?)?;
     // Another operator may be put to the test: an older one, or one with a fault.
     let operator = match std::env::var_os("COMMONSCLOUD_OPERATOR") {
         Some(given) => PathBuf::from(given),
         None => linked(&cargo::release("commonscloud-operator", &source)?)?,
     };
-    Ok(Programs { commonscloud: linked(&here.join("commonscloud"))?, operator, helm, source })
+    let helm = tools::ensure("helm", &source, &Progress::shown()).await?.program("helm");
+    Ok(Programs { source, commonscloud, operator, helm })
 }
 
 /// The folder of this build's profile: this very program is in its `deps`.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! images ─┐
-//! cluster ┼─► install (with simulated nodes: host_operator beside it) ─► platform ─► waiting
+//! tools ──┼─► cluster ─► install (with simulated nodes: host_operator beside it) ─► platform ─► waiting
 //! helm ───┘
 //! ```
 
@@ -15,7 +15,7 @@ use std::path::Path;
 
 use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::images::BuiltImage;
-use commonscloud_cluster::local::{self, Cluster, ClusterName, NodeKind, UpOptions};
+use commonscloud_cluster::local::{self, Cluster, ClusterName, NodeKind, Parts, UpOptions};
 use commonscloud_cluster::{Progress, images, tools};
 use kube::Client;
 
@@ -50,32 +50,36 @@ pub(crate) async fn up(wanted: &Wanted<'_>, progress: &Progress) -> Result<Opera
     Ok(Operated { cluster, client })
 }
 
-/// Builds side by side, and puts the images into the cluster.
+/// Builds side by side, and brings the cluster up with the images on its node.
 async fn prepare(wanted: &Wanted<'_>, progress: &Progress) -> Result<(Cluster, Vec<BuiltImage>, tools::Tool), Failure> {
-    let mut options = UpOptions {
+    let build = async { build(wanted, progress).await };
+    let helm = async { tools::ensure("helm", wanted.source, progress).await.map_err(Failure::from) };
+    let (images, helm) = futures::try_join!(build, helm)?;
+    let options = UpOptions {
         name: wanted.name.clone(),
         node: wanted.node,
-        images: Vec::new(),
+        images: images.iter().map(|image| image.tar.clone()).collect(),
         source: wanted.source.to_path_buf(),
     };
-    let chosen: Vec<&str> = wanted.images.iter().flatten().map(String::as_str).chain(["operator"]).collect();
-    let names = if wanted.images.is_some() { &chosen[..] } else { &[] };
-    let build = async {
-        match wanted.node {
-            NodeKind::Real => images::build(names, wanted.source, progress).await.map_err(Failure::from),
-            // Nothing runs on simulated nodes.
-            NodeKind::Simulated => Ok(Vec::new()),
-        }
-    };
-    let cluster = async { local::up(&options, progress).await.map_err(Failure::from) };
-    let helm = async { tools::ensure("helm", wanted.source, progress).await.map_err(Failure::from) };
-    let (images, cluster, helm) = futures::try_join!(build, cluster, helm)?;
-    if images.is_empty() {
-        return Ok((cluster, images, helm));
-    }
-    let phase = progress.phase("images on the node");
-    options.images = images.iter().map(|image| image.tar.clone()).collect();
     let cluster = local::up(&options, progress).await?;
-    phase.done();
     Ok((cluster, images, helm))
+}
+
+async fn build(wanted: &Wanted<'_>, progress: &Progress) -> Result<Vec<BuiltImage>, Failure> {
+    let source = wanted.source;
+    let chosen: Vec<&str> = wanted.images.iter().flatten().map(String::as_str).chain(["operator"]).collect();
+    let images = if wanted.images.is_some() { &chosen[..] } else { &[] };
+    match wanted.node {
+        NodeKind::Simulated => {
+            local::build_simulated(source, progress).await?;
+            // Nothing runs on simulated nodes.
+            Ok(Vec::new())
+        }
+        // A node that runs takes by import what it lacks.
+        NodeKind::Real if local::find(wanted.name)?.is_some() => Ok(images::build(images, source, progress).await?),
+        NodeKind::Real => {
+            let parts = Parts { tools: local::REAL_TOOLS, images, tars: &[] };
+            Ok(local::build(parts, source, progress).await?.images)
+        }
+    }
 }

@@ -7,11 +7,11 @@ use kube::api::DynamicObject;
 use serde::Serialize;
 
 use super::{CLUSTER_VARIABLE, Failure, Output, duration, print, print_json};
-use crate::local::{self, Cluster, ClusterName, DEFAULT_NAME, NodeKind, Status, UpOptions};
+use crate::local::{self, Cluster, ClusterName, DEFAULT_NAME, NodeKind, Parts, Status, UpOptions};
 use crate::progress::{Progress, Timing};
 use crate::readiness::Readiness;
 use crate::ready::{self, Outcome};
-use crate::{apply, folders, junit};
+use crate::{apply, folders, junit, tools};
 
 /// Bring up a Kubernetes cluster on this machine, and take it away.
 #[derive(Debug, clap::Args)]
@@ -110,7 +110,13 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
 
 async fn build(arguments: &Build) -> Result<(), Failure> {
     let node = arguments.node.unwrap_or_else(local::permitted);
-    local::build(node, &folders::source(arguments.source.as_deref())?, &Progress::shown()).await?;
+    let (source, progress) = (folders::source(arguments.source.as_deref())?, Progress::shown());
+    if node == NodeKind::Simulated {
+        return Ok(local::build_simulated(&source, &progress).await?);
+    }
+    let tools = tools::names(&source)?;
+    let tools: Vec<&str> = tools.iter().map(String::as_str).collect();
+    local::build(Parts { tools: &tools, images: &[], tars: &[] }, &source, &progress).await?;
     Ok(())
 }
 

@@ -8,6 +8,9 @@ use super::Error;
 
 const DAY: Duration = Duration::from_hours(24);
 
+/// How the names of sets of unpacked images begin.
+const UNPACKED: &str = "unpacked-";
+
 /// The folder of images below the user's cache.
 pub(super) struct Cache {
     folder: PathBuf,
@@ -44,6 +47,10 @@ impl Cache {
 
     pub(super) fn base(&self, digest: &str) -> PathBuf {
         self.folder.join(format!("base-{digest}"))
+    }
+
+    pub(super) fn unpacked(&self, digest: &str) -> PathBuf {
+        self.folder.join(format!("{UNPACKED}{digest}"))
     }
 
     /// A folder that outlives builds, such as the downloaded packages.
@@ -85,6 +92,18 @@ impl Cache {
         }
     }
 
+    /// Removes sets of unpacked images, but not the `kept` that were used last; their lock must be held.
+    pub(super) fn forget_unpacked(&self, kept: usize) {
+        let Ok(mut entries) = self.entries() else { return };
+        entries.retain(|path| file_name(path).starts_with(UNPACKED));
+        entries.sort_by_key(|path| std::cmp::Reverse(path.metadata().and_then(|metadata| metadata.modified()).ok()));
+        for path in entries.iter().skip(kept) {
+            if let Err(error) = std::fs::remove_dir_all(path) {
+                tracing::warn!(path = %path.display(), %error, "an old set of unpacked images stays in the cache");
+            }
+        }
+    }
+
     fn entries(&self) -> Result<Vec<PathBuf>, Error> {
         let entries = std::fs::read_dir(&self.folder).map_err(Error::io("read", &self.folder))?;
         Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).collect())
@@ -117,6 +136,24 @@ mod tests {
         assert!(is_build_of("redis", Path::new("/c/redis-0123456789abcdef.tar")));
         assert!(!is_build_of("redis", Path::new("/c/redis-next-0123456789abcdef.tar")));
         assert!(!is_build_of("redis", Path::new("/c/redis-0123456789abcdef")));
+    }
+
+    #[test]
+    fn the_sets_that_were_used_last_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache { folder: folder.path().to_path_buf() };
+        for (age, digest) in ["newest", "second", "oldest"].iter().enumerate() {
+            let path = cache.unpacked(digest);
+            std::fs::create_dir(&path).unwrap();
+            let used = SystemTime::now() - DAY * u32::try_from(age).unwrap();
+            File::open(path).unwrap().set_modified(used).unwrap();
+        }
+        let other = cache.base("0");
+        std::fs::create_dir(&other).unwrap();
+        cache.forget_unpacked(2);
+        let left = ["newest", "second", "oldest"].map(|digest| cache.unpacked(digest).exists());
+        assert_eq!(left, [true, true, false]);
+        assert!(other.exists());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! Each folder `images/NAME/` of the source tree describes one image. The steps, one module each:
 //!
 //! ```text
-//! image.yaml ─► description ─► recipe ─► (base ─► overlay) ─► layer ─► layout ─► NAME-DIGEST.tar
-//!               checked        digest    debootstrap, apt     tar      OCI
+//! image.yaml ─► description ─► recipe ─► (base ─► overlay) ─► layer ─► layout ─► NAME-DIGEST.tar ─► unpacked
+//!               checked        digest    debootstrap, apt     tar      OCI                          for nodes
 //! ```
 //!
 //! An image `from: debian` is an overlay on one shared base root file system, so all of them share
@@ -22,6 +22,7 @@ mod layout;
 mod namespace;
 mod overlay;
 mod recipe;
+mod unpacked;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use cache::Cache;
 pub use description::{Binary, Description, Origin, Provenance};
 pub use error::Error;
 use recipe::Recipe;
+pub use unpacked::{Unpacked, unpack};
 
 /// An image that is ready to be imported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

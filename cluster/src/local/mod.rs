@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use build::build;
+pub use build::{Built, Parts, REAL_TOOLS, build, build_simulated};
 pub use down::{DownError, down};
 pub use error::UpError;
 pub use health::client;

@@ -188,7 +188,7 @@ async fn matrix(tier: Arc<ControlPlane>) -> Outcome {
     let first = seen.lines().zip(written.lines()).find(|(seen, written)| seen != written);
     Err(Failure::new(format!(
         "docs/security.md does not say what the API server answers, first in (seen, written) {first:?}\nlook whether \
-         that is meant, then write the tables anew: COMMONSCLOUD_WRITE_DOCS=1 cargo test -p commonscloud-e2e --test \
+         that is meant, then write the tables anew: COMMONSCLOUD_WRITE_DOCS=1 cargo test --workspace --test \
          control_plane -- 'rights are those'"
     )))
 }

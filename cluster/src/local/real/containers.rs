@@ -21,6 +21,11 @@ pub(in crate::local) fn socket() -> PathBuf {
     here("containerd.sock")
 }
 
+/// containerd's root folder as this machine sees it.
+pub(in crate::local) fn containerd_root(cluster: &Path) -> PathBuf {
+    super::folder(cluster).join("containerd")
+}
+
 /// Where the kubelet keeps pods and plug-ins.
 pub(in crate::local) fn kubelet_root() -> PathBuf {
     here("kubelet")

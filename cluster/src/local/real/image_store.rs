@@ -5,7 +5,9 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use super::containers::socket;
+use super::containers::{containerd_root, socket};
+use crate::images::Unpacked;
+use crate::local::error::UpError;
 use crate::local::state::{self, StateError};
 
 /// An image that was not imported.
@@ -18,12 +20,21 @@ pub struct ImportError {
     message: String,
 }
 
+/// Gives the node, whose containerd has not started yet, these images.
+///
+/// # Errors
+/// When they cannot be copied.
+pub(in crate::local) fn lay_out(folder: &Path, images: Unpacked) -> Result<(), UpError> {
+    images.lay_out(&containerd_root(folder))?;
+    Ok(state::write_whole(&record(folder), &images.tars())?)
+}
+
 /// Imports the tars that were not imported before, several at once.
 ///
 /// # Errors
 /// The first that containerd refuses.
 pub(in crate::local) async fn import(folder: &Path, node: i32, tars: &[PathBuf]) -> Result<(), ImportError> {
-    let record = folder.join("images.json");
+    let record = record(folder);
     let mut known: Vec<PathBuf> =
         std::fs::read(&record).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
     let new: Vec<PathBuf> = tars.iter().filter(|tar| !known.contains(tar)).cloned().collect();
@@ -34,6 +45,11 @@ pub(in crate::local) async fn import(folder: &Path, node: i32, tars: &[PathBuf])
     known.extend(new);
     state::write_whole(&record, &known)
         .map_err(|error: StateError| ImportError { tar: record, message: error.to_string() })
+}
+
+/// What the node has already.
+fn record(folder: &Path) -> PathBuf {
+    folder.join("images.json")
 }
 
 async fn import_one(node: i32, tar: &Path) -> Result<(), ImportError> {

@@ -23,6 +23,12 @@ use serde::{Deserialize, Serialize};
 
 use super::name::ClusterName;
 
+/// The tools that a real node is made of.
+pub(super) const TOOLS: [&str; 7] =
+    ["kubernetes", "etcd", "coredns", "cilium", "csi-provisioner", "csi-resizer", "traefik"];
+/// The images of its own pods.
+pub(super) const IMAGES: [&str; 2] = ["pause", "traefik"];
+
 /// Where the node sees its own folder: sockets need short paths.
 pub(super) const HERE: &str = "/run/node";
 

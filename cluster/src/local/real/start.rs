@@ -1,6 +1,6 @@
 //! Brings a real node up, from its packages to its ingress.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
@@ -8,7 +8,9 @@ use kube::Api;
 use super::components::{cilium, coredns, kube_proxy};
 use super::containers::{Kubelet, containerd, kubelet};
 use super::{Furnishing, cgroups, image_store, inotify, network, objects, storage};
-use crate::images::{self, BuiltImage};
+use crate::apply;
+use crate::images::Unpacked;
+use crate::local::build::{Parts, build};
 use crate::local::control_plane::{self, API_SERVER, Credentials};
 use crate::local::error::UpError;
 use crate::local::founding::{administrator, claim, link_kubectl};
@@ -20,9 +22,8 @@ use crate::local::wait::{until, wait_for_nodes, wait_for_processes};
 use crate::local::{UpOptions, health};
 use crate::progress::Progress;
 use crate::tools::{self, Tool};
-use crate::{apply, packages};
 
-/// Everything that is built or installed before the node starts.
+/// The tools that the node is made of.
 struct Ingredients {
     kubernetes: Tool,
     etcd: Tool,
@@ -30,7 +31,6 @@ struct Ingredients {
     cilium: Tool,
     provisioner: Tool,
     resizer: Tool,
-    images: Vec<BuiltImage>,
 }
 
 /// Brings the node up. Nothing of an earlier one is there any more.
@@ -42,10 +42,13 @@ pub(in crate::local) async fn start(options: &UpOptions, room: &Room, progress: 
         return Err(UpError::NotRoot);
     }
     inotify::check()?;
-    let ingredients = gather(options, progress).await?;
-    let phase = progress.phase("control plane");
+    let (ingredients, images) = gather(options, progress).await?;
     let state = claim(options, room, Vec::new())?;
     let folder = room.folder();
+    let phase = progress.phase("images for the node");
+    image_store::lay_out(folder, images)?;
+    phase.done();
+    let phase = progress.phase("control plane");
     let addresses = network::addresses(state.index);
     let credentials = Credentials::create(&folder.join("pki"), &addresses)?;
     let admin = administrator(folder, &credentials, &state.name, &addresses.api_server.to_string())?;
@@ -65,32 +68,25 @@ pub(in crate::local) async fn start(options: &UpOptions, room: &Room, progress: 
         .map_err(UpError::system("linking the node"))?;
     wait_for_processes(folder, &plan.processes, &[API_SERVER]).await?;
     phase.done();
-    furnish(options, folder, &state, &plan, &ingredients, &certificate, progress).await?;
+    furnish(folder, &state, &plan, &ingredients.cilium, &certificate, progress).await?;
     Ok(state)
 }
 
-/// Packages, tools and images; what does not need another is made beside it.
-async fn gather(options: &UpOptions, progress: &Progress) -> Result<Ingredients, UpError> {
+/// Packages, tools and images: built where they are not.
+async fn gather(options: &UpOptions, progress: &Progress) -> Result<(Ingredients, Unpacked), UpError> {
     let source = &options.source;
+    let parts = Parts { tools: &super::TOOLS, images: &super::IMAGES, tars: &options.images };
+    let built = build(parts, source, progress).await?;
     let tool = |name: &'static str| tools::ensure(name, source, progress);
-    let installed = async { packages::ensure(progress).await.map_err(UpError::from) };
-    let built = async {
-        // The compiler keeps all cores busy by itself: one tool after another.
-        let tools = Ingredients {
-            kubernetes: tool("kubernetes").await?,
-            etcd: tool("etcd").await?,
-            coredns: tool("coredns").await?,
-            cilium: tool("cilium").await?,
-            provisioner: tool("csi-provisioner").await?,
-            resizer: tool("csi-resizer").await?,
-            images: Vec::new(),
-        };
-        tool("traefik").await?;
-        Ok(tools)
+    let tools = Ingredients {
+        kubernetes: tool("kubernetes").await?,
+        etcd: tool("etcd").await?,
+        coredns: tool("coredns").await?,
+        cilium: tool("cilium").await?,
+        provisioner: tool("csi-provisioner").await?,
+        resizer: tool("csi-resizer").await?,
     };
-    let ((), tools) = futures::try_join!(installed, built)?;
-    let images = images::build(&["pause", "traefik"], source, progress).await?;
-    Ok(Ingredients { images, ..tools })
+    Ok((tools, built.unpacked))
 }
 
 /// The authority behind the ingress, and its certificate for every name below the base domain.
@@ -154,46 +150,29 @@ fn processes(
     Ok(all)
 }
 
-/// What happens once the API server answers: objects and images, until the ingress is ready.
+/// What happens once the API server answers: objects, until the ingress is ready.
 async fn furnish(
-    options: &UpOptions,
     folder: &Path,
     state: &State,
     plan: &Plan,
-    ingredients: &Ingredients,
+    cilium: &Tool,
     certificate: &Pair,
     progress: &Progress,
 ) -> Result<(), UpError> {
     let client = health::client(&folder.join("kubeconfig")).await.map_err(Box::new)?;
-    let supervisor = state.supervisor.ok_or(UpError::NotRoot)?;
-    let tars = |images: &[BuiltImage]| images.iter().map(|image| image.tar.clone()).collect::<Vec<PathBuf>>();
-    let node = async {
-        let phase = progress.phase("node");
-        apply::apply(&client, objects::node(&ingredients.cilium)?).await?;
-        apply::apply(&client, objects::ingress(network::node(state.index), certificate)?).await?;
-        wait_for_processes(folder, &plan.processes, &[]).await?;
-        wait_for_nodes(folder, &client, "kubelet").await?;
-        phase.done();
-        let phase = progress.phase("ingress");
-        let deployments = Api::<Deployment>::namespaced(client.clone(), "traefik");
-        until(folder, "kubelet", "the ingress is not available", async || {
-            let deployment = deployments.get("traefik").await.ok();
-            deployment.and_then(|found| found.status?.available_replicas).is_some_and(|available| available > 0)
-        })
-        .await?;
-        phase.done();
-        Ok::<(), UpError>(())
-    };
-    let import = async {
-        wait_for_processes(folder, &plan.processes, &["containerd"]).await?;
-        image_store::import(folder, supervisor.pid, &tars(&ingredients.images)).await?;
-        if !options.images.is_empty() {
-            let phase = progress.phase(format!("import {} images", options.images.len()));
-            image_store::import(folder, supervisor.pid, &options.images).await?;
-            phase.done();
-        }
-        Ok::<(), UpError>(())
-    };
-    futures::try_join!(node, import)?;
+    let phase = progress.phase("node");
+    apply::apply(&client, objects::node(cilium)?).await?;
+    apply::apply(&client, objects::ingress(network::node(state.index), certificate)?).await?;
+    wait_for_processes(folder, &plan.processes, &[]).await?;
+    wait_for_nodes(folder, &client, "kubelet").await?;
+    phase.done();
+    let phase = progress.phase("ingress");
+    let deployments = Api::<Deployment>::namespaced(client, "traefik");
+    until(folder, "kubelet", "the ingress is not available", async || {
+        let deployment = deployments.get("traefik").await.ok();
+        deployment.and_then(|found| found.status?.available_replicas).is_some_and(|available| available > 0)
+    })
+    .await?;
+    phase.done();
     Ok(())
 }
