@@ -87,7 +87,10 @@ async fn make(server: &Server, known: &Known, by: &Key, change: &Change) -> Resu
         Action::Copy { secret, because } => copy::copy(server, target, secret, !because.is_empty()).await?,
         Action::Apply { object, .. } => {
             let answer = server.apply(target, object).await?;
-            is_canonical(target, object, &answer)?;
+            if is_added_to(target, object, &answer)? {
+                // What somebody added meanwhile the watch will bring as something known.
+                known.again(by);
+            }
             answer
         }
         Action::Merge { patch, .. } => server.merge(target, patch).await?,
@@ -163,12 +166,13 @@ fn is_ours(target: Target<'_>, object: &Value, found: &DynamicObject) -> Result<
     })
 }
 
-/// The answer to an apply must be what was sent, or the next pass would send it again for ever.
-fn is_canonical(target: Target<'_>, object: &Value, answer: &DynamicObject) -> Result<(), WriteError> {
+/// The answer to an apply must be what was sent, or the next pass would send it again for ever. It
+/// may hold more, where an addition opens a door: the next pass takes that away.
+fn is_added_to(target: Target<'_>, object: &Value, answer: &DynamicObject) -> Result<bool, WriteError> {
     let live = Live::of(target.kind, answer.clone());
-    let wrong = differences(target.kind, object, &live.value).into_iter().find(|d| d.fault != Fault::Extra);
-    match wrong {
-        None => Ok(()),
+    let found = differences(target.kind, object, &live.value);
+    match found.iter().find(|difference| difference.fault != Fault::Extra) {
+        None => Ok(!found.is_empty()),
         Some(difference) => Err(WriteError {
             trouble: Trouble::NotCanonical,
             object: format!("{}/{}", target.kind, target.name),

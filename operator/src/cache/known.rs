@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
@@ -46,7 +47,8 @@ impl Known {
     }
 
     /// Takes the answer to a write of `by` in, before the watch brings it; everybody else that it
-    /// concerns hears of it.
+    /// concerns hears of it. So does `by` where the answer to a write of its own status shows what
+    /// somebody asked of it meanwhile: the watch brings that later, as something known.
     pub fn take_in(&self, by: &Key, kind: &str, object: DynamicObject) {
         let identity = Identity::of(&object.metadata);
         let caches = &self.caches;
@@ -56,27 +58,33 @@ impl Known {
                     caches.secrets.put(&identity, Sealed::of(&secret));
                 }
             }
-            "ServiceData" => self.take(by, &caches.records, &identity, object),
-            "Platform" => self.take(by, &caches.platforms, &identity, object),
-            "ServiceTemplate" => self.take(by, &caches.templates, &identity, object),
-            "ServiceTemplateRevision" => self.take(by, &caches.revisions, &identity, object),
-            "Entity" => self.take(by, &caches.entities, &identity, object),
-            "DedicatedOffice" => self.take(by, &caches.offices, &identity, object),
-            "DedicatedAgora" => self.take(by, &caches.agoras, &identity, object),
-            "DedicatedProjects" => self.take(by, &caches.projects, &identity, object),
-            "DedicatedService" => self.take(by, &caches.services, &identity, object),
-            "Namespace" => self.take(by, &caches.namespaces, &identity, object),
+            "ServiceData" => self.take(by, kind, &caches.records, &identity, object),
+            "Platform" => self.take(by, kind, &caches.platforms, &identity, object),
+            "ServiceTemplate" => self.take(by, kind, &caches.templates, &identity, object),
+            "ServiceTemplateRevision" => self.take(by, kind, &caches.revisions, &identity, object),
+            "Entity" => self.take(by, kind, &caches.entities, &identity, object),
+            "DedicatedOffice" => self.take(by, kind, &caches.offices, &identity, object),
+            "DedicatedAgora" => self.take(by, kind, &caches.agoras, &identity, object),
+            "DedicatedProjects" => self.take(by, kind, &caches.projects, &identity, object),
+            "DedicatedService" => self.take(by, kind, &caches.services, &identity, object),
+            "Namespace" => self.take(by, kind, &caches.namespaces, &identity, object),
             _ => {
                 if let Some(store) = caches.objects.get(kind) {
-                    self.put(by, store, &identity, Live::of(kind, object));
+                    self.put(by, store, &identity, Live::of(kind, object), |_, _| false);
                 }
             }
         }
     }
 
+    /// Has a resource looked at once more.
+    pub fn again(&self, key: &Key) {
+        (self.listener)(key.clone());
+    }
+
     fn take<K: Resource + Trigger + DeserializeOwned>(
         &self,
         by: &Key,
+        kind: &str,
         store: &Store<K>,
         identity: &Identity,
         object: DynamicObject,
@@ -84,17 +92,81 @@ impl Known {
         let typed = serde_json::to_value(object).and_then(serde_json::from_value::<K>);
         if let Ok(mut typed) = typed {
             typed.meta_mut().managed_fields = None;
-            self.put(by, store, identity, typed);
+            let is_own = by.kind.as_str() == kind && by.namespace == identity.namespace && by.name == identity.name;
+            let asked = |before: Option<&K>, after: &K| {
+                is_own && before.is_none_or(|before| asked(before.meta()) != asked(after.meta()))
+            };
+            self.put(by, store, identity, typed, asked);
         }
     }
 
-    fn put<T: Trigger>(&self, by: &Key, store: &Store<T>, identity: &Identity, value: T) {
+    fn put<T: Trigger>(
+        &self,
+        by: &Key,
+        store: &Store<T>,
+        identity: &Identity,
+        value: T,
+        is_news_to_the_writer: impl Fn(Option<&T>, &T) -> bool,
+    ) {
         let Outcome::Changed(before) = store.put(identity, value) else { return };
         let after = store.get(&identity.namespace, &identity.name);
+        let is_news = after.as_ref().is_some_and(|after| is_news_to_the_writer(before.as_deref(), after));
         let concerned: BTreeSet<_> =
             before.iter().chain(&after).flat_map(|object| object.concerned(&self.caches)).collect();
-        for key in concerned.into_iter().filter(|key| key != by) {
+        for key in concerned.into_iter().filter(|key| is_news || key != by) {
             (self.listener)(key);
         }
+    }
+}
+
+/// What of a resource nobody writes who reports its status or keeps it by a finalizer.
+fn asked(metadata: &ObjectMeta) -> impl PartialEq {
+    (metadata.generation, metadata.deletion_timestamp.clone(), metadata.labels.clone(), metadata.annotations.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::json;
+
+    use super::super::Kind;
+    use super::*;
+
+    /// Who hears of the answer to a report of `site`, known before as version 5 of generation 1.
+    fn heard(generation: u32, labels: &[(&str, &str)]) -> Vec<Key> {
+        let site = |version: u32, generation: u32, labels: &[(&str, &str)]| {
+            let labels: std::collections::BTreeMap<_, _> = labels.iter().copied().collect();
+            serde_json::from_value::<DynamicObject>(json!({
+                "apiVersion": "commonscloud.coop/v1alpha1", "kind": "DedicatedService",
+                "metadata": {"name": "site", "namespace": "e", "uid": "u", "resourceVersion": version.to_string(),
+                             "generation": generation, "labels": labels},
+                "spec": {"template": "radicale", "tier": "1gb"},
+            }))
+            .unwrap()
+        };
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let ears = Arc::clone(&heard);
+        let known = Known::new(Caches::new(), Arc::new(move |key| ears.lock().unwrap().push(key)));
+        let by = Key::new(Kind::DedicatedService, "e", "site");
+        known.take_in(&Key::cluster(Kind::Entity, "e"), "DedicatedService", site(5, 1, &[]));
+        heard.lock().unwrap().clear();
+        known.take_in(&by, "DedicatedService", site(9, generation, labels));
+        // What the watch brings late is older than that answer.
+        let late = known.caches().services.put(&Identity::of(&site(7, 2, labels).metadata), late());
+        assert!(matches!(late, Outcome::Known));
+        let heard = heard.lock().unwrap();
+        heard.iter().filter(|key| **key == by).cloned().collect()
+    }
+
+    fn late() -> crate::api::DedicatedService {
+        serde_json::from_value(json!({"metadata": {}, "spec": {"template": "radicale", "tier": "1gb"}})).unwrap()
+    }
+
+    #[test]
+    fn a_writer_hears_of_what_was_asked_of_it_meanwhile_and_not_of_its_own_report() {
+        assert_eq!(heard(1, &[]).len(), 0, "its own report");
+        assert_eq!(heard(2, &[]).len(), 1, "another spec");
+        assert_eq!(heard(1, &[("a", "b")]).len(), 1, "another label");
     }
 }

@@ -5,7 +5,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource as _;
 
-use super::{Caches, Live, Sealed};
+use super::{AnyDedicated, Caches, Live, Sealed};
 use crate::api::{
     Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
     ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
@@ -217,13 +217,22 @@ fn instance(kind: Kind, metadata: &ObjectMeta, caches: &Caches) -> Vec<Key> {
 impl Caches {
     /// Instances that were refused because another one has their host name or name.
     pub(super) fn waiting_for_names(&self) -> Vec<Key> {
-        let waits = |conditions: &[crate::api::Condition]| {
-            conditions.iter().any(|c| matches!(c.reason.as_str(), "HostnameTaken" | "NameTaken"))
-        };
-        let all = self.dedicated_all().into_iter();
-        let waiting = all.filter(|resource| resource.status().is_some_and(|status| waits(&status.conditions)));
-        waiting.filter_map(|resource| key(resource.as_ref())).collect()
+        reporting(&["HostnameTaken", "NameTaken"], &self.dedicated_all())
     }
+
+    /// Instances that the quota of their namespace had no room for.
+    fn waiting_for_room(&self, namespace: &str) -> Vec<Key> {
+        reporting(&["QuotaExceeded"], &self.dedicated_in(namespace))
+    }
+}
+
+/// The resources that a condition names one of these reasons of.
+fn reporting(reasons: &[&str], resources: &[AnyDedicated]) -> Vec<Key> {
+    let reports = |resource: &&AnyDedicated| {
+        let conditions = resource.status().map(|status| status.conditions.iter());
+        conditions.into_iter().flatten().any(|condition| reasons.contains(&condition.reason.as_str()))
+    };
+    resources.iter().filter(reports).filter_map(|resource| key(resource.as_ref())).collect()
 }
 
 macro_rules! instances {
@@ -275,6 +284,8 @@ impl Trigger for Live {
             keys.extend(caches.instances_in(self.namespace()));
         } else if self.kind == "PersistentVolumeClaim" {
             keys.push(Key::entity(self.label(marks::ENTITY)));
+        } else if self.kind == "ResourceQuota" {
+            keys.extend(caches.waiting_for_room(self.namespace()));
         }
         keys
     }
