@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use commonscloud_cluster::ClusterName;
 use commonscloud_cluster::local;
+use kube::api::{PatchParams, ValidationDirective};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::audit::AuditLog;
 use crate::command;
 use crate::failure::{Failure, Outcome};
 use crate::kubectl::Kubectl;
 use crate::programs::Programs;
+use crate::resources::Doors;
 
 /// What `commonscloud cluster up --output json` says.
 #[derive(Debug, Clone, Deserialize)]
@@ -85,6 +88,22 @@ impl Cluster {
         let client = Client::try_from(config(&facts).await?)?;
         let audit = AuditLog::new(facts.audit_log.clone());
         Ok(Self { name: name.parse()?, facts, programs, kubectl, client, audit })
+    }
+
+    /// Server-side apply of objects that are to be accepted, in the given order: the requests of
+    /// `kubectl apply --server-side`, without a process for each.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn applied(&self, objects: &[Value]) -> Outcome {
+        let doors = Doors::discover(&self.client, objects).await?;
+        let mut parameters = PatchParams::apply("kubectl");
+        parameters.field_validation = Some(ValidationDirective::Strict);
+        for object in objects {
+            let applied = doors.apply(object, &parameters).await;
+            applied.map_err(|failure| failure.during(&format!("apply {}", object["metadata"]["name"])))?;
+        }
+        Ok(())
     }
 
     /// Ends one of its processes at once; its supervisor starts it again. On simulated nodes only:

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use commonscloud_operator::api::marks;
 use commonscloud_operator::template;
 use futures::{StreamExt as _, TryStreamExt as _};
-use kube::api::{Api, ListParams, Patch, PatchParams};
-use kube::core::DynamicObject;
+use kube::api::{ListParams, PatchParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Map, Value, json};
 
@@ -15,6 +14,7 @@ use crate::audit::Request;
 use crate::failure::{Failure, Outcome};
 use crate::manifests::{entity, object};
 use crate::objects::Kinds;
+use crate::resources::Doors;
 use crate::{resources, wait};
 
 /// Requests that a bare client keeps in flight.
@@ -74,42 +74,11 @@ pub fn broken_entity(name: &str, count: usize) -> Value {
 /// # Errors
 /// The first refusal.
 pub async fn apply(client: &Client, objects: &[Value]) -> Outcome {
-    let discovered = discover(client, objects).await?;
-    let one = |object: &Value| {
-        let (client, object) = (client.clone(), object.clone());
-        let resource = discovered.get(&kind_of(&object)).cloned();
-        async move {
-            let resource = resource.ok_or_else(|| Failure::new(format!("no kind {}", object["kind"])))?;
-            let metadata = &object["metadata"];
-            let name = metadata["name"].as_str().unwrap_or_default();
-            let api: Api<DynamicObject> = match metadata["namespace"].as_str() {
-                Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-                None => Api::all_with(client, &resource),
-            };
-            api.patch(name, &PatchParams::apply("fleet").force(), &Patch::Apply(&object)).await?;
-            Ok::<_, Failure>(())
-        }
-    };
-    futures::stream::iter(objects).map(one).buffer_unordered(IN_FLIGHT).try_collect().await
-}
-
-fn kind_of(object: &Value) -> (String, String) {
-    let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
-    (text("apiVersion"), text("kind"))
-}
-
-async fn discover(client: &Client, objects: &[Value]) -> Outcome<BTreeMap<(String, String), kube::core::ApiResource>> {
-    let mut known = BTreeMap::new();
-    for (api_version, kind) in objects.iter().map(kind_of) {
-        if known.contains_key(&(api_version.clone(), kind.clone())) {
-            continue;
-        }
-        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let gvk = kube::core::GroupVersionKind::gvk(group, version, &kind);
-        let (resource, _) = kube::discovery::pinned_kind(client, &gvk).await?;
-        known.insert((api_version, kind), resource);
-    }
-    Ok(known)
+    let doors = Doors::discover(client, objects).await?;
+    let parameters = PatchParams::apply("fleet").force();
+    let (doors, parameters) = (&doors, &parameters);
+    let one = |object: Value| async move { doors.apply(&object, parameters).await };
+    futures::stream::iter(objects.to_vec()).map(one).buffer_unordered(IN_FLIGHT).try_collect().await
 }
 
 /// Waits until all Entities whose names begin with `PREFIX-` are Ready, `count` of them, and gives

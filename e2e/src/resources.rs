@@ -1,12 +1,15 @@
 //! Typed doors to the project's kinds and to any other, by kind.
 
+use std::collections::BTreeMap;
+
 use kube::Client;
-use kube::api::Api;
+use kube::api::{Api, Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use serde_json::Value;
 
 use commonscloud_operator::api::{GROUP, VERSION};
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 
 /// A cluster-scoped kind of the project's.
 pub fn ours(client: &Client, kind: &str) -> Api<DynamicObject> {
@@ -40,7 +43,57 @@ pub async fn any_in(
     kind: &str,
     namespace: &str,
 ) -> Outcome<Api<DynamicObject>> {
-    let kind = GroupVersionKind::gvk(group, version, kind);
-    let (resource, _) = kube::discovery::pinned_kind(client, &kind).await?;
+    let resource = pinned(client, group, version, kind).await?;
     Ok(Api::namespaced_with(client.clone(), namespace, &resource))
+}
+
+async fn pinned(client: &Client, group: &str, version: &str, kind: &str) -> Outcome<ApiResource> {
+    let kind = GroupVersionKind::gvk(group, version, kind);
+    Ok(kube::discovery::pinned_kind(client, &kind).await?.0)
+}
+
+/// Doors to the kinds of some objects.
+pub struct Doors {
+    client: Client,
+    /// By `apiVersion` and `kind`.
+    resources: BTreeMap<(String, String), ApiResource>,
+}
+
+impl Doors {
+    /// Asks the API server for the kinds of `objects`.
+    ///
+    /// # Errors
+    /// When it does not know one.
+    pub async fn discover(client: &Client, objects: &[Value]) -> Outcome<Self> {
+        let mut resources = BTreeMap::new();
+        for (api_version, kind) in objects.iter().map(kind_of) {
+            let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+            if !resources.contains_key(&(api_version.clone(), kind.clone())) {
+                let resource = pinned(client, group, version, &kind).await?;
+                resources.insert((api_version, kind), resource);
+            }
+        }
+        Ok(Self { client: client.clone(), resources })
+    }
+
+    /// Server-side apply of an object of one of the kinds.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn apply(&self, object: &Value, parameters: &PatchParams) -> Outcome {
+        let known = self.resources.get(&kind_of(object));
+        let resource = known.ok_or_else(|| Failure::new(format!("no kind {}", object["kind"])))?;
+        let metadata = &object["metadata"];
+        let api: Api<DynamicObject> = match metadata["namespace"].as_str() {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            None => Api::all_with(self.client.clone(), resource),
+        };
+        api.patch(metadata["name"].as_str().unwrap_or_default(), parameters, &Patch::Apply(object)).await?;
+        Ok(())
+    }
+}
+
+fn kind_of(object: &Value) -> (String, String) {
+    let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
+    (text("apiVersion"), text("kind"))
 }

@@ -111,7 +111,7 @@ async fn killed_after(
     let mut doomed = HostOperator::spawn(&tier.cluster, &through_gate, &tier.log())?;
     gate.aim(doomed.pid());
     doomed.ready().await?;
-    tier.cluster.kubectl.applied(&[entity_with_office(name)]).await?;
+    tier.cluster.applied(&[entity_with_office(name)]).await?;
     let killed = doomed.ended(Duration::from_secs(45)).await;
     let passed = gate.passed();
     let enough = match &killed {

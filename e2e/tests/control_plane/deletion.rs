@@ -50,7 +50,7 @@ async fn office(tier: Arc<ControlPlane>) -> Outcome {
     tier.running(&entity(name, json!({}))).await?;
     let office = namespaced("DedicatedOffice", name, "second", json!({"tier": "1gb"}));
     let offices = resources::ours_in(&tier.cluster.client, "DedicatedOffice", name);
-    tier.cluster.kubectl.applied(std::slice::from_ref(&office)).await?;
+    tier.cluster.applied(std::slice::from_ref(&office)).await?;
     ready(&offices, "second", READY).await?;
     let kinds = Kinds::discover(&tier.cluster.client).await?;
     let before = data(&tier, &kinds, name).await?;
@@ -64,7 +64,7 @@ async fn office(tier: Arc<ControlPlane>) -> Outcome {
         left.keys().filter(|key| key.starts_with("Deployment/second") || key.starts_with("StatefulSet/second"));
     ensure_eq!(workloads.count(), 0, "workloads left");
 
-    tier.cluster.kubectl.applied(&[office]).await?;
+    tier.cluster.applied(&[office]).await?;
     let again = ready(&offices, "second", READY).await?;
     ensure_eq!(data(&tier, &kinds, name).await?, before, "volumes and Secrets after applying again");
     let record = record(&tier, name, "second").await?;

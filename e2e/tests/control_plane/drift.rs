@@ -64,7 +64,7 @@ async fn every_kind(tier: Arc<ControlPlane>) -> Outcome {
     ]);
     let mut manifest = entity(name, json!({"office": tiered, "agora": tiered, "projects": tiered, "others": others}));
     manifest["spec"]["managers"] = json!([{"name": "m", "subject": {"kind": "User", "name": "manager-of-drift"}}]);
-    tier.cluster.kubectl.applied(&[json!(everything::package()?)]).await?;
+    tier.cluster.applied(&[json!(everything::package()?)]).await?;
     tier.running(&manifest).await?;
     let kinds = Kinds::discover(&tier.cluster.client).await?;
     let rows = rows();

@@ -30,7 +30,7 @@ const FOLLOWED: Duration = Duration::from_secs(20);
 
 async fn followed(tier: Arc<ControlPlane>) -> Outcome {
     let (here, late) = ("mailing", "mailing-late");
-    tier.cluster.kubectl.applied(&[json!(everything::package()?)]).await?;
+    tier.cluster.applied(&[json!(everything::package()?)]).await?;
     tier.running(&entity_with(here, EVERYTHING)).await?;
     let before = rollouts(&tier, here).await?;
     ensure!(
@@ -42,7 +42,7 @@ async fn followed(tier: Arc<ControlPlane>) -> Outcome {
     let waited = waits(&tier, late).await;
     let undisturbed = rollouts(&tier, here).await;
     // Other scenarios need it, whatever happened.
-    tier.cluster.kubectl.applied(&platform_secrets("a new password")).await?;
+    tier.cluster.applied(&platform_secrets("a new password")).await?;
     waited?;
     ensure_eq!(undisturbed?, before, "revisions while the source was away");
 
@@ -74,7 +74,7 @@ async fn rollouts(tier: &ControlPlane, namespace: &str) -> Outcome<[String; 2]> 
 
 /// An Entity whose service mails is accepted, and says what is missing; so does the Platform.
 async fn waits(tier: &ControlPlane, name: &str) -> Outcome {
-    tier.cluster.kubectl.applied(&[entity_with(name, EVERYTHING)]).await?;
+    tier.cluster.applied(&[entity_with(name, EVERYTHING)]).await?;
     let services = resources::ours_in(&tier.cluster.client, "DedicatedService", name);
     let platforms = resources::ours(&tier.cluster.client, "Platform");
     eventually("what is missing is named", READY, async || {

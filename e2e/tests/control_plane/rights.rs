@@ -232,7 +232,7 @@ async fn managers(tier: Arc<ControlPlane>) -> Outcome {
         }
     }
     // Taken out of the list, they may look no more: so it was the list that let them.
-    tier.cluster.kubectl.applied(&[entity_with_office("managed-a")]).await?;
+    tier.cluster.applied(&[entity_with_office("managed-a")]).await?;
     for whom in [manager, of_office] {
         eventually("the right goes with the name in the list", READY, async || {
             let words = ["get", "dedicatedoffices", "-n", "managed-a"];

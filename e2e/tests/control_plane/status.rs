@@ -59,7 +59,7 @@ async fn asking_for(tier: &ControlPlane, name: &str, resources: serde_json::Valu
     for component in &mut package.spec.components {
         component.resources = serde_json::from_value(json!({"requests": resources, "limits": resources}))?;
     }
-    tier.cluster.kubectl.applied(&[json!(package), entity_with(name, name)]).await
+    tier.cluster.applied(&[json!(package), entity_with(name, name)]).await
 }
 
 async fn unschedulable(tier: Arc<ControlPlane>) -> Outcome {
@@ -84,6 +84,6 @@ async fn refused_pod(tier: Arc<ControlPlane>) -> Outcome {
             json!({"requests": {"cpu": "5000", "memory": "64Mi"}, "limits": {"memory": "64Mi"}}),
         )?;
     }
-    tier.cluster.kubectl.applied(&[json!(beyond), entity_with(name, name)]).await?;
+    tier.cluster.applied(&[json!(beyond), entity_with(name, name)]).await?;
     says(&tier, name, &["Deployment site-app", "must be less than or equal to cpu limit"]).await
 }

@@ -84,13 +84,13 @@ impl ControlPlane {
     async fn on(name: &str) -> Outcome<Self> {
         let cluster = Cluster::up(name, Nodes::Simulated, &[]).await?;
         chart::install(&cluster, &json!({"replicas": 0})).await?;
-        cluster.kubectl.applied(&platform_secrets("a password")).await?;
+        cluster.applied(&platform_secrets("a password")).await?;
         let tier = Self { cluster, operator: Mutex::new(None), folder: tempfile::tempdir()? };
         operator::kubeconfig(&tier.cluster, &tier.kubeconfig()).await?;
         tier.start_operator().await?;
         let radicale =
             template::load_directory(&tier.cluster.programs.source.join("examples/templates/radicale.yaml"))?;
-        tier.cluster.kubectl.applied(&[platform(), manifests::tariff(manifests::TARIFF), json!(radicale)]).await?;
+        tier.cluster.applied(&[platform(), manifests::tariff(manifests::TARIFF), json!(radicale)]).await?;
         Ok(tier)
     }
 
@@ -149,7 +149,7 @@ impl ControlPlane {
     /// # Errors
     /// The refusal, or its conditions.
     pub async fn running(&self, entity: &Value) -> Outcome<Value> {
-        self.cluster.kubectl.applied(std::slice::from_ref(entity)).await?;
+        self.cluster.applied(std::slice::from_ref(entity)).await?;
         let name = entity["metadata"]["name"].as_str().unwrap_or_default();
         wait::ready(&self.entities(), name, READY).await
     }

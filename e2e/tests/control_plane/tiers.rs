@@ -22,7 +22,7 @@ async fn tariff_comes_later(tier: Arc<ControlPlane>) -> Outcome {
     let name = "early-bird";
     let mut early = entity_with_office(name);
     early["spec"]["tariff"] = json!("late");
-    tier.cluster.kubectl.applied(&[early]).await?;
+    tier.cluster.applied(&[early]).await?;
     eventually("the status names the missing tariff", Duration::from_secs(20), async || {
         let entity = serde_json::to_value(tier.entities().get(name).await?)?;
         let waiting =
@@ -36,7 +36,7 @@ async fn tariff_comes_later(tier: Arc<ControlPlane>) -> Outcome {
         Ok(())
     })
     .await?;
-    tier.cluster.kubectl.applied(&[tariff("late")]).await?;
+    tier.cluster.applied(&[tariff("late")]).await?;
     ready(&tier.entities(), name, READY).await.map(drop)
 }
 

@@ -91,10 +91,7 @@ impl Bench {
         operator::kubeconfig(&cluster, &folder.path().join("kubeconfig")).await?;
         let radicale = template::load_directory(&cluster.programs.source.join("examples/templates/radicale.yaml"))?;
         let platform = manifests::simulated_platform("bench.commonscloud.test");
-        cluster
-            .kubectl
-            .applied(&[platform, manifests::tariff(manifests::TARIFF), json!(radicale), broken_package()])
-            .await?;
+        cluster.applied(&[platform, manifests::tariff(manifests::TARIFF), json!(radicale), broken_package()]).await?;
         let kinds = Kinds::discover(&cluster.client).await?;
         let mut bench = Self { cluster, operator: None, kinds, folder };
         bench.start().await?;

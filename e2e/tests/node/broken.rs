@@ -26,7 +26,7 @@ impl<'a> Trial<'a> {
     /// When either is refused.
     pub async fn begin(node: &'a Node, package: &ServiceTemplate) -> Outcome<Trial<'a>> {
         let name = package.metadata.name.clone().unwrap_or_default();
-        node.cluster.kubectl.applied(&[json!(package), entity_with(&name, &name)]).await?;
+        node.cluster.applied(&[json!(package), entity_with(&name, &name)]).await?;
         Ok(Self { node, name })
     }
 

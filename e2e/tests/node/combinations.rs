@@ -40,7 +40,7 @@ async fn all_seven(node: Arc<Node>) -> Outcome {
             entity(&named(combination), Value::Object(services))
         })
         .collect();
-    node.cluster.kubectl.applied(&entities).await?;
+    node.cluster.applied(&entities).await?;
     for combination in combinations {
         let (name, services) = (named(combination), chosen(combination));
         let entity = ready(&node.entities(), &name, PATIENCE).await?;

@@ -72,7 +72,7 @@ impl Tier for Node {
         let mediawiki = template::load_directory(&source.join(package::MEDIAWIKI))?;
         let platform = tier.platform(&mediawiki)?;
         let tariff = manifests::tariff(manifests::TARIFF);
-        tier.cluster.kubectl.applied(&[platform, tariff, json!(radicale), json!(mediawiki)]).await?;
+        tier.cluster.applied(&[platform, tariff, json!(radicale), json!(mediawiki)]).await?;
         Ok(tier)
     }
 
@@ -134,7 +134,7 @@ impl Node {
     /// # Errors
     /// The refusal, or its conditions.
     pub async fn running(&self, entity: &Value) -> Outcome<Value> {
-        self.cluster.kubectl.applied(std::slice::from_ref(entity)).await?;
+        self.cluster.applied(std::slice::from_ref(entity)).await?;
         let name = entity["metadata"]["name"].as_str().unwrap_or_default();
         wait::ready(&self.entities(), name, READY).await
     }

@@ -117,13 +117,30 @@ impl Stage {
     async fn carry_out(&self, tier: &ControlPlane, case: &Case) -> Outcome {
         match &case.deed {
             None => Ok(()),
-            Some(Deed::Apply(object)) => apply(tier, object).await,
+            Some(Deed::Apply(object)) => {
+                self.taken_in(tier).await?;
+                apply(tier, object).await
+            }
             Some(Deed::Delete(name)) => {
+                self.taken_in(tier).await?;
                 let (kind, name) = name.split_once('/').unwrap_or_default();
                 api(tier, kind, &self.namespace)?.delete(name, &DeleteParams::default()).await?;
                 Ok(())
             }
         }
+    }
+
+    /// The operator has looked at the subject as it is now: what is done next is done after it.
+    async fn taken_in(&self, tier: &ControlPlane) -> Outcome {
+        let text = |pointer: &str| self.subject.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let name = format!("{}/{}", text("/kind"), text("/metadata/name"));
+        eventually(&format!("the operator has seen {name}"), SEEN, async || {
+            let subject = self.find(tier, &name).await?.unwrap_or_default();
+            let (generation, observed) = (&subject["metadata"]["generation"], &subject["status"]["observedGeneration"]);
+            ensure!(generation == observed, "generation {generation}, observed {observed}");
+            Ok(())
+        })
+        .await
     }
 
     /// `Kind/name`, if it is there.

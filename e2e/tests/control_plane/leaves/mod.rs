@@ -161,7 +161,7 @@ async fn of_platform(tier: Arc<ControlPlane>) -> Outcome {
     let kubectl = &tier.cluster.kubectl;
     kubectl.ok(&["delete", "entity", platform::NAME, "--ignore-not-found", "--wait=false"]).await?;
     kubectl.ok(&["delete", "platform", "default", "--ignore-not-found"]).await?;
-    kubectl.applied(&[tier::platform()]).await?;
+    tier.cluster.applied(&[tier::platform()]).await?;
     ended
 }
 
@@ -172,7 +172,7 @@ async fn platform_played(tier: &ControlPlane) -> Outcome {
     let mut class = classes["items"][0].clone();
     class["metadata"] = json!({"name": platform::CLASS});
     let radicale = package_of(tier, "radicale")?;
-    kubectl.applied(&[class]).await?;
+    tier.cluster.applied(&[class]).await?;
     let stage = platform::stage(platform::rollout(&radicale, "3", &[]));
     stage.set(tier).await?;
     let newer = platform::rollout(&radicale, "4", &["3"]);
@@ -199,7 +199,7 @@ async fn paused(tier: Arc<ControlPlane>) -> Outcome {
     tier.running(&office(false, 0)).await?;
     let offices = live::api(&tier, "DedicatedOffice", name)?;
     let claims = live::api(&tier, "PersistentVolumeClaim", name)?;
-    tier.cluster.kubectl.applied(&[office(true, 1)]).await?;
+    tier.cluster.applied(&[office(true, 1)]).await?;
     eventually("the office says that it is paused and what waits", READY, async || {
         let office = serde_json::to_value(offices.get("office").await?)?;
         let says = |kind: &str, status: &str| {

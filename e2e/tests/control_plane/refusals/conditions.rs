@@ -206,7 +206,7 @@ async fn says(tier: &ControlPlane, row: &Row) -> Outcome {
 
 /// Applies objects of this Entity, and waits until all run.
 async fn all_run(tier: &ControlPlane, objects: &[Value]) -> Outcome {
-    tier.cluster.kubectl.applied(objects).await?;
+    tier.cluster.applied(objects).await?;
     let each = objects.iter().map(|object| async { ready(&api(tier, object), name(object), READY).await });
     futures::future::try_join_all(each).await.map(drop)
 }
@@ -214,7 +214,7 @@ async fn all_run(tier: &ControlPlane, objects: &[Value]) -> Outcome {
 /// All rows at once: sound, then faulty, then sound again; what runs is never touched.
 async fn services(tier: Arc<ControlPlane>) -> Outcome {
     let entity = with(entity(NAMESPACE, json!({})), "/spec/domains", json!([DOMAIN, BYSTANDER_DOMAIN]));
-    tier.cluster.kubectl.applied(&[surprising(&tier)?]).await?;
+    tier.cluster.applied(&[surprising(&tier)?]).await?;
     tier.running(&entity).await?;
     let revision = ready(&resources::ours(&tier.cluster.client, "ServiceTemplate"), "office", READY).await?;
     let revision = revision["status"]["revision"].as_str().unwrap_or_default();
@@ -227,7 +227,7 @@ async fn services(tier: Arc<ControlPlane>) -> Outcome {
     let watch = Watch::over(&tier, children.collect()).await?;
 
     let all: Vec<Value> = rows.iter().map(|row| row.faulty.clone()).collect();
-    tier.cluster.kubectl.applied(&all).await?;
+    tier.cluster.applied(&all).await?;
     let said = futures::future::join_all(rows.iter().map(|row| says(&tier, row))).await;
     let mut faults: Vec<String> = said.into_iter().filter_map(Result::err).map(|failure| failure.to_string()).collect();
     faults.extend(watch.touched(&tier).await?);
@@ -241,7 +241,7 @@ async fn services(tier: Arc<ControlPlane>) -> Outcome {
 /// Whoever waits for a host name gets it, unasked, once its holder serves at another one.
 async fn given_up(tier: &ControlPlane, rows: &[Row]) -> Outcome {
     let waits = rows.iter().find(|row| name(&row.faulty) == "left").ok_or_else(|| Failure::new("nobody waits"))?;
-    tier.cluster.kubectl.applied(std::slice::from_ref(&waits.faulty)).await?;
+    tier.cluster.applied(std::slice::from_ref(&waits.faulty)).await?;
     says(tier, waits).await?;
     all_run(tier, &[service("foreign", &[("hostname", json!(format!("moved.{DOMAIN}")))])]).await?;
     ready(&api(tier, &waits.faulty), "left", READY).await.map(drop)
@@ -256,7 +256,7 @@ async fn lost_tier(tier: Arc<ControlPlane>) -> Outcome {
     let fewer = with(whole.clone(), "/spec/extraBlock/maximum", json!(1));
     let site = json!({"name": "site", "template": "radicale", "tier": "5gb", "extraBlocks": 2});
     let entity = with(entity(name, json!({"others": [site]})), "/spec/tariff", json!(name));
-    kubectl.applied(std::slice::from_ref(&whole)).await?;
+    tier.cluster.applied(std::slice::from_ref(&whole)).await?;
     tier.running(&entity).await?;
     let watch = Watch::over(&tier, vec![Running::Children(name.to_owned(), "site".to_owned())]).await?;
     let service = namespaced("DedicatedService", name, "site", json!({}));
@@ -268,13 +268,13 @@ async fn lost_tier(tier: Arc<ControlPlane>) -> Outcome {
     for (tariff, row) in [(less, lost), (fewer, fewer_blocks)] {
         kubectl.ok(&["delete", "tariff", name]).await?;
         gone(&tariffs, name, READY).await?;
-        kubectl.applied(&[tariff]).await?;
+        tier.cluster.applied(&[tariff]).await?;
         says(&tier, &row).await?;
         let touched = watch.touched(&tier).await?;
         ensure!(touched.is_empty(), "{}: {}", row.fault, touched.join("\n"));
     }
     kubectl.ok(&["delete", "tariff", name]).await?;
-    kubectl.applied(&[whole]).await?;
+    tier.cluster.applied(&[whole]).await?;
     ready(&tier.entities(), name, READY).await?;
     let touched = watch.touched(&tier).await?;
     ensure!(touched.is_empty(), "once the tier is back: {}", touched.join("\n"));
@@ -287,10 +287,10 @@ async fn foreign_namespace(tier: Arc<ControlPlane>) -> Outcome {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     let metadata = json!({"name": "theirs", "namespace": name});
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"of": "them"}});
-    kubectl.applied(&[namespace, map]).await?;
+    tier.cluster.applied(&[namespace, map]).await?;
     let watch = Watch::over(&tier, vec![Running::Namespace(name.to_owned())]).await?;
     let entity = entity_with(name, "radicale");
-    kubectl.applied(std::slice::from_ref(&entity)).await?;
+    tier.cluster.applied(std::slice::from_ref(&entity)).await?;
     let told = &["namespace somebody-elses exists and is not this Entity's", "commonscloud.coop/entity=somebody-elses"];
     says(&tier, &stalled("foreign namespace", (entity.clone(), entity), "NamespaceForeign", told)).await?;
     let touched = watch.touched(&tier).await?;
@@ -314,7 +314,7 @@ async fn in_the_way(tier: Arc<ControlPlane>) -> Outcome {
     let children = ["site", "wiki"].map(|instance| Running::Children(name.to_owned(), instance.to_owned()));
     let watch = Watch::over(&tier, children.to_vec()).await?;
 
-    kubectl.applied(&[with_services(json!([site("site.bystander.example")]))]).await?;
+    tier.cluster.applied(&[with_services(json!([site("site.bystander.example")]))]).await?;
     let service = namespaced("DedicatedService", name, "site", json!({}));
     let taken = &["spec.hostname: site.bystander.example is held by DedicatedService bystander/site"];
     says(&tier, &stalled("host name of another", (service.clone(), service), "HostnameTaken", taken)).await?;
@@ -328,10 +328,10 @@ async fn in_the_way(tier: Arc<ControlPlane>) -> Outcome {
     says(&tier, &Row { kind: "Reconciling", ..row }).await?;
 
     let wiki = json!({"name": "wiki", "template": "other-package", "tier": "1gb"});
-    kubectl.applied(&[with_services(json!([site("in-the-way.bystander.example"), wiki]))]).await?;
+    tier.cluster.applied(&[with_services(json!([site("in-the-way.bystander.example"), wiki]))]).await?;
     let refused = &["DedicatedService/wiki", "template: cannot be changed"];
     says(&tier, &stalled("name of a service by hand", (sound.clone(), sound.clone()), "Refused", refused)).await?;
-    kubectl.applied(&[sound]).await?;
+    tier.cluster.applied(&[sound]).await?;
     ready(&tier.entities(), name, READY).await?;
     let touched = watch.touched(&tier).await?;
     ensure!(touched.is_empty(), "{}", touched.join("\n"));

@@ -274,7 +274,7 @@ fn parameters() -> Vec<Row> {
 }
 
 async fn refused(tier: Arc<ControlPlane>) -> Outcome {
-    tier.cluster.kubectl.applied(&tariffs()).await?;
+    tier.cluster.applied(&tariffs()).await?;
     let table = table();
     table.founded(&tier).await?;
     hold(&tier, &[table], vec![Running::Entity(NAME.to_owned())]).await

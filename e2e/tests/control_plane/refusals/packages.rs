@@ -196,18 +196,18 @@ async fn stalled(tier: &ControlPlane, name: &str, words: &[&str]) -> Outcome {
 async fn told(tier: Arc<ControlPlane>) -> Outcome {
     let name = "told-package";
     let package = copy(&tier, name)?;
-    tier.cluster.kubectl.applied(std::slice::from_ref(&package)).await?;
+    tier.cluster.applied(std::slice::from_ref(&package)).await?;
     let service = json!({"name": "site", "template": name, "tier": "1gb"});
     tier.running(&entity(name, json!({"others": [service]}))).await?;
     let watch = Watch::over(&tier, vec![Running::Entity(name.to_owned())]).await?;
     let mut faults = Vec::new();
     for rendered in &RENDERED {
-        tier.cluster.kubectl.applied(&[rendered.of(&package)]).await?;
+        tier.cluster.applied(&[rendered.of(&package)]).await?;
         let said = stalled(&tier, name, rendered.says).await;
         faults.extend(said.err().map(|failure| format!("{}: {failure}", rendered.fault)));
         faults.extend(watch.touched(&tier).await?.into_iter().map(|line| format!("{}: {line}", rendered.fault)));
     }
-    tier.cluster.kubectl.applied(&[package]).await?;
+    tier.cluster.applied(&[package]).await?;
     ready(&resources::ours(&tier.cluster.client, "ServiceTemplate"), name, READY).await?;
     faults.extend(watch.touched(&tier).await?);
     ensure!(faults.is_empty(), "{}", faults.join("\n"));
@@ -220,7 +220,7 @@ async fn never_good(tier: Arc<ControlPlane>) -> Outcome {
     let faulty = RENDERED[0].of(&package);
     let service = namespaced("DedicatedService", name, "site", json!({"template": name, "tier": "1gb"}));
     tier.running(&entity(name, json!({}))).await?;
-    tier.cluster.kubectl.applied(&[faulty, service]).await?;
+    tier.cluster.applied(&[faulty, service]).await?;
     stalled(&tier, name, RENDERED[0].says).await?;
     let services = resources::ours_in(&tier.cluster.client, "DedicatedService", name);
     eventually("the instance says what is wrong with its package", Duration::from_secs(20), async || {
@@ -232,6 +232,6 @@ async fn never_good(tier: Arc<ControlPlane>) -> Outcome {
         Ok(())
     })
     .await?;
-    tier.cluster.kubectl.applied(&[package]).await?;
+    tier.cluster.applied(&[package]).await?;
     ready(&services, "site", READY).await.map(drop)
 }

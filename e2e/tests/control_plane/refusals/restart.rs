@@ -39,7 +39,7 @@ struct Attempt<'a> {
 }
 
 async fn killed(tier: Arc<ControlPlane>) -> Outcome {
-    tier.cluster.kubectl.applied(&entities::tariffs()).await?;
+    tier.cluster.applied(&entities::tariffs()).await?;
     // Where the rows of Dedicated resources are.
     let namespace = entity_with(dedicated::NAMESPACE, "radicale");
     tier.running(&namespace).await?;

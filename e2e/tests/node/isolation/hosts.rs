@@ -52,7 +52,7 @@ pub async fn separate(node: Arc<Node>) -> Outcome {
 /// With a route that the operator would never make, B's host name leads to A: so the answers above
 /// could have been another's.
 async fn led_astray(node: &Node, b: &Office) -> Outcome {
-    node.cluster.kubectl.applied(&[stray(b)]).await?;
+    node.cluster.applied(&[stray(b)]).await?;
     eventually("B's host name leads to A's office", ROUTED, async || {
         let answer = node.ingress.send("GET", &b.host, &b.path, Some(&b.admin), Vec::new()).await?;
         let said = String::from_utf8_lossy(&answer.body);

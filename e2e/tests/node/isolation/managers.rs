@@ -47,7 +47,7 @@ async fn until_bound(node: &Node, manager: &Client, asks: &[Ask]) -> Outcome {
     let own = Ask::Get(format!("/apis/commonscloud.coop/v1alpha1/namespaces/{A}/dedicatedoffices"), "\"office\"");
     ensure!(own.answered(node, manager).await?, "the manager of A cannot look at A");
     all(node, manager, asks, false).await?;
-    node.cluster.kubectl.applied(&[binding()]).await?;
+    node.cluster.applied(&[binding()]).await?;
     eventually("with the right, every request is answered", KNOWN, async || all(node, manager, asks, true).await).await
 }
 

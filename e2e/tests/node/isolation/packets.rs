@@ -48,7 +48,7 @@ async fn tried(node: &Node) -> Outcome {
     // The application's pod is closed by its package and by the namespace, the stray by the latter
     // alone.
     let application = pod(node, A, "app").await?.name_any();
-    node.cluster.kubectl.applied(&[stray(node)?]).await?;
+    node.cluster.applied(&[stray(node)?]).await?;
     let attackers = [
         Attacker { pod: application, container: "nextcloud", targets: targets(node).await? },
         Attacker { pod: STRAY.to_owned(), container: STRAY, targets: targets_of_a_stray(node).await? },

@@ -83,7 +83,7 @@ pub async fn take_away(node: &Node, walls: &BTreeSet<Wall>) -> Outcome {
     };
     let (opened, closed) = (doors(true), doors(false));
     if !opened.is_empty() {
-        node.cluster.kubectl.applied(&opened).await?;
+        node.cluster.applied(&opened).await?;
     }
     if !closed.is_empty() {
         removed(node, &closed).await?;
