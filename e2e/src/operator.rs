@@ -119,7 +119,6 @@ impl HostOperator {
     /// When it cannot be waited for.
     pub async fn kill(mut self) -> Outcome {
         self.child.kill().await?;
-        self.forget();
         Ok(())
     }
 
@@ -132,7 +131,6 @@ impl HostOperator {
         kill(Pid::from_raw(self.pid), Signal::SIGTERM)?;
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
         let status = ended.map_err(|_| Failure::new("the operator did not end within 30 s of SIGTERM"))??;
-        self.forget();
         crate::ensure!(status.success(), "the operator ended with {status} after SIGTERM\n{}", tail(&self.log));
         Ok(began.elapsed())
     }
@@ -146,14 +144,16 @@ impl HostOperator {
     ///
     /// # Errors
     /// When it goes on for longer than `limit`.
-    pub async fn ended(mut self, limit: Duration) -> Outcome {
+    pub async fn ended(&mut self, limit: Duration) -> Outcome {
         let ended = tokio::time::timeout(limit, self.child.wait()).await;
         ended.map_err(|_| Failure::new(format!("the operator still runs after {} s", limit.as_secs())))??;
-        self.forget();
         Ok(())
     }
+}
 
-    fn forget(&self) {
+impl Drop for HostOperator {
+    /// It is gone, or killed by now: another process may get its number.
+    fn drop(&mut self) {
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|pid| *pid != self.pid);
     }
 }

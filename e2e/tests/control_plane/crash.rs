@@ -1,11 +1,12 @@
 //! The operator killed after each of its writes goes on from where it was.
 //!
 //! How many writes one instance takes is counted in the API server's audit log. Then, for each
-//! number up to it, an operator behind a gate is killed right after its n-th write reached the API
-//! server and before it learnt of the answer; a fresh one finishes the work. All of that on a cluster
-//! of its own, where nobody else needs an operator meanwhile.
+//! number up to it, an operator behind a gate is killed right after its n-th write for a new instance
+//! reached the API server and before it learnt of the answer; a fresh one finishes the work, and is
+//! the next to be killed. All of that on a cluster of its own, where nobody else needs an operator.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,16 +76,21 @@ async fn after_each_write(_: Arc<ControlPlane>) -> Outcome {
     ensure!(reference.writes >= 15, "an office took only {} writes", reference.writes);
     eprintln!("an entity with an office takes {} writes", reference.writes);
     tier.stop_operator().await?;
-    for number in 1..=reference.writes {
-        let mut passed = killed_after(&tier, &kinds, &format!("crash-{number:02}-a"), number, &reference).await;
-        if passed.as_ref().is_err_and(|failure| failure.to_string().contains(LEASE_LOST)) {
+    let gate = Gate::open(as_operator(&tier).await?).await?;
+    let through_gate = tier.file("gate.kubeconfig");
+    redirected(&tier.kubeconfig(), &gate.server(), &through_gate)?;
+    let kills = Kills { tier, kinds, reference, gate, through_gate };
+    let mut operator = kills.fresh().await?;
+    for number in 1..=kills.reference.writes {
+        let mut round = kills.after(number, &format!("crash-{number:02}-a"), operator).await;
+        if round.as_ref().is_err_and(|failure| failure.to_string().contains(LEASE_LOST)) {
             // A machine too busy to renew a Lease in time says nothing about the kill: once more.
-            passed = killed_after(&tier, &kinds, &format!("crash-{number:02}-b"), number, &reference).await;
+            round = kills.after(number, &format!("crash-{number:02}-b"), kills.fresh().await?).await;
         }
-        let during = |failure: Failure| failure.during(&format!("killed after write {number} of {}", reference.writes));
-        if passed.map_err(during)? < number {
-            break;
-        }
+        let during =
+            |failure: Failure| failure.during(&format!("killed after write {number} of {}", kills.reference.writes));
+        let Some(fresh) = round.map_err(during)? else { break };
+        operator = fresh;
     }
     Ok(())
 }
@@ -95,56 +101,67 @@ async fn as_operator(tier: &ControlPlane) -> Outcome<Client> {
     Ok(Client::try_from(Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?)?)
 }
 
-/// Gives how many writes passed: fewer than `number` when the run was done before, since writes of
-/// the status may fall together.
-async fn killed_after(
-    tier: &ControlPlane,
-    kinds: &Kinds,
-    name: &str,
-    number: u32,
-    reference: &Undisturbed,
-) -> Outcome<u32> {
-    tier.forget_leader().await?;
-    let gate = Gate::open(as_operator(tier).await?, number).await?;
-    let through_gate = tier.file("gate.kubeconfig");
-    redirected(&tier.kubeconfig(), &gate.server(), &through_gate)?;
-    let mut doomed = HostOperator::spawn(&tier.cluster, &through_gate, &tier.log())?;
-    gate.aim(doomed.pid());
-    doomed.ready().await?;
-    tier.cluster.applied(&[entity_with_office(name)]).await?;
-    let killed = doomed.ended(Duration::from_secs(45)).await;
-    let passed = gate.passed();
-    let enough = match &killed {
-        Ok(()) => passed >= number,
-        // Every object took a write at least.
-        Err(_) => usize::try_from(passed)? >= reference.objects.len(),
-    };
-    ensure!(enough, "{killed:?}: {passed} writes passed; {}", tail(&tier.log()));
-    let kept = treasures(&kinds.all(&tier.cluster.client, name).await?);
-
-    tier.forget_leader().await?;
-    let fresh = HostOperator::start(&tier.cluster, &tier.kubeconfig(), &tier.log()).await?;
-    let finished = finished(tier, kinds, name, reference, &kept).await;
-    fresh.kill().await?;
-    finished?;
-    Ok(passed)
+/// What all rounds share.
+struct Kills {
+    tier: ControlPlane,
+    kinds: Kinds,
+    reference: Undisturbed,
+    gate: Gate,
+    through_gate: PathBuf,
 }
 
-async fn finished(
-    tier: &ControlPlane,
-    kinds: &Kinds,
-    name: &str,
-    reference: &Undisturbed,
-    kept: &BTreeMap<String, Value>,
-) -> Outcome {
-    ready(&tier.entities(), name, READY).await?;
-    settled_pods(tier, name, Some(reference.pods)).await?;
-    let objects = kinds.all(&tier.cluster.client, name).await?;
-    let lines = differences(&reference.objects, &comparable(&objects, name)?);
-    ensure!(lines.is_empty(), "not the same objects as without a kill:\n{}", lines.join("\n"));
-    let now = treasures(&objects);
-    for (key, before) in kept {
-        ensure_eq!(now.get(key), Some(before), "{key}, made before the kill");
+impl Kills {
+    async fn fresh(&self) -> Outcome<HostOperator> {
+        self.gate.release();
+        self.tier.forget_leader().await?;
+        HostOperator::start(&self.tier.cluster, &self.through_gate, &self.tier.log()).await
     }
-    Ok(())
+
+    /// Kills `operator` after its `number`-th write for the Entity `name`, and has a fresh one go on,
+    /// which is given; none when that many writes were not made: those of the status may fall together.
+    async fn after(&self, number: u32, name: &str, mut operator: HostOperator) -> Outcome<Option<HostOperator>> {
+        self.gate.set(name, number, operator.pid());
+        self.tier.cluster.applied(&[entity_with_office(name)]).await?;
+        let killed = tokio::select! {
+            ended = operator.ended(READY) => ended.map(|()| true)?,
+            done = self.done(name) => done.map(|()| false)?,
+        };
+        let passed = self.gate.passed();
+        // Every object took a write at least.
+        let least = if killed { number } else { u32::try_from(self.reference.objects.len())? };
+        ensure!(passed >= least, "killed: {killed}; {passed} writes passed; {}", tail(&self.tier.log()));
+        let kept = treasures(&self.kinds.all(&self.tier.cluster.client, name).await?);
+        if !killed {
+            self.finished(name, &kept).await?;
+            return Ok(None);
+        }
+        let fresh = self.fresh().await?;
+        self.finished(name, &kept).await?;
+        Ok(Some(fresh))
+    }
+
+    /// Waits until the Entity is Ready and nothing more is written about it.
+    async fn done(&self, name: &str) -> Outcome {
+        ready(&self.tier.entities(), name, READY).await?;
+        loop {
+            let passed = self.gate.passed();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            if self.gate.passed() == passed {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn finished(&self, name: &str, kept: &BTreeMap<String, Value>) -> Outcome {
+        ready(&self.tier.entities(), name, READY).await?;
+        settled_pods(&self.tier, name, Some(self.reference.pods)).await?;
+        let objects = self.kinds.all(&self.tier.cluster.client, name).await?;
+        let lines = differences(&self.reference.objects, &comparable(&objects, name)?);
+        ensure!(lines.is_empty(), "not the same objects as without a kill:\n{}", lines.join("\n"));
+        let now = treasures(&objects);
+        for (key, before) in kept {
+            ensure_eq!(now.get(key), Some(before), "{key}, made before the kill");
+        }
+        Ok(())
+    }
 }

@@ -303,7 +303,6 @@ async fn foreign_namespace(tier: Arc<ControlPlane>) -> Outcome {
 /// Rows of Entities: the service at fault is told, and the Entity repeats it.
 async fn in_the_way(tier: Arc<ControlPlane>) -> Outcome {
     let name = "in-the-way";
-    let kubectl = &tier.cluster.kubectl;
     let site = |hostname: &str| json!({"name": "site", "template": "radicale", "tier": "1gb", "hostname": hostname});
     let with_services =
         |others: Value| with(entity(name, json!({"others": others})), "/spec/domains", json!([BYSTANDER_DOMAIN]));
