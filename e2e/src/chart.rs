@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use kube::api::PatchParams;
+use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::command;
 use crate::failure::Outcome;
+use crate::resources::Doors;
+use crate::wait::eventually;
+use crate::{command, ensure, manifests};
 
 /// The operator's namespace.
 pub const NAMESPACE: &str = "commonscloud-system";
@@ -15,10 +18,11 @@ pub const SERVICE_ACCOUNT: &str = "commonscloud-operator";
 /// The user that the operator is for the API server.
 pub const USER: &str = "system:serviceaccount:commonscloud-system:commonscloud-operator";
 
-/// Installs or upgrades the chart with the given values, and waits until Helm says it runs.
+/// Installs or upgrades the chart with the given values, and waits until Helm says it runs and the
+/// policies judge.
 ///
 /// # Errors
-/// What Helm printed.
+/// What Helm printed, or what a policy still says after a minute.
 pub async fn install(cluster: &Cluster, values: &Value) -> Outcome {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("values.yaml");
@@ -42,5 +46,24 @@ pub async fn install(cluster: &Cluster, values: &Value) -> Outcome {
     let kubeconfig = cluster.facts.kubeconfig.to_string_lossy();
     let limit = Duration::from_secs(200);
     let finished = command::run(&cluster.programs.helm, &words, &[("KUBECONFIG", &kubeconfig)], None, limit).await?;
-    finished.succeeded("helm upgrade --install").map(drop)
+    finished.succeeded("helm upgrade --install")?;
+    eventually("the policies judge", Duration::from_mins(1), async || policies_judge(cluster).await).await
+}
+
+/// A policy that is asked before the kind of its parameters is in discovery refuses everything for
+/// up to half a minute. So kubectl must know the kinds before the first question.
+async fn policies_judge(cluster: &Cluster) -> Outcome {
+    cluster.kubectl.ok(&["get", "platforms,tariffs,entities,dedicatedservices"]).await?;
+    let service = json!({"template": "radicale", "tier": "1gb"});
+    let questions = [
+        manifests::entity_with_office("policies-judge"),
+        manifests::namespaced("DedicatedService", "default", "policies-judge", service),
+    ];
+    let doors = Doors::discover(&cluster.client, &questions).await?;
+    for question in &questions {
+        if let Err(refusal) = doors.apply(question, &PatchParams::apply("kubectl").dry_run()).await {
+            ensure!(!refusal.to_string().contains("failed to configure"), "{refusal}");
+        }
+    }
+    Ok(())
 }
