@@ -33,8 +33,8 @@ async fn settled(tier: &ControlPlane) -> Outcome {
     .await
 }
 
-async fn quiet_restart(_: Arc<ControlPlane>) -> Outcome {
-    let tier = ControlPlane::for_quiet().await?;
+async fn quiet_restart(tier: Arc<ControlPlane>) -> Outcome {
+    let tier = tier.aside().await?;
     let size = json!({"tier": "1gb"});
     let others = json!([{"name": "site", "template": "radicale", "tier": "5gb"}]);
     let services = json!({"office": size, "agora": size, "projects": size, "others": others});

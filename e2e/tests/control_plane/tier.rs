@@ -13,14 +13,14 @@ use kube::api::{Api, DeleteParams, ListParams};
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::Mutex;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 /// The cluster's name.
 const CLUSTER: &str = "test-cp";
 /// Where the operator is killed again and again.
 const KILLS: &str = "test-cp-kills";
-/// Where nothing may happen for a minute.
-const QUIET: &str = "test-cp-quiet";
+/// Where one scenario at a time is by itself.
+const ASIDE: &str = "test-cp-aside";
 /// The Platform's Secret for mail, in the operator's namespace.
 pub const SMTP: &str = "smtp";
 /// The Platform's Secret with the certificate of all host names.
@@ -36,6 +36,8 @@ pub struct ControlPlane {
     operator: Mutex<Option<HostOperator>>,
     /// Kubeconfigs and logs.
     folder: TempDir,
+    /// Another one, from its first need on.
+    aside: Mutex<Option<Box<ControlPlane>>>,
 }
 
 impl Tier for ControlPlane {
@@ -52,7 +54,7 @@ impl Tier for ControlPlane {
     async fn take_down() -> Outcome {
         operator::end_all();
         let mut ended = Ok(());
-        for name in [CLUSTER, KILLS, QUIET] {
+        for name in [CLUSTER, KILLS, ASIDE] {
             ended = ended.and(cluster::down(name).await);
         }
         ended
@@ -72,20 +74,24 @@ impl ControlPlane {
         Self::on(KILLS).await
     }
 
-    /// A cluster with an operator of its own where nobody disturbs a quiet minute, taken down with
-    /// the tier.
+    /// A cluster with an operator of its own that a scenario has for itself as long as it holds this,
+    /// taken down with the tier.
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn for_quiet() -> Outcome<Self> {
-        Self::on(QUIET).await
+    pub async fn aside(&self) -> Outcome<MappedMutexGuard<'_, Self>> {
+        let mut aside = self.aside.lock().await;
+        if aside.is_none() {
+            *aside = Some(Box::new(Self::on(ASIDE).await?));
+        }
+        MutexGuard::try_map(aside, Option::as_deref_mut).map_err(|_| Failure::new("no cluster aside"))
     }
 
     async fn on(name: &str) -> Outcome<Self> {
         let cluster = Cluster::up(name, Nodes::Simulated, &[]).await?;
         chart::install(&cluster, &json!({"replicas": 0})).await?;
         cluster.applied(&platform_secrets("a password")).await?;
-        let tier = Self { cluster, operator: Mutex::new(None), folder: tempfile::tempdir()? };
+        let tier = Self { cluster, operator: Mutex::new(None), folder: tempfile::tempdir()?, aside: Mutex::default() };
         operator::kubeconfig(&tier.cluster, &tier.kubeconfig()).await?;
         tier.start_operator().await?;
         let radicale =
