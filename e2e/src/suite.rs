@@ -19,6 +19,8 @@ use crate::programs::Programs;
 pub trait Tier: Send + Sync + Sized + 'static {
     /// What it is called when it cannot be run.
     const NAME: &'static str;
+    /// How many scenarios run at a time, unless told otherwise: they wait more than they compute.
+    const SIDE_BY_SIDE: usize = 6;
 
     /// Why this machine cannot run it, if it cannot.
     fn impossible() -> Option<String>;
@@ -108,7 +110,7 @@ pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
         Arc::new(Stage { tier: OnceCell::new(), floor: RwLock::new(()), times: Mutex::default() });
     runtime.spawn(end_on_signal::<T>());
     let trials = scenarios.into_iter().map(|scenario| stage.trial(scenario, runtime.handle().clone())).collect();
-    let conclusion = libtest_mimic::run(&side_by_side(arguments), trials);
+    let conclusion = libtest_mimic::run(&side_by_side::<T>(arguments), trials);
     if stage.tier.initialized() {
         runtime.block_on(stage.clear());
     }
@@ -116,9 +118,8 @@ pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Six at a time unless told otherwise: scenarios wait more than they compute.
-fn side_by_side(mut arguments: Arguments) -> Arguments {
-    arguments.test_threads.get_or_insert(6);
+fn side_by_side<T: Tier>(mut arguments: Arguments) -> Arguments {
+    arguments.test_threads.get_or_insert(T::SIDE_BY_SIDE);
     arguments
 }
 

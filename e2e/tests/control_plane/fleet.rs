@@ -21,7 +21,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
             "20 entities with three services each become Ready together, beside one that fails for ever",
             converges,
         )
-        .alone(),
+        .apart(),
     ]
 }
 
@@ -30,6 +30,7 @@ const ENTITIES: usize = 20;
 const LIMIT: Duration = Duration::from_mins(5);
 
 async fn converges(tier: Arc<ControlPlane>) -> Outcome {
+    let tier = tier.aside().await?;
     let client = &tier.cluster.client;
     let broken = "broken-fleet";
     apply(client, &[broken_package()]).await?;

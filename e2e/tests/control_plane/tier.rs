@@ -42,6 +42,8 @@ pub struct ControlPlane {
 
 impl Tier for ControlPlane {
     const NAME: &'static str = "control plane";
+    // Of those aside two wait for the third.
+    const SIDE_BY_SIDE: usize = 8;
 
     fn impossible() -> Option<String> {
         None
