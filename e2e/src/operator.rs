@@ -72,11 +72,7 @@ impl HostOperator {
         Ok(operator)
     }
 
-    /// Starts it.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn spawn(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
+    fn spawn(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
         let port = free_port()?;
         let output = std::fs::File::options().create(true).append(true).open(log)?;
         let child = Command::new(&cluster.programs.operator)
@@ -98,10 +94,7 @@ impl HostOperator {
     }
 
     /// Waits until `/readyz` answers 200.
-    ///
-    /// # Errors
-    /// The end of its log, when it ends or is not ready within half a minute.
-    pub async fn ready(&mut self) -> Outcome {
+    async fn ready(&mut self) -> Outcome {
         let port = self.port;
         let ended = eventually("the operator becomes ready", Duration::from_secs(30), async || {
             if let Some(status) = self.child.try_wait()? {
@@ -111,15 +104,6 @@ impl HostOperator {
         });
         let ended = ended.await;
         ended.map_err(|failure| Failure::new(format!("{failure}\n{}", tail(&self.log))))
-    }
-
-    /// SIGKILL, and waits until it is gone.
-    ///
-    /// # Errors
-    /// When it cannot be waited for.
-    pub async fn kill(mut self) -> Outcome {
-        self.child.kill().await?;
-        Ok(())
     }
 
     /// SIGTERM, and waits until it is gone; gives how long that took.

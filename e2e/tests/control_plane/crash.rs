@@ -145,6 +145,7 @@ impl Kills {
         ready(&self.tier.entities(), name, READY).await?;
         loop {
             let passed = self.gate.passed();
+            // Not a wait for something: a moment in which nothing may be written.
             tokio::time::sleep(Duration::from_secs(2)).await;
             if self.gate.passed() == passed {
                 return Ok(());

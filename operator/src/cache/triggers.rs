@@ -7,8 +7,8 @@ use kube::Resource as _;
 
 use super::{AnyDedicated, Caches, Live, Sealed};
 use crate::api::{
-    Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
-    ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
+    Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, Reason,
+    ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
 };
 
 /// The kinds that have a controller.
@@ -217,20 +217,20 @@ fn instance(kind: Kind, metadata: &ObjectMeta, caches: &Caches) -> Vec<Key> {
 impl Caches {
     /// Instances that were refused because another one has their host name or name.
     pub(super) fn waiting_for_names(&self) -> Vec<Key> {
-        reporting(&["HostnameTaken", "NameTaken"], &self.dedicated_all())
+        reporting(&[Reason::HostnameTaken, Reason::NameTaken], &self.dedicated_all())
     }
 
     /// Instances that the quota of their namespace had no room for.
     fn waiting_for_room(&self, namespace: &str) -> Vec<Key> {
-        reporting(&["QuotaExceeded"], &self.dedicated_in(namespace))
+        reporting(&[Reason::QuotaExceeded], &self.dedicated_in(namespace))
     }
 }
 
 /// The resources that a condition names one of these reasons of.
-fn reporting(reasons: &[&str], resources: &[AnyDedicated]) -> Vec<Key> {
+fn reporting(reasons: &[Reason], resources: &[AnyDedicated]) -> Vec<Key> {
     let reports = |resource: &&AnyDedicated| {
         let conditions = resource.status().map(|status| status.conditions.iter());
-        conditions.into_iter().flatten().any(|condition| reasons.contains(&condition.reason.as_str()))
+        conditions.into_iter().flatten().any(|condition| reasons.iter().any(|reason| reason.name() == condition.reason))
     };
     resources.iter().filter(reports).filter_map(|resource| key(resource.as_ref())).collect()
 }
@@ -302,5 +302,37 @@ impl Trigger for Event {
                 object == key.name || object.strip_prefix(&key.name).is_some_and(|rest| rest.starts_with('-'))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Identity;
+    use super::*;
+
+    #[test]
+    fn a_quota_concerns_the_instances_that_it_had_no_room_for() {
+        let caches = Caches::new();
+        for (name, reason) in [("waits", "QuotaExceeded"), ("runs", "Available")] {
+            let condition = json!({
+                "type": "Ready", "status": "False", "reason": reason, "message": "", "observedGeneration": 1,
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            });
+            let service: DedicatedService = serde_json::from_value(json!({
+                "metadata": {"name": name, "namespace": "e", "uid": name, "resourceVersion": "1"},
+                "spec": {"template": "radicale", "tier": "1gb"}, "status": {"conditions": [condition]},
+            }))
+            .unwrap();
+            let _ = caches.services.put(&Identity::of(&service.metadata), service);
+        }
+        let quota = json!({
+            "apiVersion": "v1", "kind": "ResourceQuota",
+            "metadata": {"name": "entity", "namespace": "e", "labels": {marks::ENTITY: "e"}},
+        });
+        let quota = Live::of("ResourceQuota", serde_json::from_value(quota).unwrap());
+        let waits = Key::new(Kind::DedicatedService, "e", "waits");
+        assert_eq!(quota.concerned(&caches), [Key::entity("e"), waits]);
     }
 }
