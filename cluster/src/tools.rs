@@ -97,7 +97,8 @@ pub fn names(source: &Path) -> Result<Vec<String>, Error> {
 
 /// Finds the tool built, or builds it.
 ///
-/// Two processes that want the same tool at once: the second waits for the first.
+/// One tool is built at a time, whichever process wants it: the compiler keeps all cores busy by itself,
+/// and what tools share (docs/decisions, 2026-11-28) is compiled by the first of them only.
 ///
 /// # Errors
 /// When the tool is unknown, Go is missing, or its build fails: with the last lines of output.
@@ -113,7 +114,7 @@ pub async fn ensure(tool: &str, source: &Path, progress: &Progress) -> Result<To
         return Ok(Tool { folder });
     }
     std::fs::create_dir_all(&tools).map_err(|source| Error::File { path: tools.clone(), source })?;
-    let lock = lock(&tools.join(format!(".{tool}.lock"))).await?;
+    let lock = lock(&tools.join(".lock")).await?;
     if !folder.is_dir() {
         let phase = progress.phase(format!("build {tool}"));
         build(tool, &recipe, &folder, lock).await?;
@@ -208,6 +209,8 @@ fn files_below(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn recipe(build: &str) -> tempfile::TempDir {
@@ -217,6 +220,25 @@ mod tests {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path().join("build"), mode).unwrap();
         folder
+    }
+
+    /// Kubernetes is what is under test: it keeps the versions of its release.
+    #[test]
+    fn what_the_other_tools_share_has_one_version() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut asked: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for tool in names(&source).unwrap().into_iter().filter(|tool| tool != "kubernetes") {
+            let modules = std::fs::read_to_string(source.join(RECIPES).join(&tool).join("go.mod")).unwrap();
+            let required = modules.lines().take_while(|line| !line.starts_with("replace"));
+            for words in required.map(|line| line.split_whitespace().collect::<Vec<_>>()) {
+                if let [module, version, "//", "indirect"] = words[..] {
+                    asked.entry(module.to_owned()).or_default().insert(tool.clone(), version.to_owned());
+                }
+            }
+        }
+        assert!(asked["k8s.io/client-go"].len() > 5, "the files were not read: {asked:?}");
+        asked.retain(|_, versions| versions.values().any(|version| Some(version) != versions.values().next()));
+        assert!(asked.is_empty(), "`go get` the newest of each in the others' folders: {asked:#?}");
     }
 
     #[tokio::test]

@@ -56,7 +56,7 @@ pub(crate) fn require_no_parameters(parameters: &HashMap<String, String>) -> Res
 mod tests {
     use std::collections::HashMap;
 
-    use rstest::rstest;
+    use test_case::test_case;
 
     use super::{mount_flags, require_no_parameters, require_offered};
     use crate::csi::proto::v1::VolumeCapability;
@@ -71,20 +71,18 @@ mod tests {
         AccessType::Mount(MountVolume { fs_type: fs_type.to_owned(), mount_flags: vec!["noatime".to_owned()] })
     }
 
-    #[rstest]
-    #[case(Mode::SingleNodeWriter, "")]
-    #[case(Mode::SingleNodeSingleWriter, "xfs")]
-    #[case(Mode::SingleNodeMultiWriter, "xfs")]
-    fn one_node_and_xfs_are_offered(#[case] mode: Mode, #[case] fs_type: &str) {
+    #[test_case(Mode::SingleNodeWriter, "")]
+    #[test_case(Mode::SingleNodeSingleWriter, "xfs")]
+    #[test_case(Mode::SingleNodeMultiWriter, "xfs")]
+    fn one_node_and_xfs_are_offered(mode: Mode, fs_type: &str) {
         assert_eq!(mount_flags(Some(&capability(mode, mounted(fs_type)))).unwrap(), ["noatime"]);
     }
 
-    #[rstest]
-    #[case(Mode::MultiNodeMultiWriter, mounted("xfs"), "MULTI_NODE_MULTI_WRITER")]
-    #[case(Mode::Unknown, mounted("xfs"), "UNKNOWN")]
-    #[case(Mode::SingleNodeWriter, mounted("ext4"), "ext4")]
-    #[case(Mode::SingleNodeWriter, AccessType::Block(BlockVolume {}), "block")]
-    fn the_rest_is_refused_by_name(#[case] mode: Mode, #[case] access: AccessType, #[case] named: &str) {
+    #[test_case(Mode::MultiNodeMultiWriter, mounted("xfs"), "MULTI_NODE_MULTI_WRITER")]
+    #[test_case(Mode::Unknown, mounted("xfs"), "UNKNOWN")]
+    #[test_case(Mode::SingleNodeWriter, mounted("ext4"), "ext4")]
+    #[test_case(Mode::SingleNodeWriter, AccessType::Block(BlockVolume {}), "block")]
+    fn the_rest_is_refused_by_name(mode: Mode, access: AccessType, named: &str) {
         let text = mount_flags(Some(&capability(mode, access))).unwrap_err().to_string();
         assert!(text.contains(named), "{text}");
     }

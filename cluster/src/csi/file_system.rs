@@ -137,7 +137,7 @@ pub(crate) fn usage(mount: &Path) -> Result<Usage, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
+    use test_case::test_case;
 
     use super::{LEAST_RESERVE, Shape};
 
@@ -158,12 +158,11 @@ mod tests {
     }
 
     /// Image sizes in blocks, as measured with 32 spare blocks, hence 32 fewer here.
-    #[rstest]
-    #[case(76_800, 2, 8384 - 32)]
-    #[case(286_976, 2, 8384 - 32)]
-    #[case(4_219_136, 30, 8048 - 32)]
-    #[case(26_501_376, 185, 6188 - 32)]
-    fn the_reserve_makes_up_for_the_groups(#[case] blocks: u64, #[case] groups: u64, #[case] reserve: u64) {
+    #[test_case(76_800, 2, 8384 - 32)]
+    #[test_case(286_976, 2, 8384 - 32)]
+    #[test_case(4_219_136, 30, 8048 - 32)]
+    #[test_case(26_501_376, 185, 6188 - 32)]
+    fn the_reserve_makes_up_for_the_groups(blocks: u64, groups: u64, reserve: u64) {
         assert_eq!(Shape { blocks, without_log: blocks - 16_384, groups }.reserve(), reserve);
     }
 

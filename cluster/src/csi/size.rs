@@ -46,7 +46,7 @@ pub(crate) fn signed(bytes: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
+    use test_case::test_case;
     use tonic::Code;
 
     use super::{SMALLEST, Wanted, signed};
@@ -56,13 +56,12 @@ mod tests {
         Wanted::parse(Some(&CapacityRange { required_bytes, limit_bytes }))
     }
 
-    #[rstest]
-    #[case(0, SMALLEST)]
-    #[case(1, SMALLEST)]
-    #[case(314_572_800, SMALLEST)]
-    #[case(314_572_801, SMALLEST + 4096)]
-    #[case(1_175_453_696, 1_175_453_696)]
-    fn requests_are_rounded_up(#[case] required: i64, #[case] bytes: u64) {
+    #[test_case(0, SMALLEST)]
+    #[test_case(1, SMALLEST)]
+    #[test_case(314_572_800, SMALLEST)]
+    #[test_case(314_572_801, SMALLEST + 4096)]
+    #[test_case(1_175_453_696, 1_175_453_696)]
+    fn requests_are_rounded_up(required: i64, bytes: u64) {
         assert_eq!(wanted(required, 0).unwrap().bytes, bytes);
     }
 

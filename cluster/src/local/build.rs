@@ -75,7 +75,6 @@ pub async fn build_simulated(source: &Path, progress: &Progress) -> Result<(), U
     ensure_all(&simulated::TOOLS, source, progress).await
 }
 
-/// The compiler keeps all cores busy by itself: one tool after another.
 async fn ensure_all(names: &[&str], source: &Path, progress: &Progress) -> Result<(), UpError> {
     for name in names {
         tools::ensure(name, source, progress).await?;

@@ -87,7 +87,7 @@ async fn resolve(place: &Place, port: u16) -> Result<SocketAddr, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
+    use test_case::test_case;
     use tokio::net::TcpListener;
 
     use super::super::loopback::{Authority, Behaviour, Server};
@@ -122,13 +122,12 @@ mod tests {
         assert_eq!(seen[0].path, "/status.php?full=1");
     }
 
-    #[rstest]
-    #[case(401, None)]
-    #[case(503, Some("answered 503 Service Unavailable, expected 200 or 401"))]
-    #[case(404, Some("answered 404 Not Found, expected 200 or 401"))]
-    #[case(302, Some("answered 302 Found, expected 200 or 401"))]
+    #[test_case(401, None)]
+    #[test_case(503, Some("answered 503 Service Unavailable, expected 200 or 401"))]
+    #[test_case(404, Some("answered 404 Not Found, expected 200 or 401"))]
+    #[test_case(302, Some("answered 302 Found, expected 200 or 401"))]
     #[tokio::test]
-    async fn only_the_statuses_that_were_named_are_good(#[case] status: u16, #[case] problem: Option<&str>) {
+    async fn only_the_statuses_that_were_named_are_good(status: u16, problem: Option<&str>) {
         let authority = Authority::new();
         let server = Server::start(&authority, &[HOST_NAME], Behaviour::status(status)).await;
         match problem {
@@ -150,11 +149,10 @@ mod tests {
         assert!(server.requests().is_empty());
     }
 
-    #[rstest]
-    #[case::another_private_one(true)]
-    #[case::the_public_ones(false)]
+    #[test_case(true; "another private one")]
+    #[test_case(false; "the public ones")]
     #[tokio::test]
-    async fn a_certificate_of_an_authority_that_is_not_trusted_is_refused(#[case] private: bool) {
+    async fn a_certificate_of_an_authority_that_is_not_trusted_is_refused(private: bool) {
         let server = Server::start(&Authority::new(), &[HOST_NAME], Behaviour::status(200)).await;
         let mut target = target(&Authority::new());
         if !private {
@@ -217,14 +215,13 @@ mod tests {
         plain.await.unwrap();
     }
 
-    #[rstest]
-    #[case("", "the authority's PEM text holds no certificate")]
-    #[case(
+    #[test_case("", "the authority's PEM text holds no certificate")]
+    #[test_case(
         "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n",
         "the authority's PEM text holds a damaged certificate"
     )]
     #[tokio::test]
-    async fn a_bundle_without_a_certificate_is_a_reason(#[case] pem: &str, #[case] problem: &str) {
+    async fn a_bundle_without_a_certificate_is_a_reason(pem: &str, problem: &str) {
         let target = Target { ca_bundle: Some(pem.to_owned()), ..target(&Authority::new()) };
         assert_eq!(reason(&target, 1).await, problem);
     }

@@ -68,7 +68,7 @@ fn usable(capacity: Bytes, overhead: FileSystemOverhead) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
+    use test_case::test_case;
 
     use super::*;
     use crate::usage::Inodes;
@@ -102,13 +102,12 @@ mod tests {
         filling(RULE, (mib(1100), mib(3000)), CLASS, Some(volume))
     }
 
-    #[rstest]
-    #[case::there_is_room(measured(800, 200), Filling::Nothing)]
-    #[case::nearly_full(measured(801, 199), Filling::Grow(mib(1650)))]
-    #[case::full(measured(1000, 0), Filling::Grow(mib(1650)))]
-    #[case::nothing_is_known(Known::Nothing, Filling::Nothing)]
-    #[case::nothing_is_known_yet(Known::NotYet, Filling::NotMeasured)]
-    fn it_grows_when_too_little_is_free(#[case] usage: Known, #[case] expected: Filling) {
+    #[test_case(measured(800, 200), Filling::Nothing; "there is room")]
+    #[test_case(measured(801, 199), Filling::Grow(mib(1650)); "nearly full")]
+    #[test_case(measured(1000, 0), Filling::Grow(mib(1650)); "full")]
+    #[test_case(Known::Nothing, Filling::Nothing; "nothing is known")]
+    #[test_case(Known::NotYet, Filling::NotMeasured; "nothing is known yet")]
+    fn it_grows_when_too_little_is_free(usage: Known, expected: Filling) {
         assert_eq!(decided(&volume(1100, 1100, usage)), expected);
     }
 

@@ -35,20 +35,15 @@ fn kubelet(node: &Node) -> Option<Kubelet> {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
     use serde_json::{Value, json};
+    use test_case::test_case;
 
     use super::*;
 
-    #[rstest]
-    #[case(json!([{"type": "Hostname", "address": "n"}, {"type": "InternalIP", "address": "10.0.0.7"}]), json!({}), Some("10.0.0.7:10250"))]
-    #[case(json!([{"type": "InternalIP", "address": "fd00::7"}]), json!({"kubeletEndpoint": {"Port": 10251}}), Some("[fd00::7]:10251"))]
-    #[case(json!([{"type": "ExternalIP", "address": "10.0.0.7"}]), json!({}), None)]
-    fn a_kubelet_is_at_its_nodes_internal_address(
-        #[case] addresses: Value,
-        #[case] endpoints: Value,
-        #[case] expected: Option<&str>,
-    ) {
+    #[test_case(json!([{"type": "Hostname", "address": "n"}, {"type": "InternalIP", "address": "10.0.0.7"}]), json!({}), Some("10.0.0.7:10250"))]
+    #[test_case(json!([{"type": "InternalIP", "address": "fd00::7"}]), json!({"kubeletEndpoint": {"Port": 10251}}), Some("[fd00::7]:10251"))]
+    #[test_case(json!([{"type": "ExternalIP", "address": "10.0.0.7"}]), json!({}), None)]
+    fn a_kubelet_is_at_its_nodes_internal_address(addresses: Value, endpoints: Value, expected: Option<&str>) {
         let node = json!({"metadata": {"name": "n"}, "status": {"addresses": addresses, "daemonEndpoints": endpoints}});
         let found = kubelet(&serde_json::from_value(node).unwrap());
         assert_eq!(found.map(|kubelet| kubelet.address.to_string()), expected.map(str::to_owned));

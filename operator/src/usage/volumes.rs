@@ -86,7 +86,7 @@ fn inodes_moved(before: Option<u64>, now: Option<u64>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
+    use test_case::test_case;
 
     use super::*;
     use crate::core::Bytes;
@@ -120,12 +120,11 @@ mod tests {
         used.iter().map(tell).collect()
     }
 
-    #[rstest]
-    #[case::a_hundredth_of_a_small_volume(1000 * MIB, &[0, 9 * MIB, 10 * MIB, 11 * MIB, 19 * MIB, 20 * MIB], &[0, 0, 10 * MIB, 10 * MIB, 10 * MIB, 20 * MIB])]
-    #[case::sixty_four_mib_of_a_large_one(1_000_000 * MIB, &[0, 63 * MIB, 64 * MIB, 127 * MIB, 128 * MIB], &[0, 0, 64 * MIB, 64 * MIB, 128 * MIB])]
-    #[case::to_and_fro_around_a_step(1000 * MIB, &[10 * MIB, 19 * MIB, 10 * MIB, 19 * MIB], &[10 * MIB; 4])]
-    #[case::less_as_well_as_more(1000 * MIB, &[500 * MIB, 491 * MIB, 490 * MIB], &[500 * MIB, 500 * MIB, 490 * MIB])]
-    fn used_is_told_in_steps(#[case] size: u64, #[case] used: &[u64], #[case] expected: &[u64]) {
+    #[test_case(1000 * MIB, &[0, 9 * MIB, 10 * MIB, 11 * MIB, 19 * MIB, 20 * MIB], &[0, 0, 10 * MIB, 10 * MIB, 10 * MIB, 20 * MIB]; "a hundredth of a small volume")]
+    #[test_case(1_000_000 * MIB, &[0, 63 * MIB, 64 * MIB, 127 * MIB, 128 * MIB], &[0, 0, 64 * MIB, 64 * MIB, 128 * MIB]; "sixty four mib of a large one")]
+    #[test_case(1000 * MIB, &[10 * MIB, 19 * MIB, 10 * MIB, 19 * MIB], &[10 * MIB; 4]; "to and fro around a step")]
+    #[test_case(1000 * MIB, &[500 * MIB, 491 * MIB, 490 * MIB], &[500 * MIB, 500 * MIB, 490 * MIB]; "less as well as more")]
+    fn used_is_told_in_steps(size: u64, used: &[u64], expected: &[u64]) {
         assert_eq!(told(size, used), expected);
     }
 
@@ -145,18 +144,13 @@ mod tests {
         assert_eq!(volumes.of(&claim()), Some(usage(100 * MIB, 1900 * MIB)));
     }
 
-    #[rstest]
-    #[case(Some(1000), Some(950), false)]
-    #[case(Some(1000), Some(500), true)]
-    #[case(Some(1), Some(0), true)]
-    #[case(Some(0), Some(0), false)]
-    #[case(None, Some(5), true)]
-    #[case(None, None, false)]
-    fn inodes_are_told_when_a_tenth_is_gone(
-        #[case] before: Option<u64>,
-        #[case] now: Option<u64>,
-        #[case] expected: bool,
-    ) {
+    #[test_case(Some(1000), Some(950), false)]
+    #[test_case(Some(1000), Some(500), true)]
+    #[test_case(Some(1), Some(0), true)]
+    #[test_case(Some(0), Some(0), false)]
+    #[test_case(None, Some(5), true)]
+    #[test_case(None, None, false)]
+    fn inodes_are_told_when_a_tenth_is_gone(before: Option<u64>, now: Option<u64>, expected: bool) {
         assert_eq!(inodes_moved(before, now), expected);
     }
 

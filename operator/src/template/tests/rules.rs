@@ -1,6 +1,6 @@
 //! Each rule of the format: a good package with one thing changed is refused at that line.
 
-use rstest::rstest;
+use test_case::test_case;
 
 use super::*;
 use crate::template::lint::lint_text;
@@ -124,210 +124,219 @@ fn the_good_package_is_good() {
     assert_eq!(findings("notes", "notes").1, []);
 }
 
-#[rstest]
 // The package's own fields.
-#[case("  name: notes", "  name: Notes", "  name: Notes", "at most 30")]
-#[case("versions:", "versoins:", "", "versions")]
-#[case("carriesQuota: true", "carriesQouta: true", "carriesQouta", "no such field")]
-#[case("notes:2.0", "notes:latest", "notes:latest", "needs a tag")]
-#[case("notes:2.0", "notes", "example/notes\"", "needs a tag")]
-#[case("\"1.*\"", "\"2.*\"", "upgradesFrom", "name older versions")]
-#[case("name: cache", "name: data", "name: data", "twice")]
-#[case("size: 1Gi", "size: 1Gb", "name: cache", "character")]
-#[case("size: 1Gi", "size: quota - 1Gi", "name: cache", "it is 0")]
-#[case("size: quota", "size: quota / 2", "name: data", "has the size quota")]
-#[case("size: 1Gi", "size: quota, carriesQuota: true", "name: cache", "only one")]
-#[case("type: object", "type: string", "type: string", "type: object")]
-#[case("type: string", "type: strin", "type: strin", "parameters")]
-#[case("additionalProperties: false", "additionalProperties: false\n    required: [name]", "parameters:", "example")]
-#[case("{kind: Service, name: app}", "{kind: Secret, name: app}", "{kind: Secret", "not allowed")]
-#[case(
+#[test_case("  name: notes", "  name: Notes", "  name: Notes", "at most 30")]
+#[test_case("versions:", "versoins:", "", "versions")]
+#[test_case("carriesQuota: true", "carriesQouta: true", "carriesQouta", "no such field")]
+#[test_case("notes:2.0", "notes:latest", "notes:latest", "needs a tag")]
+#[test_case("notes:2.0", "notes", "example/notes\"", "needs a tag")]
+#[test_case("\"1.*\"", "\"2.*\"", "upgradesFrom", "name older versions")]
+#[test_case("name: cache", "name: data", "name: data", "twice")]
+#[test_case("size: 1Gi", "size: 1Gb", "name: cache", "character")]
+#[test_case("size: 1Gi", "size: quota - 1Gi", "name: cache", "it is 0")]
+#[test_case("size: quota", "size: quota / 2", "name: data", "has the size quota")]
+#[test_case("size: 1Gi", "size: quota, carriesQuota: true", "name: cache", "only one")]
+#[test_case("type: object", "type: string", "type: string", "type: object")]
+#[test_case("type: string", "type: strin", "type: strin", "parameters")]
+#[test_case(
+    "additionalProperties: false",
+    "additionalProperties: false\n    required: [name]",
+    "parameters:",
+    "example"
+)]
+#[test_case("{kind: Service, name: app}", "{kind: Secret, name: app}", "{kind: Secret", "not allowed")]
+#[test_case(
     "  manifests:",
     "  podSecurityExceptions: [{container: other/notes, reason: because of this}]\n  manifests:",
     "other/notes",
     "names no container"
 )]
 // Tera.
-#[case("{{ parameters.greeting }}", "{{ parameters.greting }}", "greting", "not defined")]
-#[case("{{ parameters.greeting }}", "{{ parameters.greeting", "entity.display_name", "expected }}")]
-#[case("{{ parameters.greeting }}", "{{ parameters.greeting | safe }}", "| safe", "not part of the format")]
-#[case("{{ parameters.greeting }}", "{% set x = 1 %}{{ x }}", "set x", "not part of the format")]
-#[case("{{ parameters.greeting }}", "{% include \"/etc/passwd\" %}", "include", "not part of the format")]
-#[case("{{ parameters.greeting }}", "{{ get_env(name=\"HOME\") }}", "get_env", "get_env")]
-#[case("{{ parameters.greeting }}", "{% for i in range(end=100000) %}{{ i }}{% endfor %}", "range", "at most 256")]
+#[test_case("{{ parameters.greeting }}", "{{ parameters.greting }}", "greting", "not defined")]
+#[test_case("{{ parameters.greeting }}", "{{ parameters.greeting", "entity.display_name", "expected }}")]
+#[test_case("{{ parameters.greeting }}", "{{ parameters.greeting | safe }}", "| safe", "not part of the format")]
+#[test_case("{{ parameters.greeting }}", "{% set x = 1 %}{{ x }}", "set x", "not part of the format")]
+#[test_case("{{ parameters.greeting }}", "{% include \"/etc/passwd\" %}", "include", "not part of the format")]
+#[test_case("{{ parameters.greeting }}", "{{ get_env(name=\"HOME\") }}", "get_env", "get_env")]
+#[test_case("{{ parameters.greeting }}", "{% for i in range(end=100000) %}{{ i }}{% endfor %}", "range", "at most 256")]
 // Which objects there are.
-#[case(
+#[test_case(
     "metadata: {name: {{ instance.name ~ \"-app\" }}}",
     "metadata: {name: app}",
     "kind: ConfigMap",
     "instance.name ~"
 )]
-#[case("- {kind: ConfigMap, name: app}", "", "kind: ConfigMap", "do not declare")]
-#[case(
+#[test_case("- {kind: ConfigMap, name: app}", "", "kind: ConfigMap", "do not declare")]
+#[test_case(
     "- {kind: Service, name: app}",
     "- {kind: Service, name: app}\n        - {kind: Service, name: web}",
     "kind: Service",
     "does not render"
 )]
-#[case("kind: ServiceAccount\n", "kind: Secret\n", "kind: Secret", "not allowed")]
-#[case("apiVersion: apps/v1", "apiVersion: apps/v1beta1", "kind: Deployment", "must be apps/v1")]
-#[case(
+#[test_case("kind: ServiceAccount\n", "kind: Secret\n", "kind: Secret", "not allowed")]
+#[test_case("apiVersion: apps/v1", "apiVersion: apps/v1beta1", "kind: Deployment", "must be apps/v1")]
+#[test_case(
     "metadata: {name: {{ instance.name ~ \"-app\" }}}",
     "metadata: {namespace: kube-system, name: {{ instance.name ~ \"-app\" }}}",
     "metadata: {",
     "namespace"
 )]
-#[case(
+#[test_case(
     "metadata: {name: {{ instance.name ~ \"-app\" }}}",
     "metadata: {finalizers: [a/b], name: {{ instance.name ~ \"-app\" }}}",
     "metadata: {",
     "finalizers"
 )]
-#[case(
+#[test_case(
     "metadata: {name: {{ instance.name ~ \"-app\" }}}",
     "metadata: {labels: {commonscloud.coop/data: \"true\"}, name: {{ instance.name ~ \"-app\" }}}",
     "metadata: {",
     "commonscloud.coop/data"
 )]
-#[case("targetPort: http", "targetPrt: http", "targetPrt", "no such field")]
-#[case("containerPort: 8080", "containerPort: \"8080\"", "containerPort", "must be a whole number")]
-#[case("greeting: {{ parameters.greeting }}", "greeting: a\n          greeting: b", "greeting: b", "no YAML")]
+#[test_case("targetPort: http", "targetPrt: http", "targetPrt", "no such field")]
+#[test_case("containerPort: 8080", "containerPort: \"8080\"", "containerPort", "must be a whole number")]
+#[test_case("greeting: {{ parameters.greeting }}", "greeting: a\n          greeting: b", "greeting: b", "no YAML")]
 // Selectors and networks.
-#[case("selector: {{ selector(component=\"app\") }}", "selector: {app: notes}", "selector: {app", "selector(component")]
-#[case(
+#[test_case(
+    "selector: {{ selector(component=\"app\") }}",
+    "selector: {app: notes}",
+    "selector: {app",
+    "selector(component"
+)]
+#[test_case(
     "matchLabels: {{ selector(component=\"app\") }}}\n          template",
     "matchLabels: {{ labels(component=\"app\") }}}\n          template",
     "matchLabels: {{ labels",
     "nothing else"
 )]
-#[case(
+#[test_case(
     "labels: {{ labels(component=\"app\") }}",
     "labels: {{ labels(component=\"web\") }}",
     "labels(component=\"web\")",
     "same component"
 )]
-#[case(
+#[test_case(
     "spec:\n          selector",
     "spec:\n          type: NodePort\n          selector",
     "type: NodePort",
     "ClusterIP"
 )]
-#[case(
+#[test_case(
     "spec:\n          selector",
     "spec:\n          externalIPs: [10.0.0.1]\n          selector",
     "externalIPs",
     "not for packages"
 )]
-#[case("- host: {{ hostname }}", "- host: other.example.org", "- host: other", "must be {{ hostname }}")]
-#[case("hosts: [{{ hostname }}]", "hosts: [other.example.org]", "tls:", "no other host")]
-#[case("tls: [{hosts: [{{ hostname }}]}]", "ingressClassName: traefik", "spec:", "needs an entry")]
-#[case(
+#[test_case("- host: {{ hostname }}", "- host: other.example.org", "- host: other", "must be {{ hostname }}")]
+#[test_case("hosts: [{{ hostname }}]", "hosts: [other.example.org]", "tls:", "no other host")]
+#[test_case("tls: [{hosts: [{{ hostname }}]}]", "ingressClassName: traefik", "spec:", "needs an entry")]
+#[test_case(
     "service: {name: {{ instance.name ~ \"-app\" }}",
     "service: {name: other",
     "service: {name: other",
     "a Service that the package declares"
 )]
-#[case("egress: []", "egress: [{}]", "egress: [{}]", "means everybody")]
-#[case("egress: []", "egress: [{to: {{ network.dns | json_encode }}}]", "egress: [{to", "means everybody")]
-#[case("egress: []", "egress: [{to: [{podSelector: {}}]}]", "egress: [{to", "must be {{ selector")]
-#[case("policyTypes: [Ingress, Egress]", "policyTypes: [Ingress]", "policyTypes", "exactly when")]
+#[test_case("egress: []", "egress: [{}]", "egress: [{}]", "means everybody")]
+#[test_case("egress: []", "egress: [{to: {{ network.dns | json_encode }}}]", "egress: [{to", "means everybody")]
+#[test_case("egress: []", "egress: [{to: [{podSelector: {}}]}]", "egress: [{to", "must be {{ selector")]
+#[test_case("policyTypes: [Ingress, Egress]", "policyTypes: [Ingress]", "policyTypes", "exactly when")]
 // Pods.
-#[case("              automountServiceAccountToken: false\n", "", "spec:", "automountServiceAccountToken")]
-#[case("        automountServiceAccountToken: false\n", "", "kind: ServiceAccount", "automountServiceAccountToken")]
-#[case(
+#[test_case("              automountServiceAccountToken: false\n", "", "spec:", "automountServiceAccountToken")]
+#[test_case(
+    "        automountServiceAccountToken: false\n",
+    "",
+    "kind: ServiceAccount",
+    "automountServiceAccountToken"
+)]
+#[test_case(
     "serviceAccountName: {{ instance.name ~ \"-app\" }}",
     "serviceAccountName: default",
     "serviceAccountName",
     "declares"
 )]
-#[case("image: {{ images.notes }}", "image: docker.io/other/image:1", "image: docker", "an image of the package")]
-#[case(
+#[test_case("image: {{ images.notes }}", "image: docker.io/other/image:1", "image: docker", "an image of the package")]
+#[test_case(
     "resources: {{ resources.app | json_encode }}",
     "resources: {limits: {memory: 1Gi}}",
     "resources: {limits",
     "needs requests.cpu"
 )]
-#[case("args: [serve]", "args: [\"--password=$(PASSWORD)\"]", "args:", "process list")]
-#[case(
+#[test_case("args: [serve]", "args: [\"--password=$(PASSWORD)\"]", "args:", "process list")]
+#[test_case(
     "valueFrom: {secretKeyRef: {name: {{ secrets.admin }}, key: password}}",
     "value: hunter2",
     "value: hunter2",
     "in the open"
 )]
-#[case("{{ secrets.admin }}", "other", "secretKeyRef", "none of the package's")]
-#[case(
+#[test_case("{{ secrets.admin }}", "other", "secretKeyRef", "none of the package's")]
+#[test_case(
     "claimName: {{ volumes.data }}",
     "claimName: other",
     "persistentVolumeClaim",
     "a volume that the package declares"
 )]
-#[case(
+#[test_case(
     "persistentVolumeClaim: {claimName: {{ volumes.data }}}",
     "hostPath: {path: /}",
     "hostPath",
     "not an allowed volume type"
 )]
-#[case(
+#[test_case(
     "persistentVolumeClaim: {claimName: {{ volumes.data }}}",
     "configMap: {name: other}",
     "configMap",
     "a ConfigMap that the package declares"
 )]
-#[case(
+#[test_case(
     "persistentVolumeClaim: {claimName: {{ volumes.data }}}",
     "projected: {sources: [{serviceAccountToken: {path: t}}]}",
     "projected",
     "no service account token"
 )]
-#[case("serviceAccountName:", "hostNetwork: true\n              serviceAccountName:", "hostNetwork", "baseline")]
-#[case("serviceAccountName:", "hostPID: true\n              serviceAccountName:", "hostPID", "baseline")]
-#[case(
+#[test_case("serviceAccountName:", "hostNetwork: true\n              serviceAccountName:", "hostNetwork", "baseline")]
+#[test_case("serviceAccountName:", "hostPID: true\n              serviceAccountName:", "hostPID", "baseline")]
+#[test_case(
     "serviceAccountName:",
     "priorityClassName: system-node-critical\n              serviceAccountName:",
     "priorityClassName",
     "not for packages"
 )]
-#[case(
+#[test_case(
     "runAsUser: 1000",
     "runAsUser: 1000\n                sysctls: [{name: kernel.msgmax, value: \"1\"}]",
     "sysctls",
     "not a safe one"
 )]
-#[case("containerPort: 8080", "containerPort: 8080, hostPort: 80", "hostPort", "baseline")]
-#[case(
+#[test_case("containerPort: 8080", "containerPort: 8080, hostPort: 80", "hostPort", "baseline")]
+#[test_case(
     "allowPrivilegeEscalation: false",
     "allowPrivilegeEscalation: false\n                    privileged: true",
     "privileged: true",
     "baseline"
 )]
-#[case(
+#[test_case(
     "capabilities: {drop: [ALL]}",
     "capabilities: {drop: [ALL], add: [SYS_ADMIN]}",
     "capabilities",
     "may add NET_BIND_SERVICE"
 )]
-#[case("capabilities: {drop: [ALL]}", "readOnlyRootFilesystem: true", "securityContext:", "drop: [ALL]")]
-#[case(
+#[test_case("capabilities: {drop: [ALL]}", "readOnlyRootFilesystem: true", "securityContext:", "drop: [ALL]")]
+#[test_case(
     "allowPrivilegeEscalation: false",
     "readOnlyRootFilesystem: true",
     "securityContext:",
     "allowPrivilegeEscalation"
 )]
-#[case("runAsNonRoot: true", "runAsGroup: 1000", "securityContext:", "runAsNonRoot")]
-#[case("runAsUser: 1000", "runAsUser: 0", "securityContext:", "not 0")]
-#[case(
+#[test_case("runAsNonRoot: true", "runAsGroup: 1000", "securityContext:", "runAsNonRoot")]
+#[test_case("runAsUser: 1000", "runAsUser: 0", "securityContext:", "not 0")]
+#[test_case(
     "seccompProfile: {type: RuntimeDefault}",
     "seccompProfile: {type: Unconfined}",
     "seccompProfile",
     "RuntimeDefault"
 )]
-#[case("seccompProfile: {type: RuntimeDefault}", "runAsGroup: 1000", "securityContext:", "seccompProfile")]
-fn one_thing_wrong_is_refused_at_its_line(
-    #[case] from: &str,
-    #[case] to: &str,
-    #[case] place: &str,
-    #[case] message: &str,
-) {
+#[test_case("seccompProfile: {type: RuntimeDefault}", "runAsGroup: 1000", "securityContext:", "seccompProfile")]
+fn one_thing_wrong_is_refused_at_its_line(from: &str, to: &str, place: &str, message: &str) {
     let (text, findings) = findings(from, to);
     let found = findings.iter().find(|finding| finding.message.contains(message));
     let found = found.unwrap_or_else(|| panic!("no finding says {message:?}: {findings:#?}"));
