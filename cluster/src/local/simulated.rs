@@ -52,6 +52,7 @@ pub(super) fn processes(kwok: &Tool, this: &Path, admin: &Path, ports: &[u16]) -
         Process::new("kwok", kwok.program("kwok"))
             .after(API_SERVER)
             .file("kubeconfig", admin)
+            .file("config", &kwok.share("stages.yaml"))
             .argument("--manage-all-nodes")
             .flag("server-address", SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
             .flag("node-lease-duration-seconds", 40),

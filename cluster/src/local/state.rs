@@ -63,7 +63,14 @@ pub(super) struct State {
 pub(super) struct Room {
     clusters: PathBuf,
     folder: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Room {
+    /// Closing it is not enough: a process that is being started holds it too, until it becomes another program.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 /// Folder of all clusters.
@@ -88,7 +95,7 @@ impl Room {
         let path = locks.join(name.as_str());
         let lock = File::create(&path).map_err(StateError::file(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: clusters.join(name.as_str()), clusters, _lock: lock }),
+            Ok(()) => Ok(Self { folder: clusters.join(name.as_str()), clusters, lock }),
             Err(std::fs::TryLockError::WouldBlock) => Err(StateError::Busy(name.clone())),
             Err(std::fs::TryLockError::Error(error)) => Err(StateError::file(&path)(error)),
         }
@@ -187,6 +194,20 @@ mod tests {
         assert!(matches!(Room::take_in(clusters.path().to_path_buf(), &name), Err(StateError::Busy(_))));
         drop(first);
         assert!(Room::take_in(clusters.path().to_path_buf(), &name).is_ok());
+    }
+
+    #[test]
+    fn a_process_that_was_being_started_does_not_keep_a_cluster_busy() {
+        let clusters = tempfile::tempdir().unwrap();
+        let first = room(clusters.path(), "a");
+        // Between fork and exec it has all files of its parent.
+        let held = first.lock.try_clone().unwrap();
+        let mut started = std::process::Command::new("sleep").arg("60").stdin(held).spawn().unwrap();
+        drop(first);
+        let next = Room::take_in(clusters.path().to_path_buf(), &"a".parse().unwrap());
+        started.kill().unwrap();
+        started.wait().unwrap();
+        assert!(next.is_ok());
     }
 
     #[test]
