@@ -121,7 +121,7 @@ require (
 )
 
 // As in the provisioner, which asks for k8s.io/kubernetes (replacements are not inherited), at the version
-// of the tools beside it: ../README.md.
+// of the tools beside it: docs/decisions, 2026-11-28.
 replace (
 	k8s.io/api => k8s.io/api v0.36.4
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.36.4
