@@ -1,6 +1,7 @@
 //! Where a live object differs from the desired one, on the desired one's own paths.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::{Map, Value};
 
@@ -9,7 +10,7 @@ use super::removal::Removal;
 use crate::canonical::{is_quantity, is_same_quantity};
 
 /// What is wrong at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
     /// The field or item is not there.
     Missing,
@@ -20,12 +21,26 @@ pub enum Fault {
 }
 
 /// One place where the live object is not as desired.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Difference {
     /// JSON pointer into the live object (for [`Fault::Missing`], into the desired one).
     pub path: String,
     /// What is wrong there.
     pub fault: Fault,
+    /// A digest of what was found there, by which a later change of it is told; 0: nothing.
+    pub found: u64,
+}
+
+impl Difference {
+    pub(super) fn new(path: String, fault: Fault, found: Option<&Value>) -> Self {
+        Self { path, fault, found: found.map_or(0, digest) }
+    }
+}
+
+fn digest(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.to_string().hash(&mut hasher);
+    hasher.finish()
 }
 
 impl fmt::Display for Difference {
@@ -72,15 +87,15 @@ struct Walk<'k, 'd> {
 }
 
 impl<'d> Walk<'_, 'd> {
-    fn note(&mut self, pointer: &str, fault: Fault) {
-        self.found.differences.push(Difference { path: pointer.to_owned(), fault });
+    fn note(&mut self, pointer: &str, fault: Fault, found: Option<&Value>) {
+        self.found.differences.push(Difference::new(pointer.to_owned(), fault, found));
     }
 
-    fn note_addition(&mut self, pointer: &str) {
+    fn note_addition(&mut self, pointer: &str, found: &Value) {
         if self.in_atomic {
-            return self.note(pointer, Fault::Changed);
+            return self.note(pointer, Fault::Changed, Some(found));
         }
-        self.note(pointer, Fault::Extra);
+        self.note(pointer, Fault::Extra, Some(found));
         self.found.removals.push(Removal { path: pointer.to_owned(), put_back: None });
     }
 
@@ -93,7 +108,7 @@ impl<'d> Walk<'_, 'd> {
             },
             (desired, live) if is_same(desired, live) => {}
             (desired, live) if is_quantity(self.kind, path) && is_same_quantity(desired, live) => {}
-            _ => self.note(pointer, Fault::Changed),
+            (_, live) => self.note(pointer, Fault::Changed, Some(live)),
         }
     }
 
@@ -109,7 +124,7 @@ impl<'d> Walk<'_, 'd> {
             match live.get(key) {
                 Some(found) => self.value(path, pointer, wanted, found),
                 None if is_empty(wanted) => {}
-                None => self.note(pointer, Fault::Missing),
+                None => self.note(pointer, Fault::Missing, None),
             }
             pop(path, pointer, length);
         }
@@ -118,7 +133,7 @@ impl<'d> Walk<'_, 'd> {
             let says_nothing = is_empty(found) && !found.is_number();
             if !desired.contains_key(key) && !says_nothing && self.doors.opened_by_key(path, key, found) {
                 let length = push(path, pointer, key);
-                self.note_addition(pointer);
+                self.note_addition(pointer, found);
                 pop(path, pointer, length);
             }
         }
@@ -139,20 +154,19 @@ impl<'d> Walk<'_, 'd> {
             let length = push(path, pointer, &at.unwrap_or(index).to_string());
             match at.and_then(|at| live.get(at)) {
                 Some(found) => self.value(path, pointer, wanted, found),
-                None => self.note(pointer, Fault::Missing),
+                None => self.note(pointer, Fault::Missing, None),
             }
             pop(path, pointer, length);
         }
         let opens = self.doors.opened_by_item(path);
         let beside = live.iter().enumerate().filter(|(index, _)| !places.contains(&Some(*index)));
         // A second item with the key of ours takes its place: the last variable of a name counts.
-        let added: Vec<usize> = beside
+        let added: Vec<(usize, &Value)> = beside
             .filter(|(_, found)| opens || desired.iter().any(|wanted| has_same_keys(keys, wanted, found)))
-            .map(|(index, _)| index)
             .collect();
-        for index in &added {
+        for (index, found) in &added {
             let length = push(path, pointer, &index.to_string());
-            self.note_addition(pointer);
+            self.note_addition(pointer, found);
             pop(path, pointer, length);
         }
         // Without its items the list could be refused: where one of ours is missing, it is put back whole.
@@ -189,7 +203,8 @@ impl<'d> Walk<'_, 'd> {
     /// A list that belongs to one manager as a whole.
     fn atomic(&mut self, path: &mut Vec<String>, pointer: &mut String, desired: &'d [Value], live: &[Value]) {
         if desired.len() != live.len() {
-            self.note(pointer, Fault::Changed);
+            let found = Value::from(live);
+            self.note(pointer, Fault::Changed, Some(&found));
             return;
         }
         let outer = std::mem::replace(&mut self.in_atomic, true);
