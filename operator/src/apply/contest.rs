@@ -206,7 +206,7 @@ mod tests {
         assert!(!is_free(&contests, 1));
         after(QUIET / 2).await;
         assert!(!is_free(&contests, 2), "the last write of the other manager");
-        after(QUIET - Duration::from_millis(1)).await;
+        after(QUIET.saturating_sub(Duration::from_millis(1))).await;
         assert!(!is_free(&contests, 2));
         after(Duration::from_millis(1)).await;
         assert!(is_free(&contests, 2));
@@ -218,7 +218,7 @@ mod tests {
         let (mut seen, mut quiet) = (1, QUIET);
         assert!(!is_free(&contests, seen));
         for _ in 0..8 {
-            after(quiet - Duration::from_millis(1)).await;
+            after(quiet.saturating_sub(Duration::from_millis(1))).await;
             assert!(!is_free(&contests, seen));
             after(Duration::from_millis(1)).await;
             assert!(is_free(&contests, seen), "repaired after {quiet:?}");

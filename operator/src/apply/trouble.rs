@@ -33,6 +33,8 @@ pub enum Trouble {
     Forbidden,
     /// A `LimitRange` of the namespace does not allow the size.
     OutOfLimits,
+    /// The claim has no volume yet that could grow.
+    NotBound,
     /// The storage class lets no volume grow.
     NotExpandable,
     /// The API server, a policy or a webhook refuses the object as it is.
@@ -62,6 +64,7 @@ impl Trouble {
             Self::QuotaExceeded => Reason::QuotaExceeded,
             Self::Forbidden => Reason::Forbidden,
             Self::OutOfLimits => Reason::LimitRangeViolated,
+            Self::NotBound => Reason::VolumePending,
             Self::NotExpandable => Reason::VolumeNotExpandable,
             Self::Refused => Reason::Refused,
             Self::NotCanonical => Reason::NotCanonical,
@@ -113,6 +116,7 @@ fn forbidden(message: &str) -> Trouble {
         () if says("status unknown for quota") => Trouble::Passing,
         () if says("because it is being terminated") => Trouble::NamespaceTerminating,
         () if says("the storageclass that provisions the pvc must support resize") => Trouble::NotExpandable,
+        () if says("bound persistent volume claims can be expanded") => Trouble::NotBound,
         () if says(" usage per ") || says("max limit to request ratio per ") => Trouble::OutOfLimits,
         () => Trouble::Refused,
     }
@@ -141,6 +145,7 @@ mod tests {
     #[test_case(r#"rolebindings.rbac.authorization.k8s.io "a" is forbidden: user "x" (groups=["g"]) is attempting to grant RBAC permissions not currently held:"# => Trouble::Forbidden; "a right that one cannot give")]
     #[test_case(r#"deployments.apps "a" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>"# => Trouble::Forbidden; "a right on the owner")]
     #[test_case(r#"persistentvolumeclaims "two-data" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"# => Trouble::NotExpandable; "a growth")]
+    #[test_case(r#"persistentvolumeclaims "a" is forbidden: Only bound persistent volume claims can be expanded"# => Trouble::NotBound; "a growth before there is a volume")]
     #[test_case(r#"persistentvolumeclaims "a" is forbidden: maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 2Gi"# => Trouble::OutOfLimits; "a claim above the limit")]
     #[test_case(r#"pods "a" is forbidden: [maximum cpu usage per Container is 1, but limit is 2, maximum cpu usage per Pod is 1, but limit is 2]"# => Trouble::OutOfLimits; "a pod above two limits")]
     #[test_case(r#"pods "a" is forbidden: memory max limit to request ratio per Container is 2, but provided ratio is 8.000000"# => Trouble::OutOfLimits; "a ratio above the limit")]

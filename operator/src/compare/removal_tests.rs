@@ -315,7 +315,9 @@ proptest! {
         (kind, desired) in desired(), edits in prop::collection::vec(edit(), 1..9),
     ) {
         let mut live = desired.clone();
-        edits.iter().for_each(|edit| edit.on(&mut live));
+        for edit in &edits {
+            edit.on(&mut live);
+        }
         canonicalize(&mut live);
         prop_assert_eq!(left(kind, &desired, &live), Vec::<String>::new(), "{}", live);
 
