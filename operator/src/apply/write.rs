@@ -77,6 +77,7 @@ impl Writer<'_> {
             "{other} changes {} back each time; stop it: the object is repaired once it is left alone",
             paths.join(", ")
         );
+        tracing::warn!(object = target.shown(), namespace = target.namespace, message, "contested");
         self.server.contests().name(&target.key(), &message);
         message
     }
@@ -100,6 +101,7 @@ impl Writer<'_> {
             Err(error) if error.trouble.passes() => Outcome::Failed(error),
             Err(error) => {
                 let wait = refusals.refused(&key, verb, basis(), &error);
+                tracing::warn!(%error, seconds = wait.as_secs(), "refused; not sent again before something changes");
                 Outcome::Waits(error, wait)
             }
         }

@@ -64,10 +64,13 @@ async fn look(context: &Context, metrics: &Metrics, key: &Key) -> Next {
     let _entered = span.enter();
     let next = match pass {
         Ok(Ok(next)) => next,
-        Ok(Err(error)) => {
+        Ok(Err(error)) if error.trouble.passes() => {
             tracing::info!(%error, "not done, trying again");
-            let reason = error.trouble.reason();
-            if error.trouble.passes() { Next::Retry(reason) } else { Next::Blocked(reason, BLOCKED) }
+            Next::Retry(error.trouble.reason())
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "refused; waiting for a change");
+            Next::Blocked(error.trouble.reason(), BLOCKED)
         }
         Err(_) => {
             tracing::warn!("gave up a pass that hung, trying again");
