@@ -292,6 +292,11 @@ fn desired() -> impl Strategy<Value = (&'static str, Value)> {
             json!({"spec": {"rules": [{"host": "a.example.org", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "s", "port": {"number": 80}}}}]}}]}}),
         ),
         (
+            "DedicatedOffice",
+            json!({"spec": {"tier": "1gb", "managers": [{"name": "m", "email": "m@a.example"}, {"name": "n", "email": "n@a.example"}], "parameters": {"groups": ["a", "b"]}}}),
+        ),
+        ("PodDisruptionBudget", json!({"spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"a": "b"}}}})),
+        (
             "ServiceAccount",
             json!({"automountServiceAccountToken": false, "imagePullSecrets": [{"name": "a"}, {"name": "b"}]}),
         ),
