@@ -64,8 +64,8 @@ reasons! {
     FailedCreate: "A workload cannot make its pods.",
         "The message is the API server's: a policy, or a limit of the namespace.";
     FieldContested: "Somebody else changes a field back each time; the message names who.",
-        "Stop the other manager (an autoscaler, a webhook, a person's script).";
-    Forbidden: "The operator lacks a right.",
+        "Stop the other manager (an autoscaler, a webhook, a person's script): the field is repaired half a minute after its last write, later if it undid that before.";
+    Forbidden: "The operator lacks a right: the API server says that it `cannot` do something.",
         "Nothing while it lasts seconds; else `helm upgrade` the chart, whose roles may be older than the operator.";
     HostnameForeign: "The host name lies in none of the Entity's `domains`.",
         "Choose another, or add the domain to the Entity once you know that it is theirs.";
@@ -75,8 +75,12 @@ reasons! {
         "Choose another, or take it from that resource first.";
     InitFailed: "The step before the application's start ended with an error.",
         "The message has its last line; `kubectl logs POD --container prepare` has the others. It is tried again by itself.";
+    InternalError: "The operator met a fault of its own while it worked on the resource; the message has its words.",
+        "Report it to the operator's developers, with the lines of its log that say `panicked at`. Everything else goes on, and this is tried again ever more rarely.";
     JobFailed: "A Job of the package failed for good.",
         "Read its log, mend the cause, then delete the Job: it is made again.";
+    LimitRangeViolated: "A `LimitRange` of the namespace does not allow the size of an object.",
+        "The message says which limit: change the LimitRange, or `resources` of the Platform; then edit the resource, or wait up to an hour.";
     Measured: "The space in use is known, as the kubelet measures it.",
         "Nothing.";
     NameInvalid: "The Entity's name is reserved for the cluster itself, or is no name.",
@@ -115,8 +119,8 @@ reasons! {
         "Data that is kept counts too: `kubectl describe resourcequota`. It is made by itself once there is room.";
     Ready: "It does what its spec says.",
         "Nothing.";
-    Refused: "The API server or a policy refuses an object as it is.",
-        "The message is the refusal: mend the package, or the policy.";
+    Refused: "The API server, a policy or a webhook refuses an object as it is.",
+        "The message is the refusal: mend the package, or the policy. It is tried again when something changes; else after ten minutes, then ever more rarely, up to an hour.";
     RenderFailed: "The package does not render for this instance.",
         "The message names manifest and line: mend the package, or the parameter that leads there.";
     RevisionForeign: "`spec.revision` is a revision of another template.",
@@ -159,8 +163,8 @@ reasons! {
         "Nothing; only a new service on a new volume is smaller.";
     VolumeLost: "A claim has lost its volume.",
         "Restore it; nothing empty is put in its place.";
-    VolumeNotExpandable: "A volume outside the quota is nearly full, and its storage class lets no volume grow.",
-        "Set `allowVolumeExpansion` on the StorageClass if its driver can, or remove data.";
+    VolumeNotExpandable: "A volume is to grow, and its storage class lets no volume grow.",
+        "Set `allowVolumeExpansion` on the StorageClass if its driver can; else go back to the smaller tier, or remove data.";
     VolumeNotGrown: "A volume outside the quota is nearly full, and its growth was not taken.",
         "The message is the API server's: a quota of the namespace, or a policy.";
     VolumePending: "The storage class has not made the volume yet.",

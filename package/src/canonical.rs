@@ -7,9 +7,7 @@
 use k8s_openapi::ByteString;
 use serde_json::{Map, Value};
 
-mod quantity;
-
-pub use quantity::canonical_quantity;
+use commonscloud_api::values::Quantity;
 
 /// Boolean fields that the API server leaves out when they are false.
 const DROPPED_FALSE: [&str; 9] = [
@@ -108,9 +106,23 @@ fn canonicalize_quantity(value: &mut Value) {
         Value::Number(number) => number.to_string(),
         _ => return,
     };
-    if let Some(canonical) = canonical_quantity(&text) {
-        *value = Value::from(canonical);
+    if let Ok(quantity) = text.parse::<Quantity>() {
+        *value = Value::from(quantity.to_string());
     }
+}
+
+/// Whether the field at this path of an object of `kind` is a quantity.
+pub fn is_quantity(kind: &str, path: &[String]) -> bool {
+    let Some((last, parents)) = path.split_last() else { return false };
+    let map = parents.last().map_or("", String::as_str);
+    let in_map = QUANTITY_MAPS.contains(&map) || (kind == "LimitRange" && map == "default");
+    (in_map || last == "sizeLimit") && !parents.iter().any(|part| FREE_MAPS.contains(&part.as_str()))
+}
+
+/// Whether two texts are the same amount: `1Gi` and `1073741824` are.
+pub fn is_same_quantity(a: &Value, b: &Value) -> bool {
+    let quantity = |value: &Value| value.as_str()?.parse::<Quantity>().ok();
+    quantity(a).is_some_and(|a| quantity(b) == Some(a))
 }
 
 fn is_dropped(key: &str, value: &Value) -> bool {

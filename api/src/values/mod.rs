@@ -6,6 +6,7 @@ mod growth;
 mod hostname;
 mod names;
 mod price;
+mod quantity;
 
 pub use bytes::{Bytes, BytesError};
 pub use expression::{ExpressionError, SizeExpression};
@@ -13,3 +14,4 @@ pub use growth::GrowthRule;
 pub use hostname::{Hostname, HostnameError};
 pub use names::{is_entity_name, is_instance_name};
 pub use price::{Price, PriceError};
+pub use quantity::{Quantity, QuantityError};

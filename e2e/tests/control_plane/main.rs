@@ -2,6 +2,7 @@
 //! machine with the chart's service account.
 
 mod any_order;
+mod contested;
 mod crash;
 mod deletion;
 mod drift;
@@ -10,6 +11,7 @@ mod habits;
 mod leaves;
 mod platform_secrets;
 mod refusals;
+mod refused;
 mod restart;
 mod rights;
 mod rival;
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
     scenarios.extend(status::scenarios());
     scenarios.extend(drift::scenarios());
     scenarios.extend(rival::scenarios());
+    scenarios.extend(contested::scenarios());
+    scenarios.extend(refused::scenarios());
     scenarios.extend(deletion::scenarios());
     scenarios.extend(any_order::scenarios());
     scenarios.extend(platform_secrets::scenarios());

@@ -12,6 +12,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use super::contest::Contests;
+use super::refusal::Refusals;
 use super::target::Target;
 use super::trouble::{Trouble, WriteError, classify};
 use crate::api::marks;
@@ -30,6 +31,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     home: String,
     contests: Arc<Contests>,
+    refusals: Arc<Refusals>,
 }
 
 type Answer = Result<DynamicObject, WriteError>;
@@ -37,7 +39,8 @@ type Answer = Result<DynamicObject, WriteError>;
 impl Server {
     /// Writes by this client, while `leadership` holds; `home` is the operator's own namespace.
     pub fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>, home: &str) -> Self {
-        Self { client, leadership, metrics, home: home.to_owned(), contests: Arc::default() }
+        let (contests, refusals) = (Arc::default(), Arc::default());
+        Self { client, leadership, metrics, home: home.to_owned(), contests, refusals }
     }
 
     /// The operator's own namespace: the platform's Secrets are there.
@@ -53,6 +56,11 @@ impl Server {
     /// How often which object was repaired lately.
     pub(super) fn contests(&self) -> &Contests {
         &self.contests
+    }
+
+    /// The writes that were refused for good.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Server-side apply, by force: what we send is ours.
@@ -191,7 +199,7 @@ impl Server {
 }
 
 fn failed(target: Target<'_>, trouble: Trouble, message: String) -> WriteError {
-    WriteError { trouble, object: format!("{}/{}", target.kind, target.name), message }
+    WriteError { trouble, object: target.shown(), message }
 }
 
 async fn timed<T>(target: Target<'_>, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {

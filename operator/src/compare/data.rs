@@ -10,7 +10,7 @@ use crate::api::{
     DataOwner, DataSecret, DataVolume, GROUP, ServiceData, ServiceDataSpec, VERSION, VolumeAccess, marks,
 };
 use crate::cache::{Live, Sealed};
-use crate::core::Bytes;
+use crate::core::{Bytes, Quantity};
 use crate::kinds;
 use crate::plan::{Filling, InstanceReference, Plan, PlannedSecret, PlannedVolume};
 
@@ -231,10 +231,10 @@ fn enlarge(plan: &Plan, live: &Live, size: Bytes) -> Option<Change> {
 
 /// What a claim requests.
 pub(crate) fn requested(live: &Live) -> Option<Bytes> {
-    live.value.pointer("/spec/resources/requests/storage")?.as_str()?.parse().ok()
+    live.value.pointer("/spec/resources/requests/storage")?.as_str()?.parse::<Quantity>().ok()?.bytes()
 }
 
 /// What a claim has.
 pub(crate) fn capacity(live: &Live) -> Option<Bytes> {
-    live.value.pointer("/status/capacity/storage")?.as_str()?.parse().ok()
+    live.value.pointer("/status/capacity/storage")?.as_str()?.parse::<Quantity>().ok()?.bytes()
 }
