@@ -5,6 +5,7 @@ mod copies;
 mod data;
 mod difference;
 mod doors;
+mod stuck_pods;
 
 #[cfg(test)]
 mod data_tests;
@@ -19,8 +20,9 @@ use serde_json::{Value, json};
 pub use change::{Action, Change};
 pub use copies::{CopyFault, compare_copies};
 pub use data::{DataConflict, KnownData, compare_data, compare_growth, labels};
-pub(crate) use data::{capacity, requested};
+pub(crate) use data::{capacity, growth_failed, requested};
 pub use difference::{Difference, Fault, differences};
+pub use stuck_pods::compare_stuck_pods;
 
 use crate::api::marks;
 use crate::cache::Live;
