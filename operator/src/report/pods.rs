@@ -113,8 +113,8 @@ fn last_step(status: &PodStatus) -> Option<Timestamp> {
     let conditions = status.conditions.iter().flatten().filter(|condition| condition.status == "True");
     let turns = conditions.filter_map(|condition| Some(condition.last_transition_time.as_ref()?.0));
     let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
-    let states = containers.flat_map(|container| container.state.iter().chain(&container.last_state));
-    turns.chain(states.filter_map(turned)).max()
+    let of_containers = containers.flat_map(|container| container.state.iter().chain(&container.last_state));
+    turns.chain(of_containers.filter_map(turned)).max()
 }
 
 /// A container that cannot start. Its usual waiting, and the wait after a crash, are no news here.

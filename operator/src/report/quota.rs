@@ -68,25 +68,31 @@ fn beyond(volume: &PlannedVolume, children: &Children) -> Option<(Bytes, Bytes)>
 mod tests {
     use std::sync::Arc;
 
+    use k8s_openapi::jiff::Timestamp;
     use serde_json::json;
 
+    use super::super::{Pass, Reach, Usage, instance_status};
     use super::*;
+    use crate::apply::Applied;
     use crate::cache::Live;
     use crate::resolve::fixtures::{facts, instance};
     use crate::resolve::resolve;
+
+    fn claim(requested: &str, capacity: &str) -> Arc<Live> {
+        let claim = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "calendar-data", "namespace": "coop"},
+            "spec": {"resources": {"requests": {"storage": requested}}},
+            "status": {"phase": "Bound", "capacity": {"storage": capacity}},
+        });
+        Arc::new(Live::of("PersistentVolumeClaim", serde_json::from_value(claim).unwrap()))
+    }
 
     /// Whether a claim of an instance of 1 GiB, which requests and has that much, is shown as larger;
     /// status and reason of `QuotaEnforced` as well.
     fn shown(requested: &str, capacity: &str) -> (Option<String>, String) {
         let facts = facts();
         let plan = resolve(&instance("tier: 1gb"), &facts).unwrap().plan;
-        let claim = json!({
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "calendar-data", "namespace": "coop"},
-            "spec": {"resources": {"requests": {"storage": requested}}},
-            "status": {"phase": "Bound", "capacity": {"storage": capacity}},
-        });
-        let claim = Arc::new(Live::of("PersistentVolumeClaim", serde_json::from_value(claim).unwrap()));
-        let children = Children { volumes: vec![claim], ..Children::default() };
+        let children = Children { volumes: vec![claim(requested, capacity)], ..Children::default() };
         let words = |shown: Shown| format!("{shown:?}");
         let enforced = quota_enforced(&plan, &children, facts.platform.as_deref()).map(words).unwrap();
         (pending_shrink(&plan, &children).map(words), enforced)
@@ -100,6 +106,29 @@ mod tests {
         assert!(shrink.unwrap().contains("calendar-data has 501Gi, 1025Mi is enough for the quota"));
         assert!(enforced.contains("\"False\"") && enforced.contains("VolumeLarger"), "{enforced}");
         assert!(enforced.contains("has 501Gi, and 1025Mi is enough for the quota of 1Gi"), "{enforced}");
+    }
+
+    #[test]
+    fn a_service_whose_volume_has_what_its_quota_asks_for_is_ready_whatever_more_was_asked_for() {
+        let verdict = |spec: &str| {
+            let (instance, applied) = (instance(spec), Applied::default());
+            let resolved = resolve(&instance, &facts()).unwrap();
+            let children = Children { volumes: vec![claim("16385Mi", "1025Mi")], ..Children::default() };
+            let status = instance_status(&Pass {
+                instance: &instance,
+                resolved: &resolved,
+                applied: &applied,
+                waiting: &[],
+                children: &children,
+                reach: Reach::NotAsked,
+                usage: Usage::NotAsked,
+                platform: None,
+                now: Timestamp::UNIX_EPOCH,
+            });
+            status.condition(ConditionType::Ready).unwrap().reason.clone()
+        };
+        assert_eq!(verdict("tier: 1gb, extraBlocks: 3"), "VolumeGrowing");
+        assert_eq!(verdict("tier: 1gb"), "Ready", "the growth is being taken back");
     }
 
     #[test]
