@@ -13,6 +13,7 @@ mod refusals;
 mod restart;
 mod rights;
 mod rival;
+mod rollout;
 mod status;
 mod tier;
 mod tiers;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     scenarios.extend(status::scenarios());
     scenarios.extend(drift::scenarios());
     scenarios.extend(rival::scenarios());
+    scenarios.extend(rollout::scenarios());
     scenarios.extend(deletion::scenarios());
     scenarios.extend(any_order::scenarios());
     scenarios.extend(platform_secrets::scenarios());
