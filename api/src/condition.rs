@@ -23,6 +23,11 @@ pub enum ConditionType {
     Reachable,
     /// Nothing of the instance is changed, as its spec says. Present only while true.
     Paused,
+    /// The template's newest revision waits for other instances. Present only while true.
+    RevisionPending,
+    /// It was Ready before the template's newest revision and is not: other instances wait for it.
+    /// Present only while true.
+    HoldsRollout,
 }
 
 impl ConditionType {
@@ -38,6 +43,8 @@ impl ConditionType {
             Self::VolumeFilling => "VolumeFilling",
             Self::Reachable => "Reachable",
             Self::Paused => "Paused",
+            Self::RevisionPending => "RevisionPending",
+            Self::HoldsRollout => "HoldsRollout",
         }
     }
 }

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, HOSTNAME_PATTERN, Manager, VERSION_PATTERN};
+use super::{Condition, ConditionType, HOSTNAME_PATTERN, Manager, VERSION_PATTERN};
 
 /// The part of the spec that all Dedicated kinds share.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -102,6 +102,18 @@ pub struct InstanceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub components: Vec<ComponentStatus>,
+}
+
+impl InstanceStatus {
+    /// The condition of this type.
+    pub fn condition(&self, kind: ConditionType) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == kind.as_str())
+    }
+
+    /// The condition of this type, while it is `True`.
+    pub fn is_true(&self, kind: ConditionType) -> Option<&Condition> {
+        self.condition(kind).filter(|condition| condition.status == "True")
+    }
 }
 
 /// One volume of an instance.

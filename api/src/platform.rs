@@ -273,12 +273,30 @@ impl Default for Retention {
 }
 
 /// How a changed template reaches the instances that run.
-#[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
-    /// `Manual`: an instance moves when its `spec.revision` says so. `Automatic`: by itself.
+    /// `Manual`: an instance moves when its `spec.revision` says so. `Automatic`: by itself, a few at
+    /// a time.
     #[serde(default)]
     pub strategy: RolloutStrategy,
+    /// How many instances of a template `Automatic` lets be not Ready on a new revision, having been
+    /// Ready before, until others follow.
+    #[serde(default = "Rollout::default_max_unavailable")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_unavailable: u32,
+}
+
+impl Rollout {
+    fn default_max_unavailable() -> u32 {
+        1
+    }
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self { strategy: RolloutStrategy::default(), max_unavailable: Self::default_max_unavailable() }
+    }
 }
 
 /// Who moves an instance to a new revision.

@@ -101,6 +101,8 @@ reasons! {
         "Move to a class that does, or watch the sizes yourself.";
     NotFound: "An object that was to be changed is not there.",
         "Nothing: the operator makes it again.";
+    NotReadyOnRevision: "The service was Ready before the template's newest revision, and is not: other services of the template stay on theirs.",
+        "Mend the service, or the package; `spec.revision` takes it back, and `spec.paused` lets the others go on without it.";
     NotReported: "The kubelet reports no usage of the volume, at least not yet.",
         "Nothing for minutes after a start. Some storage classes are never measured.";
     PackageInvalid: "The ServiceTemplate, or the revision that the instance is pinned to, breaks a rule of the format.",
@@ -127,6 +129,8 @@ reasons! {
         "Name one of this template: `kubectl get servicetemplaterevisions`.";
     RevisionNotFound: "The revision is not there.",
         "Correct `spec.revision`, or leave it out.";
+    RevisionWaits: "The template's newest revision comes once the services that the message names are Ready on it.",
+        "Nothing for minutes; then look at those services, which have condition `HoldsRollout`.";
     RollingOut: "A workload's pods are being replaced, or are not all ready yet.",
         "Nothing for minutes; then look at its pods.";
     SecretMissing: "A generated Secret is gone, and data was made with it.",
@@ -159,7 +163,9 @@ reasons! {
         "Remove data, sell a larger quota, or raise `growth.maximum` in the package.";
     VolumeGrowing: "A volume is being enlarged.",
         "Nothing for minutes; then the message is the storage driver's.";
-    VolumeLarger: "A smaller quota was asked for; the volume keeps its size, and nothing is lost.",
+    VolumeGrowthFailed: "The storage cannot give a volume the size that was asked for.",
+        "Ask for less, fewer `extraBlocks` or a smaller tier: then the request is taken back; or give the storage more room.";
+    VolumeLarger: "A smaller quota was asked for; the volume keeps its size, nothing is lost, and more than the quota can be stored.",
         "Nothing; only a new service on a new volume is smaller.";
     VolumeLost: "A claim has lost its volume.",
         "Restore it; nothing empty is put in its place.";

@@ -29,6 +29,19 @@ impl GrowthRule {
     }
 }
 
+/// The least that a claim may request once its volume has `capacity`: Kubernetes refuses a request
+/// equal to it. Whole MiB; none where that does not fit.
+pub fn least_above(capacity: Bytes) -> Option<Bytes> {
+    (capacity.get() / MIB).checked_add(1)?.checked_mul(MIB).map(Bytes::new)
+}
+
+/// What to request instead of a growth to `requested` that the storage cannot give: what is `wanted`
+/// by now, or the least that Kubernetes takes. None: that is no less.
+pub fn taken_back(requested: Bytes, capacity: Bytes, wanted: Bytes) -> Option<Bytes> {
+    let size = wanted.max(least_above(capacity)?);
+    (size < requested).then_some(size)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -56,6 +69,21 @@ mod tests {
         assert_eq!(next("4Gi", "5Gi").as_deref(), Some("5Gi"));
         assert_eq!(next("5Gi", "5Gi"), None);
         assert_eq!(next("6Gi", "5Gi"), None, "a volume never shrinks");
+    }
+
+    #[test]
+    fn a_growth_that_failed_is_taken_back_to_what_kubernetes_takes() {
+        let back = |requested: &str, capacity: &str, wanted: &str| {
+            let [requested, capacity, wanted] = [requested, capacity, wanted].map(|text| text.parse().unwrap());
+            taken_back(requested, capacity, wanted).map(|bytes| bytes.to_string())
+        };
+        assert_eq!(back("1048577121Mi", "1121Mi", "1121Mi").as_deref(), Some("1122Mi"), "1121Mi would be refused");
+        assert_eq!(back("1048577121Mi", "1121Mi", "5Gi").as_deref(), Some("5Gi"));
+        assert_eq!(back("1122Mi", "1121Mi", "1121Mi"), None, "it is taken back already");
+        assert_eq!(back("5Gi", "1121Mi", "5Gi"), None, "it is still wanted");
+        assert_eq!(back("5Gi", "5Gi", "1Gi"), None, "it was given: volumes do not shrink");
+        assert_eq!(back("2Gi", "1073741825", "1Gi").as_deref(), Some("1025Mi"));
+        assert_eq!(taken_back(Bytes::new(u64::MAX), Bytes::new(u64::MAX - 1), Bytes::ZERO), None);
     }
 
     proptest! {

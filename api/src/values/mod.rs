@@ -10,7 +10,7 @@ mod quantity;
 
 pub use bytes::{Bytes, BytesError};
 pub use expression::{ExpressionError, SizeExpression};
-pub use growth::GrowthRule;
+pub use growth::{GrowthRule, least_above, taken_back};
 pub use hostname::{Hostname, HostnameError};
 pub use names::{is_entity_name, is_instance_name};
 pub use price::{Price, PriceError};

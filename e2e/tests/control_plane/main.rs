@@ -15,6 +15,7 @@ mod refused;
 mod restart;
 mod rights;
 mod rival;
+mod rollout;
 mod status;
 mod tier;
 mod tiers;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     scenarios.extend(rival::scenarios());
     scenarios.extend(contested::scenarios());
     scenarios.extend(refused::scenarios());
+    scenarios.extend(rollout::scenarios());
     scenarios.extend(deletion::scenarios());
     scenarios.extend(any_order::scenarios());
     scenarios.extend(platform_secrets::scenarios());

@@ -22,8 +22,9 @@ impl Known {
     /// Both the object before and the one after say whom the change concerns: a label that was
     /// taken off concerns whom it pointed to.
     pub(super) fn changed<T: Trigger>(&self, (before, after): Changed<'_, T>) {
-        let concerned: BTreeSet<_> =
+        let mut concerned: BTreeSet<_> =
             before.into_iter().chain(after).flat_map(|object| object.concerned(&self.caches)).collect();
+        concerned.extend(T::let_go_on(before.map(AsRef::as_ref), after.map(AsRef::as_ref), &self.caches));
         for key in concerned {
             (self.listener)(key);
         }
@@ -111,8 +112,9 @@ impl Known {
         let Outcome::Changed(before) = store.put(identity, value) else { return };
         let after = store.get(&identity.namespace, &identity.name);
         let is_news = after.as_ref().is_some_and(|after| is_news_to_the_writer(before.as_deref(), after));
-        let concerned: BTreeSet<_> =
+        let mut concerned: BTreeSet<_> =
             before.iter().chain(&after).flat_map(|object| object.concerned(&self.caches)).collect();
+        concerned.extend(T::let_go_on(before.as_deref(), after.as_deref(), &self.caches));
         for key in concerned.into_iter().filter(|key| is_news || key != by) {
             (self.listener)(key);
         }

@@ -3,6 +3,7 @@
 mod dedicated;
 mod known;
 mod live;
+mod rollout;
 mod sealed;
 mod secrets;
 mod store;

@@ -82,6 +82,11 @@ impl Key {
 /// What says which resources it concerns when it changes.
 pub(super) trait Trigger {
     fn concerned(&self, caches: &Caches) -> Vec<Key>;
+
+    /// Whom the change from one version to another lets go on.
+    fn let_go_on(_before: Option<&Self>, _after: Option<&Self>, _caches: &Caches) -> Vec<Key> {
+        Vec::new()
+    }
 }
 
 fn name(metadata: &ObjectMeta) -> &str {
@@ -92,7 +97,7 @@ fn namespace(metadata: &ObjectMeta) -> &str {
     metadata.namespace.as_deref().unwrap_or_default()
 }
 
-fn key(resource: &dyn Dedicated) -> Option<Key> {
+pub(super) fn key(resource: &dyn Dedicated) -> Option<Key> {
     let metadata = resource.metadata();
     Some(Key::new(Kind::dedicated(resource.kind())?, namespace(metadata), name(metadata)))
 }
@@ -240,6 +245,10 @@ macro_rules! instances {
         impl Trigger for $kind {
             fn concerned(&self, caches: &Caches) -> Vec<Key> {
                 instance(Kind::$kind, self.meta(), caches)
+            }
+
+            fn let_go_on(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
+                caches.waiting_for_turn(before.map(|r| r as &dyn Dedicated), after.map(|r| r as &dyn Dedicated))
             }
         }
     )+};

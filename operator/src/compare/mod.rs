@@ -6,6 +6,7 @@ mod data;
 mod difference;
 mod doors;
 mod removal;
+mod stuck_pods;
 
 #[cfg(test)]
 mod data_tests;
@@ -21,8 +22,9 @@ use serde_json::Value;
 pub use change::{Action, Change};
 pub use copies::{CopyFault, compare_copies};
 pub use data::{DataConflict, KnownData, compare_data, compare_growth, labels};
-pub(crate) use data::{capacity, requested};
+pub(crate) use data::{capacity, growth_failed, requested};
 pub use difference::{Difference, Fault, differences};
+pub use stuck_pods::compare_stuck_pods;
 
 use crate::api::marks;
 use crate::cache::Live;

@@ -6,11 +6,11 @@ use super::queue::Next;
 use crate::api::{ConditionType, marks};
 use crate::apply::{Applied, Trouble, WriteError, apply};
 use crate::cache::{Caches, Key};
-use crate::compare::{Change, compare_copies, compare_data, compare_growth, compare_objects};
+use crate::compare::{Change, compare_copies, compare_data, compare_growth, compare_objects, compare_stuck_pods};
 use crate::gather;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
-use crate::resolve::{Facts, Instance, Refusal, Resolved, resolve};
+use crate::resolve::{Facts, Instance, Refusal, Resolved, Rollout, resolve, rollout};
 use crate::template::render;
 use crate::usage::Known;
 
@@ -44,8 +44,10 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         // The same holds while the Entity is about to repair or dismiss what it made.
         Err(Obstacle::SecretsUnknown | Obstacle::Refused(Refusal::EntityDiffers { .. })) => Ok(Next::Wait),
         Err(obstacle) => {
-            let status = refused(&instance, &obstacle.verdict(), context.now());
+            let rollout = rollout(&instance, &facts, facts.platform.as_deref().map(|platform| &platform.spec));
+            let status = refused(&instance, &rollout, &obstacle.verdict(), context.now());
             context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
+            go_on(context, key, &instance, &facts, &rollout);
             Ok(Next::Wait)
         }
     }
@@ -65,6 +67,7 @@ pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Re
     let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name);
     changes.extend(compare_objects(&rendered.objects, live, &owned)?);
     changes.extend(compare_growth(&resolved.plan, &data));
+    changes.extend(compare_stuck_pods(&owned, &gather::pods(caches, instance)));
     Ok((resolved, changes))
 }
 
@@ -100,7 +103,15 @@ async fn carry_out(
         now: context.now(),
     };
     context.report(key, &instance.reference.uid, Some(&instance.status), &instance_status(&pass)).await?;
+    go_on(context, key, instance, facts, &resolved.rollout);
     Ok(next)
+}
+
+/// Who was before it in a roll-out may have become Ready before it had said that it waits.
+fn go_on(context: &Context, key: &Key, instance: &Instance, facts: &Facts, rollout: &Rollout) {
+    if matches!(rollout, Rollout::Waits { .. }) && gather::is_its_turn(context.caches(), instance, facts) {
+        context.known.again(key);
+    }
 }
 
 /// The finalizer is there before anything that it protects.
@@ -136,7 +147,7 @@ fn reach(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved,
         reachability.want(key, None);
         return Reach::Unknown;
     }
-    reachability.want(key, Some(target(&resolved.plan, health, &children.objects)));
+    reachability.want(key, target(&resolved.plan, health, &children.objects));
     let reported = instance.status.conditions.iter().find(|c| c.type_ == ConditionType::Reachable.as_str());
     match (reachability.answer(key), reported) {
         (Answer::Reachable, _) => Reach::Answers,

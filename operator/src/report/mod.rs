@@ -1,13 +1,21 @@
 //! Makes the status: only from what was really applied and what the caches saw. Pure.
 
 mod children;
+mod claims;
 mod conditions;
 mod entity;
+mod events;
 mod filling;
 mod instance;
 mod obstacle;
 mod pass;
 mod pods;
+mod quota;
+mod rank;
+mod rollout;
+
+#[cfg(test)]
+mod children_tests;
 
 pub use children::Children;
 pub use conditions::{Problem, Shown, Verdict, conditions};

@@ -7,11 +7,14 @@ mod hostname;
 mod instance;
 mod refusal;
 mod revision;
+mod rollout;
 mod sale;
 mod volumes;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod rollout_tests;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +28,7 @@ pub use hostname::{asks_for, may_have, wanted_hostname};
 pub use instance::Instance;
 pub use refusal::Refusal;
 pub use revision::candidates;
+pub use rollout::{Peer, Rollout, rollout};
 pub use sale::{Sale, sell, total};
 pub use volumes::{request, storage_class};
 
@@ -42,6 +46,8 @@ pub struct Resolved {
     pub sale: Sale,
     /// Who decides who may enter, as people read it.
     pub managers: Vec<String>,
+    /// What a roll-out does with the instance.
+    pub rollout: Rollout,
 }
 
 /// Decides what is to run for an instance.
@@ -86,7 +92,8 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
         platform_secrets: facts.platform_secrets.clone(),
         editor: platform.spec.editor.clone(),
     };
-    Ok(Resolved { plan, sale, managers: managers(instance, &entity) })
+    let rollout = rollout(instance, facts, Some(&platform.spec));
+    Ok(Resolved { plan, sale, managers: managers(instance, &entity), rollout })
 }
 
 /// The service's managers, then the Entity's.
