@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::ResourceExt as _;
 
 use super::context::Context;
-use super::leave;
+use super::deletion::{self, finalizer};
 use super::queue::Next;
 use crate::api::{Dedicated, Entity, Reason, marks};
 use crate::apply::{WriteError, apply};
@@ -59,7 +59,7 @@ impl Obstacle {
 pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
     let Some(entity) = context.caches().entities.get("", &key.name) else { return Ok(Next::Wait) };
     if entity.metadata.deletion_timestamp.is_some() {
-        return leave::entity(context, key, &entity).await;
+        return deletion::entity(context, key, &entity).await;
     }
     let changes = match decide(context.caches(), &context.packages, &entity, &context.account) {
         Ok(changes) => changes,
@@ -68,15 +68,10 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
             return Ok(Next::Wait);
         }
     };
+    finalizer::ensure(context, key, entity.as_ref()).await?;
     if changes.is_empty() {
         report(context, key, &entity, None).await?;
         return Ok(Next::Wait);
-    }
-    if !entity.finalizers().iter().any(|f| f == marks::FINALIZER) {
-        let mut finalizers = entity.finalizers().to_vec();
-        finalizers.push(marks::FINALIZER.to_owned());
-        let version = entity.resource_version().unwrap_or_default();
-        context.set_finalizers(key, &entity.uid().unwrap_or_default(), &version, &finalizers).await?;
     }
     let applied = apply(&context.server, &context.known, key, &changes).await;
     let passes = applied.failures.iter().all(|failure| failure.trouble.passes());
@@ -109,7 +104,7 @@ pub fn decide(
     let instances = instances(caches, entity);
     let needs = needs(caches, packages, entity, &instances);
     desired.push(entity::resource_quota(entity, &needs, instances.len() as u64));
-    let stay = instances.iter().filter(|instance| !instance.leaving);
+    let stay = instances.iter().filter(|instance| !instance.is_being_deleted());
     let managers = stay.map(|instance| (instance.reference.name.as_str(), instance.spec.managers.as_slice()));
     desired.extend(entity::manager_bindings(entity, managers));
     desired.extend(entity::dedicated(entity));
@@ -209,7 +204,7 @@ fn future(namespace: &str, asked: &Asked<'_>) -> Instance {
         created: None,
         generation: 0,
         finalizers: Vec::new(),
-        leaving: false,
+        deletion_timestamp: None,
         made_by: None,
         spec: asked.instance.clone(),
         template: asked.template.to_owned(),

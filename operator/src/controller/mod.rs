@@ -1,9 +1,9 @@
 //! Who calls the steps, when, for which kind.
 
 pub mod context;
+mod deletion;
 pub mod entity;
 pub mod instance;
-mod leave;
 mod news;
 pub mod platform;
 pub mod queue;

@@ -6,7 +6,9 @@ mod namespace;
 mod quota;
 
 pub use dedicated::{Asked, asked, dedicated};
-pub use namespace::{ServiceAccount, manager_bindings, namespace, namespace_objects, operator_binding};
+pub use namespace::{
+    OPERATOR_BINDING, ServiceAccount, manager_bindings, namespace, namespace_objects, operator_binding,
+};
 pub use quota::{Needs, RESOURCE_QUOTA, resource_quota};
 
 use serde_json::{Map, Value, json};

@@ -14,15 +14,13 @@ use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, marks};
 use crate::cache::{Caches, Live, Sealed};
 use crate::compare::{KnownData, capacity, requested};
 use crate::core::Hostname;
+use crate::entity::OPERATOR_BINDING;
 use crate::plan::Plan;
 use crate::report::Children;
 use crate::resolve::{
     Facts, HostnameClaim, Instance, NamespaceFacts, VolumeFacts, asks_for, candidates, may_have, wanted_hostname,
 };
 use crate::usage::Known;
-
-/// The RoleBinding that gives the operator its rights in an Entity's namespace.
-pub const OPERATOR_BINDING: &str = "commonscloud-operator";
 
 /// What the caches know around one instance.
 pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {

@@ -2,6 +2,7 @@
 
 mod children;
 mod conditions;
+mod deletion;
 mod entity;
 mod filling;
 mod instance;
@@ -11,7 +12,8 @@ mod pods;
 
 pub use children::Children;
 pub use conditions::{Problem, Shown, Verdict, conditions};
-pub use entity::{Service, entity_problem, entity_status};
+pub use deletion::{DeletionWait, ServiceDeletion};
+pub use entity::{Service, deleted_entity, entity_problem, entity_status};
 pub use instance::{instance_status, refused};
 pub use obstacle::Obstacle;
 pub use pass::{Pass, Reach, Usage};
