@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use super::context::Context;
 use super::deletion::{self, finalizer};
 use super::queue::Next;
-use crate::api::{Dedicated, Entity, Reason, marks};
+use crate::api::{Dedicated, Entity, InstanceSpec, Reason, Tariff, marks};
 use crate::apply::{WriteError, apply};
 use crate::cache::{Caches, Key, Live};
 use crate::compare::{Action, Change, ObjectTaken, compare_objects, differences, requested};
@@ -221,27 +221,50 @@ async fn report(context: &Context, key: &Key, entity: &Entity, problem: Option<V
         Verdict::Reconciling(Problem::new(Reason::TariffNotFound, message))
     };
     let problem = problem.or_else(|| tariff.is_none().then(missing));
-    let asked = entity::asked(entity);
-    let services: Vec<Service> = asked.iter().map(|asked| service(caches, &key.name, asked)).collect();
-    let sales: Option<Vec<Sale>> = tariff.as_ref().map(|tariff| {
-        let sale = |asked: &Asked<'_>| {
-            sell(&entity.spec.tariff, &tariff.spec, asked.template, &asked.instance.tier, asked.instance.extra_blocks)
-                .ok()
-        };
-        asked.iter().filter_map(sale).collect()
-    });
-    let currency = tariff.as_ref().map(|tariff| tariff.spec.currency.as_str()).unwrap_or_default();
-    let sales = sales.as_deref().map(|sales| (sales, currency));
-    let status = entity_status(entity, &services, sales, problem, context.now());
+    let services = services(caches, entity, tariff.as_deref());
+    let currency = tariff.as_ref().map(|tariff| tariff.spec.currency.as_str());
+    let status = entity_status(entity, &services, currency, problem, context.now());
     context.report(key, &entity.uid().unwrap_or_default(), entity.status.as_ref(), &status).await
 }
 
-fn service(caches: &Caches, namespace: &str, asked: &Asked<'_>) -> Service {
-    let found = caches.dedicated(asked.kind, namespace, asked.name);
-    let status = found.as_ref().and_then(|resource| resource.status().cloned());
+/// The services that the Entity asks for, then those in its namespace that it does not: written by
+/// hand, or taken out and kept from going.
+fn services(caches: &Caches, entity: &Entity, tariff: Option<&Tariff>) -> Vec<Service> {
+    let namespace = entity.name_any();
+    let sale = |template: &str, spec: &InstanceSpec| {
+        sell(&entity.spec.tariff, &tariff?.spec, template, &spec.tier, spec.extra_blocks).ok()
+    };
+    let asked = entity::asked(entity);
+    let of_asked = asked.iter().map(|asked| {
+        let found = caches.dedicated(asked.kind, &namespace, asked.name);
+        service(asked.kind, asked.name, found.as_deref(), sale(asked.template, asked.instance))
+    });
+    let is_asked = |kind: &str, name: &str| asked.iter().any(|asked| asked.kind == kind && asked.name == name);
+    let others = caches.dedicated_in(&namespace).into_iter().filter_map(|found| {
+        let name = found.metadata().name.clone().unwrap_or_default();
+        let sale = sale(found.template(), found.instance());
+        (!is_asked(found.kind(), &name) && stays(found.as_ref(), entity))
+            .then(|| service(found.kind(), &name, Some(found.as_ref()), sale))
+    });
+    of_asked.chain(others).collect()
+}
+
+/// What was taken out of the Entity is gone in a moment, unless its status says otherwise.
+fn stays(resource: &dyn Dedicated, entity: &Entity) -> bool {
+    let owners = resource.metadata().owner_references.iter().flatten();
+    let by_hand = !owners.into_iter().any(|owner| Some(&owner.uid) == entity.metadata.uid.as_ref());
+    let conditions = resource.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    by_hand
+        || conditions
+            .iter()
+            .any(|c| [Reason::Deleting.name(), Reason::DeletionBlocked.name()].contains(&c.reason.as_str()))
+}
+
+fn service(kind: &str, name: &str, found: Option<&dyn Dedicated>, sale: Option<Sale>) -> Service {
+    let status = found.and_then(|resource| resource.status().cloned());
     let generation = found.and_then(|resource| resource.metadata().generation);
     let current = status.as_ref().is_some_and(|status| status.observed_generation == generation);
-    Service { kind: asked.kind.to_owned(), name: asked.name.to_owned(), status, current }
+    Service { kind: kind.to_owned(), name: name.to_owned(), status, current, sale }
 }
 
 /// A Dedicated resource in the form in which written objects are compared.
@@ -362,6 +385,23 @@ mod tests {
         let without_platform = Caches { platforms: Store::default(), ..caches };
         let kept = quota(&without_platform, &entity).map(|quota| quota["spec"]["hard"]["requests.storage"].clone());
         assert!(kept.is_none_or(|kept| kept == "9218Mi"), "without a Platform");
+    }
+
+    #[test]
+    fn a_service_that_somebody_wrote_by_hand_counts_in_its_entity() {
+        let (caches, entity) = with_package(&fixtures::template());
+        let by_hand = json!({
+            "apiVersion": "commonscloud.coop/v1alpha1", "kind": "DedicatedService",
+            "metadata": {"name": "byhand", "namespace": "coop", "uid": "u9", "generation": 1},
+            "spec": {"template": "radicale", "tier": "gone"},
+        });
+        put(&caches.services, by_hand);
+        let tariff = caches.tariffs.get("", "t");
+        let services = services(&caches, &entity, tariff.as_deref());
+        let status = entity_status(&entity, &services, Some("EUR"), None, k8s_openapi::jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(status.services_ready.as_deref(), Some("0/2"));
+        assert_eq!(status.price.as_deref(), Some("5.00 EUR + 1 unknown (byhand)"));
+        assert_eq!(status.storage.as_deref(), Some("1Gi + 1 unknown (byhand)"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use hostname::{asks_for, may_have, wanted_hostname};
 pub use instance::Instance;
 pub use refusal::Refusal;
 pub use revision::candidates;
-pub use sale::{Sale, sell, total};
+pub use sale::{Sale, Sold, sell, total_price, total_storage};
 pub use volumes::{request, storage_class};
 
 use crate::api::{Component, Entity, Manager, Platform, PlatformSpec, Tariff};
