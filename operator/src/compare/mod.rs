@@ -5,6 +5,7 @@ mod copies;
 mod data;
 mod difference;
 mod doors;
+mod namespace;
 
 #[cfg(test)]
 mod data_tests;
@@ -21,6 +22,7 @@ pub use copies::{CopyFault, compare_copies};
 pub use data::{DataConflict, KnownData, compare_data, compare_growth, labels};
 pub(crate) use data::{capacity, requested};
 pub use difference::{Difference, Fault, differences};
+pub use namespace::compare_namespace;
 
 use crate::api::marks;
 use crate::cache::Live;

@@ -1,5 +1,6 @@
 //! Collects what the caches know around one instance. No request is made here.
 
+mod entity;
 mod packages;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
+pub use entity::{entity_facts, entity_object, entity_owned, entity_services};
 pub use packages::Packages;
 
 use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, marks};
@@ -24,6 +26,16 @@ use crate::usage::Known;
 
 /// What the caches know around one instance.
 pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
+    let mut facts = around(caches, packages, instance);
+    if let Some(platform) = &facts.platform {
+        facts.claims = claims(caches, &platform.spec, instance);
+        facts.platform_secrets = revisions(caches, &platform.spec, &instance.reference.namespace);
+    }
+    facts
+}
+
+/// The same without who else asks for the host name, and without the Platform's Secrets.
+fn around(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
     let namespace = &instance.reference.namespace;
     let platform = caches.platform();
     let entity = caches.entities.get("", namespace);
@@ -41,10 +53,6 @@ pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts
         platform,
     };
     facts.packages = compiled(caches, packages, instance, &facts);
-    if let Some(platform) = &facts.platform {
-        facts.claims = claims(caches, &platform.spec, instance);
-        facts.platform_secrets = revisions(caches, &platform.spec, namespace);
-    }
     facts
 }
 

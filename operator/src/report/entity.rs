@@ -5,7 +5,32 @@ use k8s_openapi::jiff::Timestamp;
 use super::conditions::{Problem, Verdict, conditions};
 use crate::api::{Condition, ConditionType, Entity, EntityServiceStatus, EntityStatus, InstanceStatus, Reason};
 use crate::apply::Applied;
-use crate::resolve::{Sale, total_price, total_storage};
+use crate::compare::ObjectTaken;
+use crate::resolve::{EntityRefusal, Sale, total_price, total_storage};
+
+/// What stops an Entity before anything is applied.
+#[derive(Debug, thiserror::Error)]
+pub enum EntityObstacle {
+    /// There is no plan.
+    #[error(transparent)]
+    Refused(#[from] EntityRefusal),
+    /// An object's name is an instance's.
+    #[error(transparent)]
+    ObjectTaken(#[from] ObjectTaken),
+}
+
+impl EntityObstacle {
+    /// How far the Entity is because of it.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Refused(refusal) if refusal.waits() => {
+                Verdict::Reconciling(Problem::new(refusal.reason(), self.to_string()))
+            }
+            Self::Refused(refusal) => Verdict::Stalled(Problem::new(refusal.reason(), self.to_string())),
+            Self::ObjectTaken(_) => Verdict::Stalled(Problem::new(Reason::NameTaken, self.to_string())),
+        }
+    }
+}
 
 /// One service of an Entity as it is now.
 #[derive(Clone, Debug)]

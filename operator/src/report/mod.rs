@@ -13,7 +13,7 @@ mod pods;
 pub use children::Children;
 pub use conditions::{Problem, Shown, Verdict, conditions};
 pub use deletion::{DeletionWait, ServiceDeletion};
-pub use entity::{Service, deleted_entity, entity_problem, entity_status};
+pub use entity::{EntityObstacle, Service, deleted_entity, entity_problem, entity_status};
 pub use instance::{instance_status, refused};
 pub use obstacle::Obstacle;
 pub use pass::{Pass, Reach, Usage};
