@@ -4,6 +4,7 @@
 mod any_order;
 mod crash;
 mod deletion;
+mod deletion_reported;
 mod drift;
 mod fleet;
 mod habits;
@@ -16,12 +17,14 @@ mod rival;
 mod status;
 mod tier;
 mod tiers;
+mod totals;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut scenarios = refusals::scenarios();
     scenarios.extend(tiers::scenarios());
+    scenarios.extend(totals::scenarios());
     scenarios.extend(habits::scenarios());
     scenarios.extend(leaves::scenarios());
     scenarios.extend(rights::scenarios());
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     scenarios.extend(drift::scenarios());
     scenarios.extend(rival::scenarios());
     scenarios.extend(deletion::scenarios());
+    scenarios.extend(deletion_reported::scenarios());
     scenarios.extend(any_order::scenarios());
     scenarios.extend(platform_secrets::scenarios());
     scenarios.extend(restart::scenarios());
