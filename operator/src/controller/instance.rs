@@ -10,7 +10,7 @@ use crate::compare::{Change, compare_copies, compare_data, compare_growth, compa
 use crate::gather;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
-use crate::resolve::{Facts, Instance, Refusal, Resolved, resolve};
+use crate::resolve::{Facts, Instance, Resolved, resolve};
 use crate::template::render;
 use crate::usage::Known;
 
@@ -47,10 +47,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         Ok((resolved, changes)) => carry_out(context, key, &instance, &facts, &resolved, &changes).await,
         // They are on their way; what was reported is still the best that is known.
         Err(Obstacle::SecretsUnknown) => Ok(Next::Wait),
-        // The Entity is about to repair or delete what it made; one that cannot is no reason for silence.
-        Err(Obstacle::Refused(Refusal::EntityDiffers { .. })) if context.queue.failures(key) < PATIENCE => {
-            Ok(Next::Retry)
-        }
+        Err(obstacle) if obstacle.is_fleeting(context.queue.failures(key)) => Ok(Next::Retry),
         Err(obstacle) => {
             let status = refused(&instance, &obstacle.verdict(), context.now());
             context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;

@@ -2,8 +2,9 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::conditions::{Problem, Verdict};
-use crate::api::Reason;
+use super::conditions::{Problem, Verdict, conditions};
+use crate::api::{Condition, ConditionType, Entity, EntityStatus, InstanceStatus, Reason};
+use crate::resolve::Instance;
 
 /// How many services are named.
 const NAMED: usize = 5;
@@ -59,6 +60,39 @@ impl DeletionWait {
     }
 }
 
+/// The status of an instance that is being deleted: what was reported stays, but how far it is.
+pub fn deleted_instance(instance: &Instance, verdict: &Verdict, now: Timestamp) -> InstanceStatus {
+    let before = instance.status.clone();
+    InstanceStatus {
+        observed_generation: Some(instance.generation),
+        conditions: of_deletion(&before.conditions, verdict, instance.generation, now),
+        ..before
+    }
+}
+
+/// The status of an Entity that is being deleted: what was reported stays, but how far it is.
+pub fn deleted_entity(entity: &Entity, verdict: &Verdict, now: Timestamp) -> EntityStatus {
+    let before = entity.status.clone().unwrap_or_default();
+    let generation = entity.metadata.generation.unwrap_or_default();
+    EntityStatus {
+        observed_generation: Some(generation),
+        conditions: of_deletion(&before.conditions, verdict, generation, now),
+        ..before
+    }
+}
+
+/// Nothing asks a service any more that is being deleted.
+const ENDED: [ConditionType; 4] =
+    [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled, ConditionType::Reachable];
+
+fn of_deletion(before: &[Condition], verdict: &Verdict, generation: i64, now: Timestamp) -> Vec<Condition> {
+    let has_ended = |condition: &&Condition| ENDED.iter().any(|kind| kind.as_str() == condition.type_);
+    let mut all = conditions(before, verdict.shown(), generation, now);
+    all.extend(before.iter().filter(|condition| !has_ended(condition)).cloned());
+    all.sort_by_key(|condition| (condition.type_ != "Ready", condition.type_.clone()));
+    all
+}
+
 /// Kubernetes' own two are its garbage collector's.
 fn waits_for(finalizers: &[String]) -> String {
     let one = |finalizer: &String| match finalizer.as_str() {
@@ -97,6 +131,7 @@ fn listed(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Shown;
 
     fn service(name: &str, held: Option<&str>, blocked: bool) -> ServiceDeletion {
         let held = held.map(str::to_owned);
@@ -109,6 +144,25 @@ mod tests {
             Some(Verdict::Reconciling(problem)) => (false, problem.message),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_service_that_is_being_deleted_is_not_ready_and_no_longer_asked() {
+        let mut before = Verdict::Ready("answers".to_owned()).shown();
+        before.push(Shown::new(ConditionType::Reachable, true, Reason::Answers, ""));
+        before.push(Shown::new(ConditionType::QuotaEnforced, true, Reason::Enforced, ""));
+        let before = conditions(&[], before, 1, Timestamp::UNIX_EPOCH);
+        let wait = DeletionWait::Finalizers(vec!["other.example/tool".into()]);
+        let verdict = wait.verdict(Timestamp::UNIX_EPOCH).unwrap();
+        let after = of_deletion(&before, &verdict, 2, Timestamp::UNIX_EPOCH);
+        let shown: Vec<_> = after.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect();
+        let expected = [
+            ("Ready", "False", "Deleting"),
+            ("QuotaEnforced", "True", "Enforced"),
+            ("Reconciling", "True", "Deleting"),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(of_deletion(&after, &verdict, 2, Timestamp::UNIX_EPOCH), after, "written once");
     }
 
     #[test]

@@ -129,17 +129,6 @@ fn verdict(services: &[Service]) -> Verdict {
     if all_stalled { Verdict::Stalled(problem) } else { Verdict::Reconciling(problem) }
 }
 
-/// The status of an Entity that is being deleted: what was reported stays, but the conditions.
-pub fn deleted_entity(entity: &Entity, verdict: &Verdict, now: Timestamp) -> EntityStatus {
-    let before = entity.status.clone().unwrap_or_default();
-    let generation = entity.metadata.generation.unwrap_or_default();
-    EntityStatus {
-        observed_generation: Some(generation),
-        conditions: conditions(&before.conditions, verdict.shown(), generation, now),
-        ..before
-    }
-}
-
 /// What stops an Entity whose own objects were not all taken.
 pub fn entity_problem(applied: &Applied) -> Option<Verdict> {
     let failure = applied.worst()?;

@@ -12,8 +12,8 @@ mod pods;
 
 pub use children::Children;
 pub use conditions::{Problem, Shown, Verdict, conditions};
-pub use deletion::{DeletionWait, ServiceDeletion};
-pub use entity::{EntityObstacle, Service, deleted_entity, entity_problem, entity_status};
+pub use deletion::{DeletionWait, ServiceDeletion, deleted_entity, deleted_instance};
+pub use entity::{EntityObstacle, Service, entity_problem, entity_status};
 pub use instance::{instance_status, refused};
 pub use obstacle::Obstacle;
 pub use pass::{Pass, Reach, Usage};

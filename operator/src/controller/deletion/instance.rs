@@ -14,7 +14,7 @@ use crate::cache::Key;
 use crate::controller::context::Context;
 use crate::controller::queue::Next;
 use crate::kinds;
-use crate::report::{DeletionWait, refused};
+use crate::report::{DeletionWait, deleted_instance};
 use crate::resolve::Instance;
 
 /// One pass over an instance that is being deleted.
@@ -30,7 +30,7 @@ pub(in crate::controller) async fn instance(
     let ended = finalize(context, key, instance).await;
     let (verdict, next) = outcome(context, key, since, ended);
     if let Some(verdict) = verdict {
-        let status = refused(instance, &verdict, context.now());
+        let status = deleted_instance(instance, &verdict, context.now());
         unless_gone(context.report(key, &instance.reference.uid, Some(&instance.status), &status).await)?;
     }
     Ok(next)
