@@ -147,16 +147,6 @@ impl Server {
         timed(target, api.get(target.name)).await
     }
 
-    /// A live list of a namespace's objects of one kind.
-    ///
-    /// # Errors
-    /// Typed by what the failure means.
-    pub async fn list(&self, target: Target<'_>) -> Result<Vec<DynamicObject>, WriteError> {
-        let api = self.api(target)?;
-        let list = async move { api.list(&kube::api::ListParams::default()).await.map(|list| list.items) };
-        timed(target, list).await
-    }
-
     /// A live list of a namespace's objects of any kind, their metadata alone.
     ///
     /// # Errors
