@@ -217,16 +217,18 @@ pub struct EntityStatus {
     /// The Entity's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Services ready of services asked for, for example `2/3`.
+    /// Services ready of all that there are, those written by hand included, for example `2/3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services_ready: Option<String>,
-    /// Quotas of all services together, for example `25Gi`.
+    /// Quotas of all services together, for example `25Gi`. Those of which the Tariff says no size are
+    /// named: `25Gi + 1 unknown (wiki)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
-    /// Price of a month, for example `20.00 EUR + 1 unpriced`.
+    /// Price of a month, for example `20.00 EUR + 1 unpriced`; services of which the Tariff says nothing
+    /// are named, for example `20.00 EUR + 1 unknown (wiki)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
-    /// Each service, by name.
+    /// Each service, by name: those of the spec, then those written by hand in the Entity's namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub services: Vec<EntityServiceStatus>,

@@ -53,6 +53,10 @@ reasons! {
         "Nothing: the operator reads it again.";
     ContainerFailed: "A container of the application ended.",
         "The message has its last line; `kubectl logs --previous` has the others.";
+    Deleting: "It is being deleted; the message says since when, and what is waited for.",
+        "Nothing for minutes; then look at what the message names. A finalizer belongs to the tool that put it there.";
+    DeletionBlocked: "It is being deleted, and a step that has to come first is refused.",
+        "The message is the refusal: mend the policy, or the operator's rights. It goes on by itself; nothing is lost meanwhile.";
     Enforced: "The storage class enforces the size of volumes: the quota is what the volume holds.",
         "Nothing.";
     EntityDiffers: "A service was changed by hand, and its Entity says something else.",
@@ -89,6 +93,8 @@ reasons! {
         "Choose another name, or apply the resource that the data belongs to.";
     NamespaceForeign: "The namespace exists and is not the Entity's, or belongs to no Entity.",
         "Choose another name, or label the namespace as the message says, if it is to become the Entity's.";
+    NamespaceKept: "An Event: the Entity is gone and its namespace stays; the message says why.",
+        "Nothing while it holds data. Otherwise it is the operator's no longer: delete it yourself once nobody needs it.";
     NamespaceNotReady: "The Entity's namespace, or the operator's rights in it, are not there yet.",
         "Nothing while it lasts seconds; else look at the status of the Entity.";
     NamespaceTerminating: "The namespace is being deleted.",

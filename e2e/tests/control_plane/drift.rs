@@ -3,6 +3,7 @@
 //! The kinds are those that the operator writes, the objects those that are there: a kind without a
 //! row, a row without an object and an object without a row each fail.
 
+mod finalizers;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -38,10 +39,13 @@ const REST: Duration = Duration::from_secs(2);
 const SITE: &str = "site";
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
-    vec![Scenario::new(
-        "a child of any kind that is edited, unlabelled, added to or deleted is set right, or the fault refused",
-        every_kind,
-    )]
+    vec![
+        Scenario::new(
+            "a child of any kind that is edited, unlabelled, added to or deleted is set right, or the fault refused",
+            every_kind,
+        ),
+        Scenario::new("a finalizer that somebody takes off an entity or its service is put back", finalizers::put_back),
+    ]
 }
 
 type Objects = BTreeMap<String, Value>;

@@ -5,6 +5,7 @@ mod any_order;
 mod contested;
 mod crash;
 mod deletion;
+mod deletion_reported;
 mod drift;
 mod fleet;
 mod habits;
@@ -19,12 +20,14 @@ mod rollout;
 mod status;
 mod tier;
 mod tiers;
+mod totals;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut scenarios = refusals::scenarios();
     scenarios.extend(tiers::scenarios());
+    scenarios.extend(totals::scenarios());
     scenarios.extend(habits::scenarios());
     scenarios.extend(leaves::scenarios());
     scenarios.extend(rights::scenarios());
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     scenarios.extend(refused::scenarios());
     scenarios.extend(rollout::scenarios());
     scenarios.extend(deletion::scenarios());
+    scenarios.extend(deletion_reported::scenarios());
     scenarios.extend(any_order::scenarios());
     scenarios.extend(platform_secrets::scenarios());
     scenarios.extend(restart::scenarios());

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
@@ -154,14 +155,15 @@ impl Server {
         timed(target, api.get(target.name)).await
     }
 
-    /// A live list of a namespace's objects of one kind.
+    /// A live list of a namespace's objects of any kind, their metadata alone.
     ///
     /// # Errors
     /// Typed by what the failure means.
-    pub async fn list(&self, target: Target<'_>) -> Result<Vec<DynamicObject>, WriteError> {
-        let api = self.api(target)?;
-        let list = async move { api.list(&kube::api::ListParams::default()).await.map(|list| list.items) };
-        timed(target, list).await
+    pub async fn list_metadata(&self, resource: &ApiResource, namespace: &str) -> Result<Vec<ObjectMeta>, WriteError> {
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, resource);
+        let target = Target { kind: &resource.kind, namespace, name: "" };
+        let list = async move { api.list_metadata(&kube::api::ListParams::default()).await };
+        Ok(timed(target, list).await?.items.into_iter().map(|item| item.metadata).collect())
     }
 
     fn api(&self, target: Target<'_>) -> Result<Api<DynamicObject>, WriteError> {

@@ -7,6 +7,7 @@ mod difference;
 mod doors;
 mod removal;
 mod stuck_pods;
+mod namespace;
 
 #[cfg(test)]
 mod data_tests;
@@ -25,6 +26,7 @@ pub use data::{DataConflict, KnownData, compare_data, compare_growth, labels};
 pub(crate) use data::{capacity, growth_failed, requested};
 pub use difference::{Difference, Fault, differences};
 pub use stuck_pods::compare_stuck_pods;
+pub use namespace::compare_namespace;
 
 use crate::api::marks;
 use crate::cache::Live;

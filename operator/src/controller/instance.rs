@@ -1,16 +1,16 @@
 //! The one controller of all Dedicated kinds.
 
 use super::context::Context;
-use super::leave;
+use super::deletion::{self, finalizer};
 use super::queue::Next;
-use crate::api::{ConditionType, marks};
+use crate::api::ConditionType;
 use crate::apply::{Applied, Trouble, WriteError, apply};
 use crate::cache::{Caches, Key};
 use crate::compare::{Change, compare_copies, compare_data, compare_growth, compare_objects, compare_stuck_pods};
 use crate::gather;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
-use crate::resolve::{Facts, Instance, Refusal, Resolved, Rollout, resolve, rollout};
+use crate::resolve::{Facts, Instance, Resolved, Rollout, resolve, rollout};
 use crate::template::render;
 use crate::usage::Known;
 
@@ -27,9 +27,9 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         return Ok(Next::Wait);
     };
     let instance = Instance::of(resource.as_ref());
-    if instance.leaving {
+    if instance.is_being_deleted() {
         forget(context, key);
-        return leave::instance(context, key, &instance).await;
+        return deletion::instance(context, key, &instance).await;
     }
     let mut facts = gather::facts(context.caches(), &context.packages, &instance);
     if let Some(usages) = &context.usages {
@@ -38,11 +38,16 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     if facts.namespace.writable && facts.entity.is_some() {
         context.secrets.watch(&key.namespace);
     }
-    match decide(context.caches(), &instance, &facts) {
+    let decided = decide(context.caches(), &instance, &facts);
+    // Data that is there is protected whatever is wrong with the instance, and while it is paused.
+    if facts.record.is_some() || (decided.is_ok() && !instance.spec.paused) {
+        finalizer::ensure(context, key, &instance).await?;
+    }
+    match decided {
         Ok((resolved, changes)) => carry_out(context, key, &instance, &facts, &resolved, &changes).await,
         // They are on their way; what was reported is still the best that is known.
-        // The same holds while the Entity is about to repair or dismiss what it made.
-        Err(Obstacle::SecretsUnknown | Obstacle::Refused(Refusal::EntityDiffers { .. })) => Ok(Next::Wait),
+        Err(Obstacle::SecretsUnknown) => Ok(Next::Wait),
+        Err(obstacle) if obstacle.is_fleeting(context.queue.failures(key)) => Ok(Next::Retry),
         Err(obstacle) => {
             let rollout = rollout(&instance, &facts, facts.platform.as_deref().map(|platform| &platform.spec));
             let status = refused(&instance, &rollout, &obstacle.verdict(), context.now());
@@ -83,7 +88,6 @@ async fn carry_out(
     let applied = if instance.spec.paused || changes.is_empty() {
         Applied::default()
     } else {
-        keep(context, key, instance).await?;
         apply(&context.server, &context.known, key, changes).await
     };
     let next = applied.next();
@@ -112,16 +116,6 @@ fn go_on(context: &Context, key: &Key, instance: &Instance, facts: &Facts, rollo
     if matches!(rollout, Rollout::Waits { .. }) && gather::is_its_turn(context.caches(), instance, facts) {
         context.known.again(key);
     }
-}
-
-/// The finalizer is there before anything that it protects.
-async fn keep(context: &Context, key: &Key, instance: &Instance) -> Result<(), WriteError> {
-    if instance.is_kept() {
-        return Ok(());
-    }
-    let mut finalizers = instance.finalizers.clone();
-    finalizers.push(marks::FINALIZER.to_owned());
-    context.set_finalizers(key, &instance.reference.uid, &instance.resource_version, &finalizers).await
 }
 
 /// A cache that lags, or a right that has no effect yet, is no news for anybody.

@@ -1,10 +1,10 @@
 //! Who calls the steps, when, for which kind.
 
 pub mod context;
+mod deletion;
 pub mod entity;
 pub mod instance;
 mod internal_error;
-mod leave;
 mod news;
 pub mod platform;
 pub mod queue;

@@ -1,5 +1,6 @@
 //! Collects what the caches know around one instance. No request is made here.
 
+mod entity;
 mod packages;
 
 use std::collections::BTreeMap;
@@ -8,12 +9,14 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
+pub use entity::{entity_facts, entity_object, entity_owned, entity_services};
 pub use packages::Packages;
 
 use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, RolloutStrategy, marks};
 use crate::cache::{Caches, Live, Sealed};
 use crate::compare::{KnownData, capacity, requested};
 use crate::core::Hostname;
+use crate::entity::OPERATOR_BINDING;
 use crate::plan::Plan;
 use crate::report::Children;
 use crate::resolve::{
@@ -22,11 +25,18 @@ use crate::resolve::{
 };
 use crate::usage::Known;
 
-/// The RoleBinding that gives the operator its rights in an Entity's namespace.
-pub const OPERATOR_BINDING: &str = "commonscloud-operator";
-
 /// What the caches know around one instance.
 pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
+    let mut facts = around(caches, packages, instance);
+    if let Some(platform) = &facts.platform {
+        facts.claims = claims(caches, &platform.spec, instance);
+        facts.platform_secrets = revisions(caches, &platform.spec, &instance.reference.namespace);
+    }
+    facts
+}
+
+/// The same without who else asks for the host name, and without the Platform's Secrets.
+fn around(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
     let namespace = &instance.reference.namespace;
     let platform = caches.platform();
     let entity = caches.entities.get("", namespace);
@@ -46,10 +56,6 @@ pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts
     };
     facts.peers = peers(caches, instance, &facts);
     facts.packages = compiled(caches, packages, instance, &facts);
-    if let Some(platform) = &facts.platform {
-        facts.claims = claims(caches, &platform.spec, instance);
-        facts.platform_secrets = revisions(caches, &platform.spec, namespace);
-    }
     facts
 }
 

@@ -3,6 +3,7 @@
 mod children;
 mod claims;
 mod conditions;
+mod deletion;
 mod entity;
 mod events;
 mod filling;
@@ -19,7 +20,8 @@ mod children_tests;
 
 pub use children::Children;
 pub use conditions::{Problem, Shown, Verdict, conditions};
-pub use entity::{Service, entity_problem, entity_status};
+pub use deletion::{DeletionWait, ServiceDeletion, deleted_entity, deleted_instance};
+pub use entity::{EntityObstacle, Service, entity_problem, entity_status};
 pub use instance::{instance_status, refused};
 pub use obstacle::Obstacle;
 pub use pass::{Pass, Reach, Usage};

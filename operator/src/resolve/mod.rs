@@ -1,6 +1,7 @@
 //! Decides what is to run: resource, Entity, Tariff, Platform and package make a [`Plan`], or a
 //! typed reason why not. Pure; repeats every rule of admission, since admission can be absent.
 
+mod entity;
 mod facts;
 mod growth;
 mod hostname;
@@ -23,13 +24,14 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
+pub use entity::{EntityFacts, EntityRefusal, resolve_entity};
 pub use facts::{Facts, HostnameClaim, NamespaceFacts, VolumeFacts};
 pub use hostname::{asks_for, may_have, wanted_hostname};
 pub use instance::Instance;
 pub use refusal::Refusal;
 pub use revision::candidates;
 pub use rollout::{Peer, Rollout, rollout};
-pub use sale::{Sale, sell, total};
+pub use sale::{Sale, Sold, sell, total_price, total_storage};
 pub use volumes::{request, storage_class};
 
 use crate::api::{Component, Entity, Manager, Platform, PlatformSpec, Tariff};
