@@ -8,7 +8,8 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use kube::config::{AuthInfo, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -44,6 +45,17 @@ pub async fn kubeconfig(cluster: &Cluster, path: &Path) -> Outcome {
     }
     std::fs::write(path, serde_yaml::to_string(&config)?)?;
     Ok(())
+}
+
+/// A client with the identity of a kubeconfig that repeats no request by itself, for a proxy.
+///
+/// # Errors
+/// When the kubeconfig cannot be read.
+pub async fn client(kubeconfig: &Path) -> Outcome<Client> {
+    let options = KubeConfigOptions::default();
+    let mut config = Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &options).await?;
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
 }
 
 /// A copy of a kubeconfig by which the API server is found at `server`, over plain HTTP.
@@ -111,6 +123,14 @@ impl HostOperator {
     /// # Errors
     /// When it does not end by itself within half a minute.
     pub async fn stop(mut self) -> Outcome<Duration> {
+        self.halt().await
+    }
+
+    /// The same, of an operator that another will take the place of.
+    ///
+    /// # Errors
+    /// When it does not end by itself within half a minute.
+    pub async fn halt(&mut self) -> Outcome<Duration> {
         let began = Instant::now();
         kill(Pid::from_raw(self.pid), Signal::SIGTERM)?;
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
