@@ -5,6 +5,7 @@ mod any_order;
 mod crash;
 mod deletion;
 mod drift;
+mod faults;
 mod fleet;
 mod habits;
 mod leaves;
@@ -16,6 +17,7 @@ mod rival;
 mod status;
 mod tier;
 mod tiers;
+mod two_operators;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
     scenarios.extend(platform_secrets::scenarios());
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());
+    scenarios.extend(faults::scenarios());
+    scenarios.extend(two_operators::scenarios());
     scenarios.extend(fleet::scenarios());
     commonscloud_e2e::suite::run::<tier::ControlPlane>(scenarios)
 }
