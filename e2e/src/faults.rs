@@ -190,8 +190,12 @@ impl Judge for Faults {
         let mut verdict = Verdict::Pass;
         for plan in self.plans().iter_mut().filter(|plan| plan.filter.counts(call)) {
             plan.seen += 1;
-            if plan.seen == plan.at && verdict == Verdict::Pass {
-                plan.struck = Some(call.shown());
+            if plan.seen != plan.at {
+                continue;
+            }
+            plan.struck = Some(call.shown());
+            // Two faults at one request are one: the first that was planned.
+            if verdict == Verdict::Pass {
                 verdict = plan.fault.verdict(self.victim.load(Ordering::SeqCst));
             }
         }

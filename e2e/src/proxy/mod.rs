@@ -2,6 +2,7 @@
 //! [`Judge`] says: it is passed on, answered in the API server's place, left without an answer, or cut.
 
 mod call;
+mod edit;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use call::Call;
+pub use edit::Edit;
 pub use stream::Disturbance;
 use stream::{AnyBody, disturbed};
 
@@ -59,6 +61,8 @@ pub enum Verdict {
     SignalAfter(Pid, Signal),
     /// On to the API server; the events of its answer are disturbed.
     Disturb(Disturbance),
+    /// On to the API server; each object of its answer is edited: alone, of a list or of a watch.
+    Edit(Edit),
 }
 
 /// An answer in the API server's place.
@@ -157,7 +161,7 @@ async fn answer<J: Judge>(request: Request<Incoming>, shared: Arc<Shared<J>>) ->
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let call = Call::read(&parts, &body);
-    let verdict = shared.judge.judge(&call);
+    let (verdict, watches) = (shared.judge.judge(&call), call.verb == "watch");
     shared.note(call, &verdict);
     match verdict {
         Verdict::Pass => Ok(shared.pass_on(parts, body).await),
@@ -182,9 +186,11 @@ async fn answer<J: Judge>(request: Request<Incoming>, shared: Arc<Shared<J>>) ->
             Ok(answer)
         }
         Verdict::Disturb(disturbance) => {
-            let mut answer = shared.pass_on(parts, body).await;
-            answer.headers_mut().remove("content-length");
-            Ok(answer.map(|body| disturbed(body, disturbance)))
+            Ok(shared.pass_on_unmeasured(parts, body).await.map(|body| disturbed(body, disturbance)))
+        }
+        Verdict::Edit(edit) => {
+            let answer = shared.pass_on_unmeasured(parts, body).await;
+            Ok(if watches { answer.map(|body| edit.events(body)) } else { edit.objects(answer).await })
         }
     }
 }
@@ -201,6 +207,13 @@ impl<J> Shared<J> {
         let call = Call { body: Bytes::new(), ..call };
         let made = Made { call, at: Instant::now(), passed_on: !kept_back };
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+    }
+
+    /// The same, of an answer whose length will be another.
+    async fn pass_on_unmeasured(&self, parts: Parts, body: Bytes) -> Response<AnyBody> {
+        let mut answer = self.pass_on(parts, body).await;
+        answer.headers_mut().remove("content-length");
+        answer
     }
 
     async fn pass_on(&self, parts: Parts, body: Bytes) -> Response<AnyBody> {

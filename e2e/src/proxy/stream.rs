@@ -14,7 +14,7 @@ use tokio::time::Instant;
 type Fault = Box<dyn Error + Send + Sync>;
 /// A body from anywhere.
 pub(super) type AnyBody = UnsyncBoxBody<Bytes, Fault>;
-type Line = Result<Bytes, Fault>;
+pub(super) type Line = Result<Bytes, Fault>;
 
 /// What is done to the events of a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +46,12 @@ pub(super) fn disturbed(body: AnyBody, disturbance: Disturbance) -> AnyBody {
     }
 }
 
-fn framed(lines: impl Stream<Item = Line> + Send + 'static) -> AnyBody {
+pub(super) fn framed(lines: impl Stream<Item = Line> + Send + 'static) -> AnyBody {
     StreamBody::new(lines.map(|line| line.map(Frame::data))).boxed_unsync()
 }
 
 /// An event is a line.
-fn lines(body: AnyBody) -> impl Stream<Item = Line> + Send + 'static {
+pub(super) fn lines(body: AnyBody) -> impl Stream<Item = Line> + Send + 'static {
     futures::stream::unfold((body, Vec::new()), |(mut body, mut rest)| async move {
         loop {
             if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {

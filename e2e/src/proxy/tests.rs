@@ -138,6 +138,22 @@ async fn each_request_is_kept_with_whether_it_passed() {
     assert_eq!(made, [("watch secrets a/".to_owned(), false)]);
 }
 
+#[tokio::test]
+async fn an_object_is_edited_alone_in_a_list_and_in_a_watch() {
+    let edit = Edit::new(|object| object["spec"] = json!("edited"));
+    let edited = |text: &str| String::from_utf8(edit.object_text(text.as_bytes())).unwrap();
+    assert_eq!(edited(r#"{"kind":"Pod"}"#), r#"{"kind":"Pod","spec":"edited"}"#);
+    assert_eq!(edited(r#"{"items":[{"kind":"Pod"}]}"#), r#"{"items":[{"kind":"Pod","spec":"edited"}]}"#);
+    assert_eq!(edited("no object"), "no object");
+    let event = edit.event_text(br#"{"object":{"kind":"Pod"},"type":"ADDED"}"#);
+    assert_eq!(
+        String::from_utf8(event).unwrap(),
+        "{\"object\":{\"kind\":\"Pod\",\"spec\":\"edited\"},\"type\":\"ADDED\"}\n"
+    );
+    // What is no event passes as it is.
+    assert_eq!(asked(Verdict::Edit(edit)).await.0.unwrap().2, EVENTS);
+}
+
 #[test]
 fn a_call_is_read_from_any_path() {
     let call = |method, path, body: &'static str| Call::new(method, path, false, &Bytes::from(body)).shown();

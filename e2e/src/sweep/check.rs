@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::control_plane::ControlPlane;
 use crate::failure::Outcome;
@@ -35,61 +35,45 @@ pub(super) struct Seen<'a> {
     pub(super) begun: Instant,
 }
 
-pub(super) async fn undisturbed(
-    tier: &ControlPlane,
-    kinds: &Kinds,
-    proxy: &Proxy,
-    name: &str,
-    requests: u32,
-    begun: Instant,
-) -> Outcome<Undisturbed> {
-    let seen = Seen { tier, kinds, proxy, begun };
-    let mut before = seen.objects(name).await?;
-    eventually("the objects stay as they are", SETTLED, async || {
-        // Not a wait for something: a moment in which nothing may change.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let now = seen.objects(name).await?;
-        let same = now == before;
-        before = now;
-        ensure!(same, "they change");
-        Ok(())
-    })
-    .await?;
-    let (pods, deleted) = (seen.pods(name).await?, seen.deleted(name));
-    Ok(Undisturbed { requests, objects: before, pods, deleted })
-}
-
-/// The same objects as without a fault, what was kept is what it was, and nothing that holds data was
-/// deleted.
-pub(super) async fn same(
-    seen: &Seen<'_>,
-    reference: &Undisturbed,
-    name: &str,
-    kept: &BTreeMap<String, Value>,
-) -> Outcome {
-    eventually("the objects are those without a fault", SETTLED, async || {
-        let lines = differences(&reference.objects, &seen.objects(name).await?);
-        ensure!(lines.is_empty(), "{}", lines.join("; "));
-        ensure_eq!(seen.pods(name).await?, reference.pods, "pods that run");
-        Ok(())
-    })
-    .await?;
-    let now = treasures(&seen.kinds.all(&seen.tier.cluster.client, name).await?);
-    for (key, before) in kept {
-        ensure!(now.get(key) == Some(before), "{key} is not the one that was there before");
-    }
-    let deleted = seen.deleted(name);
-    ensure!(deleted == reference.deleted, "deleted {deleted:?} in place of {:?}", reference.deleted);
-    Ok(())
-}
-
 impl Seen<'_> {
-    async fn objects(&self, name: &str) -> Outcome<BTreeMap<String, Value>> {
-        let mut objects = comparable(&self.kinds.all(&self.tier.cluster.client, name).await?, name)?;
-        for date in objects.values_mut().filter_map(|object| object.pointer_mut("/spec/keepUntil")) {
-            *date = json!("a date");
+    /// What is there once it stays as it is.
+    pub(super) async fn undisturbed(&self, name: &str, requests: u32) -> Outcome<Undisturbed> {
+        let mut before = self.objects(name).await?;
+        eventually("the objects stay as they are", SETTLED, async || {
+            // Not a wait for something: a moment in which nothing may change.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let now = self.objects(name).await?;
+            let same = now == before;
+            before = now;
+            ensure!(same, "they change");
+            Ok(())
+        })
+        .await?;
+        let (pods, deleted) = (self.pods(name).await?, self.deleted(name));
+        Ok(Undisturbed { requests, objects: before, pods, deleted })
+    }
+
+    /// The same objects as without a fault, what was kept is what it was, and nothing that holds data
+    /// was deleted.
+    pub(super) async fn same(&self, reference: &Undisturbed, name: &str, kept: &BTreeMap<String, Value>) -> Outcome {
+        eventually("the objects are those without a fault", SETTLED, async || {
+            let lines = differences(&reference.objects, &self.objects(name).await?);
+            ensure!(lines.is_empty(), "{}", lines.join("; "));
+            ensure_eq!(self.pods(name).await?, reference.pods, "pods that run");
+            Ok(())
+        })
+        .await?;
+        let now = treasures(&self.kinds.all(&self.tier.cluster.client, name).await?);
+        for (key, before) in kept {
+            ensure!(now.get(key) == Some(before), "{key} is not the one that was there before");
         }
-        Ok(objects)
+        let deleted = self.deleted(name);
+        ensure!(deleted == reference.deleted, "deleted {deleted:?} in place of {:?}", reference.deleted);
+        Ok(())
+    }
+
+    async fn objects(&self, name: &str) -> Outcome<BTreeMap<String, Value>> {
+        comparable(&self.kinds.all(&self.tier.cluster.client, name).await?, name)
     }
 
     async fn pods(&self, namespace: &str) -> Outcome<usize> {

@@ -8,11 +8,11 @@ mod summary;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
@@ -38,6 +38,8 @@ const END: Duration = Duration::from_mins(3);
 const QUIET: Duration = Duration::from_secs(3);
 /// It comes to rest within this.
 const REST: Duration = Duration::from_mins(2);
+/// So often an operator is started that ends before it is ready.
+const STARTS: usize = 5;
 /// How an operator ends that could not renew its Lease: a machine too busy says nothing of a fault.
 const LEASE_LOST: &str = "the Lease was lost";
 
@@ -113,27 +115,35 @@ impl<'a> Sweep<'a> {
         self.tier.start_operator().await
     }
 
-    /// What an operation leaves without a fault, and how many requests it takes; done once.
+    /// Learns what each operation leaves without a fault, and how many requests it takes.
     ///
     /// # Errors
-    /// When it does not end.
-    pub async fn reference(&mut self, operation: Operation) -> Outcome<&Undisturbed> {
-        if !self.references.contains_key(&operation) {
-            let name = format!("{}-u000", operation.word());
-            let cluster = &self.tier.cluster;
-            operation.prepare(cluster, &name, END).await?;
-            self.rest().await?;
-            let counted = self.faults.count(Filter::about(&name));
-            let begun = Instant::now();
-            operation.act(cluster, &name).await?;
-            operation.done(cluster, &name, END).await?;
-            self.rest().await?;
-            let requests = self.faults.seen(counted);
-            let seen = check::undisturbed(self.tier, &self.kinds, &self.proxy, &name, requests, begun).await?;
-            eprintln!("{operation}: {requests} requests, {} objects", seen.objects.len());
-            self.references.insert(operation, seen);
+    /// When one does not end.
+    pub async fn learn(&mut self, operations: &[Operation]) -> Outcome {
+        let cluster = &self.tier.cluster;
+        let name = |operation: &Operation| format!("{}-u000", operation.word());
+        try_join_all(operations.iter().map(async |one| one.prepare(cluster, &name(one), END).await)).await?;
+        self.rest().await?;
+        let counted: Vec<Planned> = operations.iter().map(|one| self.faults.count(Filter::about(&name(one)))).collect();
+        let begun = Instant::now();
+        try_join_all(operations.iter().map(async |one| {
+            one.act(cluster, &name(one)).await?;
+            one.done(cluster, &name(one), END).await
+        }))
+        .await?;
+        self.rest().await?;
+        let seen = check::Seen { tier: self.tier, kinds: &self.kinds, proxy: &self.proxy, begun };
+        for (operation, counted) in operations.iter().zip(counted) {
+            let left = seen.undisturbed(&name(operation), self.faults.seen(counted)).await?;
+            eprintln!("{operation}: {} requests, {} objects", left.requests, left.objects.len());
+            self.references.insert(*operation, left);
         }
-        Ok(&self.references[&operation])
+        Ok(())
+    }
+
+    /// How many requests an operation takes that was learnt.
+    pub fn requests(&self, operation: Operation) -> u32 {
+        self.references.get(&operation).map_or(0, |reference| reference.requests)
     }
 
     /// How many watches the operator opens when it starts.
@@ -141,8 +151,7 @@ impl<'a> Sweep<'a> {
         self.watches
     }
 
-    /// Plays cases side by side, each with an Entity of its own; all of their operations have been
-    /// asked for a [`Self::reference`]. Faults of watches strike an operator that is started for them.
+    /// Plays cases of operations that were learnt side by side, each with an Entity of its own. Faults of watches strike an operator that is started for them.
     ///
     /// # Errors
     /// When the operator cannot be started again.
@@ -163,9 +172,7 @@ impl<'a> Sweep<'a> {
             let ended = match (&prepared[index], acted) {
                 (Err(failure), _) => Err(Failure::new(format!("before the fault: {failure}"))),
                 (Ok(()), Err(failure)) => Err(failure),
-                (Ok(()), Ok(_)) => {
-                    check::same(&seen, &self.references[&case.operation], &case.name(), &kept[index]).await
-                }
+                (Ok(()), Ok(_)) => seen.same(&self.references[&case.operation], &case.name(), &kept[index]).await,
             };
             let failure = ended.err().map(|failure| failure.to_string());
             summary.add(Tried { case: *case, struck: self.faults.struck(planned[index]), failure, took });
@@ -256,10 +263,17 @@ fn of_watches() -> Filter {
     Filter { verbs: &["watch"], ..Filter::default() }
 }
 
-/// An operator behind the proxy after another that is gone.
-async fn fresh(tier: &ControlPlane, kubeconfig: &std::path::Path) -> Outcome<HostOperator> {
-    tier.forget_leader().await?;
-    HostOperator::start(&tier.cluster, kubeconfig, &tier.log()).await
+/// An operator behind the proxy after another that is gone; the next fault may kill it at once.
+async fn fresh(tier: &ControlPlane, kubeconfig: &Path) -> Outcome<HostOperator> {
+    let mut tries = 0;
+    loop {
+        tier.forget_leader().await?;
+        tries += 1;
+        match HostOperator::start(&tier.cluster, kubeconfig, &tier.log()).await {
+            Err(_) if tries < STARTS => {}
+            started => return started,
+        }
+    }
 }
 
 async fn rollout(tier: &ControlPlane, strategy: &str) -> Outcome {

@@ -41,8 +41,9 @@ async fn play(sweep: &mut Sweep<'_>, seed: &mut Seed, summary: &mut Summary) -> 
     let faults: Vec<Fault> = Fault::OF_REQUESTS.into_iter().chain([Fault::Kill]).collect();
     let count = u32::try_from(faults.len())?;
     let mut cases: Vec<Case> = Vec::new();
+    sweep.learn(&Operation::ALL).await?;
     for operation in Operation::ALL {
-        let requests = sweep.reference(operation).await?.requests;
+        let requests = sweep.requests(operation);
         while cases.iter().filter(|case| case.operation == operation).count() < OF_EACH {
             let fault = faults[seed.below(count) as usize];
             let case = Case { operation, fault, at: 1 + seed.below(requests) };

@@ -79,13 +79,25 @@ async fn leading(tier: &ControlPlane, pid: i32, limit: Duration) -> Outcome {
     .await
 }
 
+/// With the tier's own operator out of the way, which comes back whatever happened.
+async fn in_its_place(tier: &ControlPlane, scenario: impl Future<Output = Outcome>) -> Outcome {
+    tier.stop_operator().await?;
+    let ended = scenario.await;
+    tier.forget_leader().await?;
+    tier.start_operator().await?;
+    ended
+}
+
 async fn graceful(tier: Arc<ControlPlane>) -> Outcome {
     let tier = tier.aside().await?;
-    tier.stop_operator().await?;
+    in_its_place(&tier, hand_over(&tier)).await
+}
+
+async fn hand_over(tier: &ControlPlane) -> Outcome {
     let begun = Instant::now();
-    let first = Behind::start(&tier, "first", Faults::default()).await?;
-    leading(&tier, first.operator.pid(), EXPIRED).await?;
-    let second = Behind::start(&tier, "second", Faults::default()).await?;
+    let first = Behind::start(tier, "first", Faults::default()).await?;
+    leading(tier, first.operator.pid(), EXPIRED).await?;
+    let second = Behind::start(tier, "second", Faults::default()).await?;
     tier.running(&entity_with_office("two-operators")).await?;
     ensure!(!first.writes(begun).is_empty(), "the leader wrote nothing");
     ensure_eq!(second.writes(begun), Vec::<String>::new(), "writes of the operator that does not lead");
@@ -93,7 +105,7 @@ async fn graceful(tier: Arc<ControlPlane>) -> Outcome {
     let asked = Instant::now();
     let Behind { operator, proxy, .. } = first;
     operator.stop().await?;
-    leading(&tier, second.operator.pid(), GRACEFUL).await?;
+    leading(tier, second.operator.pid(), GRACEFUL).await?;
     let handed_over = asked.elapsed();
     eprintln!("SIGTERM until the other operator leads: {:.1} s", handed_over.as_secs_f64());
     ensure!(handed_over <= GRACEFUL, "handed over after {:.1} s", handed_over.as_secs_f64());
@@ -101,8 +113,7 @@ async fn graceful(tier: Arc<ControlPlane>) -> Outcome {
     tier.running(&entity_with_office("handed-over")).await?;
     ensure_eq!(proxy.writes_since(taken).len(), 0, "writes of the operator that was stopped");
     ensure!(!second.writes(taken).is_empty(), "the new leader wrote nothing");
-    second.operator.stop().await?;
-    tier.start_operator().await
+    second.operator.stop().await.map(drop)
 }
 
 /// Stops a process after its n-th write about an Entity reached the API server.
@@ -131,18 +142,21 @@ impl Sleeper {
 }
 
 async fn slept(tier: Arc<ControlPlane>) -> Outcome {
-    let name = "slept-over";
     let tier = tier.aside().await?;
-    tier.stop_operator().await?;
+    in_its_place(&tier, sleep_over(&tier)).await
+}
+
+async fn sleep_over(tier: &ControlPlane) -> Outcome {
+    let name = "slept-over";
     let sleeper = Sleeper { entity: name, plan: std::sync::Mutex::default() };
-    let mut first = Behind::start(&tier, "sleeper", sleeper).await?;
+    let mut first = Behind::start(tier, "sleeper", sleeper).await?;
     let pid = first.operator.pid();
-    leading(&tier, pid, EXPIRED).await?;
-    let second = Behind::start(&tier, "waking", Faults::default()).await?;
+    leading(tier, pid, EXPIRED).await?;
+    let second = Behind::start(tier, "waking", Faults::default()).await?;
     first.judge.set(8, pid)?;
     tier.cluster.applied(&[entity_with_office(name)]).await?;
     let asleep = Instant::now();
-    leading(&tier, second.operator.pid(), EXPIRED).await?;
+    leading(tier, second.operator.pid(), EXPIRED).await?;
     eprintln!("SIGSTOP until the other operator leads: {:.1} s", asleep.elapsed().as_secs_f64());
     let taken = Instant::now();
     ready(&tier.entities(), name, READY).await?;
@@ -153,6 +167,5 @@ async fn slept(tier: Arc<ControlPlane>) -> Outcome {
     first.operator.ended(END).await.map_err(|failure| failure.during("a leader without a Lease"))?;
     ensure_eq!(first.writes(woken), Vec::<String>::new(), "writes of the leader that slept beyond its Lease");
     ready(&tier.entities(), name, READY).await?;
-    second.operator.stop().await?;
-    tier.start_operator().await
+    second.operator.stop().await.map(drop)
 }

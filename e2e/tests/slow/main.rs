@@ -74,9 +74,10 @@ async fn sweep_all(
     operations: &[Operation],
     mut pick: impl FnMut(u32) -> Vec<u32>,
 ) -> Outcome {
+    sweep.learn(operations).await?;
     let mut cases = Vec::new();
     for operation in operations {
-        let requests = sweep.reference(*operation).await?.requests;
+        let requests = sweep.requests(*operation);
         for fault in Fault::OF_REQUESTS {
             cases.extend(pick(requests).into_iter().map(|at| Case { operation: *operation, fault, at }));
         }
@@ -88,7 +89,7 @@ async fn sweep_all(
     let most = operations.len();
     let mut kills: Vec<Case> = Vec::new();
     for operation in operations {
-        let requests = sweep.reference(*operation).await?.requests;
+        let requests = sweep.requests(*operation);
         kills.extend(pick(requests).into_iter().map(|at| Case { operation: *operation, fault: Fault::Kill, at }));
     }
     kills.sort_by_key(|case| (case.at, case.operation));
