@@ -172,8 +172,11 @@ async fn answer<J: Judge>(request: Request<Incoming>, shared: Arc<Shared<J>>) ->
         }
         Verdict::CutBefore => Err(Cut),
         Verdict::CutAfter => {
-            // Read to its end: only then everything was done.
-            let _ = shared.pass_on(parts, body).await.into_body().collect().await;
+            let answer = shared.pass_on(parts, body).await;
+            if !watches {
+                // Read to its end: only then everything was done. A watch has none.
+                let _ = answer.into_body().collect().await;
+            }
             Err(Cut)
         }
         Verdict::SignalBefore(pid, signal) => {

@@ -38,6 +38,8 @@ const END: Duration = Duration::from_mins(3);
 const QUIET: Duration = Duration::from_secs(3);
 /// It comes to rest within this.
 const REST: Duration = Duration::from_mins(2);
+/// A signal has its effect within this.
+const SIGNAL: Duration = Duration::from_secs(1);
 /// So often an operator is started that ends before it is ready.
 const STARTS: usize = 5;
 /// How an operator ends that could not renew its Lease: a machine too busy says nothing of a fault.
@@ -166,6 +168,7 @@ impl<'a> Sweep<'a> {
         let begun = Instant::now();
         let planned = self.plan(cases).await?;
         let acted = self.act(cases, &planned, summary).await?;
+        self.revive(cases, &planned, summary).await?;
         for (index, (case, acted)) in cases.iter().zip(acted).enumerate() {
             let took = acted.as_ref().copied().unwrap_or_else(|_| begun.elapsed());
             let seen = check::Seen { tier: self.tier, kinds: &self.kinds, proxy: &self.proxy, begun };
@@ -177,6 +180,7 @@ impl<'a> Sweep<'a> {
             let failure = ended.err().map(|failure| failure.to_string());
             summary.add(Tried { case: *case, struck: self.faults.struck(planned[index]), failure, took });
         }
+        self.revive(cases, &planned, summary).await?;
         if let (Err(failure), Some(first)) = (self.rest().await, cases.first()) {
             summary.failed(format!("after {first} and {} others: {failure}", cases.len() - 1));
         }
@@ -205,15 +209,29 @@ impl<'a> Sweep<'a> {
                 ended = &mut working => return Ok(ended),
                 died = self.operator.ended(Duration::from_hours(1)) => died?,
             }
-            let words = tail(&self.tier.log());
-            let of_kill =
-                |(case, plan): (&Case, &Planned)| case.fault == Fault::Kill && self.faults.struck(*plan).is_some();
-            if !cases.iter().zip(planned).any(of_kill) && !words.contains(LEASE_LOST) {
-                summary.failed(format!("the operator ended by itself: {words}"));
-            }
+            summary.failed_if(self.after_end(cases, planned));
             self.operator = fresh(self.tier, &self.through_proxy).await?;
             self.faults.victim(self.operator.pid());
         }
+    }
+
+    /// Another operator in the place of one that the last request of an operation was the end of.
+    async fn revive(&mut self, cases: &[Case], planned: &[Planned], summary: &mut Summary) -> Outcome {
+        if self.operator.ended(SIGNAL).await.is_ok() {
+            summary.failed_if(self.after_end(cases, planned));
+            self.operator = fresh(self.tier, &self.through_proxy).await?;
+            self.faults.victim(self.operator.pid());
+        }
+        Ok(())
+    }
+
+    /// What is wrong with it that the operator ended: nothing when a fault killed it.
+    fn after_end(&self, cases: &[Case], planned: &[Planned]) -> Option<String> {
+        let words = tail(&self.tier.log());
+        let of_kill =
+            |(case, plan): (&Case, &Planned)| case.fault == Fault::Kill && self.faults.struck(*plan).is_some();
+        let expected = cases.iter().zip(planned).any(of_kill) || words.contains(LEASE_LOST);
+        (!expected).then(|| format!("the operator ended by itself: {words}"))
     }
 
     /// Deletes the Entities of cases, so that they never add up.

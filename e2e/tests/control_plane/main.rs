@@ -10,6 +10,7 @@ mod fleet;
 mod habits;
 mod leaves;
 mod platform_secrets;
+mod poison;
 mod refusals;
 mod restart;
 mod rights;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());
     scenarios.extend(faults::scenarios());
+    scenarios.extend(poison::scenarios());
     scenarios.extend(two_operators::scenarios());
     scenarios.extend(fleet::scenarios());
     commonscloud_e2e::suite::run::<tier::ControlPlane>(scenarios)
