@@ -42,11 +42,11 @@ pub const WATCHES: Allowance = Allowance {
     bound: Bound::PerFeedEach(Duration::from_secs(200)),
 };
 
-/// An operator that starts lists each kind once, a page or two.
+/// An operator that starts lists each kind once; scenarios never have more than a page of one.
 pub const FIRST_LISTS: Allowance = Allowance {
     name: "the first list of each kind",
     covers: |request| request.verb == "list" && request.succeeded(),
-    bound: Bound::PerFeed(2),
+    bound: Bound::PerFeed(1),
 };
 
 /// Questions for one's own rights.

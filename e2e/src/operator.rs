@@ -79,18 +79,31 @@ impl HostOperator {
     /// # Errors
     /// The end of its log, when it ends or is not ready within half a minute.
     pub async fn start(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
-        let mut operator = Self::spawn(cluster, kubeconfig, log)?;
+        Self::start_with(cluster, kubeconfig, log, &["--no-usage"]).await
+    }
+
+    /// Starts one that asks the kubelets how full volumes are, though simulated nodes have none.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_measuring(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
+        Self::start_with(cluster, kubeconfig, log, &[]).await
+    }
+
+    async fn start_with(cluster: &Cluster, kubeconfig: &Path, log: &Path, words: &[&str]) -> Outcome<Self> {
+        let mut operator = Self::spawn(cluster, kubeconfig, log, words)?;
         operator.ready().await?;
         Ok(operator)
     }
 
-    fn spawn(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
+    fn spawn(cluster: &Cluster, kubeconfig: &Path, log: &Path, words: &[&str]) -> Outcome<Self> {
         let port = free_port()?;
         let output = std::fs::File::options().create(true).append(true).open(log)?;
         let child = Command::new(&cluster.programs.operator)
             .args(["run", "--namespace", NAMESPACE, "--service-account", SERVICE_ACCOUNT, "--log-format", "human"])
-            // Nothing runs in simulated pods: there is no page and no kubelet to ask.
-            .args(["--no-reachability", "--no-usage"])
+            // Nothing runs in simulated pods: there is no page to ask for.
+            .arg("--no-reachability")
+            .args(words)
             .arg("--listen")
             .arg(format!("127.0.0.1:{port}"))
             .env("KUBECONFIG", kubeconfig)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use commonscloud_e2e::allowance::{AT_REST, AT_START};
 use commonscloud_e2e::chart::USER;
 use commonscloud_e2e::manifests::{entity, entity_with_office};
+use commonscloud_e2e::operator::HostOperator;
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Outcome, ensure};
@@ -38,13 +39,25 @@ async fn quiet_restart(tier: Arc<ControlPlane>) -> Outcome {
     tier.running(&entity("quiet", services)).await?;
     settled(&tier).await?;
     tier.stop_operator().await?;
-    let mark = tier.cluster.audit.mark()?;
+    let ended = quiet_minute(&tier).await;
+    tier.forget_leader().await?;
     tier.start_operator().await?;
+    ended
+}
+
+/// Of an operator as it is shipped, which asks the kubelets for figures too.
+async fn quiet_minute(tier: &ControlPlane) -> Outcome {
+    let start = async || HostOperator::start_measuring(&tier.cluster, &tier.kubeconfig(), &tier.log()).await;
+    let first = start().await?;
+    settled(tier).await?;
+    first.stop().await?;
+    let mark = tier.cluster.audit.mark()?;
+    let second = start().await?;
     // Not a wait for something: a minute in which nothing may happen.
     tokio::time::sleep(Duration::from_mins(1)).await;
     let lines = tier.cluster.audit.requests(mark, USER)?.beyond(&AT_START);
     ensure!(lines.is_empty(), "{}", lines.join("\n"));
-    Ok(())
+    second.stop().await.map(drop)
 }
 
 async fn edited_while_down(tier: Arc<ControlPlane>) -> Outcome {
