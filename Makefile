@@ -1,6 +1,6 @@
 # Everything that is done with this repository, by name. `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test bench lint crds images
+.PHONY: help demo demo-down test slow bench lint crds images
 
 # In release, as the operator in its image is: what both need is compiled once.
 COMMONSCLOUD := cargo run --quiet --release --package commonscloud-cli --
@@ -16,6 +16,9 @@ demo-down: ## Take all of the demo away again
 
 test: ## All tests: without a cluster, on a control plane, on a real node
 	@.ci/test
+
+slow: ## Every fault at every request of six operations, on simulated nodes; target/slow/summary.md
+	@cargo test --release --workspace --test slow
 
 bench: ## Fleets of 20 and 200 entities on simulated nodes, against a bare client; prints tables
 	@cargo test --release --workspace --test fleet

@@ -7,10 +7,12 @@ mod crash;
 mod deletion;
 mod deletion_reported;
 mod drift;
+mod faults;
 mod fleet;
 mod habits;
 mod leaves;
 mod platform_secrets;
+mod poison;
 mod refusals;
 mod refused;
 mod restart;
@@ -21,6 +23,7 @@ mod status;
 mod tier;
 mod tiers;
 mod totals;
+mod two_operators;
 
 use std::process::ExitCode;
 
@@ -43,6 +46,9 @@ fn main() -> ExitCode {
     scenarios.extend(platform_secrets::scenarios());
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());
+    scenarios.extend(faults::scenarios());
+    scenarios.extend(poison::scenarios());
+    scenarios.extend(two_operators::scenarios());
     scenarios.extend(fleet::scenarios());
     commonscloud_e2e::suite::run::<tier::ControlPlane>(scenarios)
 }
