@@ -2,12 +2,12 @@
 //! as the floor, so it is a program of its own, compiled exactly as the published operator is.
 //!
 //! Each line of its input is a JSON array of objects; a line begins when all before it are applied, with
-//! 32 requests in flight. It prints how many objects it applied, and in how many seconds.
+//! 32 requests in flight. It prints how many objects it applied, when it began and ended (Unix time).
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::SystemTime;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::api::{Api, Patch, PatchParams};
@@ -55,19 +55,23 @@ async fn main() -> ExitCode {
 async fn run() -> Result<Value, Error> {
     let refused = |source| Error::Refused { what: "the API server".to_owned(), source };
     let client = Client::try_from(Config::infer().await?).map_err(refused)?;
-    let mut stages: Vec<Vec<Value>> = Vec::new();
+    let mut batches: Vec<Vec<Value>> = Vec::new();
     for line in std::io::stdin().lock().lines() {
-        stages.push(serde_json::from_str(&line?)?);
+        batches.push(serde_json::from_str(&line?)?);
     }
     // Connected and told of all kinds beforehand, as the operator is.
-    let resources = discover(&client, stages.iter().flatten()).await?;
-    let count: usize = stages.iter().map(Vec::len).sum();
-    let begun = Instant::now();
-    for stage in stages {
-        let applied = stage.into_iter().map(|object| apply(&client, &resources, object));
+    let resources = discover(&client, batches.iter().flatten()).await?;
+    let count: usize = batches.iter().map(Vec::len).sum();
+    let begun = now();
+    for batch in batches {
+        let applied = batch.into_iter().map(|object| apply(&client, &resources, object));
         futures::stream::iter(applied).buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
     }
-    Ok(json!({"objects": count, "seconds": begun.elapsed().as_secs_f64()}))
+    Ok(json!({"objects": count, "begun": begun, "ended": now()}))
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 type Resources = BTreeMap<(String, String), ApiResource>;
