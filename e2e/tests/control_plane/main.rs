@@ -8,6 +8,7 @@ mod drift;
 mod fleet;
 mod habits;
 mod leaves;
+mod memory;
 mod platform_secrets;
 mod refusals;
 mod restart;
@@ -34,5 +35,6 @@ fn main() -> ExitCode {
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());
     scenarios.extend(fleet::scenarios());
+    scenarios.extend(memory::scenarios());
     commonscloud_e2e::suite::run::<tier::ControlPlane>(scenarios)
 }

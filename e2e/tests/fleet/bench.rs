@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use commonscloud_cluster::cargo;
+use commonscloud_cluster::cargo::{self, Profile};
 use commonscloud_e2e::cluster::{self, Cluster, Nodes};
 use commonscloud_e2e::objects::Kinds;
 use commonscloud_e2e::{Failure, Outcome, chart, fleet, manifests};
@@ -15,6 +15,8 @@ use crate::process::Operator;
 
 /// The cluster's name.
 pub const CLUSTER: &str = "bench";
+/// The operator and the bare client.
+const NAMES: [&str; 2] = ["commonscloud-operator", "commonscloud-floor"];
 
 /// The programs that are measured.
 #[derive(Debug, Clone)]
@@ -28,17 +30,20 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds both as they are published. `COMMONSCLOUD_OPERATOR` names another operator.
-    pub async fn build(source: &Path) -> Outcome<Self> {
+    /// Builds both alike. `COMMONSCLOUD_OPERATOR` names another operator.
+    pub async fn build(source: &Path, profile: Profile) -> Outcome<Self> {
         let source = source.to_path_buf();
-        // Both at once, so that what they depend on is compiled for both alike.
-        let built =
-            tokio::task::spawn_blocking(move || cargo::dist(&["commonscloud-operator", "commonscloud-floor"], &source));
+        let built = tokio::task::spawn_blocking(move || match profile {
+            // Both at once, so that what they depend on is compiled for both alike.
+            Profile::Dist => cargo::dist(&NAMES, &source),
+            Profile::Release => NAMES.iter().map(|name| cargo::release(name, &source)).collect(),
+        });
         let built = built.await.map_err(|error| Failure::new(error.to_string()))??;
         let [operator, floor] = <[PathBuf; 2]>::try_from(built).map_err(|_| Failure::new("two programs were built"))?;
+        let name = if profile == Profile::Dist { "dist" } else { "release" };
         Ok(match std::env::var_os("COMMONSCLOUD_OPERATOR") {
             Some(given) => Self { operator: given.into(), floor, profile: "given" },
-            None => Self { operator, floor, profile: "dist" },
+            None => Self { operator, floor, profile: name },
         })
     }
 }

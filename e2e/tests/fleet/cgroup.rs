@@ -1,10 +1,9 @@
-//! The chart's memory limit, and a control group that holds a process to it as a kubelet does.
+//! A control group that holds a process to a memory limit as a kubelet does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use commonscloud_e2e::{Failure, Outcome};
-use serde_json::Value;
 
 /// Where version 1 has its memory controller, and where version 2 has everything.
 const V1: &str = "/sys/fs/cgroup/memory";
@@ -18,7 +17,7 @@ pub struct Cgroup {
 
 impl Cgroup {
     /// Makes one; needs root and a memory controller.
-    pub fn new(name: &str, limit: u64) -> Outcome<Self> {
+    pub fn new(name: &str, mebibytes: u64) -> Outcome<Self> {
         let v1 = Path::new(V1).join("memory.limit_in_bytes").exists();
         let (root, file, peak) = if v1 {
             (V1, "memory.limit_in_bytes", "memory.max_usage_in_bytes")
@@ -29,7 +28,7 @@ impl Cgroup {
         let failed = |error| Failure::new(format!("no control group {}: {error}", folder.display()));
         fs::create_dir_all(&folder).map_err(failed)?;
         let group = Self { folder: folder.clone(), peak };
-        fs::write(group.folder.join(file), limit.to_string()).map_err(failed)?;
+        fs::write(group.folder.join(file), (mebibytes << 20).to_string()).map_err(failed)?;
         // No limit holds a process that can go to a disk instead.
         let _ = fs::write(group.folder.join("memory.swap.max"), "0");
         Ok(group)
@@ -52,14 +51,4 @@ impl Drop for Cgroup {
         // One that a process is still in stays until it has ended and the machine restarts.
         let _ = fs::remove_dir(&self.folder);
     }
-}
-
-/// The limit that the chart sets, in bytes.
-pub fn of_chart(source: &Path) -> Outcome<u64> {
-    let values = fs::read_to_string(source.join("charts/commonscloud/values.yaml"))?;
-    let values: Value = serde_yaml::from_str(&values)?;
-    let limit = values.pointer("/resources/limits/memory").and_then(Value::as_str).unwrap_or_default();
-    let mebibytes = limit.strip_suffix("Mi").and_then(|number| number.parse::<u64>().ok());
-    let mebibytes = mebibytes.ok_or_else(|| Failure::new(format!("resources.limits.memory {limit:?} is not in Mi")))?;
-    Ok(mebibytes << 20)
 }

@@ -62,7 +62,7 @@ async fn replicas(bench: &mut Bench, name: &str) -> Outcome<(Operator, Operator)
     let leader = bench.operator.take().ok_or_else(|| Failure::new("the operator does not run"))?;
     let mut other = bench.replica(name, None).await?;
     other.ready().await?;
-    let pid = leader.pid.to_string();
+    let pid = format!("-{}", leader.pid);
     eventually("the first replica leads", LIMIT, async || {
         let holder = holder(bench).await?;
         ensure!(holder.ends_with(&pid), "{holder} leads");
@@ -90,7 +90,7 @@ async fn sleeps(bench: &mut Bench) -> Outcome<usize> {
         leader.signal(Signal::SIGSTOP)
     };
     futures::try_join!(floor::apply(bench, &batches), asleep)?;
-    let pid = other.pid.to_string();
+    let pid = format!("-{}", other.pid);
     eventually("the other replica leads", LIMIT, async || {
         let holder = holder(bench).await?;
         ensure!(holder.ends_with(&pid), "{holder} leads");

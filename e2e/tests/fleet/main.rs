@@ -33,6 +33,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use commonscloud_cluster::cargo::Profile;
 use commonscloud_cluster::folders;
 use commonscloud_e2e::{Failure, Outcome, cluster};
 
@@ -57,7 +58,9 @@ fn main() -> ExitCode {
             measured = run(asked) => measured,
             _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted")),
         };
-        measured.and(cluster::down(bench::CLUSTER).await)
+        let down = cluster::down(bench::CLUSTER).await;
+        commonscloud_e2e::programs::Programs::forget();
+        measured.and(down)
     });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,13 +85,13 @@ fn asked() -> Option<Asked> {
 
 async fn run(asked: Asked) -> Outcome {
     let source = folders::source(None)?;
-    eprintln!("compiling the operator as it is published");
-    let programs = Programs::build(&source).await?;
-    let begun = Instant::now();
-    let (name, keys, title) = match &asked {
-        Asked::Plan(plan) => ("report", &KEYS[..], plan.name),
-        Asked::TenThousand => ("report-10k", &KEYS_10K[..], "ten thousand"),
+    let (name, keys, title, profile) = match &asked {
+        Asked::Plan(plan) => ("report", &KEYS[..], plan.name, plan.profile),
+        Asked::TenThousand => ("report-10k", &KEYS_10K[..], "ten thousand", Profile::Dist),
     };
+    eprintln!("compiling the operator and the bare client");
+    let programs = Programs::build(&source, profile).await?;
+    let begun = Instant::now();
     let mut report = Report::new(keys, facts::of(&source, title, programs.profile));
     let ended = match &asked {
         Asked::Plan(plan) => measure(programs, plan, &mut report).await,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use commonscloud_cluster::cargo::Profile;
+
 /// The sizes of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -25,6 +27,8 @@ pub struct Plan {
     pub failovers: usize,
     /// Whether each contestant finds an empty cluster.
     pub fresh: bool,
+    /// How operator and bare client are compiled.
+    pub profile: Profile,
 }
 
 impl Plan {
@@ -41,6 +45,7 @@ impl Plan {
             failures: 40,
             failovers: 3,
             fresh: true,
+            profile: Profile::Dist,
         }
     }
 
@@ -57,12 +62,22 @@ impl Plan {
             failures: 4,
             failovers: 1,
             fresh: false,
+            profile: Profile::Dist,
         }
     }
 
-    /// No more than it takes to see that each part works.
+    /// No more than it takes to see that each part of the benchmark works, with what CI has compiled.
     pub fn smoke() -> Self {
-        let rest = Duration::from_secs(10);
-        Self { name: "smoke", typed: 2, compared: 3, instances: 8, rest, edits: 5, failures: 2, ..Self::quick() }
+        Self {
+            name: "smoke",
+            typed: 2,
+            compared: 3,
+            instances: 8,
+            rest: Duration::from_secs(10),
+            edits: 5,
+            failures: 2,
+            profile: Profile::Release,
+            ..Self::quick()
+        }
     }
 }

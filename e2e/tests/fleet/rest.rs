@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use commonscloud_e2e::{Failure, Outcome, fleet};
+use commonscloud_e2e::{Failure, Outcome, chart, fleet};
 use serde_json::json;
 
 use crate::bench::Bench;
-use crate::cgroup::{self, Cgroup};
+use crate::cgroup::Cgroup;
 use crate::clock::number;
 use crate::plan::Plan;
 use crate::report::Report;
@@ -50,7 +50,7 @@ pub async fn quiet(bench: &Bench, plan: &Plan, report: &mut Report) -> Outcome {
 pub async fn restart(bench: &mut Bench, plan: &Plan, report: &mut Report) -> Outcome {
     let (_, peak_before) = fleet::memory(bench.pid()?)?;
     bench.stop().await?;
-    let limit = cgroup::of_chart(&bench.cluster.programs.source)?;
+    let limit = chart::memory_limit(&bench.cluster.programs.source)?;
     let group = Cgroup::new("commonscloud-bench", limit);
     let mark = requests::mark(bench.audit_log())?;
     let begun = Instant::now();
@@ -58,7 +58,8 @@ pub async fn restart(bench: &mut Bench, plan: &Plan, report: &mut Report) -> Out
         Ok(()) => begun.elapsed(),
         Err(failure) => {
             report.detail("restart.under_the_limit", json!({"failed": failure.to_string()}));
-            // Whatever it was, the figures without the limit are of interest too.
+            // Whatever it was, the figures without the limit are of interest too, once its Lease is over.
+            tokio::time::sleep(SETTLES).await;
             let begun = Instant::now();
             judge(bench, plan.instances, None).await?;
             begun.elapsed()
@@ -71,13 +72,12 @@ pub async fn restart(bench: &mut Bench, plan: &Plan, report: &mut Report) -> Out
     report.measured("restart.writes", number(writes.len()));
     let (resident, peak) = fleet::memory(bench.pid()?)?;
     let most = peak.max(peak_before);
-    report
-        .measured("memory.peak_share_of_limit", number(usize::try_from(most)?) / number(usize::try_from(limit >> 20)?));
+    report.measured("memory.peak_share_of_limit", number(usize::try_from(most)?) / number(usize::try_from(limit)?));
     let held = group.as_ref().map_or_else(ToString::to_string, |_| "a control group".to_owned());
     report.detail(
         "restart",
         json!({
-            "rss_mib": resident, "peak_mib": peak, "peak_before_mib": peak_before, "limit_mib": limit >> 20,
+            "rss_mib": resident, "peak_mib": peak, "peak_before_mib": peak_before, "limit_mib": limit,
             "held_by": held, "peak_of_group_mib": group.ok().and_then(|group| group.peak()),
             "requests": requests::counts(&requests), "writes": requests::counts(writes),
         }),
