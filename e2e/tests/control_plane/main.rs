@@ -11,6 +11,7 @@ mod faults;
 mod fleet;
 mod habits;
 mod leaves;
+mod memory;
 mod platform_secrets;
 mod poison;
 mod refusals;
@@ -50,5 +51,6 @@ fn main() -> ExitCode {
     scenarios.extend(poison::scenarios());
     scenarios.extend(two_operators::scenarios());
     scenarios.extend(fleet::scenarios());
+    scenarios.extend(memory::scenarios());
     commonscloud_e2e::suite::run::<tier::ControlPlane>(scenarios)
 }
