@@ -5,9 +5,9 @@ mod copies;
 mod data;
 mod difference;
 mod doors;
+mod namespace;
 mod removal;
 mod stuck_pods;
-mod namespace;
 
 #[cfg(test)]
 mod data_tests;
@@ -25,8 +25,8 @@ pub use copies::{CopyFault, compare_copies};
 pub use data::{DataConflict, KnownData, compare_data, compare_growth, labels};
 pub(crate) use data::{capacity, growth_failed, requested};
 pub use difference::{Difference, Fault, differences};
-pub use stuck_pods::compare_stuck_pods;
 pub use namespace::compare_namespace;
+pub use stuck_pods::compare_stuck_pods;
 
 use crate::api::marks;
 use crate::cache::Live;

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::deletion::{self, finalizer};
 use super::queue::Next;
-use crate::api::ConditionType;
+use crate::api::{ConditionType, Reason};
 use crate::apply::{Applied, Trouble, WriteError, apply};
 use crate::cache::{Caches, Key};
 use crate::compare::{Change, compare_copies, compare_data, compare_growth, compare_objects, compare_stuck_pods};
@@ -47,7 +47,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         Ok((resolved, changes)) => carry_out(context, key, &instance, &facts, &resolved, &changes).await,
         // They are on their way; what was reported is still the best that is known.
         Err(Obstacle::SecretsUnknown) => Ok(Next::Wait),
-        Err(obstacle) if obstacle.is_fleeting(context.queue.failures(key)) => Ok(Next::Retry),
+        Err(obstacle) if obstacle.is_fleeting(context.queue.failures(key)) => Ok(Next::Retry(Reason::EntityDiffers)),
         Err(obstacle) => {
             let rollout = rollout(&instance, &facts, facts.platform.as_deref().map(|platform| &platform.spec));
             let status = refused(&instance, &rollout, &obstacle.verdict(), context.now());

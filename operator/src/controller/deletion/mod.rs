@@ -61,9 +61,13 @@ fn judge(failures: u32, since: Timestamp, ended: Result<DeletionWait, Blocked>) 
             let next = if matches!(wait, DeletionWait::Services(_)) { Next::After(FALLBACK) } else { Next::Wait };
             (wait.verdict(since), next)
         }
-        Err(Blocked { error, .. }) if error.trouble.passes() && failures < PATIENCE => (None, Next::Retry),
+        Err(Blocked { error, .. }) if error.trouble.passes() && failures < PATIENCE => {
+            (None, Next::Retry(error.trouble.reason()))
+        }
         Err(blocked) => {
-            let next = if blocked.error.trouble.passes() { Next::Retry } else { Next::After(FALLBACK) };
+            let reason = blocked.error.trouble.reason();
+            let next =
+                if blocked.error.trouble.passes() { Next::Retry(reason) } else { Next::Blocked(reason, FALLBACK) };
             let permanent = blocked.is_permanent();
             let message = format!("{}: {}", blocked.step, blocked.error);
             (DeletionWait::Refused { message, permanent }.verdict(since), next)
@@ -102,15 +106,18 @@ mod tests {
         let expected =
             "being deleted since 1970-01-01T00:00:00Z: the date of its data cannot be recorded: ServiceData/office: no";
         assert_eq!(problem.message, expected);
-        assert_eq!(next, Next::After(FALLBACK));
+        assert_eq!(next, Next::Blocked(Reason::Refused, FALLBACK));
     }
 
     #[test]
     fn what_usually_passes_is_reported_only_when_it_stays() {
-        assert_eq!(judge(0, Timestamp::UNIX_EPOCH, blocked(Trouble::Forbidden)), (None, Next::Retry));
+        assert_eq!(
+            judge(0, Timestamp::UNIX_EPOCH, blocked(Trouble::Forbidden)),
+            (None, Next::Retry(Reason::Forbidden))
+        );
         let (verdict, next) = judge(PATIENCE, Timestamp::UNIX_EPOCH, blocked(Trouble::Forbidden));
         assert!(matches!(verdict, Some(Verdict::Stalled(_))), "a right that is missing comes by nobody: {verdict:?}");
-        assert_eq!(next, Next::Retry);
+        assert_eq!(next, Next::Retry(Reason::Forbidden));
         let (verdict, _) = judge(PATIENCE, Timestamp::UNIX_EPOCH, blocked(Trouble::Passing));
         assert!(matches!(verdict, Some(Verdict::Reconciling(_))), "{verdict:?}");
     }
