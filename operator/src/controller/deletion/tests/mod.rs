@@ -172,7 +172,7 @@ async fn a_service_whose_date_a_policy_refuses_stays_and_says_so() {
         }),
     );
     assert!(record.spec.keep_until.is_none());
-    assert_eq!(wiki_pass(&context).await, Next::After(FALLBACK));
+    assert_eq!(wiki_pass(&context).await, Next::Blocked(Reason::Refused, FALLBACK));
     assert_eq!(server.writes(), [format!("PATCH {RECORD}"), format!("PATCH {WIKI}/status")], "the finalizer stays");
     let (_, reason, message) = reported(&server, WIKI, "Stalled");
     assert_eq!(reason, Reason::DeletionBlocked.name());
@@ -188,7 +188,7 @@ async fn a_namespace_that_cannot_be_removed_is_named() {
     ]);
     let context = context(&server).await;
     deleted_coop(&context);
-    assert_eq!(entity_pass(&context).await, Next::After(FALLBACK));
+    assert_eq!(entity_pass(&context).await, Next::Blocked(Reason::Refused, FALLBACK));
     let (_, reason, message) = reported(&server, ENTITY, "Stalled");
     assert_eq!(reason, "DeletionBlocked");
     assert!(message.contains("its namespace cannot be removed: Namespace/coop"), "{message}");
