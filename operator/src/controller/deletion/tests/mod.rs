@@ -45,10 +45,7 @@ async fn context(server: &ApiServer) -> Context {
     }
 }
 
-fn put<K: Resource + DeserializeOwned>(store: &Store<K>, object: Value) -> K
-where
-    K: Clone,
-{
+fn put<K: Resource + DeserializeOwned + Clone>(store: &Store<K>, object: Value) -> K {
     let object: K = serde_json::from_value(object).unwrap();
     store.put(&Identity::of(object.meta()), object.clone());
     object
