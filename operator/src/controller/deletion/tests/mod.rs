@@ -245,3 +245,18 @@ async fn a_finalizer_that_somebody_took_off_a_refused_service_is_put_back_for_it
     assert_eq!(server.writes().first(), Some(&format!("PATCH {WIKI}")));
     assert_eq!(server.sent("/wiki")["metadata"]["finalizers"], json!([marks::FINALIZER]));
 }
+
+#[tokio::test]
+async fn a_service_that_no_cache_shows_keeps_its_entity_and_is_named() {
+    let services = format!("{}s", WIKI.trim_end_matches("s/wiki"));
+    let server = ApiServer::answering(&[
+        ("GET", NAMESPACE, 200, namespace_of("commonscloud-create")),
+        ("GET", &services, 200, metadata_list(&["wiki"])),
+    ]);
+    let context = context(&server).await;
+    deleted_coop(&context);
+    assert_eq!(entity_pass(&context).await, Next::After(FALLBACK));
+    assert_eq!(server.writes(), [format!("PATCH {ENTITY}/status")], "the finalizer stays");
+    let (_, _, message) = reported(&server, ENTITY, "Reconciling");
+    assert!(message.ends_with("waiting for DedicatedService wiki (the operator has not read it yet)"), "{message}");
+}
