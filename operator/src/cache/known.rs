@@ -24,7 +24,7 @@ impl Known {
     pub(super) fn changed<T: Trigger>(&self, (before, after): Changed<'_, T>) {
         let mut concerned: BTreeSet<_> =
             before.into_iter().chain(after).flat_map(|object| object.concerned(&self.caches)).collect();
-        concerned.extend(T::let_go_on(before.map(AsRef::as_ref), after.map(AsRef::as_ref), &self.caches));
+        concerned.extend(T::unblocked(before.map(AsRef::as_ref), after.map(AsRef::as_ref), &self.caches));
         for key in concerned {
             (self.listener)(key);
         }
@@ -114,7 +114,7 @@ impl Known {
         let is_news = after.as_ref().is_some_and(|after| is_news_to_the_writer(before.as_deref(), after));
         let mut concerned: BTreeSet<_> =
             before.iter().chain(&after).flat_map(|object| object.concerned(&self.caches)).collect();
-        concerned.extend(T::let_go_on(before.as_deref(), after.as_deref(), &self.caches));
+        concerned.extend(T::unblocked(before.as_deref(), after.as_deref(), &self.caches));
         for key in concerned.into_iter().filter(|key| is_news || key != by) {
             (self.listener)(key);
         }

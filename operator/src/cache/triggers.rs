@@ -83,8 +83,8 @@ impl Key {
 pub(super) trait Trigger {
     fn concerned(&self, caches: &Caches) -> Vec<Key>;
 
-    /// Whom the change from one version to another lets go on.
-    fn let_go_on(_before: Option<&Self>, _after: Option<&Self>, _caches: &Caches) -> Vec<Key> {
+    /// Whom the change from one version to another unblocks.
+    fn unblocked(_before: Option<&Self>, _after: Option<&Self>, _caches: &Caches) -> Vec<Key> {
         Vec::new()
     }
 }
@@ -247,7 +247,7 @@ macro_rules! instances {
                 instance(Kind::$kind, self.meta(), caches)
             }
 
-            fn let_go_on(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
+            fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
                 caches.waiting_for_turn(before.map(|r| r as &dyn Dedicated), after.map(|r| r as &dyn Dedicated))
             }
         }
