@@ -25,7 +25,7 @@ use crate::cache::{Key, Known};
 use crate::compare::{Action, Change, Difference};
 use crate::kinds;
 use digest::digest;
-use write::{Outcome, Writer};
+use write::{Outcome, Writer, is_round};
 
 /// What came of a set of changes.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +60,7 @@ pub async fn apply(server: &Server, known: &Known, by: &Key, changes: &[Change])
         let outcomes = join_all(group.iter().map(|change| writer.write(change, &contested))).await;
         let mut stops = false;
         for (change, outcome) in group.iter().zip(outcomes) {
-            if outcome.is_round() && !repairs(&change.action).is_empty() {
+            if is_round(&change.action, &outcome) && !repairs(&change.action).is_empty() {
                 let wanted = repaired.entry(target(change).key()).or_insert(None);
                 *wanted = wanted.or(asked(&change.action));
             }

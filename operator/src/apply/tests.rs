@@ -214,3 +214,21 @@ async fn a_race_that_is_lost_again_and_again_ends_as_a_contest() {
     }
     assert!(api.requests.lock().unwrap().len() <= 13, "{:?}", api.requests.lock().unwrap());
 }
+
+#[tokio::test]
+async fn instances_that_repair_what_they_share_contest_nothing() {
+    let api = Api::answering(|method, name, _| {
+        let found = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "uid": "u", "resourceVersion": "8"}});
+        if method == "GET" { (200, found) } else { refusal(409, "Conflict", "the object has been modified") }
+    });
+    let because = vec![Difference { path: "/data".to_owned(), fault: Fault::Changed, found: 1 }];
+    let metadata = json!({"name": "smtp", "namespace": "e", "uid": "u", "resourceVersion": "7"});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata});
+    for _ in 0..20 {
+        let outcome = api
+            .apply(&[change("Secret", "smtp", Action::Copy { secret: secret.clone(), because: because.clone() })])
+            .await;
+        assert_eq!(troubles(&outcome), [Trouble::Conflict]);
+    }
+    assert_eq!(api.count("PUT smtp"), 20);
+}

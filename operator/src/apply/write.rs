@@ -33,11 +33,11 @@ pub(super) enum Outcome {
     Waits(WriteError, Duration),
 }
 
-impl Outcome {
-    /// Whether it was a round of repairs: done, or lost in a race against another manager.
-    pub(super) const fn is_round(&self) -> bool {
-        matches!(self, Self::Taken | Self::Failed(WriteError { trouble: Trouble::Conflict, .. }))
-    }
+/// Whether it was a round of repairs: done, or a removal that lost a race against another manager.
+/// A copy that loses one was repaired by another instance, which shares it.
+pub(super) const fn is_round(action: &Action, outcome: &Outcome) -> bool {
+    let lost = matches!(outcome, Outcome::Failed(WriteError { trouble: Trouble::Conflict, .. }));
+    matches!(outcome, Outcome::Taken) || (lost && matches!(action, Action::Strip { .. }))
 }
 
 /// What is contested, how people are told, and how long it waits.
