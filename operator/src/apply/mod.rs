@@ -1,6 +1,6 @@
 //! Writes objects: the only step that does. What it answers with is what was really applied.
 
-mod contest;
+mod conflicts;
 mod copy;
 mod digest;
 mod generate;
@@ -82,14 +82,14 @@ pub async fn apply(server: &Server, known: &Known, by: &Key, changes: &[Change])
         }
     }
     for (object, wanted) in repaired {
-        server.contests().repaired(&object, wanted);
+        server.conflicts().repaired(&object, wanted);
     }
     applied
 }
 
 /// Two writes to one object must not overtake each other; all others may.
 fn is_parallel(change: &Change) -> bool {
-    !matches!(change.action, Action::Strip { .. })
+    !matches!(change.action, Action::Remove { .. })
 }
 
 const fn is_unreachable(error: &WriteError) -> bool {
@@ -109,7 +109,7 @@ fn target(change: &Change) -> Target<'_> {
 /// What a change sets right that somebody else changed; nothing where it makes an object.
 fn repairs(action: &Action) -> &[Difference] {
     match action {
-        Action::Apply { because, .. } | Action::Strip { because, .. } | Action::Copy { because, .. } => because,
+        Action::Apply { because, .. } | Action::Remove { because, .. } | Action::Copy { because, .. } => because,
         _ => &[],
     }
 }

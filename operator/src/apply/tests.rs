@@ -153,7 +153,7 @@ fn repair(found: u64) -> Change {
 }
 
 #[tokio::test]
-async fn a_rival_is_looked_for_once_and_costs_no_request_per_round() {
+async fn another_manager_is_looked_for_once_and_costs_no_request_per_round() {
     let api = Api::answering(|method, name, sent| {
         let fields = json!([{"manager": "autoscaler", "operation": "Update", "time": "2026-01-02T00:00:00Z"}]);
         let mut answer = if method == "GET" { object("Deployment", name) } else { sent };
@@ -175,7 +175,7 @@ fn removal() -> Change {
     let patch =
         json!([{"op": "test", "path": "/metadata/resourceVersion", "value": "7"}, {"op": "remove", "path": "/data/b"}]);
     let because = vec![Difference { path: "/data/b".to_owned(), fault: Fault::Extra, found: 1 }];
-    change("ConfigMap", "s-app", Action::Strip { patch, because })
+    change("ConfigMap", "s-app", Action::Remove { patch, because })
 }
 
 /// What comes of a patch that is answered with 422, where the object is at this version.
