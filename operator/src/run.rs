@@ -185,10 +185,7 @@ async fn await_caches(caches: &Caches) {
         }
         said += 1;
         if said.is_multiple_of(500) {
-            tracing::warn!(
-                awaited = awaited.join(", "),
-                "no list yet; are the CRDs and the operator's roles installed?"
-            );
+            tracing::warn!(awaited = caches.unready().join("; "), "no list yet");
         }
         tokio::time::sleep(GLANCE).await;
     }

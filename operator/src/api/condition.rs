@@ -23,6 +23,9 @@ pub enum ConditionType {
     Reachable,
     /// Nothing of the instance is changed, as its spec says. Present only while true.
     Paused,
+    /// The operator sees what the cluster has (`False`: a part of it, and the message says which it
+    /// does not). Present only while false.
+    Watching,
 }
 
 impl ConditionType {
@@ -38,6 +41,7 @@ impl ConditionType {
             Self::VolumeFilling => "VolumeFilling",
             Self::Reachable => "Reachable",
             Self::Paused => "Paused",
+            Self::Watching => "Watching",
         }
     }
 }

@@ -3,16 +3,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::watcher;
+use kube::core::ApiResource;
 use kube::{Api, Client};
 use tokio::task::AbortHandle;
 
+use super::feed::Feed;
+use super::feeds::{managed, sealed};
+use super::health::Feeds;
 use super::sealed::Sealed;
 use super::store::{Identity, Store};
-use super::{Caches, Listener, watch};
-use crate::api::marks;
+use super::undecodable::Undecodable;
+use super::{Caches, Listener};
+use crate::kinds;
+
+/// How long the right to read a namespace's Secrets may take to have effect.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The managed Secrets by namespace. Cloning shares it.
 #[derive(Clone, Default)]
@@ -23,6 +31,7 @@ pub struct Secrets {
 struct Watched {
     secrets: Store<Sealed>,
     task: Option<AbortHandle>,
+    feeds: Feeds,
 }
 
 impl Secrets {
@@ -38,12 +47,17 @@ impl Secrets {
         })
     }
 
+    /// The managed Secrets of a namespace that do not decode.
+    pub(super) fn undecodable_in(&self, namespace: &str) -> Vec<Arc<Undecodable>> {
+        self.with(|all| all.get(namespace).map(|watched| watched.secrets.undecodable_in(namespace)).unwrap_or_default())
+    }
+
     /// Takes a namespace that is not there yet as one without Secrets.
     pub fn none_in(&self, namespace: &str) {
         let secrets = Store::default();
         secrets.finish_list();
         self.with(|all| {
-            all.entry(namespace.to_owned()).or_insert(Watched { secrets, task: None });
+            all.entry(namespace.to_owned()).or_insert(Watched { secrets, task: None, feeds: Feeds::default() });
         });
     }
 
@@ -59,8 +73,11 @@ impl Secrets {
     /// Stops watching a namespace.
     pub fn forget(&self, namespace: &str) {
         let watched = self.with(|all| all.remove(namespace));
-        if let Some(task) = watched.and_then(|w| w.task) {
-            task.abort();
+        if let Some(watched) = watched {
+            watched.feeds.forget(kinds::SECRET.plural, namespace);
+            if let Some(task) = watched.task {
+                task.abort();
+            }
         }
     }
 }
@@ -86,22 +103,35 @@ impl SecretWatches {
                 return None;
             }
             let secrets = Store::default();
-            all.insert(namespace.to_owned(), Watched { secrets: secrets.clone(), task: None });
+            let feeds = self.caches.feeds.clone();
+            all.insert(namespace.to_owned(), Watched { secrets: secrets.clone(), task: None, feeds });
             Some(secrets)
         });
         let Some(secrets) = secrets else { return };
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let config = watcher::Config::default().labels(&format!("{}={}", marks::MANAGED_BY, marks::OPERATOR));
-        let listener = Arc::clone(&self.listener);
-        let (caches, concerned) = (self.caches.clone(), namespace.to_owned());
-        let keep = |secret: Secret| Some(Sealed::of(&secret));
-        let changed =
-            move |_: watch::Changed<'_, Sealed>| caches.in_entity(&concerned).into_iter().for_each(|key| listener(key));
-        let task = tokio::spawn(watch::feed(api, config, secrets, keep, changed));
+        let task = tokio::spawn(self.feed(namespace, secrets).run());
         self.caches.secrets.with(|all| {
             if let Some(watched) = all.get_mut(namespace) {
                 watched.task = Some(task.abort_handle());
             }
         });
+    }
+
+    fn feed(&self, namespace: &str, store: Store<Sealed>) -> Feed<Sealed> {
+        let resource = ApiResource::erase::<Secret>(&());
+        let (listener, caches, concerned) = (Arc::clone(&self.listener), self.caches.clone(), namespace.to_owned());
+        let tell = move || caches.in_entity(&concerned).into_iter().for_each(|key| listener(key));
+        let changed = tell.clone();
+        Feed {
+            api: Api::namespaced_with(self.client.clone(), namespace, &resource),
+            kind: resource.kind,
+            labels: Some(managed()),
+            fields: None,
+            store,
+            decode: Box::new(sealed),
+            changed: Box::new(move |_| changed()),
+            health: self.caches.feeds.add(kinds::SECRET.plural, namespace),
+            patience: PATIENCE,
+            turned: Box::new(tell),
+        }
     }
 }

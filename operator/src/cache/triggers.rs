@@ -5,7 +5,7 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource as _;
 
-use super::{AnyDedicated, Caches, Live, Sealed};
+use super::{AnyDedicated, Caches, Kept, Live, Sealed};
 use crate::api::{
     Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, Reason,
     ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
@@ -31,6 +31,22 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind that has a controller.
+    pub const ALL: [Self; 7] = [
+        Self::Platform,
+        Self::ServiceTemplate,
+        Self::Entity,
+        Self::DedicatedOffice,
+        Self::DedicatedAgora,
+        Self::DedicatedProjects,
+        Self::DedicatedService,
+    ];
+
+    /// The kind of this name, if it has a controller.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The kind's name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -81,7 +97,29 @@ impl Key {
 
 /// What says which resources it concerns when it changes.
 pub(super) trait Trigger {
+    /// Whom its change concerns.
     fn concerned(&self, caches: &Caches) -> Vec<Key>;
+
+    /// Whom it concerns besides that it is gone: whoever waits for its name.
+    fn freed(&self, _: &Caches) -> Vec<Key> {
+        Vec::new()
+    }
+}
+
+impl<T: Trigger> Trigger for Kept<T> {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        match self {
+            Self::Object(object) => object.concerned(caches),
+            Self::Undecodable(undecodable) => undecodable.concerned(caches),
+        }
+    }
+
+    fn freed(&self, caches: &Caches) -> Vec<Key> {
+        match self {
+            Self::Object(object) => object.freed(caches),
+            Self::Undecodable(_) => caches.waiting_for_names(),
+        }
+    }
 }
 
 fn name(metadata: &ObjectMeta) -> &str {
@@ -144,6 +182,13 @@ impl Caches {
         keys
     }
 
+    /// All Entities and all instances.
+    pub(super) fn everything(&self) -> Vec<Key> {
+        let mut keys = self.entities_of(|_| true);
+        keys.extend(self.instances(|_, _| true));
+        keys
+    }
+
     fn entities_of(&self, keep: impl Fn(&Entity) -> bool) -> Vec<Key> {
         self.entities.all().into_iter().filter(|e| keep(e)).map(|e| Key::entity(name(e.meta()))).collect()
     }
@@ -152,8 +197,7 @@ impl Caches {
 impl Trigger for Platform {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let mut keys = vec![Key::cluster(Kind::Platform, name(self.meta()))];
-        keys.extend(caches.entities_of(|_| true));
-        keys.extend(caches.instances(|_, _| true));
+        keys.extend(caches.everything());
         keys
     }
 }
@@ -220,6 +264,11 @@ impl Caches {
         reporting(&[Reason::HostnameTaken, Reason::NameTaken], &self.dedicated_all())
     }
 
+    /// Instances of a namespace that were refused because an object's name is taken.
+    fn waiting_for_names_in(&self, namespace: &str) -> Vec<Key> {
+        reporting(&[Reason::NameTaken], &self.dedicated_in(namespace))
+    }
+
     /// Instances that the quota of their namespace had no room for.
     fn waiting_for_room(&self, namespace: &str) -> Vec<Key> {
         reporting(&[Reason::QuotaExceeded], &self.dedicated_in(namespace))
@@ -252,6 +301,10 @@ impl Trigger for ServiceData {
         let instance = Kind::dedicated(&self.spec.owner.kind)
             .map(|kind| Key::new(kind, namespace(self.meta()), name(self.meta())));
         instance.into_iter().chain([Key::entity(namespace(self.meta()))]).collect()
+    }
+
+    fn freed(&self, caches: &Caches) -> Vec<Key> {
+        caches.waiting_for_names_in(namespace(self.meta()))
     }
 }
 
@@ -288,6 +341,10 @@ impl Trigger for Live {
             keys.extend(caches.waiting_for_room(self.namespace()));
         }
         keys
+    }
+
+    fn freed(&self, caches: &Caches) -> Vec<Key> {
+        caches.waiting_for_names_in(self.namespace())
     }
 }
 

@@ -9,7 +9,7 @@ use super::leave;
 use super::queue::Next;
 use crate::api::{Dedicated, Entity, Reason, marks};
 use crate::apply::{WriteError, apply};
-use crate::cache::{Caches, Key, Live};
+use crate::cache::{Caches, Key, Live, Undecodable};
 use crate::compare::{Action, Change, ObjectTaken, compare_objects, differences, requested};
 use crate::core::{Bytes, is_entity_name};
 use crate::entity::{self, Asked, Needs, ServiceAccount};
@@ -38,6 +38,9 @@ pub enum Obstacle {
     /// An object's name is an instance's.
     #[error(transparent)]
     ObjectTaken(#[from] ObjectTaken),
+    /// What the Entity depends on is there, and cannot be read.
+    #[error("{0}; what depends on it stays as it is until the field is corrected, or the release runs that wrote it")]
+    Undecodable(Arc<Undecodable>),
 }
 
 impl Obstacle {
@@ -48,6 +51,7 @@ impl Obstacle {
             Self::NamespaceForeign(_) => Verdict::Stalled(problem(Reason::NamespaceForeign)),
             Self::NamespaceTerminating(_) => Verdict::Reconciling(problem(Reason::NamespaceTerminating)),
             Self::ObjectTaken(_) => Verdict::Stalled(problem(Reason::NameTaken)),
+            Self::Undecodable(_) => Verdict::Stalled(problem(Reason::Undecodable)),
         }
     }
 }
@@ -59,6 +63,11 @@ impl Obstacle {
 pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
     let Some(entity) = context.caches().entities.get("", &key.name) else { return Ok(Next::Wait) };
     if entity.metadata.deletion_timestamp.is_some() {
+        // A service that cannot be read cannot be dismissed, and is no service that is gone.
+        if let Some(undecodable) = gather::undecodable_for_entity(context.caches(), &entity) {
+            report(context, key, &entity, Some(Obstacle::Undecodable(undecodable).verdict())).await?;
+            return Ok(Next::Wait);
+        }
         return leave::entity(context, key, &entity).await;
     }
     let changes = match decide(context.caches(), &context.packages, &entity, &context.account) {
@@ -102,6 +111,9 @@ pub fn decide(
     let name = entity.name_any();
     if !is_entity_name(&name) {
         return Err(Obstacle::NameInvalid(name));
+    }
+    if let Some(undecodable) = gather::undecodable_for_entity(caches, entity) {
+        return Err(Obstacle::Undecodable(undecodable));
     }
     let mut changes: Vec<Change> = namespace(caches, entity)?.into_iter().collect();
     let mut desired = vec![entity::operator_binding(entity, account)];

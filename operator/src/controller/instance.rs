@@ -29,6 +29,10 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let instance = Instance::of(resource.as_ref());
     if instance.leaving {
         forget(context, key);
+        // Its date would be recorded nowhere.
+        if let Some(record) = context.caches().records.undecodable(&key.namespace, &key.name) {
+            return refuse(context, key, &instance, &Obstacle::Undecodable(record)).await;
+        }
         return leave::instance(context, key, &instance).await;
     }
     let mut facts = gather::facts(context.caches(), &context.packages, &instance);
@@ -43,12 +47,14 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         // They are on their way; what was reported is still the best that is known.
         // The same holds while the Entity is about to repair or dismiss what it made.
         Err(Obstacle::SecretsUnknown | Obstacle::Refused(Refusal::EntityDiffers { .. })) => Ok(Next::Wait),
-        Err(obstacle) => {
-            let status = refused(&instance, &obstacle.verdict(), context.now());
-            context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
-            Ok(Next::Wait)
-        }
+        Err(obstacle) => refuse(context, key, &instance, &obstacle).await,
     }
+}
+
+async fn refuse(context: &Context, key: &Key, instance: &Instance, obstacle: &Obstacle) -> Result<Next, WriteError> {
+    let status = refused(instance, &obstacle.verdict(), context.now());
+    context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
+    Ok(Next::Wait)
 }
 
 /// What is to run, and the writes for it. No request is made here: the CLI shows the same.
@@ -56,6 +62,9 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
 /// # Errors
 /// Why nothing is written.
 pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Resolved, Vec<Change>), Obstacle> {
+    if let Some(undecodable) = gather::undecodable(caches, instance) {
+        return Err(Obstacle::Undecodable(undecodable));
+    }
     let resolved = resolve(instance, facts)?;
     let rendered = render(&resolved.plan)?;
     let data = gather::data(caches, instance).ok_or(Obstacle::SecretsUnknown)?;

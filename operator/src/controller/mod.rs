@@ -8,6 +8,7 @@ mod news;
 pub mod platform;
 pub mod queue;
 pub mod template;
+mod undecodable;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,6 +64,9 @@ async fn look(context: &Context, metrics: &Metrics, key: &Key) -> Next {
 }
 
 async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
+    if let Some(found) = context.caches().undecodable(key.kind.as_str(), &key.namespace, &key.name) {
+        return undecodable::reconcile(context, key, &found).await;
+    }
     match key.kind {
         Kind::Platform => platform::reconcile(context, key).await,
         Kind::ServiceTemplate => template::reconcile(context, key).await,

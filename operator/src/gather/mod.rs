@@ -1,6 +1,7 @@
 //! Collects what the caches know around one instance. No request is made here.
 
 mod packages;
+mod undecodable;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
 pub use packages::Packages;
+pub use undecodable::{undecodable, undecodable_for_entity};
 
 use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, marks};
 use crate::cache::{Caches, Live, Sealed};
@@ -165,7 +167,8 @@ fn claims(caches: &Caches, platform: &PlatformSpec, instance: &Instance) -> Vec<
     };
     let all = caches.dedicated_all().into_iter();
     let others = all.filter(|resource| resource.metadata().uid.as_deref() != Some(&reference.uid));
-    others.filter_map(|resource| claim(caches, platform, resource.as_ref(), &wanted)).collect()
+    let claims = others.filter_map(|resource| claim(caches, platform, resource.as_ref(), &wanted));
+    claims.chain(undecodable::claims(caches, &wanted)).collect()
 }
 
 fn claim(
