@@ -7,6 +7,7 @@
 use k8s_openapi::ByteString;
 use serde_json::{Map, Value};
 
+pub mod digest;
 mod quantity;
 
 pub use quantity::canonical_quantity;

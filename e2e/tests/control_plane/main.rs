@@ -9,6 +9,7 @@ mod fleet;
 mod habits;
 mod leaves;
 mod platform_secrets;
+mod poison;
 mod refusals;
 mod restart;
 mod rights;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     scenarios.extend(deletion::scenarios());
     scenarios.extend(any_order::scenarios());
     scenarios.extend(platform_secrets::scenarios());
+    scenarios.extend(poison::scenarios());
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());
     scenarios.extend(fleet::scenarios());

@@ -137,6 +137,15 @@ impl ControlPlane {
         running.ok_or_else(|| Failure::new("the operator is down already"))?.stop().await
     }
 
+    /// What the operator tells Prometheus.
+    ///
+    /// # Errors
+    /// When it is down.
+    pub async fn metrics(&self) -> Outcome<String> {
+        let operator = self.operator.lock().await;
+        operator.as_ref().ok_or_else(|| Failure::new("the operator is down"))?.get("/metrics").await
+    }
+
     /// Forgets who leads, as time would do after a leader was killed.
     ///
     /// # Errors

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
-use kube::Api;
 use kube::api::{ListParams, WatchEvent, WatchParams};
+use kube::core::ApiResource;
+use kube::{Api, Client};
 use tokio::time::{sleep, timeout};
 
-use super::health::Health;
+use super::health::{Health, TOLERATED};
 use super::kept::{Kept, Origin, Outcome};
 use super::raw::Raw;
 use super::store::Store;
@@ -37,9 +38,11 @@ pub(super) type Decode<T> = Box<dyn Fn(&Raw) -> Result<Option<T>, String> + Send
 /// Where a store's objects come from, and who hears of them.
 pub(super) struct Feed<T> {
     /// How the API server is asked.
-    pub(super) api: Api<Raw>,
+    pub(super) client: Client,
     /// The kind of the objects.
-    pub(super) kind: String,
+    pub(super) resource: ApiResource,
+    /// The only namespace that is looked at; empty: all.
+    pub(super) namespace: String,
     /// Which of them.
     pub(super) labels: Option<String>,
     /// Which of them, by fields.
@@ -66,30 +69,42 @@ enum End {
     Failed(String),
 }
 
+impl End {
+    fn message(&self) -> &str {
+        match self {
+            Self::Expired => "the API server does not know that version any more; listing again",
+            Self::Failed(message) => message,
+        }
+    }
+}
+
 impl<T: PartialEq + Send + Sync + 'static> Feed<T> {
     /// Runs until the task is dropped. A panic, which only an object can bring about that nobody
     /// thought of, costs a list and no more.
-    pub(super) async fn run(self) {
-        let mut told = false;
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut told = 0;
         let mut version = None;
         loop {
             let ended = AssertUnwindSafe(self.follow(&mut version, &mut told)).catch_unwind().await;
             let error = match ended {
-                Ok(End::Expired) => {
-                    version = None;
-                    "the API server does not know that version any more; listing again".to_owned()
+                Ok(end) => {
+                    if matches!(end, End::Expired) {
+                        version = None;
+                    }
+                    end.message().to_owned()
                 }
-                Ok(End::Failed(error)) => error,
                 Err(panic) => {
                     version = None;
                     self.health.restarts();
                     format!("the task panicked and was started again: {}", message(panic.as_ref()))
                 }
             };
-            tracing::debug!(kind = self.kind, error, "feed interrupted");
+            tracing::debug!(kind = self.resource.kind, error, "feed interrupted");
             let failures = self.health.fails(error);
-            if !told && self.health.now().failing_for().is_some_and(|time| time >= self.patience) {
-                told = true;
+            let time = self.health.now().failing_for().unwrap_or_default();
+            let to_tell = [self.patience, TOLERATED].into_iter().filter(|limit| time >= *limit).count();
+            if to_tell > told {
+                told = to_tell;
                 tracing::warn!(feed = %self.health.now(), "a feed does not work");
                 (self.turned)();
             }
@@ -97,7 +112,7 @@ impl<T: PartialEq + Send + Sync + 'static> Feed<T> {
         }
     }
 
-    async fn follow(&self, version: &mut Option<String>, told: &mut bool) -> End {
+    async fn follow(&self, version: &mut Option<String>, told: &mut usize) -> End {
         let mut from = match version.take() {
             Some(from) => from,
             None => match self.list().await {
@@ -122,37 +137,59 @@ impl<T: PartialEq + Send + Sync + 'static> Feed<T> {
 
     /// Lists all objects; the version of the list.
     async fn list(&self) -> Result<String, End> {
-        let mut params = ListParams { limit: Some(PAGE), ..ListParams::default() };
-        params.label_selector.clone_from(&self.labels);
-        params.field_selector.clone_from(&self.fields);
         self.store.begin_list();
-        loop {
-            let page = self.api.list(&params).await.map_err(|error| end(&error))?;
-            self.health.heard();
-            for raw in page.items {
-                self.arrived(&raw, Origin::List);
-            }
-            match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => params.continue_token = Some(token),
-                None => {
-                    for before in self.store.finish_list() {
-                        (self.changed)((Some(&before), None));
-                    }
-                    // That the list is complete is news too.
-                    (self.changed)((None, None));
-                    let version = page.metadata.resource_version.filter(|version| !version.is_empty());
-                    return version.ok_or_else(|| End::Failed("a list without resourceVersion".to_owned()));
-                }
+        let version = self.pages(&self.api(&self.namespace), Origin::List).await?;
+        for before in self.store.finish_list() {
+            (self.changed)((Some(&before), None));
+        }
+        // That the list is complete is news too.
+        (self.changed)((None, None));
+        version.ok_or_else(|| End::Failed("a list without resourceVersion".to_owned()))
+    }
+
+    /// Takes in what one namespace has, beside the watch; whether the API server told.
+    pub(super) async fn fill(&self, namespace: &str) -> bool {
+        match self.pages(&self.api(namespace), Origin::Watch).await {
+            Ok(_) => true,
+            Err(end) => {
+                tracing::debug!(kind = self.resource.kind, namespace, error = end.message(), "not listed");
+                false
             }
         }
     }
 
+    async fn pages(&self, api: &Api<Raw>, origin: Origin) -> Result<Option<String>, End> {
+        let mut params = ListParams { limit: Some(PAGE), ..ListParams::default() };
+        params.label_selector.clone_from(&self.labels);
+        params.field_selector.clone_from(&self.fields);
+        loop {
+            let page = api.list(&params).await.map_err(|error| end(&error))?;
+            self.health.heard();
+            for raw in page.items {
+                self.arrived(&raw, origin);
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token),
+                None => return Ok(page.metadata.resource_version.filter(|version| !version.is_empty())),
+            }
+        }
+    }
+
+    fn api(&self, namespace: &str) -> Api<Raw> {
+        if namespace.is_empty() {
+            Api::all_with(self.client.clone(), &self.resource)
+        } else {
+            Api::namespaced_with(self.client.clone(), namespace, &self.resource)
+        }
+    }
+
     /// Takes in what changes from `version` on, until the connection ends.
-    async fn watch(&self, version: &mut String, told: &mut bool) -> Result<(), End> {
+    async fn watch(&self, version: &mut String, told: &mut usize) -> Result<(), End> {
         let mut params = WatchParams { timeout: Some(WATCH), ..WatchParams::default() };
         params.label_selector.clone_from(&self.labels);
         params.field_selector.clone_from(&self.fields);
-        let events = self.api.watch(&params, version).await.map_err(|error| end(&error))?;
+        let api = self.api(&self.namespace);
+        let events = api.watch(&params, version).await.map_err(|error| end(&error))?;
         let mut events = std::pin::pin!(events);
         let mut proven = false;
         loop {
@@ -205,7 +242,7 @@ impl<T: PartialEq + Send + Sync + 'static> Feed<T> {
         let value = match (self.decode)(raw) {
             Ok(Some(value)) => Kept::Object(Arc::new(value)),
             Ok(None) => return,
-            Err(error) => Kept::Undecodable(Arc::new(raw.undecodable(&self.kind, error))),
+            Err(error) => Kept::Undecodable(Arc::new(raw.undecodable(&self.resource.kind, error))),
         };
         let after = value.clone();
         if let Outcome::Changed(before) = self.store.take(&identity, value, origin) {
@@ -216,8 +253,8 @@ impl<T: PartialEq + Send + Sync + 'static> Feed<T> {
         }
     }
 
-    fn works(&self, told: &mut bool) {
-        if self.health.works().is_some() && std::mem::take(told) {
+    fn works(&self, told: &mut usize) {
+        if self.health.works().is_some() && std::mem::take(told) > 0 {
             tracing::info!(feed = %self.health.now().resource, "the feed works again");
             (self.turned)();
         }

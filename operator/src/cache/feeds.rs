@@ -1,32 +1,37 @@
 //! Which feeds fill the caches, and what each keeps of an object.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use kube::core::ApiResource;
-use kube::{Api, Client, Resource};
+use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
+use super::door::Fill;
 use super::feed::{Decode, Feed};
 use super::health::TOLERATED;
 use super::known::Known;
+use super::live::LAST_APPLIED;
 use super::stores::PLATFORM_SECRETS;
 use super::triggers::{Key, Kind, Trigger, is_entity_namespace};
 use super::{Caches, Listener, Live, Raw, Sealed, Store};
 use crate::api::marks;
 use crate::kinds;
 
-/// On objects that `kubectl apply` wrote: the whole object once more.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// How often it is asked whether the namespaces are known.
+const GLANCE: Duration = Duration::from_millis(5);
 
 impl Caches {
     /// The feeds that keep these caches filled; they run until dropped. `home` is the operator's
     /// own namespace.
     pub fn watches(&self, client: &Client, home: &str, listener: &Listener) -> Vec<BoxFuture<'static, ()>> {
         let known = Known::new(self.clone(), Arc::clone(listener));
-        let feeds = Feeder { client: client.clone(), known };
+        let mut feeds = Feeder { client: client.clone(), known, fills: HashMap::new() };
         let mut watches = vec![
+            feeds.pods(),
             feeds.typed(&self.platforms),
             feeds.typed(&self.tariffs),
             feeds.typed(&self.templates),
@@ -39,17 +44,16 @@ impl Caches {
             feeds.typed(&self.records),
             feeds.typed(&self.namespaces),
             feeds.typed(&self.storage_classes),
-            feeds.pods(),
             feeds.events(),
             feeds.platform_secrets(home),
         ];
         for kind in kinds::watched() {
             if let Some(store) = self.objects.get(kind.kind) {
-                let keep: Decode<Live> = Box::new(|raw| raw.typed().map(|object| Some(Live::of(kind.kind, object))));
-                let feed = feeds.feed(kinds::resource_of(kind), store, keep);
-                watches.push(Feed { labels: Some(managed()), ..feed }.run().boxed());
+                let keep = |raw: &Raw| raw.typed().map(|object| Live::of(kind.kind, object));
+                watches.push(feeds.managed(kinds::resource_of(kind), store, keep));
             }
         }
+        watches.push(feeds.refused());
         watches
     }
 }
@@ -71,6 +75,7 @@ pub(super) fn typed<K: Resource + DeserializeOwned>(raw: &Raw) -> Result<K, Stri
 struct Feeder {
     client: Client,
     known: Known,
+    fills: HashMap<String, Fill>,
 }
 
 impl Feeder {
@@ -82,9 +87,10 @@ impl Feeder {
     ) -> Feed<T> {
         let (known, told) = (self.known.clone(), Arc::clone(&self.known.listener));
         Feed {
-            api: Api::all_with(self.client.clone(), &resource),
+            client: self.client.clone(),
             health: self.known.caches.feeds.add(&resource.plural, ""),
-            kind: resource.kind,
+            resource,
+            namespace: String::new(),
             labels: None,
             fields: None,
             store: store.clone(),
@@ -99,19 +105,63 @@ impl Feeder {
     where
         K: Resource<DynamicType = ()> + Trigger + DeserializeOwned + PartialEq + Send + Sync + 'static,
     {
-        self.feed(ApiResource::erase::<K>(&()), store, Box::new(|raw| typed(raw).map(Some))).run().boxed()
+        Arc::new(self.feed(ApiResource::erase::<K>(&()), store, Box::new(|raw| typed(raw).map(Some)))).run().boxed()
     }
 
-    fn pods(&self) -> BoxFuture<'static, ()> {
+    /// Objects with the operator's label, in the namespaces of Entities.
+    fn managed<T: Trigger + PartialEq + Send + Sync + 'static>(
+        &mut self,
+        resource: ApiResource,
+        store: &Store<T>,
+        keep: impl Fn(&Raw) -> Result<T, String> + Send + Sync + 'static,
+    ) -> BoxFuture<'static, ()> {
+        let caches = self.known.caches.clone();
+        let (door, namespaces, known, kind) =
+            (caches.door, caches.namespaces.clone(), store.clone(), resource.kind.clone());
+        let decode = move |raw: &Raw| {
+            let identity = raw.identity();
+            // What is known already is followed to its end, whatever becomes of its namespace.
+            let is_known = || known.holds(&identity.namespace, &identity.name);
+            if !is_known() && !door.lets_in(&namespaces, &kind, &identity.namespace) {
+                return Ok(None);
+            }
+            keep(raw).map(Some)
+        };
+        let feed = Feed { labels: Some(managed()), ..self.feed(resource, store, Box::new(decode)) };
+        let feed = Arc::new(feed);
+        let filling = Arc::clone(&feed);
+        let fill: Fill = Box::new(move |namespace| {
+            let feed = Arc::clone(&filling);
+            async move { feed.fill(&namespace).await }.boxed()
+        });
+        self.fills.insert(feed.resource.kind.clone(), fill);
+        let namespaces = caches.namespaces;
+        let run = async move {
+            // Before they are known, nobody could say whose an object is.
+            while !namespaces.is_complete() {
+                tokio::time::sleep(GLANCE).await;
+            }
+            feed.run().await;
+        };
+        run.boxed()
+    }
+
+    /// Takes in what was turned away, once its namespace is an Entity's.
+    fn refused(self) -> BoxFuture<'static, ()> {
+        let known = self.known;
+        let (door, namespaces) = (known.caches.door.clone(), known.caches.namespaces.clone());
+        let filled = move |namespace: &str| known.caches.in_entity(namespace).into_iter().for_each(&*known.listener);
+        door.run(namespaces, self.fills, filled).boxed()
+    }
+
+    fn pods(&mut self) -> BoxFuture<'static, ()> {
         let slim = |raw: &Raw| {
             let mut pod: Pod = raw.typed()?;
-            pod.metadata.annotations = None;
-            // Reasons come from the status; the spec would only take memory.
-            pod.spec = None;
-            Ok(Some(pod))
+            slim_pod(&mut pod);
+            Ok(pod)
         };
-        let feed = self.feed(ApiResource::erase::<Pod>(&()), &self.known.caches.pods, Box::new(slim));
-        Feed { labels: Some(managed()), ..feed }.run().boxed()
+        let store = self.known.caches.pods.clone();
+        self.managed(ApiResource::erase::<Pod>(&()), &store, slim)
     }
 
     fn events(&self) -> BoxFuture<'static, ()> {
@@ -127,24 +177,38 @@ impl Feeder {
             Ok((!is_ours && event.involved_object.namespace.is_some()).then_some(event))
         };
         let feed = self.feed(ApiResource::erase::<Event>(&()), &self.known.caches.events, Box::new(concerns_us));
-        Feed { fields: Some("type=Warning".to_owned()), ..feed }.run().boxed()
+        Arc::new(Feed { fields: Some("type=Warning".to_owned()), ..feed }).run().boxed()
     }
 
     fn platform_secrets(&self, home: &str) -> BoxFuture<'static, ()> {
         let resource = ApiResource::erase::<Secret>(&());
         let store = &self.known.caches.platform_secrets;
-        let api = Api::namespaced_with(self.client.clone(), home, &resource);
         let feed = self.feed(resource, store, Box::new(sealed));
         self.known.caches.feeds.forget(kinds::SECRET.plural, "");
-        Feed {
-            api,
+        let feed = Feed {
+            namespace: home.to_owned(),
             health: self.known.caches.feeds.add(PLATFORM_SECRETS, ""),
             // Helm's records are large, and no Platform names them.
             fields: Some("type!=helm.sh/release.v1".to_owned()),
             ..feed
-        }
-        .run()
-        .boxed()
+        };
+        Arc::new(feed).run().boxed()
+    }
+}
+
+/// Reasons come from the status, and from a few fields of each container in it; the rest would only
+/// take memory.
+fn slim_pod(pod: &mut Pod) {
+    pod.metadata.annotations = None;
+    pod.spec = None;
+    let Some(status) = &mut pod.status else { return };
+    (status.host_ips, status.pod_ips) = (None, None);
+    let containers = status.init_container_statuses.iter_mut().chain(&mut status.container_statuses);
+    for container in containers.flatten() {
+        container.volume_mounts = None;
+        (container.resources, container.allocated_resources) = (None, None);
+        (container.container_id, container.user) = (None, None);
+        container.image_id.clear();
     }
 }
 

@@ -133,8 +133,8 @@ impl Feeds {
         self.lock().get(&(resource.to_owned(), namespace.to_owned())).map(Health::now)
     }
 
-    /// The feeds of all namespaces that have not worked for too long.
+    /// The feeds that have not worked for too long.
     pub fn failing(&self) -> Vec<FeedHealth> {
-        self.all().into_iter().filter(|feed| feed.namespace.is_empty() && feed.is_failing()).collect()
+        self.all().into_iter().filter(FeedHealth::is_failing).collect()
     }
 }

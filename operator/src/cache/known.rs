@@ -29,6 +29,12 @@ impl Known {
         for key in concerned {
             (self.listener)(key);
         }
+        match (before.and_then(Trigger::namespace_name), after) {
+            (Some(name), None) => self.caches.door.namespace_gone(name),
+            (None, None) => {}
+            (_, Some(after)) if after.namespace_name().is_some() => self.caches.door.namespace_changed(),
+            _ => {}
+        }
         if let (Some(before), None) = (before, after) {
             for key in before.freed(&self.caches) {
                 (self.listener)(key);
@@ -127,6 +133,9 @@ impl Known {
         let Outcome::Changed(before) = store.put(identity, value) else { return };
         let after = store.get(&identity.namespace, &identity.name);
         let known = before.as_ref().and_then(|before| before.object().map(AsRef::as_ref));
+        if after.as_ref().is_some_and(|after| after.namespace_name().is_some()) {
+            self.caches.door.namespace_changed();
+        }
         let is_news = after.as_ref().is_some_and(|after| is_news_to_the_writer(known, after));
         let of_before = before.iter().flat_map(|object| object.concerned(&self.caches));
         let of_after = after.iter().flat_map(|object| object.concerned(&self.caches));

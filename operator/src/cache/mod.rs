@@ -1,12 +1,14 @@
 //! What the API server has, as the watches saw it: the only thing that gather reads.
 
 mod dedicated;
+mod door;
 mod feed;
 mod feeds;
 mod gone;
 mod health;
 mod kept;
 mod known;
+mod lazy;
 mod live;
 mod raw;
 mod sealed;
@@ -16,6 +18,8 @@ mod stores;
 mod triggers;
 mod undecodable;
 
+#[cfg(test)]
+mod feed_tests;
 #[cfg(test)]
 mod poison_tests;
 #[cfg(test)]
@@ -29,9 +33,11 @@ use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 
 pub use dedicated::AnyDedicated;
+pub use door::Door;
 pub use health::{FeedHealth, Feeds, TOLERATED};
 pub use kept::{Kept, Origin, Outcome};
 pub use known::Known;
+pub use lazy::Lazy;
 pub use live::Live;
 pub use raw::Raw;
 pub use sealed::Sealed;
@@ -88,6 +94,8 @@ pub struct Caches {
     pub platform_secrets: Store<Sealed>,
     /// How the feeds of these caches are.
     pub feeds: Feeds,
+    /// Which namespaces' objects are taken in.
+    pub door: Door,
 }
 
 impl Caches {
@@ -99,12 +107,18 @@ impl Caches {
 
     /// One object that the operator writes.
     pub fn object(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Live>> {
-        self.objects.get(kind)?.get(namespace, name)
+        self.objects.get(kind)?.get(namespace, name).map(|object| object.unread())
     }
 
     /// The written objects of a namespace, of all kinds.
     pub fn objects_in(&self, namespace: &str) -> Vec<Arc<Live>> {
-        self.objects.values().flat_map(|store| store.in_namespace(namespace)).collect()
+        self.objects.values().flat_map(|store| store.in_namespace(namespace)).map(|object| object.unread()).collect()
+    }
+
+    /// The claims to volumes in a namespace.
+    pub fn claims_in(&self, namespace: &str) -> Vec<Arc<Live>> {
+        let claims = self.objects.get(kinds::VOLUME.kind).map(|store| store.in_namespace(namespace));
+        claims.into_iter().flatten().map(|claim| claim.unread()).collect()
     }
 
     /// A Secret of the operator's own namespace.

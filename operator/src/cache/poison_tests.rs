@@ -11,13 +11,13 @@ use crate::api::{GROUP, marks};
 use crate::resolve::fixtures;
 
 /// Caches that are filled from a stub, and who was told of what.
-struct Filled {
-    stub: Stub,
-    caches: Caches,
+pub(super) struct Filled {
+    pub(super) stub: Stub,
+    pub(super) caches: Caches,
     told: Arc<Mutex<Vec<Key>>>,
 }
 
-async fn filled(lists: &[(&str, Vec<String>)]) -> Filled {
+pub(super) async fn filled(lists: &[(&str, Vec<String>)]) -> Filled {
     let (stub, client) = Stub::start().await;
     for (resource, items) in lists {
         stub.items(resource, items);

@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
+use kube::Client;
 use kube::core::ApiResource;
-use kube::{Api, Client};
 use tokio::task::AbortHandle;
 
 use super::feed::Feed;
 use super::feeds::{managed, sealed};
-use super::health::Feeds;
+use super::health::{FeedHealth, Feeds};
 use super::sealed::Sealed;
 use super::store::{Identity, Store};
+use super::triggers::{Key, Kind};
 use super::undecodable::Undecodable;
 use super::{Caches, Listener};
 use crate::kinds;
@@ -108,7 +109,7 @@ impl SecretWatches {
             Some(secrets)
         });
         let Some(secrets) = secrets else { return };
-        let task = tokio::spawn(self.feed(namespace, secrets).run());
+        let task = tokio::spawn(Arc::new(self.feed(namespace, secrets)).run());
         self.caches.secrets.with(|all| {
             if let Some(watched) = all.get_mut(namespace) {
                 watched.task = Some(task.abort_handle());
@@ -116,14 +117,25 @@ impl SecretWatches {
         });
     }
 
+    /// How the feed of a namespace fails, if it does so for longer than a right takes to have effect.
+    pub fn failing(&self, namespace: &str) -> Option<FeedHealth> {
+        let feed = self.caches.feeds.of(kinds::SECRET.plural, namespace)?;
+        feed.failing_for().is_some_and(|time| time >= PATIENCE).then_some(feed)
+    }
+
     fn feed(&self, namespace: &str, store: Store<Sealed>) -> Feed<Sealed> {
         let resource = ApiResource::erase::<Secret>(&());
         let (listener, caches, concerned) = (Arc::clone(&self.listener), self.caches.clone(), namespace.to_owned());
         let tell = move || caches.in_entity(&concerned).into_iter().for_each(|key| listener(key));
-        let changed = tell.clone();
+        let (changed, of_platform) = (tell.clone(), Arc::clone(&self.listener));
+        let turned = move || {
+            tell();
+            of_platform(Key::cluster(Kind::Platform, "default"));
+        };
         Feed {
-            api: Api::namespaced_with(self.client.clone(), namespace, &resource),
-            kind: resource.kind,
+            client: self.client.clone(),
+            resource,
+            namespace: namespace.to_owned(),
             labels: Some(managed()),
             fields: None,
             store,
@@ -131,7 +143,7 @@ impl SecretWatches {
             changed: Box::new(move |_| changed()),
             health: self.caches.feeds.add(kinds::SECRET.plural, namespace),
             patience: PATIENCE,
-            turned: Box::new(tell),
+            turned: Box::new(turned),
         }
     }
 }

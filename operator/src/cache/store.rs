@@ -100,6 +100,11 @@ impl<T> Store<T> {
         self.read().objects.get(namespace)?.get(name)?.value.object().cloned()
     }
 
+    /// Whether an object is there, be it one that does not decode.
+    pub fn holds(&self, namespace: &str, name: &str) -> bool {
+        self.read().objects.get(namespace).is_some_and(|names| names.contains_key(name))
+    }
+
     /// One object that is there and does not decode.
     pub fn undecodable(&self, namespace: &str, name: &str) -> Option<Arc<Undecodable>> {
         let inner = self.read();

@@ -78,7 +78,8 @@ impl Caches {
             Some(feed) => feed.to_string(),
             None => format!("{name}: not asked for yet"),
         });
-        let failing = self.feeds.failing().into_iter().map(|feed| feed.to_string());
+        let failing =
+            self.feeds.failing().into_iter().filter(|feed| feed.namespace.is_empty()).map(|feed| feed.to_string());
         let mut lines: Vec<String> = waits.chain(failing).collect();
         lines.sort();
         lines.dedup();

@@ -99,7 +99,10 @@ impl Stub {
             return response(StatusCode::OK, BoxBody::new(body));
         }
         *state.lists.entry(resource.clone()).or_default() += 1;
-        let items = state.items.get(&resource).cloned().unwrap_or_default().join(",");
+        let inside = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split_once('/'));
+        let here = |item: &&String| inside.is_none_or(|(name, _)| item.contains(&format!("\"namespace\":\"{name}\"")));
+        let items =
+            state.items.get(&resource).into_iter().flatten().filter(here).cloned().collect::<Vec<_>>().join(",");
         let text = format!(
             "{{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{{\"resourceVersion\":\"100\"}},\"items\":[{items}]}}"
         );

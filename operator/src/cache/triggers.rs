@@ -100,6 +100,11 @@ pub(super) trait Trigger {
     /// Whom its change concerns.
     fn concerned(&self, caches: &Caches) -> Vec<Key>;
 
+    /// Its name, if it is a namespace.
+    fn namespace_name(&self) -> Option<&str> {
+        None
+    }
+
     /// Whom it concerns besides that it is gone: whoever waits for its name.
     fn freed(&self, _: &Caches) -> Vec<Key> {
         Vec::new()
@@ -112,6 +117,10 @@ impl<T: Trigger> Trigger for Kept<T> {
             Self::Object(object) => object.concerned(caches),
             Self::Undecodable(undecodable) => undecodable.concerned(caches),
         }
+    }
+
+    fn namespace_name(&self) -> Option<&str> {
+        self.object().and_then(|object| object.namespace_name())
     }
 
     fn freed(&self, caches: &Caches) -> Vec<Key> {
@@ -312,6 +321,10 @@ impl Trigger for Namespace {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         caches.in_entity(name(&self.metadata))
     }
+
+    fn namespace_name(&self) -> Option<&str> {
+        self.metadata.name.as_deref()
+    }
 }
 
 impl Trigger for StorageClass {
@@ -331,12 +344,14 @@ impl Trigger for Pod {
 
 impl Trigger for Live {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
-        let mut keys = owner(&self.metadata);
+        // What is read here is not to stay in the store.
+        let live = self.unread();
+        let mut keys = owner(&live.metadata);
         // Once its rights are there, an instance can go on; a volume counts in the Entity's quota.
         if self.kind == "RoleBinding" {
             keys.extend(caches.instances_in(self.namespace()));
         } else if self.kind == "PersistentVolumeClaim" {
-            keys.push(Key::entity(self.label(marks::ENTITY)));
+            keys.push(Key::entity(live.label(marks::ENTITY)));
         } else if self.kind == "ResourceQuota" {
             keys.extend(caches.waiting_for_room(self.namespace()));
         }

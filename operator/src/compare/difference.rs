@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::doors::Doors;
+use crate::canonical::digest::same_text;
 
 /// What is wrong at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +66,7 @@ impl Walk<'_> {
                 Some(keys) => self.keyed(path, pointer, keys, desired, live),
                 None => self.atomic(path, pointer, desired, live),
             },
+            (Value::String(desired), Value::String(live)) if same_text(desired, live) => {}
             (desired, live) if desired == live || (is_empty(desired) && is_empty(live)) => {}
             _ => self.note(pointer, Fault::Changed),
         }

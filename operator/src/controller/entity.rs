@@ -169,7 +169,7 @@ fn namespace(caches: &Caches, entity: &Entity) -> Result<Option<Change>, Obstacl
 fn needs(caches: &Caches, packages: &Packages, entity: &Entity, instances: &[Instance]) -> Needs {
     let name = entity.name_any();
     let mut needs = Needs::default();
-    for claim in caches.objects.get(kinds::VOLUME.kind).map(|store| store.in_namespace(&name)).unwrap_or_default() {
+    for claim in caches.claims_in(&name) {
         needs.claim(claim.name(), requested(&claim).unwrap_or_default());
     }
     for instance in instances {

@@ -44,9 +44,14 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     }
     match decide(context.caches(), &instance, &facts) {
         Ok((resolved, changes)) => carry_out(context, key, &instance, &facts, &resolved, &changes).await,
-        // They are on their way; what was reported is still the best that is known.
-        // The same holds while the Entity is about to repair or dismiss what it made.
-        Err(Obstacle::SecretsUnknown | Obstacle::Refused(Refusal::EntityDiffers { .. })) => Ok(Next::Wait),
+        // They are on their way, unless the API server says otherwise.
+        Err(Obstacle::SecretsUnknown) => match context.secrets.failing(&key.namespace) {
+            Some(feed) => refuse(context, key, &instance, &Obstacle::SecretsUnreadable(feed.to_string())).await,
+            None => Ok(Next::Wait),
+        },
+        // The Entity is about to repair or dismiss what it made; what was reported is still the best
+        // that is known.
+        Err(Obstacle::Refused(Refusal::EntityDiffers { .. })) => Ok(Next::Wait),
         Err(obstacle) => refuse(context, key, &instance, &obstacle).await,
     }
 }

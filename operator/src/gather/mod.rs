@@ -57,11 +57,7 @@ pub fn data(caches: &Caches, instance: &Instance) -> Option<KnownData> {
     let namespace = &instance.reference.namespace;
     Some(KnownData {
         record: caches.records.get(namespace, &instance.reference.name),
-        volumes: caches
-            .objects
-            .get("PersistentVolumeClaim")
-            .map(|store| store.in_namespace(namespace))
-            .unwrap_or_default(),
+        volumes: caches.claims_in(namespace),
         secrets: caches.secrets.of(namespace)?,
         sources: sources(caches),
     })
@@ -97,7 +93,8 @@ fn namespace_facts(caches: &Caches, name: &str) -> NamespaceFacts {
     NamespaceFacts {
         exists: namespace.metadata.deletion_timestamp.is_none(),
         entity: namespace.labels().get(marks::ENTITY).cloned(),
-        writable: caches.object("RoleBinding", name, OPERATOR_BINDING).is_some(),
+        // What is not taken in yet would be made once more.
+        writable: caches.object("RoleBinding", name, OPERATOR_BINDING).is_some() && !caches.door.lacks(name),
     }
 }
 
@@ -114,9 +111,7 @@ fn template_fault(caches: &Caches, template: &str) -> Option<String> {
 }
 
 fn volumes(caches: &Caches, namespace: &str) -> BTreeMap<String, VolumeFacts> {
-    let claims =
-        caches.objects.get("PersistentVolumeClaim").map(|store| store.in_namespace(namespace)).unwrap_or_default();
-    claims.iter().map(|claim| (claim.name().to_owned(), volume(caches, claim))).collect()
+    caches.claims_in(namespace).iter().map(|claim| (claim.name().to_owned(), volume(caches, claim))).collect()
 }
 
 /// How full it is, no cache of the API server knows: see [`measure`].
@@ -196,11 +191,7 @@ fn claim(
 /// An instance's children as the caches see them.
 pub fn children(caches: &Caches, instance: &Instance, plan: &Plan) -> Children {
     let reference = &instance.reference;
-    let claims = caches
-        .objects
-        .get("PersistentVolumeClaim")
-        .map(|store| store.in_namespace(&reference.namespace))
-        .unwrap_or_default();
+    let claims = caches.claims_in(&reference.namespace);
     let is_mine = |pod: &Arc<Pod>| {
         let label = |key: &str| pod.labels().get(key).map(String::as_str);
         label(marks::INSTANCE) == Some(&reference.name) && label(marks::INSTANCE_KIND) == Some(&reference.kind)

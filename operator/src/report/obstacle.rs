@@ -33,6 +33,9 @@ pub enum Obstacle {
     /// The Secrets of the namespace are not known yet.
     #[error("the Secrets of the namespace are not known yet")]
     SecretsUnknown,
+    /// The Secrets of the namespace cannot be read.
+    #[error("the Secrets of the namespace are not known: {0}")]
+    SecretsUnreadable(String),
 }
 
 impl Obstacle {
@@ -50,6 +53,7 @@ impl Obstacle {
             }
             Self::Copy(_) | Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem(Reason::NameTaken)),
             Self::SecretsUnknown => Verdict::Reconciling(problem(Reason::NamespaceNotReady)),
+            Self::SecretsUnreadable(_) => Verdict::Reconciling(problem(Reason::FeedFailing)),
         }
     }
 }
