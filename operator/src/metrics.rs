@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -93,7 +94,7 @@ impl FeedMetrics {
             sum.0 += i64::from(feed.failing_for().is_some());
             sum.1 += feed.errors;
             sum.2 += feed.restarts;
-            sum.3 = sum.3.max(feed.last_event.map_or(0, |time| time.as_second()));
+            sum.3 = sum.3.max(feed.last_event.map_or(0, Timestamp::as_second));
         }
         for (feed, (failing, errors, restarts, last_event)) in feeds {
             let labels = ByFeed { feed };

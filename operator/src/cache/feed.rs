@@ -35,6 +35,9 @@ pub type Changed<'a, T> = (Option<&'a Kept<T>>, Option<&'a Kept<T>>);
 /// What an object becomes in the store, if anything.
 pub(super) type Decode<T> = Box<dyn Fn(&Raw) -> Result<Option<T>, String> + Send + Sync>;
 
+/// Who hears of changes.
+pub(super) type OnChange<T> = Box<dyn Fn(Changed<'_, T>) + Send + Sync>;
+
 /// Where a store's objects come from, and who hears of them.
 pub(super) struct Feed<T> {
     /// How the API server is asked.
@@ -52,7 +55,7 @@ pub(super) struct Feed<T> {
     /// What an object becomes.
     pub(super) decode: Decode<T>,
     /// Hears of every change but of the echo of our own writes, and of each list's end.
-    pub(super) changed: Box<dyn Fn(Changed<'_, T>) + Send + Sync>,
+    pub(super) changed: OnChange<T>,
     /// How it is.
     pub(super) health: Health,
     /// How long it may fail before somebody hears of it.

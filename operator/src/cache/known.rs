@@ -31,7 +31,6 @@ impl Known {
         }
         match (before.and_then(Trigger::namespace_name), after) {
             (Some(name), None) => self.caches.door.namespace_gone(name),
-            (None, None) => {}
             (_, Some(after)) if after.namespace_name().is_some() => self.caches.door.namespace_changed(),
             _ => {}
         }

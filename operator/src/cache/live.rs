@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{DynamicObject, TypeMeta};
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::lazy::Lazy;
 use crate::api::marks;
@@ -27,6 +28,7 @@ pub struct Live {
     pub value: Lazy<Value>,
     /// What tells whose it is without reading the rest.
     owner: Owner,
+    content: [u8; 16],
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -54,9 +56,10 @@ impl Live {
         for (_, part) in value.as_object_mut().into_iter().flatten().filter(|(key, _)| *key != "status") {
             digest::shorten(part);
         }
+        let content = content(&mut value);
         let text: Arc<str> = value.to_string().into();
         let metadata = Lazy::new(Arc::clone(&text), metadata);
-        Self { kind: kind.to_owned(), metadata, value: Lazy::new(text, whole), owner }
+        Self { kind: kind.to_owned(), metadata, value: Lazy::new(text, whole), owner, content }
     }
 
     /// The same object, not read yet: what is read of it goes with who looked.
@@ -79,6 +82,11 @@ impl Live {
         &self.owner.instance
     }
 
+    /// A digest of what is compared: all but status and version.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
     /// A label; empty when it has none of that name.
     pub fn label(&self, key: &str) -> &str {
         if key == marks::INSTANCE {
@@ -91,6 +99,21 @@ impl Live {
     pub fn is_owned_by(&self, uid: &str) -> bool {
         self.owner.uids.iter().any(|owner| **owner == *uid)
     }
+}
+
+fn content(value: &mut Value) -> [u8; 16] {
+    let status = value.as_object_mut().and_then(|object| object.remove("status"));
+    let version = value.pointer_mut("/metadata/resourceVersion").map(Value::take);
+    let digest: [u8; 32] = Sha256::digest(value.to_string()).into();
+    if let Some(status) = status {
+        value["status"] = status;
+    }
+    if let Some(version) = version {
+        value["metadata"]["resourceVersion"] = version;
+    }
+    let mut content = [0; 16];
+    content.copy_from_slice(&digest[..16]);
+    content
 }
 
 fn whole(text: &str) -> Value {
@@ -175,7 +198,6 @@ mod tests {
         }
         assert!(count > 10, "{count} objects");
         let (before, after) = (before / count, after / count);
-        println!("{count} objects: {before} bytes each as two trees, {after} as text");
         assert!(after < 4096, "{after}, where trees take {before}");
     }
 

@@ -6,6 +6,7 @@ mod feed;
 mod feeds;
 mod gone;
 mod health;
+mod index;
 mod kept;
 mod known;
 mod lazy;
@@ -13,6 +14,7 @@ mod live;
 mod raw;
 mod sealed;
 mod secrets;
+mod settled;
 mod store;
 mod stores;
 mod triggers;
@@ -42,6 +44,7 @@ pub use live::Live;
 pub use raw::Raw;
 pub use sealed::Sealed;
 pub use secrets::{SecretWatches, Secrets};
+pub use settled::{Settled, State};
 pub use store::{Identity, Store};
 pub use triggers::{Key, Kind};
 pub use undecodable::Undecodable;
@@ -94,6 +97,8 @@ pub struct Caches {
     pub platform_secrets: Store<Sealed>,
     /// How the feeds of these caches are.
     pub feeds: Feeds,
+    /// Which plans were found applied.
+    pub settled: Settled,
     /// Which namespaces' objects are taken in.
     pub door: Door,
 }
@@ -102,7 +107,14 @@ impl Caches {
     /// Empty caches.
     pub fn new() -> Self {
         let objects = kinds::watched().map(|kind| (kind.kind, Store::default())).collect();
-        Self { objects, ..Self::default() }
+        Self {
+            objects,
+            offices: Store::indexed_by(dedicated::keys),
+            agoras: Store::indexed_by(dedicated::keys),
+            projects: Store::indexed_by(dedicated::keys),
+            services: Store::indexed_by(dedicated::keys),
+            ..Self::default()
+        }
     }
 
     /// One object that the operator writes.

@@ -10,6 +10,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::gone::Gone;
+use super::index::{Index, Keys};
 use super::kept::{Kept, Origin, Outcome};
 use super::undecodable::Undecodable;
 
@@ -54,6 +55,7 @@ struct Inner<T> {
     round: u64,
     complete: bool,
     undecodable: usize,
+    index: Index<T>,
 }
 
 /// The objects of one kind. Cloning shares it.
@@ -69,6 +71,13 @@ impl<T> Clone for Store<T> {
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
+        Self::indexed_by(|_| Vec::new())
+    }
+}
+
+impl<T> Store<T> {
+    /// An empty store whose objects are found by these keys too.
+    pub(super) fn indexed_by(keys: Keys<T>) -> Self {
         Self {
             inner: Arc::new(RwLock::new(Inner {
                 objects: BTreeMap::new(),
@@ -76,12 +85,11 @@ impl<T> Default for Store<T> {
                 round: 0,
                 complete: false,
                 undecodable: 0,
+                index: Index::by(keys),
             })),
         }
     }
-}
 
-impl<T> Store<T> {
     fn read(&self) -> RwLockReadGuard<'_, Inner<T>> {
         self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -119,6 +127,13 @@ impl<T> Store<T> {
         let inner = self.read();
         let names = inner.objects.get(namespace).into_iter().flat_map(HashMap::values);
         names.filter_map(|entry| entry.value.object().cloned()).collect()
+    }
+
+    /// The objects that are found by a key.
+    pub(super) fn found_by(&self, key: &str) -> Vec<Arc<T>> {
+        let inner = self.read();
+        let entries = inner.index.places(key).filter_map(|(namespace, name)| inner.objects.get(namespace)?.get(name));
+        entries.filter_map(|entry| entry.value.object().cloned()).collect()
     }
 
     /// The objects of a namespace that do not decode, in no order.
@@ -205,9 +220,11 @@ impl<T> Store<T> {
         let written = (origin == Origin::Answer).then_some(round);
         let added = usize::from(value.undecodable().is_some());
         let entry = Entry { uid: identity.uid.clone(), version: identity.version, round, written, value };
+        let after = entry.value.clone();
         let before = names.insert(identity.name.clone(), entry).map(|old| old.value);
         let removed = before.as_ref().map_or(0, |before| usize::from(before.undecodable().is_some()));
         inner.undecodable = (inner.undecodable + added).saturating_sub(removed);
+        inner.index.replace(&identity.namespace, &identity.name, object(before.as_ref()), object(Some(&after)));
         Outcome::Changed(before)
     }
 
@@ -226,6 +243,7 @@ impl<T> Store<T> {
         if removed.as_ref().is_some_and(|removed| removed.undecodable().is_some()) {
             inner.undecodable = inner.undecodable.saturating_sub(1);
         }
+        inner.index.replace(&identity.namespace, &identity.name, object(removed.as_ref()), None);
         removed
     }
 
@@ -237,14 +255,15 @@ impl<T> Store<T> {
     /// The full list is over; returns what is gone.
     pub fn finish_list(&self) -> Vec<Kept<T>> {
         let mut inner = self.write();
-        let Inner { objects, gone, round, complete, undecodable } = &mut *inner;
+        let Inner { objects, gone, round, complete, undecodable, index } = &mut *inner;
         *complete = true;
         let mut left = Vec::new();
-        for names in objects.values_mut() {
-            names.retain(|_, entry| {
+        for (namespace, names) in objects.iter_mut() {
+            names.retain(|name, entry| {
                 let stays = entry.round >= *round;
                 if !stays {
                     gone.remember(&entry.uid, None);
+                    index.replace(namespace, name, object(Some(&entry.value)), None);
                     *undecodable = undecodable.saturating_sub(usize::from(entry.value.undecodable().is_some()));
                     left.push(entry.value.clone());
                 }
@@ -254,6 +273,10 @@ impl<T> Store<T> {
         objects.retain(|_, names| !names.is_empty());
         left
     }
+}
+
+fn object<T>(kept: Option<&Kept<T>>) -> Option<&T> {
+    kept.and_then(Kept::object).map(AsRef::as_ref)
 }
 
 #[cfg(test)]

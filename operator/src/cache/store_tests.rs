@@ -100,6 +100,21 @@ fn an_undecodable_object_is_counted_while_it_is_there() {
 }
 
 #[test]
+fn an_index_follows_what_comes_changes_and_goes() {
+    let store: Store<&str> = Store::indexed_by(|text| text.split(' ').map(str::to_owned).collect());
+    store.put(&identity(1), "red round");
+    store.put(&identity(2), "green round");
+    let found = |key: &str| store.found_by(key).len();
+    assert_eq!((found("red"), found("green"), found("round")), (0, 1, 1));
+    store.remove(&identity(3));
+    assert_eq!((found("green"), found("round")), (0, 0));
+    store.put(&Identity { uid: "v".into(), ..identity(4) }, "blue");
+    store.begin_list();
+    store.finish_list();
+    assert_eq!(found("blue"), 0, "gone with a list");
+}
+
+#[test]
 fn a_relist_drops_what_is_gone_and_keeps_what_was_written_meanwhile() {
     let store = Store::default();
     store.put(&identity(1), "gone");

@@ -1,5 +1,7 @@
 //! Which resources a changed object concerns.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -229,8 +231,8 @@ impl Trigger for Sealed {
 impl Trigger for Tariff {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let mut keys = caches.entities_of(|entity| entity.spec.tariff == name(self.meta()));
-        let entities: Vec<String> = keys.iter().map(|key| key.name.clone()).collect();
-        keys.extend(caches.instances(|namespace, _| entities.iter().any(|e| e == namespace)));
+        let entities: BTreeSet<String> = keys.iter().map(|key| key.name.clone()).collect();
+        keys.extend(caches.instances(|namespace, _| entities.contains(namespace)));
         keys
     }
 }
@@ -270,7 +272,7 @@ fn instance(kind: Kind, metadata: &ObjectMeta, caches: &Caches) -> Vec<Key> {
 impl Caches {
     /// Instances that were refused because another one has their host name or name.
     pub(super) fn waiting_for_names(&self) -> Vec<Key> {
-        reporting(&[Reason::HostnameTaken, Reason::NameTaken], &self.dedicated_all())
+        keys_of(&self.dedicated_waiting_for_names())
     }
 
     /// Instances of a namespace that were refused because an object's name is taken.
@@ -282,6 +284,10 @@ impl Caches {
     fn waiting_for_room(&self, namespace: &str) -> Vec<Key> {
         reporting(&[Reason::QuotaExceeded], &self.dedicated_in(namespace))
     }
+}
+
+fn keys_of(resources: &[AnyDedicated]) -> Vec<Key> {
+    resources.iter().filter_map(|resource| key(resource.as_ref())).collect()
 }
 
 /// The resources that a condition names one of these reasons of.

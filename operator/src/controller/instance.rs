@@ -3,15 +3,15 @@
 use super::context::Context;
 use super::leave;
 use super::queue::Next;
+use super::rendered;
 use crate::api::{ConditionType, marks};
 use crate::apply::{Applied, Trouble, WriteError, apply};
 use crate::cache::{Caches, Key};
-use crate::compare::{Change, compare_copies, compare_data, compare_growth, compare_objects};
+use crate::compare::{Change, compare_copies, compare_data, compare_growth};
 use crate::gather;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
 use crate::resolve::{Facts, Instance, Refusal, Resolved, resolve};
-use crate::template::render;
 use crate::usage::Known;
 
 /// Failures that usually pass at once are reported after this many in a row.
@@ -71,13 +71,11 @@ pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Re
         return Err(Obstacle::Undecodable(undecodable));
     }
     let resolved = resolve(instance, facts)?;
-    let rendered = render(&resolved.plan)?;
+    let rendered = rendered::changes(caches, &resolved.plan, &gather::owned(caches, instance))?;
     let data = gather::data(caches, instance).ok_or(Obstacle::SecretsUnknown)?;
     let mut changes = compare_data(&resolved.plan, &data)?;
     changes.extend(compare_copies(&resolved.plan, &rendered.platform_secrets, &data)?);
-    let owned = gather::owned(caches, instance);
-    let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name);
-    changes.extend(compare_objects(&rendered.objects, live, &owned)?);
+    changes.extend(rendered.changes);
     changes.extend(compare_growth(&resolved.plan, &data));
     Ok((resolved, changes))
 }
@@ -174,6 +172,7 @@ fn usage(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved)
 }
 
 fn forget(context: &Context, key: &Key) {
+    context.caches().settled.forget(key);
     if let Some(reachability) = &context.reachability {
         reachability.want(key, None);
     }

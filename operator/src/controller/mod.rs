@@ -7,6 +7,7 @@ mod leave;
 mod news;
 pub mod platform;
 pub mod queue;
+mod rendered;
 pub mod template;
 mod undecodable;
 

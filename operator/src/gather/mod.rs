@@ -19,7 +19,8 @@ use crate::core::Hostname;
 use crate::plan::Plan;
 use crate::report::Children;
 use crate::resolve::{
-    Facts, HostnameClaim, Instance, NamespaceFacts, VolumeFacts, asks_for, candidates, may_have, wanted_hostname,
+    Facts, HostnameClaim, Instance, NamespaceFacts, VolumeFacts, asks_for, candidates, may_be_made_of, may_have,
+    wanted_hostname,
 };
 use crate::usage::Known;
 
@@ -160,8 +161,14 @@ fn claims(caches: &Caches, platform: &PlatformSpec, instance: &Instance) -> Vec<
     let Ok(wanted) = wanted_hostname(platform, &reference.namespace, &reference.name, &instance.spec) else {
         return Vec::new();
     };
-    let all = caches.dedicated_all().into_iter();
-    let others = all.filter(|resource| resource.metadata().uid.as_deref() != Some(&reference.uid));
+    let made = may_be_made_of(platform, &wanted);
+    let asking = made.iter().flat_map(|(entity, service)| caches.dedicated_named(entity, service));
+    let mut all = caches.dedicated_at(&wanted);
+    // Who is found twice is still one.
+    all.extend(asking.filter(|resource| resource.instance().hostname.is_none()));
+    all.sort_by(|a, b| a.metadata().uid.cmp(&b.metadata().uid));
+    all.dedup_by(|a, b| a.metadata().uid == b.metadata().uid);
+    let others = all.into_iter().filter(|resource| resource.metadata().uid.as_deref() != Some(&reference.uid));
     let claims = others.filter_map(|resource| claim(caches, platform, resource.as_ref(), &wanted));
     claims.chain(undecodable::claims(caches, &wanted)).collect()
 }
