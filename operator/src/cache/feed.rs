@@ -26,6 +26,8 @@ const WATCH: u32 = 290;
 const SILENCE: Duration = Duration::from_secs(WATCH as u64 + 5);
 /// A watch that lasts this long works, even if nothing changes.
 const PROVEN: Duration = Duration::from_secs(5);
+/// How long the API server may take to begin an answer, or to give a page of a list.
+const ANSWER: Duration = Duration::from_secs(60);
 /// How many objects a page of a list has.
 const PAGE: u32 = 500;
 
@@ -166,7 +168,7 @@ impl<T: PartialEq + Send + Sync + 'static> Feed<T> {
         params.label_selector.clone_from(&self.labels);
         params.field_selector.clone_from(&self.fields);
         loop {
-            let page = api.list(&params).await.map_err(|error| end(&error))?;
+            let page = answered(api.list(&params)).await?;
             self.health.heard();
             for raw in page.items {
                 self.arrived(&raw, origin);
@@ -192,7 +194,7 @@ impl<T: PartialEq + Send + Sync + 'static> Feed<T> {
         params.label_selector.clone_from(&self.labels);
         params.field_selector.clone_from(&self.fields);
         let api = self.api(&self.namespace);
-        let events = api.watch(&params, version).await.map_err(|error| end(&error))?;
+        let events = answered(api.watch(&params, version)).await?;
         let mut events = std::pin::pin!(events);
         let mut proven = false;
         loop {
@@ -244,7 +246,15 @@ impl<T: PartialEq + Send + Sync + 'static> Feed<T> {
         let identity = raw.identity();
         let value = match (self.decode)(raw) {
             Ok(Some(value)) => Kept::Object(Arc::new(value)),
-            Ok(None) => return,
+            Ok(None) => {
+                // It may have been one that is kept.
+                if self.store.holds(&identity.namespace, &identity.name)
+                    && let Some(before) = self.store.remove(&identity)
+                {
+                    (self.changed)((Some(&before), None));
+                }
+                return;
+            }
             Err(error) => Kept::Undecodable(Arc::new(raw.undecodable(&self.resource.kind, error))),
         };
         let after = value.clone();
@@ -261,6 +271,14 @@ impl<T: PartialEq + Send + Sync + 'static> Feed<T> {
             tracing::info!(feed = %self.health.now().resource, "the feed works again");
             (self.turned)();
         }
+    }
+}
+
+/// An answer of the API server, if it comes in time.
+async fn answered<A>(request: impl Future<Output = Result<A, kube::Error>>) -> Result<A, End> {
+    match timeout(ANSWER, request).await {
+        Ok(answer) => answer.map_err(|error| end(&error)),
+        Err(_) => Err(End::Failed(format!("no answer from the API server within {} s", ANSWER.as_secs()))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
-use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+use k8s_openapi::api::core::v1::{Event, Node, Pod, Secret};
 use kube::core::ApiResource;
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
@@ -20,6 +20,7 @@ use super::triggers::{Key, Kind, Trigger, is_entity_namespace};
 use super::{Caches, Listener, Live, Raw, Sealed, Store};
 use crate::api::marks;
 use crate::kinds;
+use crate::usage::Kubelet;
 
 /// How often it is asked whether the namespaces are known.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -55,6 +56,16 @@ impl Caches {
         }
         watches.push(feeds.refused());
         watches
+    }
+}
+
+impl Caches {
+    /// The feed of nodes; it runs until dropped.
+    pub fn watch_nodes(&self, client: &Client, listener: &Listener) -> BoxFuture<'static, ()> {
+        let known = Known::new(self.clone(), Arc::clone(listener));
+        let feeds = Feeder { client: client.clone(), known, fills: HashMap::new() };
+        let keep = |raw: &Raw| raw.typed::<Node>().map(|node| Kubelet::of(&node));
+        Arc::new(feeds.feed(ApiResource::erase::<Node>(&()), &self.nodes, Box::new(keep))).run().boxed()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the API server has, as the watches saw it: the only thing that gather reads.
 
+mod connections;
 mod dedicated;
 mod door;
 mod feed;
@@ -34,6 +35,7 @@ use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 
+pub use connections::Connections;
 pub use dedicated::AnyDedicated;
 pub use door::Door;
 pub use health::{FeedHealth, Feeds, TOLERATED};
@@ -54,6 +56,7 @@ use crate::api::{
     ServiceTemplate, ServiceTemplateRevision, Tariff,
 };
 use crate::kinds;
+use crate::usage::Kubelet;
 
 /// Hears which resources a change concerns.
 pub type Listener = Arc<dyn Fn(Key) + Send + Sync>;
@@ -95,6 +98,8 @@ pub struct Caches {
     pub secrets: Secrets,
     /// The Secrets in the operator's own namespace: the Platform names some of them.
     pub platform_secrets: Store<Sealed>,
+    /// The nodes' kubelets, where somebody [watches](Self::watch_nodes) them.
+    pub nodes: Store<Kubelet>,
     /// How the feeds of these caches are.
     pub feeds: Feeds,
     /// Which plans were found applied.

@@ -17,7 +17,7 @@ use super::sealed::Sealed;
 use super::store::{Identity, Store};
 use super::triggers::{Key, Kind};
 use super::undecodable::Undecodable;
-use super::{Caches, Listener};
+use super::{Caches, Connections, Listener};
 use crate::kinds;
 
 /// How long the right to read a namespace's Secrets may take to have effect.
@@ -86,7 +86,7 @@ impl Secrets {
 /// Starts the watches of Secrets, one per namespace.
 #[derive(Clone)]
 pub struct SecretWatches {
-    client: Client,
+    connections: Connections,
     caches: Caches,
     listener: Listener,
 }
@@ -94,7 +94,12 @@ pub struct SecretWatches {
 impl SecretWatches {
     /// Watches that fill `caches.secrets`, by this client.
     pub fn new(client: Client, caches: Caches, listener: Listener) -> Self {
-        Self { client, caches, listener }
+        Self::over(Connections::of(client), caches, listener)
+    }
+
+    /// Watches that fill `caches.secrets`, over these connections.
+    pub fn over(connections: Connections, caches: Caches, listener: Listener) -> Self {
+        Self { connections, caches, listener }
     }
 
     /// Watches a namespace from now on, if it is not watched yet.
@@ -128,12 +133,15 @@ impl SecretWatches {
         let (listener, caches, concerned) = (Arc::clone(&self.listener), self.caches.clone(), namespace.to_owned());
         let tell = move || caches.in_entity(&concerned).into_iter().for_each(|key| listener(key));
         let (changed, of_platform) = (tell.clone(), Arc::clone(&self.listener));
+        let (client, connection) = self.connections.next();
         let turned = move || {
+            // Held as long as the feed is.
+            let _ = &connection;
             tell();
             of_platform(Key::cluster(Kind::Platform, "default"));
         };
         Feed {
-            client: self.client.clone(),
+            client,
             resource,
             namespace: namespace.to_owned(),
             labels: Some(managed()),

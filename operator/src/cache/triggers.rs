@@ -12,6 +12,7 @@ use crate::api::{
     Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, Reason,
     ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
 };
+use crate::usage::Kubelet;
 
 /// The kinds that have a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -330,6 +331,13 @@ impl Trigger for Namespace {
 
     fn namespace_name(&self) -> Option<&str> {
         self.metadata.name.as_deref()
+    }
+}
+
+impl Trigger for Kubelet {
+    /// Nobody: it is asked in rounds.
+    fn concerned(&self, _: &Caches) -> Vec<Key> {
+        Vec::new()
     }
 }
 

@@ -147,7 +147,7 @@ mod tests {
             ("revision", |plan| plan.revision.push('x')),
             ("version", |plan| plan.version.push('x')),
             ("images", |plan| drop(plan.images.insert("x".into(), "x".into()))),
-            ("resources", |plan| drop(plan.resources.clear())),
+            ("resources", |plan| plan.resources.clear()),
             ("quota", |plan| plan.quota = crate::core::Bytes::new(7)),
             ("volumes", |plan| plan.volumes.clear()),
             ("hostname", |plan| plan.hostname = "other.coop.cat".parse().unwrap()),
