@@ -1,12 +1,12 @@
 # Everything that is done with this repository, by name. `make` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test bench lint crds images
+.PHONY: help demo demo-down test slow bench bench-quick bench-10k lint crds images
 
 # In release, as the operator in its image is: what both need is compiled once.
 COMMONSCLOUD := cargo run --quiet --release --package commonscloud-cli --
 
 help: ## This list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## A real Kubernetes on this machine, the operator, and the services of examples/ over HTTPS
 	@$(COMMONSCLOUD) demo up
@@ -17,8 +17,20 @@ demo-down: ## Take all of the demo away again
 test: ## All tests: without a cluster, on a control plane, on a real node
 	@.ci/test
 
-bench: ## Fleets of 20 and 200 entities on simulated nodes, against a bare client; prints tables
-	@cargo test --release --workspace --test fleet
+slow: ## Every fault at every request of six operations, on simulated nodes; target/slow/summary.md
+	@cargo test --release --workspace --test slow
+
+# The operator is measured as it is published; the harness around it is what CI has compiled.
+BENCH := cargo test --quiet --release --workspace --test fleet --
+
+bench: ## Figures beside their targets, on simulated nodes: target/bench/report.json, docs/performance.md
+	@$(BENCH) $(ARGS)
+
+bench-quick: ## The same on small fleets, in less than five minutes once everything is built
+	@$(BENCH) --quick
+
+bench-10k: ## Ten thousand instances of 15 objects; says first how long that takes
+	@$(BENCH) --10k
 
 lint: ## Formatting and clippy, warnings refused
 	@.ci/lint

@@ -13,13 +13,23 @@ pub enum Error {
     #[error("cargo cannot be run ({0}): install Rust with rustup, and see that `cargo` is in PATH")]
     NotStarted(std::io::Error),
     /// It did not compile.
-    #[error("cargo build --release --bin {program} failed; its last lines:\n{tail}")]
+    #[error("cargo build --bin {program} failed; its last lines:\n{tail}")]
     Failed {
-        /// The program.
+        /// The program, or several.
         program: String,
         /// What cargo said last.
         tail: String,
     },
+}
+
+/// How a program is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Profile {
+    /// Quickly, and together with the tests: what the demo and CI run.
+    Release,
+    /// Thoroughly, and with no feature that only tests need: what is published and measured.
+    #[default]
+    Dist,
 }
 
 /// Builds a program of this workspace in release, and says where it is.
@@ -27,20 +37,41 @@ pub enum Error {
 /// # Errors
 /// When there is no cargo, or it fails: its last lines.
 pub fn release(program: &str, source: &Path) -> Result<PathBuf, Error> {
+    // Features are settled for all, so that dependencies of one program serve the other too.
+    build(&["--release", "--workspace"], &[program], source)?.pop().ok_or_else(|| failed(&[program], ""))
+}
+
+/// Builds programs of this workspace, each of the package of its own name, as they are published, and
+/// says where they are.
+///
+/// # Errors
+/// When there is no cargo, or it fails: its last lines.
+pub fn dist(programs: &[&str], source: &Path) -> Result<Vec<PathBuf>, Error> {
+    // Features are settled for these packages alone: what only tests ask for is not in them.
+    let packages = programs.iter().flat_map(|program| ["--package", program]);
+    let words: Vec<&str> = ["--profile", "dist"].into_iter().chain(packages).collect();
+    build(&words, programs, source)
+}
+
+fn build(words: &[&str], programs: &[&str], source: &Path) -> Result<Vec<PathBuf>, Error> {
     let output = command()
-        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--bin", program])
-        // Features are settled for all, so that dependencies of one program serve the other too.
-        .arg("--workspace")
+        .args(["build", "--locked", "--message-format=json-render-diagnostics"])
+        .args(words)
+        .args(programs.iter().flat_map(|program| ["--bin", program]))
         .current_dir(source)
         .stdin(Stdio::null())
         .output()
         .map_err(Error::NotStarted)?;
     let messages = String::from_utf8_lossy(&output.stdout);
-    let built = messages.lines().find_map(|line| executable(line, program)).filter(|_| output.status.success());
-    built.ok_or_else(|| Error::Failed {
-        program: program.to_owned(),
-        tail: last_lines(&String::from_utf8_lossy(&output.stderr), 15),
-    })
+    let path = |program: &&str| messages.lines().find_map(|line| executable(line, program));
+    let built: Option<Vec<PathBuf>> = programs.iter().map(path).collect();
+    built
+        .filter(|_| output.status.success())
+        .ok_or_else(|| failed(programs, &last_lines(&String::from_utf8_lossy(&output.stderr), 15)))
+}
+
+fn failed(programs: &[&str], tail: &str) -> Error {
+    Error::Failed { program: programs.join(" --bin "), tail: tail.to_owned() }
 }
 
 /// The path of the executable that one of cargo's messages tells of.

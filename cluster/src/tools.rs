@@ -20,6 +20,10 @@ pub const TOOLS_DIR: &str = "COMMONSCLOUD_TOOLS_DIR";
 /// Where the source tree has a folder for each tool.
 const RECIPES: &str = "e2e/kubernetes";
 
+/// Tools that no cluster is made of: built when somebody asks for them by name. They keep the versions of
+/// their own releases, as what is compared with is to be what its authors publish.
+const APART: [&str; 1] = ["kro"];
+
 /// Why a tool is not there.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -77,7 +81,7 @@ impl Tool {
     }
 }
 
-/// The names of all tools that `source` describes, sorted.
+/// The names of all tools of clusters that `source` describes, sorted; those that stand apart are left out.
 ///
 /// # Errors
 /// When `source` has no readable folder of tools.
@@ -91,6 +95,7 @@ pub fn names(source: &Path) -> Result<Vec<String>, Error> {
             names.push(name.to_string_lossy().into_owned());
         }
     }
+    names.retain(|name| !APART.contains(&name.as_str()));
     names.sort();
     Ok(names)
 }
@@ -239,6 +244,16 @@ mod tests {
         assert!(asked["k8s.io/client-go"].len() > 5, "the files were not read: {asked:?}");
         asked.retain(|_, versions| versions.values().any(|version| Some(version) != versions.values().next()));
         assert!(asked.is_empty(), "`go get` the newest of each in the others' folders: {asked:#?}");
+    }
+
+    #[test]
+    fn what_only_the_benchmark_needs_is_not_built_for_clusters() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let names = names(&source).unwrap();
+        for tool in APART {
+            assert!(source.join(RECIPES).join(tool).join("build").is_file(), "{tool} has no recipe");
+            assert!(!names.iter().any(|name| name == tool), "{names:?}");
+        }
     }
 
     #[tokio::test]

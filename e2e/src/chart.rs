@@ -1,12 +1,13 @@
 //! Installing the operator as users do: Helm and the chart.
 
+use std::path::Path;
 use std::time::Duration;
 
 use kube::api::PatchParams;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::resources::Doors;
 use crate::wait::eventually;
 use crate::{command, ensure, manifests};
@@ -48,6 +49,18 @@ pub async fn install(cluster: &Cluster, values: &Value) -> Outcome {
     let finished = command::run(&cluster.programs.helm, &words, &[("KUBECONFIG", &kubeconfig)], None, limit).await?;
     finished.succeeded("helm upgrade --install")?;
     eventually("the policies judge", Duration::from_mins(1), async || policies_judge(cluster).await).await
+}
+
+/// The operator's memory limit, as the chart sets it, in MiB.
+///
+/// # Errors
+/// When it is not told in Mi.
+pub fn memory_limit(source: &Path) -> Outcome<u64> {
+    let values = std::fs::read_to_string(source.join("charts/commonscloud/values.yaml"))?;
+    let values: Value = serde_yaml::from_str(&values)?;
+    let limit = values.pointer("/resources/limits/memory").and_then(Value::as_str).unwrap_or_default();
+    let mebibytes = limit.strip_suffix("Mi").and_then(|number| number.parse().ok());
+    mebibytes.ok_or_else(|| Failure::new(format!("resources.limits.memory {limit:?} of the chart is not in Mi")))
 }
 
 /// A policy that is asked before the kind of its parameters is in discovery refuses everything for

@@ -10,6 +10,7 @@ use kube::api::{ListParams, PatchParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Map, Value, json};
 
+use crate::allowance::SECRETS_OF_A_NAMESPACE;
 use crate::audit::Request;
 use crate::failure::{Failure, Outcome};
 use crate::manifests::{entity, object};
@@ -132,19 +133,21 @@ pub struct Cost {
     pub instances: usize,
     /// All objects that the operator made, the namespace and the Dedicated resources included.
     pub objects: usize,
-    /// Writes other than of a status.
+    /// Writes other than of a status, refused ones too.
     pub writes: usize,
-    /// Writes of a status: one for each change of a condition.
+    /// Writes of a status, refused ones too: one for each change of a condition.
     pub statuses: usize,
+    /// What was read but for the watch of the namespace's Secrets.
+    pub reads: usize,
 }
 
 impl Cost {
     /// The costs of an Entity whose namespace is `namespace`, from the objects that are there and
-    /// what the operator wrote.
+    /// what the operator asked for.
     ///
     /// # Errors
     /// When the API server does not answer.
-    pub async fn of(client: &Client, kinds: &Kinds, namespace: &str, writes: &[Request]) -> Outcome<Self> {
+    pub async fn of(client: &Client, kinds: &Kinds, namespace: &str, requests: &[Request]) -> Outcome<Self> {
         let objects = kinds.all(client, namespace).await?;
         let managed = |object: &&Value| object["metadata"]["labels"][marks::MANAGED_BY] == marks::OPERATOR;
         let made: Vec<&Value> = objects.values().filter(managed).collect();
@@ -152,19 +155,17 @@ impl Cost {
         let jobs: Vec<k8s_openapi::api::batch::v1::Job> = wait::list(client, namespace, &selector).await?;
         // Those of a CronJob are made by the cluster.
         let jobs = jobs.iter().filter(|job| job.owner_references().iter().all(|owner| owner.kind != "CronJob"));
-        let about_it = |request: &&Request| {
-            let object = &request.object_ref;
-            let itself = matches!(object.resource.as_str(), "entities" | "namespaces") && object.name == namespace;
-            itself || object.namespace == namespace
-        };
-        let about_it: Vec<&Request> = writes.iter().filter(about_it).collect();
-        let statuses = about_it.iter().filter(|request| request.object_ref.subresource == "status").count();
+        let about_it: Vec<&Request> = requests.iter().filter(|request| request.is_about(namespace)).collect();
+        let writes: Vec<&&Request> = about_it.iter().filter(|request| request.is_write()).collect();
+        let statuses = writes.iter().filter(|request| request.object_ref.subresource == "status").count();
+        let reads = about_it.iter().filter(|request| request.is_read() && !SECRETS_OF_A_NAMESPACE.covers(request));
         let is_dedicated = |object: &&&Value| object["kind"].as_str().is_some_and(|kind| kind.starts_with("Dedicated"));
         Ok(Self {
             instances: made.iter().filter(is_dedicated).count(),
             objects: made.len() + jobs.count() + 1,
-            writes: about_it.len() - statuses,
+            writes: writes.len() - statuses,
             statuses,
+            reads: reads.count(),
         })
     }
 
@@ -182,6 +183,7 @@ impl Cost {
             objects: self.objects + other.objects,
             writes: self.writes + other.writes,
             statuses: self.statuses + other.statuses,
+            reads: self.reads + other.reads,
         }
     }
 }

@@ -9,19 +9,25 @@
 //! |---|---|
 //! | [`suite`] | a tier: brought up once, scenarios side by side or alone, always taken down |
 //! | [`cluster`], [`programs`], [`chart`] | the cluster, the programs, the operator's installation |
-//! | [`operator`], [`gate`] | the operator as a process of this machine, killed after the n-th write |
+//! | [`operator`], [`control_plane`] | the operator as a process of this machine, on a cluster with simulated nodes |
+//! | [`proxy`], [`gate`], [`faults`] | between the operator and the API server: killed after the n-th write, any fault at the n-th request |
 //! | [`kubectl`], [`https`], [`command`] | what people use: kubectl, a browser, programs |
-//! | [`wait`], [`audit`], [`objects`] | conditions with a deadline, the audit log, whole namespaces compared |
+//! | [`wait`], [`objects`] | conditions with a deadline, whole namespaces compared |
+//! | [`audit`], [`allowance`] | every request of the operator, and those that it may make at any time |
+//! | [`sweep`] | operations, with each fault at each of their requests |
 //! | [`fleet`] | many Entities at once, and what they cost |
 //! | [`rights`] | who may do what, as the tables of `docs/security.md` |
 //! | [`manifests`], [`everything`], [`resources`] | what is applied, a package with every kind, and doors to it |
 
+pub mod allowance;
 pub mod audit;
 pub mod chart;
 pub mod cluster;
 pub mod command;
+pub mod control_plane;
 pub mod everything;
 pub mod failure;
+pub mod faults;
 pub mod fleet;
 pub mod gate;
 pub mod https;
@@ -30,9 +36,11 @@ pub mod manifests;
 pub mod objects;
 pub mod operator;
 pub mod programs;
+pub mod proxy;
 pub mod resources;
 pub mod rights;
 pub mod suite;
+pub mod sweep;
 pub mod wait;
 
 pub use failure::{Failure, Outcome};

@@ -8,7 +8,8 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use kube::config::{AuthInfo, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -46,6 +47,17 @@ pub async fn kubeconfig(cluster: &Cluster, path: &Path) -> Outcome {
     Ok(())
 }
 
+/// A client with the identity of a kubeconfig that repeats no request by itself, for a proxy.
+///
+/// # Errors
+/// When the kubeconfig cannot be read.
+pub async fn client(kubeconfig: &Path) -> Outcome<Client> {
+    let options = KubeConfigOptions::default();
+    let mut config = Config::from_custom_kubeconfig(Kubeconfig::read_from(kubeconfig)?, &options).await?;
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
+}
+
 /// A copy of a kubeconfig by which the API server is found at `server`, over plain HTTP.
 ///
 /// # Errors
@@ -67,18 +79,31 @@ impl HostOperator {
     /// # Errors
     /// The end of its log, when it ends or is not ready within half a minute.
     pub async fn start(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
-        let mut operator = Self::spawn(cluster, kubeconfig, log)?;
+        Self::start_with(cluster, kubeconfig, log, &["--no-usage"]).await
+    }
+
+    /// Starts one that asks the kubelets how full volumes are, though simulated nodes have none.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_measuring(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
+        Self::start_with(cluster, kubeconfig, log, &[]).await
+    }
+
+    async fn start_with(cluster: &Cluster, kubeconfig: &Path, log: &Path, words: &[&str]) -> Outcome<Self> {
+        let mut operator = Self::spawn(cluster, kubeconfig, log, words)?;
         operator.ready().await?;
         Ok(operator)
     }
 
-    fn spawn(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
+    fn spawn(cluster: &Cluster, kubeconfig: &Path, log: &Path, words: &[&str]) -> Outcome<Self> {
         let port = free_port()?;
         let output = std::fs::File::options().create(true).append(true).open(log)?;
         let child = Command::new(&cluster.programs.operator)
             .args(["run", "--namespace", NAMESPACE, "--service-account", SERVICE_ACCOUNT, "--log-format", "human"])
-            // Nothing runs in simulated pods: there is no page and no kubelet to ask.
-            .args(["--no-reachability", "--no-usage"])
+            // Nothing runs in simulated pods: there is no page to ask for.
+            .arg("--no-reachability")
+            .args(words)
             .arg("--listen")
             .arg(format!("127.0.0.1:{port}"))
             .env("KUBECONFIG", kubeconfig)
@@ -111,6 +136,14 @@ impl HostOperator {
     /// # Errors
     /// When it does not end by itself within half a minute.
     pub async fn stop(mut self) -> Outcome<Duration> {
+        self.halt().await
+    }
+
+    /// The same, of an operator that another will take the place of.
+    ///
+    /// # Errors
+    /// When it does not end by itself within half a minute.
+    pub async fn halt(&mut self) -> Outcome<Duration> {
         let began = Instant::now();
         kill(Pid::from_raw(self.pid), Signal::SIGTERM)?;
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;

@@ -25,6 +25,8 @@ pub const OWN: [AllowedKind; 5] = [
 pub const VOLUME: AllowedKind = builtin("", "PersistentVolumeClaim", "persistentvolumeclaims");
 /// A Secret: generated ones belong to data.
 pub const SECRET: AllowedKind = builtin("", "Secret", "secrets");
+/// A pod: never made by the operator, deleted where its StatefulSet cannot get out of it.
+pub const POD: AllowedKind = builtin("", "Pod", "pods");
 /// A namespace.
 pub const NAMESPACE: AllowedKind = builtin("", "Namespace", "namespaces");
 /// The record of data.
@@ -73,7 +75,8 @@ pub fn resource_of(kind: &AllowedKind) -> ApiResource {
     }
 }
 
-/// How the API server is asked for a kind of this name, if the operator writes it.
+/// How the API server is asked for a kind of this name, if the operator writes or deletes it.
 pub fn resource(kind: &str) -> Option<ApiResource> {
-    written().find(|known| known.kind == kind).map(resource_of)
+    static POD_KIND: [AllowedKind; 1] = [POD];
+    written().chain(POD_KIND.iter()).find(|known| known.kind == kind).map(resource_of)
 }

@@ -155,7 +155,8 @@ impl Candidate {
         lease.spec = Some(self.renewed(spec));
         match self.api.replace(&self.name, &PostParams::default(), &lease).await {
             Ok(_) => Ok(true),
-            Err(kube::Error::Api(status)) if status.is_conflict() => Ok(false),
+            // One's own renewal may have been taken without an answer, and repeated: it is read again.
+            Err(kube::Error::Api(status)) if status.is_conflict() && holder != self.identity => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -187,16 +188,4 @@ impl Candidate {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_leader_that_slept_longer_than_its_lease_does_not_write() {
-        let leadership = Leadership::none();
-        assert!(!leadership.holds());
-        leadership.extend(Instant::now());
-        assert!(leadership.holds());
-        tokio::time::advance(WRITES).await;
-        assert!(!leadership.holds());
-    }
-}
+mod tests;

@@ -26,10 +26,12 @@
 //! | [`reachability`], [`usage`] | whether a service answers; how full its volume is |
 //! | [`leader`], [`metrics`], [`http`], [`https`], [`rbac`], [`kinds`] | what a program in a cluster needs |
 
-pub mod api;
+pub use commonscloud_api as api;
+pub use commonscloud_package as template;
+pub use commonscloud_package::{canonical, plan};
+
 pub mod apply;
 pub mod cache;
-pub mod canonical;
 pub mod compare;
 pub mod controller;
 pub mod core;
@@ -40,11 +42,9 @@ pub mod https;
 pub mod kinds;
 pub mod leader;
 pub mod metrics;
-pub mod plan;
 pub mod rbac;
 pub mod reachability;
 pub mod report;
 pub mod resolve;
 pub mod run;
-pub mod template;
 pub mod usage;

@@ -64,7 +64,8 @@ fn operator() -> Value {
 
 /// What the operator may do in the namespace of an Entity, by a RoleBinding that it makes there.
 /// Volumes and Secrets can be made there, and not deleted. Of Secrets only copies of the platform's
-/// can be changed: generated ones are immutable.
+/// can be changed: generated ones are immutable. Of pods those are deleted that their StatefulSet waits
+/// for in vain.
 fn tenant() -> Value {
     let all = ["get", "list", "watch", "create", "patch", "delete"];
     let rendered = allowed_kinds().iter().map(|kind| (kind.group, kind.plural));
@@ -72,6 +73,7 @@ fn tenant() -> Value {
     rules.push(rule("", &["resourcequotas", "limitranges"], &all));
     rules.push(rule("", &["persistentvolumeclaims"], &["get", "list", "watch", "create", "patch"]));
     rules.push(rule("", &["secrets"], &["get", "list", "watch", "create", "update"]));
+    rules.push(rule("", &["pods"], &["delete"]));
     role("ClusterRole", "commonscloud-tenant", &rules)
 }
 
@@ -132,6 +134,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pods_are_deleted_only_where_the_tenant_role_is_bound_and_never_written() {
+        let mut deleting = Vec::new();
+        for role in roles() {
+            for rule in role["rules"].as_array().unwrap() {
+                let has = |field: &str, value: &str| rule[field].as_array().unwrap().iter().any(|v| v == value);
+                if !has("resources", "pods") {
+                    continue;
+                }
+                assert!(
+                    !["create", "update", "patch", "deletecollection"].iter().any(|verb| has("verbs", verb)),
+                    "{rule}"
+                );
+                if has("verbs", "delete") {
+                    deleting.push(role["metadata"]["name"].clone());
+                }
+            }
+        }
+        assert_eq!(deleting, ["commonscloud-tenant"]);
     }
 
     #[test]

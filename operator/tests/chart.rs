@@ -1,10 +1,11 @@
-//! What the chart holds of the generated files is what is generated.
+//! What the chart holds of the generated files is what is generated, and its memory limit is what was measured.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use commonscloud_operator::api::crd_files;
 use commonscloud_operator::rbac;
+use serde_json::Value;
 
 fn chart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/commonscloud")
@@ -34,4 +35,25 @@ fn each_crd_can_be_annotated_to_stay_when_the_chart_is_uninstalled() {
     for file in crd_files().unwrap() {
         assert_eq!(file.text.matches("metadata:\n  name:").count(), 1, "{}", file.name);
     }
+}
+
+/// The most memory that the operator had with 1000 instances, in MiB: of the last full run of `make bench`.
+fn measured_peak() -> u64 {
+    let file = chart().join("../../docs/performance.json");
+    let report: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let restart = &report["details"]["restart"];
+    ["peak_before_mib", "peak_mib"].iter().map(|field| restart[field].as_u64().unwrap()).max().unwrap()
+}
+
+#[test]
+fn the_memory_limit_leaves_a_third_above_what_a_thousand_instances_took() {
+    let text = fs::read_to_string(chart().join("values.yaml")).unwrap();
+    let values: Value = serde_yaml::from_str(&text).unwrap();
+    let limit = values["resources"]["limits"]["memory"].as_str().unwrap();
+    let limit: u64 = limit.strip_suffix("Mi").unwrap().parse().unwrap();
+    let peak = measured_peak();
+    assert!(3 * peak <= 2 * limit, "resources.limits.memory {limit}Mi is less than one and a half times {peak} MiB");
+    assert!(limit <= 3 * peak, "resources.limits.memory {limit}Mi is more than three times {peak} MiB: lower it");
+    let told = format!("{peak} MiB");
+    assert!(text.contains(&told), "values.yaml derives the limit from another figure than {told}");
 }

@@ -13,6 +13,7 @@ pub(crate) mod waiting;
 
 use std::path::Path;
 
+use commonscloud_cluster::cargo::Profile;
 use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::images::BuiltImage;
 use commonscloud_cluster::local::{self, Cluster, ClusterName, NodeKind, Parts, UpOptions};
@@ -76,7 +77,9 @@ async fn build(wanted: &Wanted<'_>, progress: &Progress) -> Result<Vec<BuiltImag
             Ok(Vec::new())
         }
         // A node that runs takes by import what it lacks.
-        NodeKind::Real if local::find(wanted.name)?.is_some() => Ok(images::build(images, source, progress).await?),
+        NodeKind::Real if local::find(wanted.name)?.is_some() => {
+            Ok(images::build(images, Profile::Release, source, progress).await?)
+        }
         NodeKind::Real => {
             let parts = Parts { tools: local::REAL_TOOLS, images, tars: &[] };
             Ok(local::build(parts, source, progress).await?.images)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Failure, Output, print, print_json};
+use crate::cargo::Profile;
 use crate::progress::Progress;
 use crate::{folders, images};
 
@@ -19,6 +20,9 @@ enum Command {
     Build {
         /// Names of folders below `images/`.
         names: Vec<String>,
+        /// How this workspace's programs in them are compiled: `release` is quick to build, as in the demo.
+        #[arg(long, value_enum, default_value_t)]
+        profile: Profile,
         /// The checkout that images are built from; found from the current folder by default.
         #[arg(long, env = "COMMONSCLOUD_SOURCE", value_name = "DIR")]
         source: Option<PathBuf>,
@@ -33,11 +37,11 @@ enum Command {
 /// # Errors
 /// What is missing, or the step that failed with its last lines.
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Command::Build { names, source, output } = arguments.command;
+    let Command::Build { names, profile, source, output } = arguments.command;
     let source = folders::source(source.as_deref())?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let progress = Progress::shown();
-    let built = images::build(&names, &source, &progress).await?;
+    let built = images::build(&names, profile, &source, &progress).await?;
     match output {
         Output::Json => print_json(&built),
         Output::Text => {

@@ -6,8 +6,9 @@ use std::process::Command;
 use super::Error;
 use super::description::Provenance;
 use super::namespace::checked;
+use crate::cargo::{self, Profile};
 use crate::progress::Progress;
-use crate::{cargo, tools};
+use crate::tools;
 
 /// A program on this machine, or what it is compiled from.
 #[derive(Debug)]
@@ -27,10 +28,16 @@ impl Program {
     }
 
     /// Finds or builds the program. `image` is the image's folder, `source` that of this repository.
-    pub(super) fn resolve(from: &Provenance, image: &Path, source: &Path, progress: &Progress) -> Result<Self, Error> {
+    pub(super) fn resolve(
+        from: &Provenance,
+        image: &Path,
+        profile: Profile,
+        source: &Path,
+        progress: &Progress,
+    ) -> Result<Self, Error> {
         match from {
             Provenance::Tool(tool) => tool_program(tool, source, progress).map(Self::File),
-            Provenance::Cargo(package) => cargo_program(package, source, progress).map(Self::File),
+            Provenance::Cargo(package) => cargo_program(package, profile, source, progress).map(Self::File),
             Provenance::C(file) => Ok(Self::C(image.join(file))),
         }
     }
@@ -60,9 +67,12 @@ fn tool_program(tool: &str, source: &Path, progress: &Progress) -> Result<PathBu
     Err(Error::MissingBinary { path, hint })
 }
 
-fn cargo_program(package: &str, source: &Path, progress: &Progress) -> Result<PathBuf, Error> {
+fn cargo_program(package: &str, profile: Profile, source: &Path, progress: &Progress) -> Result<PathBuf, Error> {
     let phase = progress.phase(format!("build {package}"));
-    let program = cargo::release(package, source)?;
+    let program = match profile {
+        Profile::Release => cargo::release(package, source)?,
+        Profile::Dist => cargo::dist(&[package], source)?.remove(0),
+    };
     phase.done();
     Ok(program)
 }

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use serde::Serialize;
 
+use crate::cargo::Profile;
 use crate::progress::Progress;
 use cache::Cache;
 pub use description::{Binary, Description, Origin, Provenance};
@@ -83,26 +84,38 @@ pub fn of_references(references: &[&str], source: &Path) -> Result<Vec<String>, 
 }
 
 /// Builds the named images of `source` (all of them when `names` is empty), side by side as far as
-/// they let each other. What the cache holds already is not built again.
+/// they let each other, with this workspace's programs compiled as `profile` says. What the cache holds
+/// already is not built again.
 ///
 /// # Errors
 /// The first image that cannot be built: what is missing on this machine, or the step that failed
 /// with its last lines of output.
-pub async fn build(names: &[&str], source: &Path, progress: &Progress) -> Result<Vec<BuiltImage>, Error> {
+pub async fn build(
+    names: &[&str],
+    profile: Profile,
+    source: &Path,
+    progress: &Progress,
+) -> Result<Vec<BuiltImage>, Error> {
     let names: Vec<String> =
         if names.is_empty() { self::names(source)? } else { names.iter().map(ToString::to_string).collect() };
     let cache = Arc::new(Cache::open()?);
     let builds = names.into_iter().map(|name| {
         let (source, progress, cache) = (source.to_path_buf(), progress.clone(), Arc::clone(&cache));
-        let build = tokio::task::spawn_blocking(move || build_one(&name, &source, &cache, &progress));
+        let build = tokio::task::spawn_blocking(move || build_one(&name, profile, &source, &cache, &progress));
         async { build.await.map_err(|_| Error::Interrupted)? }
     });
     // Collected first: all of them start, whichever is waited for.
     try_join_all(builds.collect::<Vec<_>>()).await
 }
 
-fn build_one(name: &str, source: &Path, cache: &Cache, progress: &Progress) -> Result<BuiltImage, Error> {
-    let recipe = Recipe::read(name, source, progress)?;
+fn build_one(
+    name: &str,
+    profile: Profile,
+    source: &Path,
+    cache: &Cache,
+    progress: &Progress,
+) -> Result<BuiltImage, Error> {
+    let recipe = Recipe::read(name, profile, source, progress)?;
     let tar = cache.image(name, &recipe.digest);
     let built = |cached| BuiltImage {
         name: name.to_owned(),

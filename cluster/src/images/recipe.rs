@@ -12,6 +12,7 @@ use super::base;
 use super::binaries::Program;
 use super::description::{Description, Origin};
 use super::layer::hex;
+use crate::cargo::Profile;
 use crate::progress::Progress;
 
 /// Raised when the way images are made changes, so that the cached ones are made again.
@@ -29,7 +30,7 @@ pub(super) struct Recipe {
 
 impl Recipe {
     /// Reads `images/NAME` of `source`; builds the programs it names, as their content counts.
-    pub(super) fn read(name: &str, source: &Path, progress: &Progress) -> Result<Self, Error> {
+    pub(super) fn read(name: &str, profile: Profile, source: &Path, progress: &Progress) -> Result<Self, Error> {
         let folder = source.join("images").join(name);
         let file = folder.join("image.yaml");
         if !file.is_file() {
@@ -39,7 +40,7 @@ impl Recipe {
         let description = Description::read(&file)?;
         let mut programs = Vec::new();
         for binary in &description.binaries {
-            let program = Program::resolve(&binary.from, &folder, source, progress)?;
+            let program = Program::resolve(&binary.from, &folder, profile, source, progress)?;
             programs.push((program, binary.to.clone()));
         }
         let digest = digest(&folder, &description, &programs)?;
@@ -143,7 +144,7 @@ mod tests {
     }
 
     fn read(source: &Path) -> Recipe {
-        Recipe::read("x", source, &Progress::silent()).unwrap()
+        Recipe::read("x", Profile::Release, source, &Progress::silent()).unwrap()
     }
 
     #[test]
@@ -173,7 +174,7 @@ mod tests {
     #[test]
     fn an_unknown_image_is_refused_with_the_names_there_are() {
         let source = source();
-        let error = Recipe::read("y", source.path(), &Progress::silent()).err().unwrap().to_string();
+        let error = Recipe::read("y", Profile::Release, source.path(), &Progress::silent()).err().unwrap().to_string();
         assert!(error.contains("no image is called y") && error.contains("there are: x"), "{error}");
     }
 }

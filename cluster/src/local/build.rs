@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::error::UpError;
 use super::{real, simulated};
+use crate::cargo::Profile;
 use crate::images::{self, BuiltImage, Unpacked};
 use crate::packages;
 use crate::progress::Progress;
@@ -45,7 +46,7 @@ pub async fn build(parts: Parts<'_>, source: &Path, progress: &Progress) -> Resu
         Ok::<(), UpError>(())
     };
     let images = async {
-        let images = images::build(&with_own(parts.images), source, progress).await?;
+        let images = images::build(&with_own(parts.images), Profile::Release, source, progress).await?;
         // Without the packages, both end together.
         let _ = installed.await;
         let tars = images.iter().map(|image| image.tar.clone()).chain(parts.tars.iter().cloned()).collect();

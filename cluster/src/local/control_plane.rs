@@ -132,6 +132,8 @@ fn etcd_process(folder: &Path, etcd: &Tool, addresses: &Addresses, credentials: 
         .argument("--peer-client-cert-auth")
         // The data is thrown away with the cluster: nothing needs to reach the disk.
         .argument("--unsafe-no-fsync")
+        // The default of 2 GiB is less than a fleet of thousands of instances (`make bench-10k`).
+        .flag("quota-backend-bytes", 8_u64 << 30)
         .flag("log-level", "warn")
         .ready(Ready::Port(addresses.etcd))
 }

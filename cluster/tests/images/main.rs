@@ -21,6 +21,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use commonscloud_cluster::Progress;
+use commonscloud_cluster::cargo::Profile;
 use commonscloud_cluster::images::{self, BuiltImage};
 
 /// Whether this machine can run these tests. In CI none may be left out.
@@ -47,5 +48,5 @@ fn image(name: &str) -> &'static BuiltImage {
 
 fn build(names: &[&str], source: &Path) -> Vec<BuiltImage> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(images::build(names, source, &Progress::silent())).unwrap()
+    runtime.block_on(images::build(names, Profile::Release, source, &Progress::silent())).unwrap()
 }

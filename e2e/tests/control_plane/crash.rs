@@ -14,12 +14,10 @@ use commonscloud_e2e::chart::USER;
 use commonscloud_e2e::gate::Gate;
 use commonscloud_e2e::manifests::entity_with_office;
 use commonscloud_e2e::objects::{Kinds, comparable, differences, treasures};
-use commonscloud_e2e::operator::{HostOperator, redirected, tail};
+use commonscloud_e2e::operator::{HostOperator, client, redirected, tail};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::{eventually, ready};
 use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 use serde_json::Value;
 
 use crate::tier::{ControlPlane, READY};
@@ -69,14 +67,15 @@ async fn settled_pods(tier: &ControlPlane, namespace: &str, expected: Option<usi
     .await
 }
 
-async fn after_each_write(_: Arc<ControlPlane>) -> Outcome {
-    let tier = ControlPlane::for_kills().await?;
+async fn after_each_write(tier: Arc<ControlPlane>) -> Outcome {
+    let tier = tier.for_kills().await?;
     let kinds = Kinds::discover(&tier.cluster.client).await?;
-    let reference = undisturbed(&tier, &kinds).await?;
+    let tier = &*tier;
+    let reference = undisturbed(tier, &kinds).await?;
     ensure!(reference.writes >= 15, "an office took only {} writes", reference.writes);
     eprintln!("an entity with an office takes {} writes", reference.writes);
     tier.stop_operator().await?;
-    let gate = Gate::open(as_operator(&tier).await?).await?;
+    let gate = Gate::open(client(&tier.kubeconfig()).await?).await?;
     let through_gate = tier.file("gate.kubeconfig");
     redirected(&tier.kubeconfig(), &gate.server(), &through_gate)?;
     let kills = Kills { tier, kinds, reference, gate, through_gate };
@@ -92,25 +91,21 @@ async fn after_each_write(_: Arc<ControlPlane>) -> Outcome {
         let Some(fresh) = round.map_err(during)? else { break };
         operator = fresh;
     }
-    Ok(())
-}
-
-/// A client with the operator's identity, for the gate.
-async fn as_operator(tier: &ControlPlane) -> Outcome<Client> {
-    let config = Kubeconfig::read_from(tier.kubeconfig())?;
-    Ok(Client::try_from(Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?)?)
+    drop(operator);
+    tier.forget_leader().await?;
+    tier.start_operator().await
 }
 
 /// What all rounds share.
-struct Kills {
-    tier: ControlPlane,
+struct Kills<'a> {
+    tier: &'a ControlPlane,
     kinds: Kinds,
     reference: Undisturbed,
     gate: Gate,
     through_gate: PathBuf,
 }
 
-impl Kills {
+impl Kills<'_> {
     async fn fresh(&self) -> Outcome<HostOperator> {
         self.gate.release();
         self.tier.forget_leader().await?;
@@ -155,7 +150,7 @@ impl Kills {
 
     async fn finished(&self, name: &str, kept: &BTreeMap<String, Value>) -> Outcome {
         ready(&self.tier.entities(), name, READY).await?;
-        settled_pods(&self.tier, name, Some(self.reference.pods)).await?;
+        settled_pods(self.tier, name, Some(self.reference.pods)).await?;
         let objects = self.kinds.all(&self.tier.cluster.client, name).await?;
         let lines = differences(&self.reference.objects, &comparable(&objects, name)?);
         ensure!(lines.is_empty(), "not the same objects as without a kill:\n{}", lines.join("\n"));

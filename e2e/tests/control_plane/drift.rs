@@ -3,13 +3,15 @@
 //! The kinds are those that the operator writes, the objects those that are there: a kind without a
 //! row, a row without an object and an object without a row each fail.
 
+mod finalizers;
 mod rows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use commonscloud_e2e::audit::Mark;
+use commonscloud_e2e::allowance::{AT_REST, MAKING};
+use commonscloud_e2e::audit::{Mark, Request};
 use commonscloud_e2e::chart::USER;
 use commonscloud_e2e::everything::{self, EVERYTHING};
 use commonscloud_e2e::manifests::entity;
@@ -32,16 +34,19 @@ use rows::{Ends, Fault, NO_CHILDREN, Row, rows};
 
 /// Repairs come from watch events, never from a resync. A service that was deleted leaves first.
 const REPAIR: Duration = Duration::from_secs(30);
-/// How long nothing is written before the operator counts as at rest.
+/// How long nothing is asked for before the operator counts as at rest.
 const REST: Duration = Duration::from_secs(2);
 /// The instance whose children are struck: it has one of every kind.
 const SITE: &str = "site";
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
-    vec![Scenario::new(
-        "a child of any kind that is edited, unlabelled, added to or deleted is set right, or the fault refused",
-        every_kind,
-    )]
+    vec![
+        Scenario::new(
+            "a child of any kind that is edited, unlabelled, added to or deleted is set right, or the fault refused",
+            every_kind,
+        ),
+        Scenario::new("a finalizer that somebody takes off an entity or its service is put back", finalizers::put_back),
+    ]
 }
 
 type Objects = BTreeMap<String, Value>;
@@ -207,26 +212,18 @@ fn left(hits: &[Hit<'_>], before: &Objects, now: &Objects, namespace: &str) -> O
     Ok(lines)
 }
 
-/// Waits until the operator writes nothing about the Entity any more.
+/// Waits until the operator asks for nothing about the Entity any more.
 async fn at_rest(tier: &ControlPlane, namespace: &str) -> Outcome {
-    eventually("the operator comes to rest", REPAIR, async || {
-        let mark = tier.cluster.audit.mark()?;
-        tokio::time::sleep(REST).await;
-        let writes = tier.cluster.audit.writes(mark, USER)?.into_iter();
-        let about: Vec<String> = writes
-            .filter(|write| [&write.object_ref.namespace, &write.object_ref.name].contains(&&namespace.to_owned()))
-            .map(|write| write.shown())
-            .collect();
-        ensure!(about.is_empty(), "{about:?}");
-        Ok(())
-    })
-    .await
+    let concerned = |request: &Request| request.is_about(namespace);
+    tier.cluster.audit.at_rest(USER, REST, REPAIR, &AT_REST, concerned).await
 }
 
-/// Repairs that took more writes than they need, none at all, or that nobody asked for.
+/// Repairs that took more writes than they need, taken or refused, none at all, or that nobody asked
+/// for; and what was read for them.
 fn written_too_often(tier: &ControlPlane, mark: Mark, namespace: &str, hits: &[Hit<'_>]) -> Outcome<Vec<String>> {
-    let writes = tier.cluster.audit.writes(mark, USER)?;
-    let mut lines = Vec::new();
+    let requests = tier.cluster.audit.requests(mark, USER)?.only(|request| request.is_about(namespace));
+    let mut lines: Vec<String> = requests.only(Request::is_read).beyond(&MAKING);
+    let writes = requests.only(Request::is_write).all;
     for hit in hits {
         let plural = kinds::resource(hit.kind).map(|resource| resource.plural).unwrap_or_default();
         let about = writes.iter().filter(|write| {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use commonscloud_e2e::allowance::MAKING;
+use commonscloud_e2e::audit::Request;
 use commonscloud_e2e::chart::USER;
 use commonscloud_e2e::fleet::{Cost, all_ready, apply, broken_entity, broken_package, entities};
 use commonscloud_e2e::objects::Kinds;
@@ -41,12 +43,15 @@ async fn converges(tier: Arc<ControlPlane>) -> Outcome {
     all_ready(client, "fleet", ENTITIES, Instant::now(), LIMIT).await?;
 
     let kinds = Kinds::discover(client).await?;
-    let writes = tier.cluster.audit.writes(mark, USER)?;
+    let requests = tier.cluster.audit.requests(mark, USER)?;
     let names: Vec<String> = (0..ENTITIES).map(|number| format!("fleet-{number}")).collect();
     for name in &names {
-        let cost = Cost::of(client, &kinds, name, &writes).await?;
+        let cost = Cost::of(client, &kinds, name, &requests.all).await?;
         ensure_eq!(cost.instances, 3, "services of {name}");
         ensure!(cost.writes <= cost.allowed(), "{name}: {cost:?}, allowed {} writes", cost.allowed());
+        let unexpected = |request: &Request| request.is_about(name) && !(request.is_write() && request.succeeded());
+        let lines = requests.only(unexpected).beyond(&MAKING);
+        ensure!(lines.is_empty(), "{name} was made with reads or refusals: {}", lines.join(", "));
     }
     refused(&tier, broken).await?;
     let words = ["delete", "entities", "--wait=false", broken];

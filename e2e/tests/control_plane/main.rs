@@ -2,39 +2,57 @@
 //! machine with the chart's service account.
 
 mod any_order;
+mod contested;
 mod crash;
 mod deletion;
+mod deletion_reported;
 mod drift;
+mod faults;
 mod fleet;
 mod habits;
 mod leaves;
+mod memory;
 mod platform_secrets;
 mod poison;
 mod refusals;
+mod refused;
 mod restart;
 mod rights;
 mod rival;
+mod rollout;
 mod status;
 mod tier;
 mod tiers;
+mod totals;
+mod two_operators;
+mod unreadable;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut scenarios = refusals::scenarios();
     scenarios.extend(tiers::scenarios());
+    scenarios.extend(totals::scenarios());
     scenarios.extend(habits::scenarios());
     scenarios.extend(leaves::scenarios());
     scenarios.extend(rights::scenarios());
     scenarios.extend(status::scenarios());
     scenarios.extend(drift::scenarios());
     scenarios.extend(rival::scenarios());
+    scenarios.extend(contested::scenarios());
+    scenarios.extend(refused::scenarios());
+    scenarios.extend(rollout::scenarios());
     scenarios.extend(deletion::scenarios());
+    scenarios.extend(deletion_reported::scenarios());
     scenarios.extend(any_order::scenarios());
     scenarios.extend(platform_secrets::scenarios());
-    scenarios.extend(poison::scenarios());
+    scenarios.extend(unreadable::scenarios());
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());
+    scenarios.extend(faults::scenarios());
+    scenarios.extend(poison::scenarios());
+    scenarios.extend(two_operators::scenarios());
     scenarios.extend(fleet::scenarios());
+    scenarios.extend(memory::scenarios());
     commonscloud_e2e::suite::run::<tier::ControlPlane>(scenarios)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use commonscloud_e2e::audit::Request;
 use commonscloud_e2e::chart::USER;
 use commonscloud_e2e::manifests::entity_with;
 use commonscloud_e2e::suite::Scenario;
@@ -58,13 +59,17 @@ async fn named(tier: Arc<ControlPlane>) -> Outcome {
     tier.running(&entity_with(name, "radicale")).await?;
     let mark = tier.cluster.audit.mark()?;
     futures::future::try_join_all(FIGHTS.iter().map(|fight| fought(&tier, name, fight))).await?;
-    let writes = tier.cluster.audit.writes(mark, USER)?;
+    // All are counted, the refused ones too: the rival's pace may not become the operator's.
+    let requests = tier.cluster.audit.requests(mark, USER)?;
     for fight in &FIGHTS {
-        let about = |object: &commonscloud_e2e::audit::ObjectReference| {
+        let about = requests.only(|request| {
+            let object = &request.object_ref;
             object.namespace == name && object.name == fight.object && object.subresource.is_empty()
-        };
-        let repairs = writes.iter().filter(|write| about(&write.object_ref)).count();
+        });
+        let repairs = about.only(Request::is_write).all.len();
         ensure!((1..=REPAIRS).contains(&repairs), "{} {}: {repairs} repairs", fight.kind, fight.object);
+        let reads = about.only(Request::is_read).beyond(&[]);
+        ensure!(reads.is_empty(), "{} {}: {}", fight.kind, fight.object, reads.join(", "));
     }
     Ok(())
 }

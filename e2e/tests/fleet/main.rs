@@ -1,38 +1,69 @@
-//! The benchmark: fleets of Entities on simulated nodes, measured against a bare client that applies
-//! the same objects in the same run on the same cluster. `make bench` runs it; nothing here fails for
-//! being slow.
+//! The benchmark: `make bench`, `make bench-quick`, `make bench-10k`. Each figure stands beside its target in
+//! a report; nothing here fails for being slow.
+//!
+//! ```text
+//! plan ─► bench (cluster, operator) ─► create, peers ─► a fleet: rest, edit, drift, failure, failover ─► report ─► page
+//! ```
 
+mod bench;
+mod cgroup;
+mod chart;
+mod clock;
+mod create;
+mod drift;
+mod edit;
+mod facts;
+mod failover;
+mod failure;
 mod floor;
-mod measure;
+mod kro;
+mod package;
+mod page;
+mod peers;
+mod plan;
+mod process;
+mod ready;
 mod report;
+mod requests;
+mod rest;
+mod scale;
+mod sight;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use commonscloud_e2e::{Outcome, cluster, operator};
+use commonscloud_cluster::cargo::Profile;
+use commonscloud_cluster::folders;
+use commonscloud_e2e::{Failure, Outcome, cluster};
 
-use crate::measure::Bench;
-use crate::report::Report;
+use crate::bench::{Bench, Programs};
+use crate::plan::Plan;
+use crate::report::{KEYS, KEYS_10K, Report};
 
-/// The sizes, in Entities of three services each.
-const SIZES: [usize; 2] = [20, 200];
+/// What is asked for.
+enum Asked {
+    Plan(Plan),
+    TenThousand,
+}
 
 fn main() -> ExitCode {
+    let Some(asked) = asked() else {
+        eprintln!("fleet [--quick | --smoke | --10k]");
+        return ExitCode::FAILURE;
+    };
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::FAILURE };
-    let mut report = Report::default();
     let ended = runtime.block_on(async {
         let measured = tokio::select! {
-            measured = run(&mut report) => measured,
-            _ = tokio::signal::ctrl_c() => Err(commonscloud_e2e::Failure::new("interrupted")),
+            measured = run(asked) => measured,
+            _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted")),
         };
-        operator::end_all();
-        measured.and(cluster::down(measure::CLUSTER).await)
+        let down = cluster::down(bench::CLUSTER).await;
+        commonscloud_e2e::programs::Programs::forget();
+        measured.and(down)
     });
-    // What was measured before a failure was measured all the same.
-    let printed = writeln!(std::io::stdout(), "{report}");
     match ended {
-        Ok(()) if printed.is_ok() => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::FAILURE,
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
             ExitCode::FAILURE
@@ -40,26 +71,103 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(report: &mut Report) -> Outcome {
-    let mut bench = Bench::bring_up().await?;
-    let model = bench.model().await?;
-    for size in sizes()? {
-        eprintln!("{size} entities: the floor");
-        let floor = floor::run(&bench.cluster, &model, size).await?;
-        eprintln!("{size} entities: the operator");
-        report.fleets.push((floor, bench.fleet(size).await?));
-        eprintln!("{size} entities: at rest, and started anew");
-        report.rests.push(bench.rest(size).await?);
+fn asked() -> Option<Asked> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => Some(Asked::Plan(Plan::full())),
+        ["--quick"] => Some(Asked::Plan(Plan::quick())),
+        ["--smoke"] => Some(Asked::Plan(Plan::smoke())),
+        ["--10k"] => Some(Asked::TenThousand),
+        _ => None,
     }
-    eprintln!("fairness");
-    report.fairness = Some(bench.fairness().await?);
-    Ok(())
 }
 
-/// `COMMONSCLOUD_FLEETS=20,50` instead of the sizes above.
-fn sizes() -> Outcome<Vec<usize>> {
-    match std::env::var("COMMONSCLOUD_FLEETS") {
-        Err(_) => Ok(SIZES.to_vec()),
-        Ok(given) => given.split(',').map(|size| Ok(size.trim().parse()?)).collect(),
+async fn run(asked: Asked) -> Outcome {
+    let source = folders::source(None)?;
+    let (name, keys, title, profile) = match &asked {
+        Asked::Plan(plan) => ("report", &KEYS[..], plan.name, plan.profile),
+        Asked::TenThousand => ("report-10k", &KEYS_10K[..], "ten thousand", Profile::Dist),
+    };
+    eprintln!("compiling the operator and the bare client");
+    let programs = Programs::build(&source, profile).await?;
+    let begun = Instant::now();
+    let mut report = Report::new(keys, facts::of(&source, title, programs.profile));
+    let ended = match &asked {
+        Asked::Plan(plan) => measure(programs, plan, &mut report).await,
+        Asked::TenThousand => ten_thousand(programs, &mut report).await,
+    };
+    if let Err(failure) = &ended {
+        report.failed("", &failure.to_string());
     }
+    report.fact("seconds", begun.elapsed().as_secs_f64().into());
+    // What was measured before a failure was measured all the same.
+    page::write(&report, &source, name)?;
+    writeln!(std::io::stdout(), "{report}")?;
+    if matches!(&asked, Asked::Plan(plan) if plan.fresh) {
+        page::publish(&report, &source)?;
+    }
+    ended
+}
+
+async fn measure(programs: Programs, plan: &Plan, report: &mut Report) -> Outcome {
+    let bench = Bench::new(programs.clone()).await?;
+    let bench = match peers::measure(bench, plan, report).await {
+        Ok(bench) => bench.renewed(plan.fresh).await?,
+        Err(failure) => {
+            report.failed("create.times", &failure.to_string());
+            Bench::new(programs.clone()).await?
+        }
+    };
+    let bench = match create::measure(bench, plan, report).await {
+        Ok(bench) => {
+            if plan.fresh {
+                create::fairness(&bench, report).await?;
+            }
+            bench.renewed(plan.fresh).await?
+        }
+        Err(failure) => {
+            report.failed("create.", &failure.to_string());
+            Bench::new(programs).await?
+        }
+    };
+    beside_a_fleet(bench, plan, report).await
+}
+
+/// All that is measured beside many healthy instances. What fails leaves its keys without a figure.
+async fn beside_a_fleet(mut bench: Bench, plan: &Plan, report: &mut Report) -> Outcome {
+    const PREFIX: &str = "fleet";
+    let fleet = package::fleet(PREFIX, plan.instances);
+    let entities = fleet.len();
+    eprintln!("{} instances of 15 objects in {entities} entities", plan.instances);
+    let made = create::make(&bench, PREFIX, fleet).await?;
+    report.detail("fleet", made.told());
+    let note = |report: &mut Report, prefix: &str, ended: Outcome| {
+        if let Err(failure) = ended {
+            report.failed(prefix, &failure.to_string());
+        }
+    };
+    eprintln!("at rest for {} s", plan.rest.as_secs());
+    let ended = rest::quiet(&bench, plan, report).await;
+    note(report, "noop.", ended);
+    eprintln!("edits, drift, failures");
+    let ended = edit::measure(&bench, PREFIX, entities, plan.edits, report).await;
+    note(report, "edit.", ended);
+    let ended = drift::measure(&bench, PREFIX, entities, plan.drifts, report).await;
+    note(report, "drift.", ended);
+    let ended = failure::measure(&bench, PREFIX, entities, plan.failures, report).await;
+    note(report, "status.", ended);
+    eprintln!("started anew");
+    let ended = rest::restart(&mut bench, plan, report).await;
+    note(report, "restart.", ended);
+    eprintln!("two replicas");
+    let ended = failover::measure(&mut bench, PREFIX, plan, report).await;
+    note(report, "failover.", ended);
+    bench.stop().await
+}
+
+async fn ten_thousand(programs: Programs, report: &mut Report) -> Outcome {
+    let instances = scale::instances();
+    let bench = Bench::new(programs).await?;
+    scale::measure(&bench, instances, report).await
 }

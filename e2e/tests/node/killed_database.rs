@@ -39,15 +39,16 @@ pub fn kill_first_starts(package: &mut ServiceTemplate) -> Outcome {
 /// As soon as initdb has written what the image takes for a finished database, all is killed; with
 /// its first process the container ends.
 fn kill_in_initdb(package: &mut ServiceTemplate) -> Outcome {
-    let killed = r"if [ ! -e .killed-once ]; then
+    let killed = r#"if [ ! -e .killed-once ]; then
     : >.killed-once
-    docker-entrypoint.sh postgres &
-    until [ -s pgdata/PG_VERSION ]; do sleep 0.02; done
+    "$@" &
+    until [ -s "$finished" ]; do sleep 0.02; done
     kill -9 -1
     exit 137
 fi
-exec docker-entrypoint.sh";
-    replace(package, 1, "exec docker-entrypoint.sh", killed)
+exec "$@"
+"#;
+    replace(package, 1, "exec \"$@\"\n", killed)
 }
 
 async fn unguarded(node: Arc<Node>, package: &'static str) -> Outcome {

@@ -1,83 +1,152 @@
-//! A field that another manager changes back each time is not fought over for ever.
+//! A field that another manager changes back each time is not fought over.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use serde_json::Value;
 use tokio::time::Instant;
 
-use super::target::Target;
+use super::target::ObjectKey;
 use crate::api::marks;
 
-/// So many repairs of one object towards the same end ...
-const REPAIRS: usize = 6;
-/// ... within this time are a fight.
+/// So many rounds of repairs of one object towards the same end ...
+const ROUNDS: usize = 6;
+/// ... within this time are a contest.
 const WITHIN: Duration = Duration::from_mins(1);
+/// How long the other manager has to leave a contested object alone until it is repaired again.
+const QUIET: Duration = Duration::from_secs(30);
+/// That time doubles with each repair that is undone, up to this.
+const LONGEST_QUIET: Duration = Duration::from_mins(10);
 
-/// Kind, namespace and name.
-type Object = (String, String, String);
-
-/// How often which object was repaired lately.
+/// The objects that were repaired lately, and those that are contested.
 #[derive(Default)]
 pub(super) struct Contests {
-    repairs: Mutex<HashMap<Object, Repairs>>,
+    objects: Mutex<HashMap<ObjectKey, Repaired>>,
 }
 
-/// The repairs of an object, as long as it is wanted to be the same.
+/// The repairs of one object, as long as it is wanted to be the same.
 #[derive(Default)]
-struct Repairs {
+struct Repaired {
     wanted: u64,
-    times: VecDeque<Instant>,
+    rounds: VecDeque<Instant>,
+    contest: Option<Contest>,
+}
+
+struct Contest {
+    /// What people are told; none until the other manager was looked for.
+    message: Option<String>,
+    /// What was seen at the contested places, as a digest.
+    seen: u64,
+    /// When the other manager was last seen to write.
+    since: Instant,
+    quiet: Duration,
+    /// Whether it was repaired after a quiet time.
+    repaired: bool,
+}
+
+/// Whether an object may be repaired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nobody contests it.
+    Free,
+    /// Somebody undid each repair.
+    Contested {
+        /// What people are told; none: the other manager has not been looked for yet.
+        message: Option<String>,
+        /// When to look again.
+        wait: Duration,
+    },
 }
 
 impl Contests {
-    fn lately(&self) -> MutexGuard<'_, HashMap<Object, Repairs>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Repaired>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How an object stands that differs from what is `wanted`, where the differing places look as
+    /// `seen` (both are digests). Where something else is wanted than before, nobody undid what was
+    /// repaired; what only removes an addition (`wanted` is none) says nothing of that.
+    pub(super) fn standing(&self, object: &ObjectKey, wanted: Option<u64>, seen: u64) -> Standing {
+        let mut objects = self.lock();
+        let Some(of) = objects.get_mut(object) else { return Standing::Free };
         let now = Instant::now();
-        let mut repairs = self.repairs.lock().unwrap_or_else(PoisonError::into_inner);
-        repairs.retain(|_, of| {
-            of.times.retain(|time| now.duration_since(*time) < WITHIN);
-            !of.times.is_empty()
-        });
-        repairs
-    }
-
-    /// Whether an object may be repaired, or was too often lately. Where another object is `wanted`
-    /// than before, nobody undid what was repaired: somebody asks for something else. What only
-    /// removes an addition says nothing of that.
-    pub(super) fn may_repair(&self, target: Target<'_>, wanted: Option<&Value>) -> bool {
-        self.lately().get(&object(target)).is_none_or(|of| of.times.len() < REPAIRS || of.is_anew(wanted))
-    }
-
-    /// Notes a repair that the API server took. One that failed changed nothing, and is no turn of
-    /// a fight: several instances may try to repair what they share.
-    pub(super) fn repaired(&self, target: Target<'_>, wanted: Option<&Value>) {
-        let mut repairs = self.lately();
-        let of = repairs.entry(object(target)).or_default();
-        if of.is_anew(wanted) {
-            of.times.clear();
+        if of.is_anew(wanted) || of.contest.as_ref().is_some_and(|contest| contest.is_over(now)) {
+            objects.remove(object);
+            return Standing::Free;
         }
-        of.wanted = wanted.map_or(of.wanted, digest);
-        of.times.push_back(Instant::now());
+        of.forget_old_rounds(now);
+        if of.contest.is_none() && of.rounds.len() < ROUNDS {
+            return Standing::Free;
+        }
+        of.contest.get_or_insert_with(|| Contest::begun(seen, now)).standing(seen, now)
+    }
+
+    /// What people are told of a contest from now on.
+    pub(super) fn name(&self, object: &ObjectKey, message: &str) {
+        if let Some(contest) = self.lock().get_mut(object).and_then(|of| of.contest.as_mut()) {
+            contest.message = Some(message.to_owned());
+        }
+    }
+
+    /// Notes a round of repairs that the API server took, or that lost a race against another
+    /// manager. Any other that failed changed nothing, and is no round of a contest: several
+    /// instances may try to repair what they share.
+    pub(super) fn repaired(&self, object: &ObjectKey, wanted: Option<u64>) {
+        let now = Instant::now();
+        let mut objects = self.lock();
+        objects.retain(|_, of| {
+            of.forget_old_rounds(now);
+            !of.rounds.is_empty() || of.contest.as_ref().is_some_and(|contest| !contest.is_over(now))
+        });
+        let of = objects.entry(object.clone()).or_default();
+        if of.is_anew(wanted) {
+            *of = Repaired::default();
+        }
+        of.wanted = wanted.unwrap_or(of.wanted);
+        of.rounds.push_back(now);
+        if let Some(contest) = &mut of.contest {
+            contest.repaired = true;
+            contest.since = now;
+        }
     }
 }
 
-impl Repairs {
-    fn is_anew(&self, wanted: Option<&Value>) -> bool {
-        wanted.is_some_and(|wanted| digest(wanted) != self.wanted)
+impl Repaired {
+    fn is_anew(&self, wanted: Option<u64>) -> bool {
+        wanted.is_some_and(|wanted| self.wanted != 0 && wanted != self.wanted)
+    }
+
+    fn forget_old_rounds(&mut self, now: Instant) {
+        self.rounds.retain(|time| now.duration_since(*time) < WITHIN);
     }
 }
 
-fn object(target: Target<'_>) -> Object {
-    (target.kind.to_owned(), target.namespace.to_owned(), target.name.to_owned())
-}
+impl Contest {
+    const fn begun(seen: u64, now: Instant) -> Self {
+        Self { message: None, seen, since: now, quiet: QUIET, repaired: false }
+    }
 
-fn digest(object: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    object.to_string().hash(&mut hasher);
-    hasher.finish()
+    /// Nothing differed for so long that what differs now is another matter.
+    fn is_over(&self, now: Instant) -> bool {
+        now.duration_since(self.since) > self.quiet + WITHIN
+    }
+
+    fn standing(&mut self, seen: u64, now: Instant) -> Standing {
+        if self.repaired {
+            // It was repaired after a quiet time, and differs again.
+            self.repaired = false;
+            self.quiet = (self.quiet * 2).min(LONGEST_QUIET);
+            (self.seen, self.since) = (seen, now);
+        } else if self.seen != seen {
+            (self.seen, self.since) = (seen, now);
+        }
+        let left = self.quiet.saturating_sub(now.duration_since(self.since));
+        if left.is_zero() {
+            return Standing::Free;
+        }
+        Standing::Contested { message: self.message.clone(), wait: left }
+    }
 }
 
 /// The manager, other than ours and the cluster's own controllers, that wrote last.
@@ -94,31 +163,103 @@ pub(super) fn rival(fields: &[ManagedFieldsEntry]) -> Option<&str> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_fight_is_given_up_and_tried_again_later() {
+    const WANTED: Option<u64> = Some(1);
+
+    fn object() -> ObjectKey {
+        ("Deployment".to_owned(), "e".to_owned(), "s-app".to_owned())
+    }
+
+    /// Contests in which `object()` has become a contested one.
+    fn contested() -> Contests {
         let contests = Contests::default();
-        let wanted = serde_json::json!({"spec": 1});
-        let target = Target { kind: "Deployment", namespace: "e", name: "s-app" };
-        for _ in 0..REPAIRS {
-            assert!((0..10).all(|_| contests.may_repair(target, Some(&wanted))), "what failed is no turn");
-            contests.repaired(target, Some(&wanted));
+        for _ in 0..ROUNDS {
+            assert_eq!(contests.standing(&object(), WANTED, 0), Standing::Free);
+            contests.repaired(&object(), WANTED);
         }
-        assert!(!contests.may_repair(target, Some(&wanted)));
-        assert!(!contests.may_repair(target, None));
-        assert!(contests.may_repair(Target { name: "another", ..target }, Some(&wanted)));
-        tokio::time::advance(WITHIN).await;
-        assert!(contests.may_repair(target, Some(&wanted)));
+        contests
+    }
+
+    fn is_free(contests: &Contests, seen: u64) -> bool {
+        contests.standing(&object(), WANTED, seen) == Standing::Free
+    }
+
+    async fn after(time: Duration) {
+        tokio::time::advance(time).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_contest_is_named_once_and_costs_nothing_more() {
+        let contests = contested();
+        assert_eq!(contests.standing(&object(), WANTED, 1), Standing::Contested { message: None, wait: QUIET });
+        contests.name(&object(), "autoscaler changes it");
+        for seen in 2..1000 {
+            after(Duration::from_millis(50)).await;
+            let message = Some("autoscaler changes it".to_owned());
+            assert_eq!(contests.standing(&object(), WANTED, seen), Standing::Contested { message, wait: QUIET });
+        }
+        assert_eq!(contests.standing(&("Service".into(), "e".into(), "s-app".into()), WANTED, 0), Standing::Free);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_alone_is_repaired_half_a_minute_later() {
+        let contests = contested();
+        assert!(!is_free(&contests, 1));
+        after(QUIET / 2).await;
+        assert!(!is_free(&contests, 2), "the last write of the other manager");
+        after(QUIET.saturating_sub(Duration::from_millis(1))).await;
+        assert!(!is_free(&contests, 2));
+        after(Duration::from_millis(1)).await;
+        assert!(is_free(&contests, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_repair_that_is_undone_waits_longer_each_time() {
+        let contests = contested();
+        let (mut seen, mut quiet) = (1, QUIET);
+        assert!(!is_free(&contests, seen));
+        for _ in 0..8 {
+            after(quiet.saturating_sub(Duration::from_millis(1))).await;
+            assert!(!is_free(&contests, seen));
+            after(Duration::from_millis(1)).await;
+            assert!(is_free(&contests, seen), "repaired after {quiet:?}");
+            contests.repaired(&object(), WANTED);
+            seen += 1;
+            assert!(!is_free(&contests, seen), "undone at once");
+            quiet = (quiet * 2).min(LONGEST_QUIET);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_repair_that_lasts_ends_the_contest() {
+        let contests = contested();
+        assert!(!is_free(&contests, 1));
+        after(QUIET).await;
+        assert!(is_free(&contests, 1));
+        contests.repaired(&object(), WANTED);
+        after(QUIET + WITHIN + Duration::from_millis(1)).await;
+        assert!(is_free(&contests, 7));
+        contests.repaired(&object(), WANTED);
+        assert!(is_free(&contests, 8), "an ordinary repair");
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_asks_for_something_else_each_time_fights_nobody() {
         let contests = Contests::default();
-        let target = Target { kind: "Deployment", namespace: "e", name: "s-app" };
-        for spec in 0..10 * REPAIRS {
-            let wanted = Value::from(spec);
-            assert!(contests.may_repair(target, Some(&wanted)));
-            contests.repaired(target, Some(&wanted));
+        for wanted in 1..60 {
+            assert_eq!(contests.standing(&object(), Some(wanted), 0), Standing::Free);
+            contests.repaired(&object(), Some(wanted));
         }
+        assert_eq!(contested().standing(&object(), Some(2), 0), Standing::Free, "a contest ends with it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_only_taken_away_is_contested_too() {
+        let contests = Contests::default();
+        for _ in 0..ROUNDS {
+            assert_eq!(contests.standing(&object(), None, 0), Standing::Free);
+            contests.repaired(&object(), None);
+        }
+        assert_ne!(contests.standing(&object(), None, 0), Standing::Free);
     }
 
     #[test]

@@ -2,32 +2,40 @@
 
 mod contest;
 mod copy;
+mod digest;
 mod generate;
+mod refusal;
 mod server;
 mod target;
+#[cfg(test)]
+mod tests;
 mod trouble;
+mod write;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::future::join_all;
-use kube::core::DynamicObject;
-use serde_json::Value;
-
 pub use generate::RandomError;
 pub use server::Server;
 pub use target::Target;
 pub use trouble::{Trouble, WriteError};
 
-use crate::api::marks;
-use crate::cache::{Key, Known, Live};
-use crate::compare::{Action, Change, Difference, Fault, differences};
+use crate::cache::{Key, Known};
+use crate::compare::{Action, Change, Difference};
 use crate::kinds;
+use digest::digest;
+use write::{Outcome, Writer};
 
 /// What came of a set of changes.
 #[derive(Clone, Debug, Default)]
 pub struct Applied {
     /// How many writes the API server took.
     pub writes: usize,
-    /// What it did not take.
+    /// What it did not take, or was not asked for again.
     pub failures: Vec<WriteError>,
+    /// When what was refused or is contested is tried again though nothing changes.
+    pub wait: Option<Duration>,
 }
 
 impl Applied {
@@ -35,28 +43,46 @@ impl Applied {
     pub fn worst(&self) -> Option<&WriteError> {
         self.failures.iter().find(|f| !f.trouble.passes()).or_else(|| self.failures.first())
     }
+
+    fn wait_at_most(&mut self, wait: Duration) {
+        self.wait = Some(self.wait.map_or(wait, |already| already.min(wait)));
+    }
 }
 
 /// Makes changes in their order; those of one kind in a row at the same time. After a failure of
-/// what holds data nothing else is written, since the rest builds on it.
+/// what data is made of nothing else is written, since the rest builds on it.
 pub async fn apply(server: &Server, known: &Known, by: &Key, changes: &[Change]) -> Applied {
     let mut applied = Applied::default();
+    let writer = Writer { server, known, by };
+    let contested = writer.contested(changes).await;
+    let mut repaired = BTreeMap::new();
     for group in changes.chunk_by(|a, b| a.kind == b.kind && is_parallel(a) && is_parallel(b)) {
-        let results = join_all(group.iter().map(|change| make(server, known, by, change))).await;
-        let of_data = group.iter().any(|change| kinds::DATA.contains(&change.kind.as_str()));
-        for result in results {
-            match result {
-                Ok(()) => applied.writes += 1,
-                Err(error) => applied.failures.push(error),
+        let outcomes = join_all(group.iter().map(|change| writer.write(change, &contested))).await;
+        let mut stops = false;
+        for (change, outcome) in group.iter().zip(outcomes) {
+            if outcome.is_round() && !repairs(&change.action).is_empty() {
+                let wanted = repaired.entry(target(change).key()).or_insert(None);
+                *wanted = wanted.or(asked(&change.action));
+            }
+            match outcome {
+                Outcome::Taken => applied.writes += 1,
+                Outcome::Failed(error) => {
+                    stops |= is_unreachable(&error) || is_foundation(change);
+                    applied.failures.push(error);
+                }
+                Outcome::Waits(error, wait) => {
+                    stops |= is_foundation(change);
+                    applied.failures.push(error);
+                    applied.wait_at_most(wait);
+                }
             }
         }
-        let unreachable = applied
-            .failures
-            .iter()
-            .any(|f| matches!(f.trouble, Trouble::Passing | Trouble::NotLeading | Trouble::Forbidden));
-        if unreachable || (of_data && !applied.failures.is_empty()) {
+        if stops {
             break;
         }
+    }
+    for (object, wanted) in repaired {
+        server.contests().repaired(&object, wanted);
     }
     applied
 }
@@ -66,42 +92,18 @@ fn is_parallel(change: &Change) -> bool {
     !matches!(change.action, Action::Strip { .. })
 }
 
-async fn make(server: &Server, known: &Known, by: &Key, change: &Change) -> Result<(), WriteError> {
-    let target = Target { kind: &change.kind, namespace: &change.namespace, name: &change.name };
-    not_contested(server, target, &change.action).await?;
-    tracing::info!(change = %change, namespace = change.namespace, "writing");
-    let answer = match &change.action {
-        Action::Create(object) => create(server, target, object).await?,
-        Action::Generate { secret, keys } => {
-            let data = generate::data(keys).map_err(|error| WriteError {
-                trouble: Trouble::Passing,
-                object: format!("Secret/{}", change.name),
-                message: error.to_string(),
-            })?;
-            let mut secret = secret.clone();
-            if let Value::Object(fields) = &mut secret {
-                fields.insert("data".to_owned(), data);
-            }
-            create(server, target, &secret).await?
-        }
-        Action::Copy { secret, because } => copy::copy(server, target, secret, !because.is_empty()).await?,
-        Action::Apply { object, .. } => {
-            let answer = server.apply(target, object).await?;
-            if is_added_to(target, object, &answer)? {
-                // What somebody added meanwhile the watch will bring as something known.
-                known.again(by);
-            }
-            answer
-        }
-        Action::Merge { patch, .. } => server.merge(target, patch).await?,
-        Action::Strip { patch, .. } => server.json_patch(target, patch).await?,
-        Action::Delete { uid } => return server.delete(target, uid).await,
-    };
-    if !repairs(&change.action).is_empty() {
-        server.contests().repaired(target, wanted(&change.action));
-    }
-    known.take_in(by, target.kind, answer);
-    Ok(())
+const fn is_unreachable(error: &WriteError) -> bool {
+    matches!(error.trouble, Trouble::Passing | Trouble::NotLeading | Trouble::Forbidden)
+}
+
+/// What else builds on. A volume that does not grow is there all the same.
+fn is_foundation(change: &Change) -> bool {
+    let grows = change.kind == kinds::VOLUME.kind && matches!(change.action, Action::Merge { .. });
+    kinds::DATA.contains(&change.kind.as_str()) && !grows
+}
+
+fn target(change: &Change) -> Target<'_> {
+    Target { kind: &change.kind, namespace: &change.namespace, name: &change.name }
 }
 
 /// What a change sets right that somebody else changed; nothing where it makes an object.
@@ -112,71 +114,10 @@ fn repairs(action: &Action) -> &[Difference] {
     }
 }
 
-/// The object that a change asks for; none where it only takes something away.
-fn wanted(action: &Action) -> Option<&Value> {
+/// A digest of the object that a change asks for; none where it only takes something away.
+fn asked(action: &Action) -> Option<u64> {
     match action {
-        Action::Apply { object, .. } => Some(object),
+        Action::Apply { object, .. } => Some(digest(object.to_string())),
         _ => None,
-    }
-}
-
-/// A repair that somebody undid each time is not made again for a while; they are named.
-async fn not_contested(server: &Server, target: Target<'_>, action: &Action) -> Result<(), WriteError> {
-    let because = repairs(action);
-    if because.is_empty() || server.contests().may_repair(target, wanted(action)) {
-        return Ok(());
-    }
-    let live = server.get(target).await?;
-    let fields = live.metadata.managed_fields.unwrap_or_default();
-    let rival = contest::rival(&fields).unwrap_or("somebody");
-    let paths: Vec<&str> = because.iter().map(|difference| difference.path.as_str()).collect();
-    Err(WriteError {
-        trouble: Trouble::Contested,
-        object: format!("{}/{}", target.kind, target.name),
-        message: format!("{rival} changes {} back each time; keep it from doing so", paths.join(", ")),
-    })
-}
-
-/// Creates an object that holds data, or adopts the one that is there if it is ours.
-async fn create(server: &Server, target: Target<'_>, object: &Value) -> Result<DynamicObject, WriteError> {
-    match server.create(target, object).await {
-        Err(error) if error.trouble == Trouble::Exists => {
-            let found = server.get(target).await?;
-            is_ours(target, object, &found)?;
-            Ok(found)
-        }
-        other => other,
-    }
-}
-
-fn is_ours(target: Target<'_>, object: &Value, found: &DynamicObject) -> Result<(), WriteError> {
-    let labels = found.metadata.labels.clone().unwrap_or_default();
-    let wanted = |key: &str| object.pointer("/metadata/labels")?.get(key)?.as_str();
-    let ours = [marks::ENTITY, marks::INSTANCE, marks::INSTANCE_KIND]
-        .iter()
-        .all(|key| labels.get(*key).map(String::as_str) == wanted(key));
-    if ours {
-        return Ok(());
-    }
-    Err(WriteError {
-        trouble: Trouble::Refused,
-        object: format!("{}/{}", target.kind, target.name),
-        message: "exists already and does not carry the labels of this instance; remove it or choose another name"
-            .to_owned(),
-    })
-}
-
-/// The answer to an apply must be what was sent, or the next pass would send it again for ever. It
-/// may hold more, where an addition opens a door: the next pass takes that away.
-fn is_added_to(target: Target<'_>, object: &Value, answer: &DynamicObject) -> Result<bool, WriteError> {
-    let live = Live::of(target.kind, answer.clone());
-    let found = differences(target.kind, object, &live.value);
-    match found.iter().find(|difference| difference.fault != Fault::Extra) {
-        None => Ok(!found.is_empty()),
-        Some(difference) => Err(WriteError {
-            trouble: Trouble::NotCanonical,
-            object: format!("{}/{}", target.kind, target.name),
-            message: format!("the API server answers with another value at {}", difference.path),
-        }),
     }
 }

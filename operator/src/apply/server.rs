@@ -6,12 +6,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
 use serde_json::Value;
 
 use super::contest::Contests;
+use super::refusal::Refusals;
 use super::target::Target;
 use super::trouble::{Trouble, WriteError, classify};
 use crate::api::marks;
@@ -30,6 +32,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     home: String,
     contests: Arc<Contests>,
+    refusals: Arc<Refusals>,
 }
 
 type Answer = Result<DynamicObject, WriteError>;
@@ -37,7 +40,8 @@ type Answer = Result<DynamicObject, WriteError>;
 impl Server {
     /// Writes by this client, while `leadership` holds; `home` is the operator's own namespace.
     pub fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>, home: &str) -> Self {
-        Self { client, leadership, metrics, home: home.to_owned(), contests: Arc::default() }
+        let (contests, refusals) = (Arc::default(), Arc::default());
+        Self { client, leadership, metrics, home: home.to_owned(), contests, refusals }
     }
 
     /// The operator's own namespace: the platform's Secrets are there.
@@ -53,6 +57,11 @@ impl Server {
     /// How often which object was repaired lately.
     pub(super) fn contests(&self) -> &Contests {
         &self.contests
+    }
+
+    /// The writes that were refused for good.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Server-side apply, by force: what we send is ours.
@@ -146,14 +155,15 @@ impl Server {
         timed(target, api.get(target.name)).await
     }
 
-    /// A live list of a namespace's objects of one kind.
+    /// A live list of a namespace's objects of any kind, their metadata alone.
     ///
     /// # Errors
     /// Typed by what the failure means.
-    pub async fn list(&self, target: Target<'_>) -> Result<Vec<DynamicObject>, WriteError> {
-        let api = self.api(target)?;
-        let list = async move { api.list(&kube::api::ListParams::default()).await.map(|list| list.items) };
-        timed(target, list).await
+    pub async fn list_metadata(&self, resource: &ApiResource, namespace: &str) -> Result<Vec<ObjectMeta>, WriteError> {
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, resource);
+        let target = Target { kind: &resource.kind, namespace, name: "" };
+        let list = async move { api.list_metadata(&kube::api::ListParams::default()).await };
+        Ok(timed(target, list).await?.items.into_iter().map(|item| item.metadata).collect())
     }
 
     fn api(&self, target: Target<'_>) -> Result<Api<DynamicObject>, WriteError> {
@@ -191,7 +201,7 @@ impl Server {
 }
 
 fn failed(target: Target<'_>, trouble: Trouble, message: String) -> WriteError {
-    WriteError { trouble, object: format!("{}/{}", target.kind, target.name), message }
+    WriteError { trouble, object: target.shown(), message }
 }
 
 async fn timed<T>(target: Target<'_>, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {

@@ -25,11 +25,19 @@ pub enum Trouble {
     Exists,
     /// It does not exist.
     Missing,
+    /// The namespace is being deleted.
+    NamespaceTerminating,
     /// The namespace's quota is used up.
     QuotaExceeded,
     /// The operator lacks a right; a `RoleBinding` takes a moment to have effect.
     Forbidden,
-    /// The API server or a policy refuses the object as it is.
+    /// A `LimitRange` of the namespace does not allow the size.
+    OutOfLimits,
+    /// The claim has no volume yet that could grow.
+    NotBound,
+    /// The storage class lets no volume grow.
+    NotExpandable,
+    /// The API server, a policy or a webhook refuses the object as it is.
     Refused,
     /// The answer differs from what was sent: writing again would never end.
     NotCanonical,
@@ -42,7 +50,7 @@ pub enum Trouble {
 impl Trouble {
     /// Whether it is worth to try again without any change.
     pub const fn passes(self) -> bool {
-        !matches!(self, Self::Refused | Self::NotCanonical | Self::Contested)
+        !matches!(self, Self::OutOfLimits | Self::NotExpandable | Self::Refused | Self::NotCanonical | Self::Contested)
     }
 
     /// The condition's reason.
@@ -52,8 +60,12 @@ impl Trouble {
             Self::Conflict => Reason::Conflict,
             Self::Exists => Reason::AlreadyExists,
             Self::Missing => Reason::NotFound,
+            Self::NamespaceTerminating => Reason::NamespaceTerminating,
             Self::QuotaExceeded => Reason::QuotaExceeded,
             Self::Forbidden => Reason::Forbidden,
+            Self::OutOfLimits => Reason::LimitRangeViolated,
+            Self::NotBound => Reason::VolumePending,
+            Self::NotExpandable => Reason::VolumeNotExpandable,
             Self::Refused => Reason::Refused,
             Self::NotCanonical => Reason::NotCanonical,
             Self::Contested => Reason::FieldContested,
@@ -70,6 +82,8 @@ pub(super) fn classify(error: &kube::Error) -> (Trouble, String) {
     let trouble = match status.code {
         // The API server has not found a policy's parameters yet; says the same as a refusal.
         400..=499 if message.contains("failed to configure") => Trouble::Passing,
+        // The token was renewed, and the old one is still in use.
+        401 => Trouble::Passing,
         // A JSON patch that tests a resourceVersion, or removes what is gone, says no more than this.
         422 if message.starts_with("the server rejected our request due to an error in our request") => {
             Trouble::Conflict
@@ -77,17 +91,41 @@ pub(super) fn classify(error: &kube::Error) -> (Trouble, String) {
         409 if status.reason == "AlreadyExists" => Trouble::Exists,
         409 => Trouble::Conflict,
         404 => Trouble::Missing,
-        403 if message.contains("exceeded quota") => Trouble::QuotaExceeded,
-        403 if message.contains("denied request") => Trouble::Refused,
-        403 => Trouble::Forbidden,
+        403 => forbidden(&message),
         400..=499 if status.code != 429 && status.code != 408 => Trouble::Refused,
         _ => Trouble::Passing,
     };
     (trouble, message)
 }
 
+/// The API server says 403 to whoever lacks a right, and so do its admission plugins to an object
+/// that they do not let in. They are told apart by their words alone.
+fn forbidden(message: &str) -> Trouble {
+    let says = |words: &str| message.contains(words);
+    // A policy's or a webhook's own words may hold any of the others.
+    if says("denied request") || says("denied the request") {
+        return Trouble::Refused;
+    }
+    let lacks_right = says("forbidden: User \"") && says("\" cannot ")
+        || says("attempting to grant RBAC permissions not currently held")
+        || says("a resource you can't set finalizers on");
+    match () {
+        () if lacks_right => Trouble::Forbidden,
+        () if says("exceeded quota") => Trouble::QuotaExceeded,
+        // A quota that was only just made, and is not counted yet.
+        () if says("status unknown for quota") => Trouble::Passing,
+        () if says("because it is being terminated") => Trouble::NamespaceTerminating,
+        () if says("the storageclass that provisions the pvc must support resize") => Trouble::NotExpandable,
+        () if says("bound persistent volume claims can be expanded") => Trouble::NotBound,
+        () if says(" usage per ") || says("max limit to request ratio per ") => Trouble::OutOfLimits,
+        () => Trouble::Refused,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use test_case::test_case;
+
     use super::*;
 
     fn trouble(code: u16, reason: &str, message: &str) -> Trouble {
@@ -103,13 +141,29 @@ mod tests {
         assert_eq!(trouble(422, "Invalid", "spec.selector: field is immutable"), Trouble::Refused);
     }
 
+    #[test_case(r#"services is forbidden: User "x" cannot create resource "services" in API group "" in the namespace "e""# => Trouble::Forbidden; "a right that is lacking")]
+    #[test_case(r#"rolebindings.rbac.authorization.k8s.io "a" is forbidden: user "x" (groups=["g"]) is attempting to grant RBAC permissions not currently held:"# => Trouble::Forbidden; "a right that one cannot give")]
+    #[test_case(r#"deployments.apps "a" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>"# => Trouble::Forbidden; "a right on the owner")]
+    #[test_case(r#"persistentvolumeclaims "two-data" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"# => Trouble::NotExpandable; "a growth")]
+    #[test_case(r#"persistentvolumeclaims "a" is forbidden: Only bound persistent volume claims can be expanded"# => Trouble::NotBound; "a growth before there is a volume")]
+    #[test_case(r#"persistentvolumeclaims "a" is forbidden: maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 2Gi"# => Trouble::OutOfLimits; "a claim above the limit")]
+    #[test_case(r#"pods "a" is forbidden: [maximum cpu usage per Container is 1, but limit is 2, maximum cpu usage per Pod is 1, but limit is 2]"# => Trouble::OutOfLimits; "a pod above two limits")]
+    #[test_case(r#"pods "a" is forbidden: memory max limit to request ratio per Container is 2, but provided ratio is 8.000000"# => Trouble::OutOfLimits; "a ratio above the limit")]
+    #[test_case(r#"persistentvolumeclaims "a" is forbidden: exceeded quota: entity, requested: requests.storage=5Gi, used: requests.storage=1Gi, limited: requests.storage=2Gi"# => Trouble::QuotaExceeded; "a quota")]
+    #[test_case(r#"persistentvolumeclaims "a" is forbidden: status unknown for quota: entity, resources: requests.storage"# => Trouble::Passing; "a quota not counted yet")]
+    #[test_case(r#"configmaps "a" is forbidden: unable to create new content in namespace e because it is being terminated"# => Trouble::NamespaceTerminating; "a namespace that goes")]
+    #[test_case(r#"configmaps "a" is forbidden: ValidatingAdmissionPolicy 'x' with binding 'y' denied request: maximum usage per User "x" cannot be"# => Trouble::Refused; "a policy")]
+    #[test_case(r#"admission webhook "a.example.org" denied the request: no"# => Trouble::Refused; "a webhook")]
+    #[test_case(r#"pods "a" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)"# => Trouble::Refused; "Pod Security")]
+    fn a_403_is_named_for_what_it_is(message: &str) -> Trouble {
+        trouble(403, "Forbidden", message)
+    }
+
     #[test]
-    fn a_right_that_is_not_there_yet_passes_and_a_policy_does_not() {
-        assert!(trouble(403, "Forbidden", "services is forbidden: User \"x\" cannot patch resource").passes());
-        assert_eq!(trouble(403, "Forbidden", "exceeded quota: entity, requested: storage=5Gi"), Trouble::QuotaExceeded);
-        assert!(
-            !trouble(403, "Forbidden", "ValidatingAdmissionPolicy 'x' with binding 'x' denied request: no").passes()
-        );
+    fn a_right_that_is_not_there_yet_passes_and_a_refusal_does_not() {
+        assert!(Trouble::Forbidden.passes() && Trouble::QuotaExceeded.passes() && Trouble::Conflict.passes());
+        assert!(!Trouble::Refused.passes() && !Trouble::OutOfLimits.passes() && !Trouble::NotExpandable.passes());
+        assert_eq!(trouble(401, "Unauthorized", "Unauthorized"), Trouble::Passing);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Caches;
-use crate::api::{Dedicated, Reason};
+use crate::api::{ConditionType, Dedicated, Reason};
 use crate::core::Hostname;
 
 /// A Dedicated resource of any kind.
@@ -27,6 +27,11 @@ impl Caches {
     /// Those that were refused because another one has their host name or name.
     pub(super) fn dedicated_waiting_for_names(&self) -> Vec<AnyDedicated> {
         self.dedicated_by(WAITS)
+    }
+
+    /// Those of a template that a roll-out keeps waiting.
+    pub(super) fn dedicated_waiting_for_turn(&self, template: &str) -> Vec<AnyDedicated> {
+        self.dedicated_by(&turn(template))
     }
 
     fn dedicated_by(&self, key: &str) -> Vec<AnyDedicated> {
@@ -67,6 +72,10 @@ impl Caches {
 /// Under what a resource is found that waits for a name.
 const WAITS: &str = "waits";
 
+fn turn(template: &str) -> String {
+    format!("turn {template}")
+}
+
 fn at(hostname: &str) -> String {
     format!("at {hostname}")
 }
@@ -79,6 +88,9 @@ pub(super) fn keys<D: Dedicated>(resource: &D) -> Vec<String> {
     let waits = [Reason::HostnameTaken.name(), Reason::NameTaken.name()];
     if status.is_some_and(|status| status.conditions.iter().any(|c| waits.contains(&c.reason.as_str()))) {
         keys.push(WAITS.to_owned());
+    }
+    if status.is_some_and(|status| status.is_true(ConditionType::RevisionPending).is_some()) {
+        keys.push(turn(resource.template()));
     }
     keys
 }

@@ -24,8 +24,9 @@ impl Known {
     /// Both the object before and the one after say whom the change concerns: a label that was
     /// taken off concerns whom it pointed to.
     pub(super) fn changed<T: Trigger>(&self, (before, after): Changed<'_, T>) {
-        let concerned: BTreeSet<_> =
+        let mut concerned: BTreeSet<_> =
             before.into_iter().chain(after).flat_map(|object| object.concerned(&self.caches)).collect();
+        concerned.extend(Kept::let_go_on(before, after, &self.caches));
         for key in concerned {
             (self.listener)(key);
         }
@@ -138,7 +139,8 @@ impl Known {
         let is_news = after.as_ref().is_some_and(|after| is_news_to_the_writer(known, after));
         let of_before = before.iter().flat_map(|object| object.concerned(&self.caches));
         let of_after = after.iter().flat_map(|object| object.concerned(&self.caches));
-        let concerned: BTreeSet<_> = of_before.chain(of_after).collect();
+        let mut concerned: BTreeSet<_> = of_before.chain(of_after).collect();
+        concerned.extend(T::let_go_on(known, after.as_deref(), &self.caches));
         for key in concerned.into_iter().filter(|key| is_news || key != by) {
             (self.listener)(key);
         }

@@ -171,7 +171,7 @@ mod tests {
     /// The office as it is rendered, with what the API server adds to every object.
     fn office() -> Vec<DynamicObject> {
         let text = include_str!(
-            "../template/tests/snapshots/commonscloud_operator__template__tests__packages__office_full.snap"
+            "../../../package/src/tests/snapshots/commonscloud_package__tests__packages__office_full.snap"
         );
         let documents = text.split("---\n").skip(2);
         let objects = documents.map(|document| {

@@ -13,6 +13,7 @@ mod known;
 mod lazy;
 mod live;
 mod raw;
+mod rollout;
 mod sealed;
 mod secrets;
 mod settled;

@@ -112,6 +112,11 @@ pub(super) trait Trigger {
     fn freed(&self, _: &Caches) -> Vec<Key> {
         Vec::new()
     }
+
+    /// Whom the change from one version to another lets go on.
+    fn let_go_on(_before: Option<&Self>, _after: Option<&Self>, _caches: &Caches) -> Vec<Key> {
+        Vec::new()
+    }
 }
 
 impl<T: Trigger> Trigger for Kept<T> {
@@ -132,6 +137,11 @@ impl<T: Trigger> Trigger for Kept<T> {
             Self::Undecodable(_) => caches.waiting_for_names(),
         }
     }
+
+    fn let_go_on(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
+        let object = |kept: Option<&Self>| kept.and_then(Self::object).cloned();
+        T::let_go_on(object(before).as_deref(), object(after).as_deref(), caches)
+    }
 }
 
 fn name(metadata: &ObjectMeta) -> &str {
@@ -142,7 +152,7 @@ fn namespace(metadata: &ObjectMeta) -> &str {
     metadata.namespace.as_deref().unwrap_or_default()
 }
 
-fn key(resource: &dyn Dedicated) -> Option<Key> {
+pub(super) fn key(resource: &dyn Dedicated) -> Option<Key> {
     let metadata = resource.metadata();
     Some(Key::new(Kind::dedicated(resource.kind())?, namespace(metadata), name(metadata)))
 }
@@ -305,6 +315,10 @@ macro_rules! instances {
         impl Trigger for $kind {
             fn concerned(&self, caches: &Caches) -> Vec<Key> {
                 instance(Kind::$kind, self.meta(), caches)
+            }
+
+            fn let_go_on(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
+                caches.waiting_for_turn(before.map(|r| r as &dyn Dedicated), after.map(|r| r as &dyn Dedicated))
             }
         }
     )+};

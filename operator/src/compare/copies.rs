@@ -62,7 +62,8 @@ pub fn compare_copies(plan: &Plan, wanted: &BTreeSet<String>, known: &KnownData)
 /// Written over the version that was seen, if that is not what it should be.
 fn repair(plan: &Plan, name: &str, source: &Sealed, copy: &Sealed) -> Option<Change> {
     let mut because = Vec::new();
-    let mut note = |path: String| because.push(Difference { path, fault: Fault::Changed });
+    let version = Value::from(copy.resource_version.as_str());
+    let mut note = |path: String| because.push(Difference::new(path, Fault::Changed, Some(&version)));
     for (key, wanted) in labels(plan) {
         if copy.labels.get(key).map(String::as_str) != Some(wanted) {
             note(format!("/metadata/labels/{}", key.replace('/', "~1")));

@@ -10,7 +10,7 @@ use crate::api::{
     DataOwner, DataSecret, DataVolume, GROUP, ServiceData, ServiceDataSpec, VERSION, VolumeAccess, marks,
 };
 use crate::cache::{Live, Sealed};
-use crate::core::Bytes;
+use crate::core::{Bytes, Quantity, taken_back};
 use crate::kinds;
 use crate::plan::{Filling, InstanceReference, Plan, PlannedSecret, PlannedVolume};
 
@@ -200,7 +200,25 @@ fn grow(plan: &Plan, volume: &PlannedVolume, live: &Live) -> Result<Option<Chang
         let holder = if holder.is_empty() { "something that is no instance" } else { holder };
         return Err(DataConflict::VolumeForeign { claim: volume.claim.clone(), holder: holder.to_owned() });
     }
-    Ok(enlarge(plan, live, volume.request))
+    Ok(enlarge(plan, live, volume.request).or_else(|| take_back(plan, volume, live)))
+}
+
+/// A growth that the storage cannot give is taken back once less is wanted.
+fn take_back(plan: &Plan, volume: &PlannedVolume, live: &Live) -> Option<Change> {
+    if !growth_failed(live) || live.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let wanted = volume.growth.map_or(volume.request, |growth| growth.maximum);
+    let requested = requested(live)?;
+    let size = taken_back(requested, capacity(live)?, wanted)?;
+    Some(request(plan, live, size, format!("take the growth to {requested} back to {size}")))
+}
+
+/// Whether the storage said that it cannot give what a claim requests.
+pub(crate) fn growth_failed(live: &Live) -> bool {
+    let state = live.value.pointer("/status/allocatedResourceStatuses/storage").and_then(Value::as_str);
+    // Kubernetes up to 1.30 said Failed.
+    state.is_some_and(|state| state.ends_with("ResizeInfeasible") || state.ends_with("ResizeFailed"))
 }
 
 /// The claims that grow because their volumes fill up. These writes go after all others: one that is
@@ -215,26 +233,30 @@ pub fn compare_growth(plan: &Plan, known: &KnownData) -> Vec<Change> {
         .collect()
 }
 
-/// A patch of the claim as it was seen, if it requests less.
+/// What a claim is to request, if it requests less.
 fn enlarge(plan: &Plan, live: &Live, size: Bytes) -> Option<Change> {
     let requested = requested(live)?;
     if requested >= size || live.metadata.deletion_timestamp.is_some() {
         return None;
     }
+    Some(request(plan, live, size, format!("grow from {requested} to {size}")))
+}
+
+/// A patch of the claim as it was seen.
+fn request(plan: &Plan, live: &Live, size: Bytes, because: String) -> Change {
     let patch = json!({
         "metadata": {"uid": live.metadata.uid, "resourceVersion": live.metadata.resource_version},
         "spec": {"resources": {"requests": {"storage": size.to_string()}}},
     });
-    let because = format!("grow from {requested} to {size}");
-    Some(change(plan, kinds::VOLUME.kind, live.name(), Action::Merge { patch, because }))
+    change(plan, kinds::VOLUME.kind, live.name(), Action::Merge { patch, because })
 }
 
 /// What a claim requests.
 pub(crate) fn requested(live: &Live) -> Option<Bytes> {
-    live.value.pointer("/spec/resources/requests/storage")?.as_str()?.parse().ok()
+    live.value.pointer("/spec/resources/requests/storage")?.as_str()?.parse::<Quantity>().ok()?.bytes()
 }
 
 /// What a claim has.
 pub(crate) fn capacity(live: &Live) -> Option<Bytes> {
-    live.value.pointer("/status/capacity/storage")?.as_str()?.parse().ok()
+    live.value.pointer("/status/capacity/storage")?.as_str()?.parse::<Quantity>().ok()?.bytes()
 }

@@ -105,6 +105,29 @@ fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
 }
 
 #[test]
+fn a_growth_that_the_storage_cannot_give_is_taken_back_by_asking_for_less() {
+    let asking = |extra_blocks: u32| plan(&instance(&format!("tier: 1gb, extraBlocks: {extra_blocks}")));
+    let seen = |requested: &str, state: &str| {
+        let mut claim = Live::clone(&claim("calendar", requested));
+        let status = json!({"capacity": {"storage": "1025Mi"}, "allocatedResourceStatuses": {"storage": state}});
+        claim.value["status"] = status;
+        KnownData { volumes: vec![Arc::new(claim)], secrets: admin(), ..KnownData::default() }
+    };
+    let change = |plan: &Plan, known: &KnownData| shown(plan, known).split_off(1);
+    let failed = seen("16385Mi", "ControllerResizeInfeasible");
+    let back = "patch PersistentVolumeClaim/calendar-data: take the growth to 16385Mi back to";
+    assert_eq!(change(&asking(0), &failed), [format!("{back} 1026Mi")]);
+    assert_eq!(change(&asking(1), &failed), [format!("{back} 6145Mi")]);
+    assert_eq!(change(&asking(3), &failed), [""; 0], "it is still wanted");
+    assert_eq!(change(&asking(0), &seen("16385Mi", "NodeResizeInfeasible")), [format!("{back} 1026Mi")]);
+    assert_eq!(change(&asking(0), &seen("16385Mi", "ControllerResizeInProgress")), [""; 0], "it may yet come");
+    assert_eq!(change(&asking(0), &seen("1026Mi", "ControllerResizeInfeasible")), [""; 0], "it was taken back");
+    let changes = compare_data(&asking(0), &failed).unwrap();
+    let Some(Action::Merge { patch, .. }) = changes.last().map(|c| &c.action) else { panic!("{changes:?}") };
+    assert_eq!(patch["metadata"], json!({"uid": "p1", "resourceVersion": "5"}));
+}
+
+#[test]
 fn a_lost_secret_is_not_replaced_while_data_made_with_it_exists() {
     let plan = plan(&instance("tier: 1gb"));
     let known = KnownData { volumes: vec![claim("calendar", "1025Mi")], ..KnownData::default() };

@@ -5,22 +5,28 @@ mod copies;
 mod data;
 mod difference;
 mod doors;
+mod namespace;
+mod removal;
+mod stuck_pods;
 
 #[cfg(test)]
 mod data_tests;
 #[cfg(test)]
+mod removal_tests;
+#[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use change::{Action, Change};
 pub use copies::{CopyFault, compare_copies};
 pub use data::{DataConflict, KnownData, compare_data, compare_growth, labels};
-pub(crate) use data::{capacity, requested};
+pub(crate) use data::{capacity, growth_failed, requested};
 pub use difference::{Difference, Fault, differences};
+pub use namespace::compare_namespace;
+pub use stuck_pods::compare_stuck_pods;
 
 use crate::api::marks;
 use crate::cache::Live;
@@ -82,43 +88,14 @@ fn same_owner(object: &RenderedObject, live: &Live) -> Result<(), ObjectTaken> {
 }
 
 fn repair(object: &RenderedObject, live: &Live) -> Vec<Change> {
-    let (extra, wrong): (Vec<_>, Vec<_>) =
-        differences(&object.kind, &object.value, &live.value).into_iter().partition(|d| d.fault == Fault::Extra);
+    let found = difference::compare(&object.kind, &object.value, &live.value);
+    let (extra, wrong): (Vec<_>, Vec<_>) = found.differences.into_iter().partition(|d| d.fault == Fault::Extra);
+    let version = live.metadata.resource_version.as_deref().unwrap_or_default();
     let strip = (!extra.is_empty())
-        .then(|| change(object, Action::Strip { patch: removal(object, &extra, &wrong, live), because: extra }));
+        .then(|| change(object, Action::Strip { patch: removal::patch(&found.removals, version), because: extra }));
     let apply =
         (!wrong.is_empty()).then(|| change(object, Action::Apply { object: object.value.clone(), because: wrong }));
     strip.into_iter().chain(apply).collect()
-}
-
-/// Removes from the last path to the first, so that the indices of lists stay true. A list of which
-/// an item is missing as well is put back whole: without its items it could be refused.
-fn removal(object: &RenderedObject, extra: &[Difference], wrong: &[Difference], live: &Live) -> Value {
-    let version = live.metadata.resource_version.clone().unwrap_or_default();
-    let mut operations = vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": version})];
-    let replaced: BTreeSet<&str> = extra.iter().filter_map(|item| broken_list(object, item, wrong)).collect();
-    for difference in extra.iter().rev() {
-        if !replaced.iter().any(|list| is_below(&difference.path, list)) {
-            operations.push(json!({"op": "remove", "path": difference.path}));
-        }
-    }
-    let put_back =
-        replaced.iter().map(|list| json!({"op": "replace", "path": list, "value": object.value.pointer(list)}));
-    operations.extend(put_back);
-    Value::Array(operations)
-}
-
-/// The list of an added item, if an item of ours is missing in it.
-fn broken_list<'a>(object: &RenderedObject, item: &'a Difference, wrong: &[Difference]) -> Option<&'a str> {
-    let (list, _) = item.path.rsplit_once('/')?;
-    object.value.pointer(list)?.as_array()?;
-    let is_missing =
-        |d: &Difference| d.fault == Fault::Missing && d.path.rsplit_once('/').is_some_and(|(of, _)| of == list);
-    wrong.iter().any(is_missing).then_some(list)
-}
-
-fn is_below(path: &str, list: &str) -> bool {
-    path.strip_prefix(list).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn prune(desired: &[RenderedObject], live: &Live) -> Option<Change> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::canonical::canonicalize;
@@ -40,6 +40,18 @@ spec:
       restartPolicy: Always
 status: {replicas: 1}";
     assert_eq!(found("Deployment", desired, live), [""; 0]);
+}
+
+#[test]
+fn the_same_amount_in_other_words_is_no_difference() {
+    let quota = |storage: &str| format!("spec: {{hard: {{requests.storage: {storage}}}}}");
+    assert_eq!(found("ResourceQuota", &quota("1Gi"), &quota("'1073741824'")), [""; 0]);
+    assert_eq!(found("ResourceQuota", &quota("74484.375Ki"), &quota("76272k")), [""; 0]);
+    assert_eq!(found("ResourceQuota", &quota("1Gi"), &quota("1G")), ["/spec/hard/requests.storage changed"]);
+    let range = |memory: &str| format!("spec: {{limits: [{{type: Container, default: {{memory: {memory}}}}}]}}");
+    assert_eq!(found("LimitRange", &range("1Gi"), &range("1048576Ki")), [""; 0]);
+    let (text, other) = ("data: {limits: 1Gi}", "data: {limits: '1073741824'}");
+    assert_eq!(found("ConfigMap", text, other), ["/data/limits changed"], "a text, not an amount");
 }
 
 #[test]

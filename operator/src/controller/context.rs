@@ -80,13 +80,13 @@ impl Context {
         let answer = self.server.apply_status(target, &object).await?;
         self.known.take_in(key, kind, answer);
         for event in events(before, status) {
-            self.tell(key, uid, &event).await;
+            self.publish(key, uid, &event).await;
         }
         Ok(())
     }
 
     /// An Event that is not taken is no reason to do anything again.
-    async fn tell(&self, key: &Key, uid: &str, event: &Event) {
+    pub(super) async fn publish(&self, key: &Key, uid: &str, event: &Event) {
         let about = ObjectReference {
             api_version: Some(format!("{GROUP}/{VERSION}")),
             kind: Some(key.kind.as_str().to_owned()),

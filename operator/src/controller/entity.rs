@@ -1,60 +1,21 @@
-//! The controller of Entities: namespace, rights, limits, networks, Dedicated resources.
-
-use std::sync::Arc;
+//! The controller of Entities: gather, resolve, render, compare, apply, report.
 
 use kube::ResourceExt as _;
 
 use super::context::Context;
-use super::leave;
+use super::deletion::{self, finalizer};
 use super::queue::Next;
-use crate::api::{Dedicated, Entity, Reason, marks};
+use crate::api::{Entity, Reason};
 use crate::apply::{WriteError, apply};
-use crate::cache::{Caches, Key, Live, Undecodable};
-use crate::compare::{Action, Change, ObjectTaken, compare_objects, differences, requested};
-use crate::core::{Bytes, is_entity_name};
-use crate::entity::{self, Asked, Needs, ServiceAccount};
+use crate::cache::{Caches, Key};
+use crate::compare::{Change, compare_namespace, compare_objects};
+use crate::entity::{self, ServiceAccount};
 use crate::gather::{self, Packages};
-use crate::kinds;
-use crate::plan::{InstanceReference, PlannedVolume};
-use crate::report::{Problem, Service, Verdict, entity_problem, entity_status};
-use crate::resolve::{Instance, NamespaceFacts, Sale, resolve, sell};
+use crate::report::{EntityObstacle, Problem, Verdict, entity_problem, entity_status};
+use crate::resolve::resolve_entity;
 
-/// What stops an Entity before anything is applied.
-#[derive(Debug, thiserror::Error)]
-pub enum Obstacle {
-    /// The name belongs to the cluster.
-    #[error(
-        "metadata.name: {0} is reserved for the cluster itself or is no name; choose another, it also becomes the namespace"
-    )]
-    NameInvalid(String),
-    /// The namespace is somebody else's.
-    #[error(
-        "namespace {0} exists and is not this Entity's; remove it, choose another name, or let an administrator label it commonscloud.coop/entity={0}"
-    )]
-    NamespaceForeign(String),
-    /// The namespace is on its way out.
-    #[error("namespace {0} is being deleted; waiting until it is gone")]
-    NamespaceTerminating(String),
-    /// An object's name is an instance's.
-    #[error(transparent)]
-    ObjectTaken(#[from] ObjectTaken),
-    /// What the Entity depends on is there, and cannot be read.
-    #[error("{0}; what depends on it stays as it is until the field is corrected, or the release runs that wrote it")]
-    Undecodable(Arc<Undecodable>),
-}
-
-impl Obstacle {
-    fn verdict(&self) -> Verdict {
-        let problem = |reason: Reason| Problem::new(reason, self.to_string());
-        match self {
-            Self::NameInvalid(_) => Verdict::Stalled(problem(Reason::NameInvalid)),
-            Self::NamespaceForeign(_) => Verdict::Stalled(problem(Reason::NamespaceForeign)),
-            Self::NamespaceTerminating(_) => Verdict::Reconciling(problem(Reason::NamespaceTerminating)),
-            Self::ObjectTaken(_) => Verdict::Stalled(problem(Reason::NameTaken)),
-            Self::Undecodable(_) => Verdict::Stalled(problem(Reason::Undecodable)),
-        }
-    }
-}
+/// Failures that usually pass within a second are reported after this many in a row.
+const PATIENCE: u32 = 4;
 
 /// One pass over an Entity.
 ///
@@ -65,10 +26,10 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     if entity.metadata.deletion_timestamp.is_some() {
         // A service that cannot be read cannot be dismissed, and is no service that is gone.
         if let Some(undecodable) = gather::undecodable_for_entity(context.caches(), &entity) {
-            report(context, key, &entity, Some(Obstacle::Undecodable(undecodable).verdict())).await?;
+            report(context, key, &entity, Some(EntityObstacle::Undecodable(undecodable).verdict())).await?;
             return Ok(Next::Wait);
         }
-        return leave::entity(context, key, &entity).await;
+        return deletion::entity(context, key, &entity).await;
     }
     let changes = match decide(context.caches(), &context.packages, &entity, &context.account) {
         Ok(changes) => changes,
@@ -77,28 +38,23 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
             return Ok(Next::Wait);
         }
     };
+    finalizer::ensure(context, key, entity.as_ref()).await?;
     if changes.is_empty() {
         report(context, key, &entity, None).await?;
         return Ok(Next::Wait);
-    }
-    if !entity.finalizers().iter().any(|f| f == marks::FINALIZER) {
-        let mut finalizers = entity.finalizers().to_vec();
-        finalizers.push(marks::FINALIZER.to_owned());
-        let version = entity.resource_version().unwrap_or_default();
-        context.set_finalizers(key, &entity.uid().unwrap_or_default(), &version, &finalizers).await?;
     }
     let applied = apply(&context.server, &context.known, key, &changes).await;
     let passes = applied.failures.iter().all(|failure| failure.trouble.passes());
     let next = applied.next();
     // Rights that were just given take a moment: the first failures are no news.
-    if passes && !applied.failures.is_empty() && context.queue.failures(key) < 4 {
+    if passes && !applied.failures.is_empty() && context.queue.failures(key) < PATIENCE {
         return Ok(next);
     }
     report(context, key, &entity, entity_problem(&applied)).await?;
     Ok(next)
 }
 
-/// The writes that an Entity needs. No request is made here.
+/// The writes that an Entity needs. No request is made here: the CLI shows the same.
 ///
 /// # Errors
 /// Why nothing is written.
@@ -107,127 +63,18 @@ pub fn decide(
     packages: &Packages,
     entity: &Entity,
     account: &ServiceAccount,
-) -> Result<Vec<Change>, Obstacle> {
-    let name = entity.name_any();
-    if !is_entity_name(&name) {
-        return Err(Obstacle::NameInvalid(name));
-    }
+) -> Result<Vec<Change>, EntityObstacle> {
     if let Some(undecodable) = gather::undecodable_for_entity(caches, entity) {
-        return Err(Obstacle::Undecodable(undecodable));
+        return Err(EntityObstacle::Undecodable(undecodable));
     }
-    let mut changes: Vec<Change> = namespace(caches, entity)?.into_iter().collect();
-    let mut desired = vec![entity::operator_binding(entity, account)];
-    desired.extend(entity::namespace_objects(entity));
-    let instances = instances(caches, entity);
-    let needs = needs(caches, packages, entity, &instances);
-    desired.push(entity::resource_quota(entity, &needs, instances.len() as u64));
-    let stay = instances.iter().filter(|instance| !instance.leaving);
-    let managers = stay.map(|instance| (instance.reference.name.as_str(), instance.spec.managers.as_slice()));
-    desired.extend(entity::manager_bindings(entity, managers));
-    desired.extend(entity::dedicated(entity));
-    let uid = entity.uid().unwrap_or_default();
-    let mut owned = caches.objects_in(&name);
-    owned.extend(caches.dedicated_in(&name).iter().filter_map(|resource| as_live(resource.as_ref())));
-    owned.retain(|object| object.is_owned_by(&uid));
-    let live = |kind: &str, namespace: &str, name: &str| {
-        let dedicated = || as_live(caches.dedicated(kind, namespace, name)?.as_ref());
-        caches.object(kind, namespace, name).or_else(dedicated)
-    };
-    changes.extend(compare_objects(&desired, live, &owned)?);
+    let facts = gather::entity_facts(caches, packages, entity);
+    let plan = resolve_entity(entity, &facts, account)?;
+    let rendered = entity::render(&plan);
+    let mut changes: Vec<Change> =
+        compare_namespace(&rendered.namespace, facts.namespace.as_ref()).into_iter().collect();
+    let live = |kind: &str, namespace: &str, name: &str| gather::entity_object(caches, kind, namespace, name);
+    changes.extend(compare_objects(&rendered.objects, live, &gather::entity_owned(caches, entity))?);
     Ok(changes)
-}
-
-/// A namespace is made, or repaired when it is the Entity's; anybody else's is left alone.
-fn namespace(caches: &Caches, entity: &Entity) -> Result<Option<Change>, Obstacle> {
-    let name = entity.name_any();
-    let mut wanted = entity::namespace(entity);
-    let change = |action| Change {
-        kind: kinds::NAMESPACE.kind.to_owned(),
-        namespace: String::new(),
-        name: name.clone(),
-        action,
-    };
-    let Some(found) = caches.namespaces.get("", &name) else { return Ok(Some(change(Action::Create(wanted)))) };
-    if found.metadata.deletion_timestamp.is_some() {
-        return Err(Obstacle::NamespaceTerminating(name));
-    }
-    if found.labels().get(marks::ENTITY) != Some(&name) {
-        return Err(Obstacle::NamespaceForeign(name));
-    }
-    let live = serde_json::to_value(found.as_ref()).and_then(serde_json::from_value);
-    let live = live.map(|object| Live::of(kinds::NAMESPACE.kind, object)).ok();
-    let because = live.map(|live| differences(kinds::NAMESPACE.kind, &wanted, &live.value)).unwrap_or_default();
-    if because.is_empty() {
-        return Ok(None);
-    }
-    // The uid keeps an apply from making a namespace that was deleted meanwhile.
-    wanted["metadata"]["uid"] = found.metadata.uid.clone().into();
-    Ok(Some(change(Action::Apply { object: wanted, because })))
-}
-
-/// What the volumes of the namespace need: those that exist, and those of each service's plan.
-fn needs(caches: &Caches, packages: &Packages, entity: &Entity, instances: &[Instance]) -> Needs {
-    let name = entity.name_any();
-    let mut needs = Needs::default();
-    for claim in caches.claims_in(&name) {
-        needs.claim(claim.name(), requested(&claim).unwrap_or_default());
-    }
-    for instance in instances {
-        let mut facts = gather::facts(caches, packages, instance);
-        // What the Entity is about to make counts as made.
-        facts.namespace = NamespaceFacts { exists: true, entity: Some(name.clone()), writable: true };
-        facts.entity.get_or_insert_with(|| Arc::new(entity.clone()));
-        // Room for all that a volume may grow to: it grows on its own, in the middle of the night.
-        let most = |volume: &PlannedVolume| volume.growth.map_or(volume.request, |growth| growth.maximum);
-        match resolve(instance, &facts) {
-            Ok(resolved) => resolved.plan.volumes.iter().for_each(|v| needs.claim(&v.claim, most(v))),
-            // Without a Platform, say, what may grow keeps the room that it was given.
-            Err(_) => needs.keep(granted(caches, &name)),
-        }
-    }
-    needs
-}
-
-/// The storage in the namespace's quota as it is.
-fn granted(caches: &Caches, namespace: &str) -> Bytes {
-    let quota = caches.object("ResourceQuota", namespace, entity::RESOURCE_QUOTA);
-    let storage = quota.as_ref().and_then(|quota| quota.value.pointer("/spec/hard/requests.storage")?.as_str());
-    storage.and_then(|storage| storage.parse().ok()).unwrap_or_default()
-}
-
-/// The instances of a namespace, and those that are about to be made.
-fn instances(caches: &Caches, entity: &Entity) -> Vec<Instance> {
-    let name = entity.name_any();
-    let mut instances: Vec<Instance> =
-        caches.dedicated_in(&name).iter().map(|resource| Instance::of(resource.as_ref())).collect();
-    for asked in entity::asked(entity) {
-        match instances.iter_mut().find(|i| i.reference.kind == asked.kind && i.reference.name == asked.name) {
-            Some(known) => known.spec = asked.instance.clone(),
-            None => instances.push(future(&name, &asked)),
-        }
-    }
-    instances
-}
-
-fn future(namespace: &str, asked: &Asked<'_>) -> Instance {
-    Instance {
-        reference: InstanceReference {
-            kind: asked.kind.to_owned(),
-            namespace: namespace.to_owned(),
-            name: asked.name.to_owned(),
-            uid: String::new(),
-        },
-        resource_version: String::new(),
-        created: None,
-        generation: 0,
-        finalizers: Vec::new(),
-        leaving: false,
-        made_by: None,
-        spec: asked.instance.clone(),
-        template: asked.template.to_owned(),
-        parameters: asked.parameters.clone(),
-        status: crate::api::InstanceStatus::default(),
-    }
 }
 
 async fn report(context: &Context, key: &Key, entity: &Entity, problem: Option<Verdict>) -> Result<(), WriteError> {
@@ -238,32 +85,10 @@ async fn report(context: &Context, key: &Key, entity: &Entity, problem: Option<V
         Verdict::Reconciling(Problem::new(Reason::TariffNotFound, message))
     };
     let problem = problem.or_else(|| tariff.is_none().then(missing));
-    let asked = entity::asked(entity);
-    let services: Vec<Service> = asked.iter().map(|asked| service(caches, &key.name, asked)).collect();
-    let sales: Option<Vec<Sale>> = tariff.as_ref().map(|tariff| {
-        let sale = |asked: &Asked<'_>| {
-            sell(&entity.spec.tariff, &tariff.spec, asked.template, &asked.instance.tier, asked.instance.extra_blocks)
-                .ok()
-        };
-        asked.iter().filter_map(sale).collect()
-    });
-    let currency = tariff.as_ref().map(|tariff| tariff.spec.currency.as_str()).unwrap_or_default();
-    let sales = sales.as_deref().map(|sales| (sales, currency));
-    let status = entity_status(entity, &services, sales, problem, context.now());
+    let services = gather::entity_services(caches, entity, tariff.as_deref());
+    let currency = tariff.as_ref().map(|tariff| tariff.spec.currency.as_str());
+    let status = entity_status(entity, &services, currency, problem, context.now());
     context.report(key, &entity.uid().unwrap_or_default(), entity.status.as_ref(), &status).await
-}
-
-fn service(caches: &Caches, namespace: &str, asked: &Asked<'_>) -> Service {
-    let found = caches.dedicated(asked.kind, namespace, asked.name);
-    let status = found.as_ref().and_then(|resource| resource.status().cloned());
-    let generation = found.and_then(|resource| resource.metadata().generation);
-    let current = status.as_ref().is_some_and(|status| status.observed_generation == generation);
-    Service { kind: asked.kind.to_owned(), name: asked.name.to_owned(), status, current }
-}
-
-/// A Dedicated resource in the form in which written objects are compared.
-fn as_live(resource: &dyn Dedicated) -> Option<Arc<Live>> {
-    Some(Arc::new(Live::of(resource.kind(), resource.object()?)))
 }
 
 #[cfg(test)]
@@ -272,8 +97,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::ServiceTemplate;
-    use crate::cache::{Identity, Store};
+    use crate::api::{ServiceTemplate, marks};
+    use crate::cache::{Identity, Live, Store};
+    use crate::compare::Action;
     use crate::resolve::fixtures;
     use crate::template::Package;
 
@@ -374,11 +200,28 @@ mod tests {
         let (caches, entity) = with_package(&fixtures::growing_template());
         let written: kube::core::DynamicObject = serde_json::from_value(quota(&caches, &entity).unwrap()).unwrap();
         caches.objects["ResourceQuota"].put(&Identity::of(&written.metadata), Live::of("ResourceQuota", written));
-        let storage = |caches: &Caches| granted(caches, "coop").to_string();
+        let storage = |caches: &Caches| gather::entity_facts(caches, &Packages::default(), &entity).granted.to_string();
         assert_eq!((quota(&caches, &entity), storage(&caches)), (None, "9218Mi".to_owned()));
         let without_platform = Caches { platforms: Store::default(), ..caches };
         let kept = quota(&without_platform, &entity).map(|quota| quota["spec"]["hard"]["requests.storage"].clone());
         assert!(kept.is_none_or(|kept| kept == "9218Mi"), "without a Platform");
+    }
+
+    #[test]
+    fn a_service_that_somebody_wrote_by_hand_counts_in_its_entity() {
+        let (caches, entity) = with_package(&fixtures::template());
+        let by_hand = json!({
+            "apiVersion": "commonscloud.coop/v1alpha1", "kind": "DedicatedService",
+            "metadata": {"name": "byhand", "namespace": "coop", "uid": "u9", "generation": 1},
+            "spec": {"template": "radicale", "tier": "gone"},
+        });
+        put(&caches.services, by_hand);
+        let tariff = caches.tariffs.get("", "t");
+        let services = gather::entity_services(&caches, &entity, tariff.as_deref());
+        let status = entity_status(&entity, &services, Some("EUR"), None, k8s_openapi::jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(status.services_ready.as_deref(), Some("0/2"));
+        assert_eq!(status.price.as_deref(), Some("5.00 EUR + 1 unknown (byhand)"));
+        assert_eq!(status.storage.as_deref(), Some("1Gi + 1 unknown (byhand)"));
     }
 
     #[test]

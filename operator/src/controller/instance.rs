@@ -1,17 +1,17 @@
 //! The one controller of all Dedicated kinds.
 
 use super::context::Context;
-use super::leave;
+use super::deletion::{self, finalizer};
 use super::queue::Next;
 use super::rendered;
-use crate::api::{ConditionType, marks};
+use crate::api::{ConditionType, Reason};
 use crate::apply::{Applied, Trouble, WriteError, apply};
 use crate::cache::{Caches, Key};
-use crate::compare::{Change, compare_copies, compare_data, compare_growth};
+use crate::compare::{Change, compare_copies, compare_data, compare_growth, compare_stuck_pods};
 use crate::gather;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
-use crate::resolve::{Facts, Instance, Refusal, Resolved, resolve};
+use crate::resolve::{Facts, Instance, Resolved, Rollout, resolve, rollout};
 use crate::usage::Known;
 
 /// Failures that usually pass at once are reported after this many in a row.
@@ -27,13 +27,14 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         return Ok(Next::Wait);
     };
     let instance = Instance::of(resource.as_ref());
-    if instance.leaving {
+    if instance.is_being_deleted() {
         forget(context, key);
         // Its date would be recorded nowhere.
         if let Some(record) = context.caches().records.undecodable(&key.namespace, &key.name) {
-            return refuse(context, key, &instance, &Obstacle::Undecodable(record)).await;
+            let facts = gather::facts(context.caches(), &context.packages, &instance);
+            return refuse(context, key, &instance, &facts, &Obstacle::Undecodable(record)).await;
         }
-        return leave::instance(context, key, &instance).await;
+        return deletion::instance(context, key, &instance).await;
     }
     let mut facts = gather::facts(context.caches(), &context.packages, &instance);
     if let Some(usages) = &context.usages {
@@ -42,23 +43,34 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     if facts.namespace.writable && facts.entity.is_some() {
         context.secrets.watch(&key.namespace);
     }
-    match decide(context.caches(), &instance, &facts) {
+    let decided = decide(context.caches(), &instance, &facts);
+    // Data that is there is protected whatever is wrong with the instance, and while it is paused.
+    if facts.record.is_some() || (decided.is_ok() && !instance.spec.paused) {
+        finalizer::ensure(context, key, &instance).await?;
+    }
+    match decided {
         Ok((resolved, changes)) => carry_out(context, key, &instance, &facts, &resolved, &changes).await,
         // They are on their way, unless the API server says otherwise.
         Err(Obstacle::SecretsUnknown) => match context.secrets.failing(&key.namespace) {
-            Some(feed) => refuse(context, key, &instance, &Obstacle::SecretsUnreadable(feed.to_string())).await,
+            Some(feed) => refuse(context, key, &instance, &facts, &Obstacle::SecretsUnreadable(feed.to_string())).await,
             None => Ok(Next::Wait),
         },
-        // The Entity is about to repair or dismiss what it made; what was reported is still the best
-        // that is known.
-        Err(Obstacle::Refused(Refusal::EntityDiffers { .. })) => Ok(Next::Wait),
-        Err(obstacle) => refuse(context, key, &instance, &obstacle).await,
+        Err(obstacle) if obstacle.is_fleeting(context.queue.failures(key)) => Ok(Next::Retry(Reason::EntityDiffers)),
+        Err(obstacle) => refuse(context, key, &instance, &facts, &obstacle).await,
     }
 }
 
-async fn refuse(context: &Context, key: &Key, instance: &Instance, obstacle: &Obstacle) -> Result<Next, WriteError> {
-    let status = refused(instance, &obstacle.verdict(), context.now());
+async fn refuse(
+    context: &Context,
+    key: &Key,
+    instance: &Instance,
+    facts: &Facts,
+    obstacle: &Obstacle,
+) -> Result<Next, WriteError> {
+    let rollout = rollout(instance, facts, facts.platform.as_deref().map(|platform| &platform.spec));
+    let status = refused(instance, &rollout, &obstacle.verdict(), context.now());
     context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
+    go_on(context, key, instance, facts, &rollout);
     Ok(Next::Wait)
 }
 
@@ -71,12 +83,14 @@ pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Re
         return Err(Obstacle::Undecodable(undecodable));
     }
     let resolved = resolve(instance, facts)?;
-    let rendered = rendered::changes(caches, &resolved.plan, &gather::owned(caches, instance))?;
+    let owned = gather::owned(caches, instance);
+    let rendered = rendered::changes(caches, &resolved.plan, &owned)?;
     let data = gather::data(caches, instance).ok_or(Obstacle::SecretsUnknown)?;
     let mut changes = compare_data(&resolved.plan, &data)?;
     changes.extend(compare_copies(&resolved.plan, &rendered.platform_secrets, &data)?);
     changes.extend(rendered.changes);
     changes.extend(compare_growth(&resolved.plan, &data));
+    changes.extend(compare_stuck_pods(&owned, &gather::pods(caches, instance)));
     Ok((resolved, changes))
 }
 
@@ -92,7 +106,6 @@ async fn carry_out(
     let applied = if instance.spec.paused || changes.is_empty() {
         Applied::default()
     } else {
-        keep(context, key, instance).await?;
         apply(&context.server, &context.known, key, changes).await
     };
     let next = applied.next();
@@ -112,17 +125,15 @@ async fn carry_out(
         now: context.now(),
     };
     context.report(key, &instance.reference.uid, Some(&instance.status), &instance_status(&pass)).await?;
+    go_on(context, key, instance, facts, &resolved.rollout);
     Ok(next)
 }
 
-/// The finalizer is there before anything that it protects.
-async fn keep(context: &Context, key: &Key, instance: &Instance) -> Result<(), WriteError> {
-    if instance.is_kept() {
-        return Ok(());
+/// Who was before it in a roll-out may have become Ready before it had said that it waits.
+fn go_on(context: &Context, key: &Key, instance: &Instance, facts: &Facts, rollout: &Rollout) {
+    if matches!(rollout, Rollout::Waits { .. }) && gather::is_its_turn(context.caches(), instance, facts) {
+        context.known.again(key);
     }
-    let mut finalizers = instance.finalizers.clone();
-    finalizers.push(marks::FINALIZER.to_owned());
-    context.set_finalizers(key, &instance.reference.uid, &instance.resource_version, &finalizers).await
 }
 
 /// A cache that lags, or a right that has no effect yet, is no news for anybody.
@@ -148,7 +159,7 @@ fn reach(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved,
         reachability.want(key, None);
         return Reach::Unknown;
     }
-    reachability.want(key, Some(target(&resolved.plan, health, &children.objects)));
+    reachability.want(key, target(&resolved.plan, health, &children.objects));
     let reported = instance.status.conditions.iter().find(|c| c.type_ == ConditionType::Reachable.as_str());
     match (reachability.answer(key), reported) {
         (Answer::Reachable, _) => Reach::Answers,

@@ -1,27 +1,29 @@
 //! Who calls the steps, when, for which kind.
 
 pub mod context;
+mod deletion;
 pub mod entity;
 pub mod instance;
-mod leave;
+mod internal_error;
 mod news;
 pub mod platform;
 pub mod queue;
 mod rendered;
 pub mod template;
 mod undecodable;
+mod workers;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use crate::api::Reason;
 use crate::apply::WriteError;
 use crate::cache::{Key, Kind};
 use crate::metrics::Metrics;
 use context::Context;
-use queue::Next;
+use queue::{BLOCKED, Next};
 
 /// The longest pass; a hung one is given up and repeated.
 const PASS: Duration = Duration::from_mins(2);
@@ -29,18 +31,31 @@ const PASS: Duration = Duration::from_mins(2);
 /// Looks at what is due, `concurrency` resources at a time, until the queue is closed and what was
 /// begun is done.
 pub async fn work(context: Arc<Context>, metrics: Arc<Metrics>, concurrency: usize) {
-    // Tasks of their own: a pass that only computes keeps neither the Lease nor `/readyz` waiting.
-    let mut workers = JoinSet::new();
-    for _ in 0..concurrency.max(1) {
+    let pass = {
         let (context, metrics) = (Arc::clone(&context), Arc::clone(&metrics));
-        workers.spawn(async move {
-            while let Some(key) = context.queue.next().await {
-                let next = look(&context, &metrics, &key).await;
-                context.queue.done(&key, next);
+        move |key: Key| {
+            let (context, metrics) = (Arc::clone(&context), Arc::clone(&metrics));
+            async move { look(&context, &metrics, &key).await }
+        }
+    };
+    let queue = Arc::clone(&context.queue);
+    let panicked = move |key: Key, words: String| {
+        let (context, metrics) = (Arc::clone(&context), Arc::clone(&metrics));
+        async move {
+            metrics.panicked(key.kind.as_str());
+            tracing::error!(
+                kind = key.kind.as_str(),
+                namespace = key.namespace,
+                resource = key.name,
+                panic = words,
+                "a pass panicked; this is a fault of the operator"
+            );
+            if let Err(error) = internal_error::report(&context, &key, &words).await {
+                tracing::warn!(%error, "a panic is not in the status yet");
             }
-        });
-    }
-    workers.join_all().await;
+        }
+    };
+    workers::work(queue, concurrency, pass, panicked).await;
 }
 
 async fn look(context: &Context, metrics: &Metrics, key: &Key) -> Next {
@@ -51,16 +66,20 @@ async fn look(context: &Context, metrics: &Metrics, key: &Key) -> Next {
     let _entered = span.enter();
     let next = match pass {
         Ok(Ok(next)) => next,
-        Ok(Err(error)) => {
+        Ok(Err(error)) if error.trouble.passes() => {
             tracing::info!(%error, "not done, trying again");
-            if error.trouble.passes() { Next::Retry } else { Next::After(Duration::from_mins(1)) }
+            Next::Retry(error.trouble.reason())
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "refused; waiting for a change");
+            Next::Blocked(error.trouble.reason(), BLOCKED)
         }
         Err(_) => {
             tracing::warn!("gave up a pass that hung, trying again");
-            Next::Retry
+            Next::Retry(Reason::ApiUnavailable)
         }
     };
-    metrics.reconciled(key.kind.as_str(), begun.elapsed(), next == Next::Retry);
+    metrics.reconciled(key.kind.as_str(), begun.elapsed(), next.failure());
     next
 }
 

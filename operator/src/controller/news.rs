@@ -10,6 +10,8 @@ use crate::api::{
 pub trait Reported {
     /// Its conditions.
     fn conditions(&self) -> &[Condition];
+    /// Has it say these conditions of this generation.
+    fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64);
 }
 
 macro_rules! reported {
@@ -17,6 +19,11 @@ macro_rules! reported {
         $(impl Reported for $status {
             fn conditions(&self) -> &[Condition] {
                 &self.conditions
+            }
+
+            fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64) {
+                self.conditions = conditions;
+                self.observed_generation = Some(generation);
             }
         })+
     };

@@ -9,10 +9,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::api::Reason;
 use crate::apply::Applied;
 
-/// A resource that changes all the time is looked at this often.
+/// A resource that changes all the time is looked at this often ...
 const SPACING: Duration = Duration::from_millis(50);
+/// ... and this often when it fails again and again.
+const SPACING_OF_FAILURES: Duration = Duration::from_secs(1);
 /// The first wait after a failure; it doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// The longest wait after a failure.
@@ -26,27 +29,44 @@ pub enum Next {
     /// Look again after this long, whatever happens.
     After(Duration),
     /// It failed in a way that may pass: look again, ever more rarely.
-    Retry,
+    Retry(Reason),
+    /// It failed in a way that only a change mends; look again after this long all the same.
+    Blocked(Reason, Duration),
 }
 
-impl Applied {
-    /// When to look again after these writes.
-    pub fn next(&self) -> Next {
-        match self.worst().map(|failure| failure.trouble) {
-            None => Next::Wait,
-            Some(trouble) if trouble.passes() => Next::Retry,
-            // Another version of Kubernetes or of a policy, or a rival that gave up.
-            Some(_) => Next::After(LAST_RETRY),
+impl Next {
+    /// Why it failed.
+    pub const fn failure(self) -> Option<Reason> {
+        match self {
+            Self::Wait | Self::After(_) => None,
+            Self::Retry(reason) | Self::Blocked(reason, _) => Some(reason),
         }
     }
 }
+
+impl Applied {
+    /// When to look again after these writes. What was refused is not sent again before its time, so
+    /// that a look for the sake of another failure costs nothing.
+    pub fn next(&self) -> Next {
+        let passing = self.failures.iter().find(|failure| failure.trouble.passes());
+        match (passing, self.worst()) {
+            (None, None) => Next::Wait,
+            (Some(failure), _) => Next::Retry(failure.trouble.reason()),
+            (None, Some(failure)) => Next::Blocked(failure.trouble.reason(), self.wait.unwrap_or(BLOCKED)),
+        }
+    }
+}
+
+/// When a resource is looked at again that failed for good outside of *apply*.
+pub(super) const BLOCKED: Duration = Duration::from_mins(10);
 
 struct State<K> {
     closed: bool,
     due: BTreeSet<(Instant, K)>,
     when: HashMap<K, Instant>,
     running: BTreeSet<K>,
-    finished: HashMap<K, Instant>,
+    /// Before which none is looked at again, whatever changes.
+    resting: HashMap<K, Instant>,
     failures: HashMap<K, u32>,
 }
 
@@ -64,7 +84,7 @@ impl<K> Default for Queue<K> {
             due: BTreeSet::new(),
             when: HashMap::new(),
             running: BTreeSet::new(),
-            finished: HashMap::new(),
+            resting: HashMap::new(),
             failures: HashMap::new(),
         };
         Self { state: Mutex::new(state), changed: Notify::new(), closing: Notify::new() }
@@ -80,7 +100,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
     pub fn add(&self, key: K) {
         let mut state = self.lock();
         let now = Instant::now();
-        let earliest = state.finished.get(&key).map_or(now, |finished| now.max(*finished + SPACING));
+        let earliest = state.resting.get(&key).map_or(now, |until| now.max(*until));
         state.schedule(key, earliest);
         drop(state);
         self.changed.notify_one();
@@ -141,17 +161,20 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         let mut state = self.lock();
         let now = Instant::now();
         state.running.remove(key);
-        state.finished.insert(key.clone(), now);
-        state.finished.retain(|_, finished| *finished + SPACING > now);
-        let failures = if next == Next::Retry { state.failures.get(key).map_or(1, |n| n.saturating_add(1)) } else { 0 };
+        let failures = match next {
+            Next::Retry(_) => state.failures.get(key).map_or(1, |n| n.saturating_add(1)),
+            _ => 0,
+        };
+        state.resting.retain(|_, until| *until > now);
+        state.resting.insert(key.clone(), now + spacing(next, failures));
         match failures {
             0 => drop(state.failures.remove(key)),
             n => drop(state.failures.insert(key.clone(), n)),
         }
         match next {
             Next::Wait => {}
-            Next::After(wait) => state.schedule(key.clone(), now + wait),
-            Next::Retry => state.schedule(key.clone(), now + backoff(failures)),
+            Next::After(wait) | Next::Blocked(_, wait) => state.schedule(key.clone(), now + wait),
+            Next::Retry(_) => state.schedule(key.clone(), now + backoff(failures)),
         }
         drop(state);
         self.changed.notify_one();
@@ -189,6 +212,15 @@ impl<K: Clone + Ord + Hash> State<K> {
     }
 }
 
+/// A rival, or a child that comes and goes, must not set the pace of what fails each time.
+fn spacing(next: Next, failures: u32) -> Duration {
+    match next {
+        Next::Wait | Next::After(_) => SPACING,
+        Next::Retry(_) => (SPACING * (1 << failures.saturating_sub(2).min(16))).min(SPACING_OF_FAILURES),
+        Next::Blocked(..) => SPACING_OF_FAILURES,
+    }
+}
+
 fn backoff(failures: u32) -> Duration {
     FIRST_RETRY
         .saturating_mul(1_u32.checked_shl(failures.saturating_sub(1).min(16)).unwrap_or(u32::MAX))
@@ -198,6 +230,7 @@ fn backoff(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::{Trouble, WriteError};
 
     #[tokio::test(start_paused = true)]
     async fn what_changes_while_it_is_worked_on_is_looked_at_once_more() {
@@ -223,7 +256,7 @@ mod tests {
             let before = Instant::now();
             let key = queue.next().await.unwrap();
             waits.push(before.elapsed());
-            queue.done(&key, Next::Retry);
+            queue.done(&key, Next::Retry(Reason::ApiUnavailable));
         }
         assert_eq!(waits[1], FIRST_RETRY);
         assert_eq!(waits[2], FIRST_RETRY * 2);
@@ -245,6 +278,42 @@ mod tests {
         queue.add("a");
         queue.next().await;
         assert!(before.elapsed() < SPACING);
+    }
+
+    /// How often a resource is looked at within a minute that changes all the time and always ends so.
+    async fn looks_within_a_minute(next: Next) -> u32 {
+        let queue = Queue::default();
+        let end = Instant::now() + Duration::from_mins(1);
+        let mut looks = 0;
+        queue.add("a");
+        while Instant::now() < end {
+            let key = queue.next().await.unwrap();
+            looks += 1;
+            queue.done(&key, next);
+            queue.add("a");
+        }
+        looks
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rival_does_not_set_the_pace_of_what_fails_each_time() {
+        assert!((1190..=1210).contains(&looks_within_a_minute(Next::Wait).await));
+        assert!(looks_within_a_minute(Next::Blocked(Reason::FieldContested, BLOCKED)).await <= 61);
+        assert!(looks_within_a_minute(Next::Retry(Reason::Conflict)).await <= 68);
+    }
+
+    #[test]
+    fn what_was_refused_waits_for_a_change_and_what_passes_does_not() {
+        let failure = |trouble| WriteError { trouble, object: String::new(), message: String::new() };
+        let after = |failures: &[Trouble], wait| {
+            let failures = failures.iter().map(|trouble| failure(*trouble)).collect();
+            Applied { failures, wait, ..Applied::default() }.next()
+        };
+        let hour = Duration::from_hours(1);
+        assert_eq!(after(&[], None), Next::Wait);
+        assert_eq!(after(&[Trouble::Refused], Some(hour)), Next::Blocked(Reason::Refused, hour));
+        let both = after(&[Trouble::Refused, Trouble::QuotaExceeded], Some(hour));
+        assert_eq!(both, Next::Retry(Reason::QuotaExceeded), "the refused one is not sent again for it");
     }
 
     #[tokio::test]

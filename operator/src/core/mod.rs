@@ -1,15 +1,6 @@
-//! Quotas, tariffs and names: knows no Kubernetes types.
+//! What the business is made of: quotas, prices, names. Knows no Kubernetes types.
 
-mod bytes;
-mod expression;
-mod growth;
-mod hostname;
-mod names;
-mod price;
-
-pub use bytes::{Bytes, BytesError};
-pub use expression::{ExpressionError, SizeExpression};
-pub use growth::GrowthRule;
-pub use hostname::{Hostname, HostnameError};
-pub use names::{is_entity_name, is_instance_name};
-pub use price::{Price, PriceError};
+pub use commonscloud_api::values::{
+    Bytes, BytesError, ExpressionError, GrowthRule, Hostname, HostnameError, Price, PriceError, Quantity,
+    QuantityError, SizeExpression, is_entity_name, is_instance_name, least_above, taken_back,
+};

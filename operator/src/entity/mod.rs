@@ -3,10 +3,14 @@
 
 mod dedicated;
 mod namespace;
+mod plan;
 mod quota;
 
 pub use dedicated::{Asked, asked, dedicated};
-pub use namespace::{ServiceAccount, manager_bindings, namespace, namespace_objects, operator_binding};
+pub use namespace::{
+    OPERATOR_BINDING, ServiceAccount, manager_bindings, namespace, namespace_objects, operator_binding,
+};
+pub use plan::{EntityPlan, RenderedEntity, render};
 pub use quota::{Needs, RESOURCE_QUOTA, resource_quota};
 
 use serde_json::{Map, Value, json};

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::{labels, name, object};
 use crate::api::{Entity, Manager, SubjectKind, marks};
-use crate::gather::OPERATOR_BINDING;
 use crate::template::RenderedObject;
 
+/// The RoleBinding that gives the operator its rights in an Entity's namespace.
+pub const OPERATOR_BINDING: &str = "commonscloud-operator";
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 

@@ -1,5 +1,6 @@
 //! Collects what the caches know around one instance. No request is made here.
 
+mod entity;
 mod packages;
 mod undecodable;
 
@@ -9,26 +10,35 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
+pub use entity::{entity_facts, entity_object, entity_owned, entity_services};
 pub use packages::Packages;
 pub use undecodable::{undecodable, undecodable_for_entity};
 
-use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, marks};
+use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, RolloutStrategy, marks};
 use crate::cache::{Caches, Live, Sealed};
 use crate::compare::{KnownData, capacity, requested};
 use crate::core::Hostname;
+use crate::entity::OPERATOR_BINDING;
 use crate::plan::Plan;
 use crate::report::Children;
 use crate::resolve::{
-    Facts, HostnameClaim, Instance, NamespaceFacts, VolumeFacts, asks_for, candidates, may_be_made_of, may_have,
-    wanted_hostname,
+    Facts, HostnameClaim, Instance, NamespaceFacts, Peer, Rollout, VolumeFacts, asks_for, candidates, may_be_made_of,
+    may_have, rollout, wanted_hostname,
 };
 use crate::usage::Known;
 
-/// The RoleBinding that gives the operator its rights in an Entity's namespace.
-pub const OPERATOR_BINDING: &str = "commonscloud-operator";
-
 /// What the caches know around one instance.
 pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
+    let mut facts = around(caches, packages, instance);
+    if let Some(platform) = &facts.platform {
+        facts.claims = claims(caches, &platform.spec, instance);
+        facts.platform_secrets = revisions(caches, &platform.spec, &instance.reference.namespace);
+    }
+    facts
+}
+
+/// The same without who else asks for the host name, and without the Platform's Secrets.
+fn around(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
     let namespace = &instance.reference.namespace;
     let platform = caches.platform();
     let entity = caches.entities.get("", namespace);
@@ -42,14 +52,12 @@ pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts
         packages: BTreeMap::new(),
         platform_secrets: BTreeMap::new(),
         claims: Vec::new(),
+        peers: Vec::new(),
         entity,
         platform,
     };
+    facts.peers = peers(caches, instance, &facts);
     facts.packages = compiled(caches, packages, instance, &facts);
-    if let Some(platform) = &facts.platform {
-        facts.claims = claims(caches, &platform.spec, instance);
-        facts.platform_secrets = revisions(caches, &platform.spec, namespace);
-    }
     facts
 }
 
@@ -109,6 +117,28 @@ fn template_fault(caches: &Caches, template: &str) -> Option<String> {
     let conditions = &template.status.as_ref()?.conditions;
     let stalled = conditions.iter().find(|c| c.type_ == ConditionType::Stalled.as_str() && c.status == "True")?;
     Some(stalled.message.clone())
+}
+
+/// Whether an instance that waits in a roll-out would go on by what the caches know by now.
+pub fn is_its_turn(caches: &Caches, instance: &Instance, facts: &Facts) -> bool {
+    let facts = Facts { peers: peers(caches, instance, facts), ..facts.clone() };
+    let platform = facts.platform.as_ref().map(|platform| &platform.spec);
+    matches!(rollout(instance, &facts, platform), Rollout::Newest(_))
+}
+
+/// The other instances in the queue of a roll-out: looked for only while this one may be in it.
+fn peers(caches: &Caches, instance: &Instance, facts: &Facts) -> Vec<Peer> {
+    let automatic = facts.platform.as_ref().is_some_and(|p| p.spec.rollout.strategy == RolloutStrategy::Automatic);
+    let runs = instance.status.revision.as_deref();
+    let Some(newest) = facts.newest_revision.as_deref().filter(|newest| automatic && runs != Some(newest)) else {
+        return Vec::new();
+    };
+    if runs.is_none() || instance.spec.revision.is_some() || instance.spec.paused {
+        return Vec::new();
+    }
+    let all = caches.dedicated_all().into_iter().filter(|resource| resource.template() == instance.template);
+    let others = all.filter(|resource| resource.metadata().uid.as_deref() != Some(&instance.reference.uid));
+    others.filter_map(|resource| Peer::of(resource.as_ref(), newest)).collect()
 }
 
 fn volumes(caches: &Caches, namespace: &str) -> BTreeMap<String, VolumeFacts> {
@@ -199,14 +229,20 @@ fn claim(
 pub fn children(caches: &Caches, instance: &Instance, plan: &Plan) -> Children {
     let reference = &instance.reference;
     let claims = caches.claims_in(&reference.namespace);
+    Children {
+        objects: owned(caches, instance),
+        volumes: claims.into_iter().filter(|claim| plan.volumes.iter().any(|v| v.claim == claim.name())).collect(),
+        pods: pods(caches, instance),
+        events: caches.events.in_namespace(&reference.namespace),
+    }
+}
+
+/// An instance's pods.
+pub fn pods(caches: &Caches, instance: &Instance) -> Vec<Arc<Pod>> {
+    let reference = &instance.reference;
     let is_mine = |pod: &Arc<Pod>| {
         let label = |key: &str| pod.labels().get(key).map(String::as_str);
         label(marks::INSTANCE) == Some(&reference.name) && label(marks::INSTANCE_KIND) == Some(&reference.kind)
     };
-    Children {
-        objects: owned(caches, instance),
-        volumes: claims.into_iter().filter(|claim| plan.volumes.iter().any(|v| v.claim == claim.name())).collect(),
-        pods: caches.pods.in_namespace(&reference.namespace).into_iter().filter(is_mine).collect(),
-        events: caches.events.in_namespace(&reference.namespace),
-    }
+    caches.pods.in_namespace(&reference.namespace).into_iter().filter(is_mine).collect()
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::conditions::Problem;
+use super::events::{About, newest};
 use super::pods;
+use super::rank::{Origin, place};
 use crate::api::{ComponentStatus, Reason};
 use crate::cache::Live;
-use crate::compare::{capacity, requested};
 
 /// What the caches know of an instance's children.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +27,7 @@ pub struct Children {
 }
 
 impl Children {
-    fn events(&self) -> Vec<&Event> {
+    pub(super) fn events(&self) -> Vec<&Event> {
         self.events.iter().map(AsRef::as_ref).collect()
     }
 
@@ -51,60 +53,17 @@ impl Children {
         self.objects.iter().all(|object| self.workload(object).is_none())
     }
 
-    /// What stops the instance: its volumes first, then its workloads. `grows_alone`: whether a
-    /// claim's growth is nothing to wait for.
-    pub fn problem(&self, grows_alone: impl Fn(&Live) -> bool) -> Option<Problem> {
-        let workloads: Vec<Problem> = self.objects.iter().filter_map(|object| self.workload(object)).collect();
-        let volume = self.volumes.iter().find_map(|volume| self.volume(volume, !workloads.is_empty(), &grows_alone));
-        // A workload that only starts is less telling than one that cannot.
-        let telling =
-            workloads.iter().position(|p| !p.is(Reason::Starting) && !p.is(Reason::RollingOut)).unwrap_or_default();
-        volume.or_else(|| workloads.into_iter().nth(telling))
-    }
-
-    /// A claim whose volume is waited for, or does not grow.
-    fn volume(&self, claim: &Live, workload_waits: bool, grows_alone: &impl Fn(&Live) -> bool) -> Option<Problem> {
-        let name = claim.name();
-        let phase = claim.value.pointer("/status/phase").and_then(Value::as_str).unwrap_or("Pending");
-        let event = || {
-            pods::newest(name, "PersistentVolumeClaim", &self.events(), |_| true)
-                .map(|e| (e.reason.clone(), e.message.clone()))
+    /// What stops the instance: of several problems the one that the others follow from.
+    /// `is_large_enough`: whether a claim's growth is nothing to wait for.
+    pub fn problem(&self, is_large_enough: impl Fn(&Live) -> bool) -> Option<Problem> {
+        let of_workload = |object: &Arc<Live>| Some((Origin::of(&object.kind), self.workload(object)?));
+        let workloads: Vec<_> = self.objects.iter().filter_map(of_workload).collect();
+        let of_volume = |claim: &Arc<Live>| {
+            Some((Origin::Volume, self.volume(claim, !workloads.is_empty(), is_large_enough(claim))?))
         };
-        match phase {
-            "Bound" if grows_alone(claim) => None,
-            "Bound" => self.growth(claim),
-            "Lost" => {
-                Some(Problem::new(Reason::VolumeLost, format!("PersistentVolumeClaim {name} has lost its volume")))
-            }
-            _ => match event() {
-                Some((reason, message)) => Some(Problem::quoted(
-                    reason.as_deref().unwrap_or(Reason::VolumePending.name()),
-                    format!("PersistentVolumeClaim {name}: {}", message.unwrap_or_default()),
-                )),
-                // Waiting for its first consumer is no problem as long as the consumer is the one that waits.
-                None if workload_waits => None,
-                None => {
-                    Some(Problem::new(Reason::VolumePending, format!("PersistentVolumeClaim {name} is not bound yet")))
-                }
-            },
-        }
-    }
-
-    /// A claim that has less than it requests.
-    pub(super) fn growth(&self, claim: &Live) -> Option<Problem> {
-        let (requested, capacity) = (requested(claim)?, capacity(claim)?);
-        if capacity >= requested {
-            return None;
-        }
-        let name = claim.name();
-        let event = pods::newest(name, "PersistentVolumeClaim", &self.events(), |e| {
-            e.reason.as_deref().is_some_and(|r| r.contains("Resize"))
-        });
-        let why = event.and_then(|e| e.message.as_deref()).map(|m| format!(": {m}")).unwrap_or_default();
-        Some(Problem::new(
-            Reason::VolumeGrowing,
-            format!("PersistentVolumeClaim {name} grows from {capacity} to {requested}{why}"),
-        ))
+        let volumes: Vec<_> = self.volumes.iter().filter_map(of_volume).collect();
+        let all = volumes.into_iter().chain(workloads);
+        all.min_by_key(|(origin, problem)| place(*origin, problem)).map(|(_, problem)| problem)
     }
 
     /// What a workload waits for.
@@ -116,18 +75,25 @@ impl Children {
             _ => None,
         }?;
         let events = self.events();
-        let mine = self.pods.iter().filter(|pod| selects(object, pod));
-        let of_pods: Vec<Problem> = mine.filter_map(|pod| pods::problem(pod, &events)).collect();
-        let telling = of_pods.iter().position(|p| !p.is(Reason::Starting)).unwrap_or_default();
-        of_pods.into_iter().nth(telling).or_else(|| not_created(object, &events)).or(Some(rollout))
+        let mine: Vec<&Arc<Pod>> = self.pods.iter().filter(|pod| selects(object, pod)).collect();
+        let origin = Origin::of(&object.kind);
+        let of_pods = mine.iter().filter_map(|pod| pods::problem(pod, &events));
+        let made = mine.iter().filter_map(|pod| Some(pod.metadata.creation_timestamp.as_ref()?.0)).max();
+        of_pods
+            .min_by_key(|problem| place(origin, problem))
+            .or_else(|| not_created(object, &events, made))
+            .or(Some(rollout))
     }
 }
 
 /// Why the pods of a workload are not even made, for example because of the namespace's quota.
-fn not_created(object: &Live, events: &[&Event]) -> Option<Problem> {
+/// `made`: when its last one was.
+fn not_created(object: &Live, events: &[&Event], made: Option<Timestamp>) -> Option<Problem> {
     let message = replica_failure(object).or_else(|| {
         let created = |event: &Event| event.reason.as_deref() == Some("FailedCreate");
-        pods::newest(object.name(), &object.kind, events, created)?.message.clone()
+        let uid = object.metadata.uid.as_deref();
+        let about = About { kind: &object.kind, name: object.name(), uid, since: made };
+        newest(about, events, created)?.message.clone()
     })?;
     let reason = if message.contains("exceeded quota") { Reason::QuotaExceeded } else { Reason::FailedCreate };
     Some(Problem::new(reason, format!("{} {}: {message}", object.kind, object.name())))

@@ -6,19 +6,22 @@ use super::children::Children;
 use super::conditions::{Problem, Shown, Verdict, conditions};
 use super::filling::{has_grown, volume_filling};
 use super::pass::{Pass, Reach, Usage};
-use crate::api::{ConditionType, InstanceStatus, Platform, Reason, VolumeStatus};
+use super::quota::{pending_shrink, quota_enforced};
+use super::rollout::rolled_out;
+use crate::api::{ConditionType, InstanceStatus, Reason, VolumeStatus};
 use crate::cache::Live;
-use crate::compare::{Change, requested};
+use crate::compare::{Change, capacity, requested};
 use crate::core::Bytes;
 use crate::plan::{Plan, PlannedVolume};
-use crate::resolve::Instance;
+use crate::resolve::{Instance, Rollout};
 
 /// The status of an instance that has no plan: what was reported stays, but the conditions.
-pub fn refused(instance: &Instance, verdict: &Verdict, now: Timestamp) -> InstanceStatus {
+pub fn refused(instance: &Instance, rollout: &Rollout, verdict: &Verdict, now: Timestamp) -> InstanceStatus {
     let before = &instance.status;
     let mut shown = verdict.shown();
     shown
         .extend(kept(before, &[ConditionType::QuotaEnforced, ConditionType::UsageKnown, ConditionType::VolumeFilling]));
+    shown.extend(rolled_out(before, rollout, verdict.is_ready()));
     shown.extend(paused(instance, &[]));
     InstanceStatus {
         observed_generation: Some(instance.generation),
@@ -43,9 +46,10 @@ pub fn instance_status(pass: &Pass<'_>) -> InstanceStatus {
     let mut shown = verdict.shown();
     shown.extend(reachable(&pass.reach));
     shown.extend(usage_known(pass.usage));
-    shown.extend(quota_enforced(plan, pass.platform));
+    shown.extend(quota_enforced(plan, pass.children, pass.platform));
     shown.extend(pending_shrink(plan, pass.children));
     shown.extend(volume_filling(pass));
+    shown.extend(rolled_out(&instance.status, &pass.resolved.rollout, verdict.is_ready()));
     shown.extend(paused(instance, pass.waiting));
     let complete = pass.applied.failures.is_empty();
     let before = &instance.status;
@@ -88,8 +92,7 @@ fn verdict(pass: &Pass<'_>) -> Verdict {
         let problem = Problem::new(failure.trouble.reason(), failure.to_string());
         return if failure.trouble.passes() { Verdict::Reconciling(problem) } else { Verdict::Stalled(problem) };
     }
-    // A volume that grows on its own keeps nobody waiting: that has a condition of its own.
-    if let Some(problem) = pass.children.problem(|claim| has_grown(&pass.resolved.plan, claim)) {
+    if let Some(problem) = pass.children.problem(|claim| is_large_enough(&pass.resolved.plan, claim)) {
         return Verdict::Reconciling(problem);
     }
     if !pass.waiting.is_empty() {
@@ -102,6 +105,13 @@ fn verdict(pass: &Pass<'_>) -> Verdict {
         Reach::Unknown => Verdict::Reconciling(Problem::new(Reason::NotAsked, format!("{url} is about to be asked"))),
         Reach::Fails(why) => Verdict::Reconciling(Problem::new(Reason::Unreachable, format!("{url}: {why}"))),
     }
+}
+
+/// A volume that grows on its own keeps nobody waiting: that has a condition of its own. Neither does
+/// one that has what its quota asks for, whatever more its claim requests.
+fn is_large_enough(plan: &Plan, claim: &Live) -> bool {
+    let planned = plan.volumes.iter().find(|volume| volume.claim == claim.name());
+    has_grown(plan, claim) || planned.is_some_and(|volume| capacity(claim) >= Some(volume.request))
 }
 
 /// How many of the objects that wait are named.
@@ -146,42 +156,6 @@ fn usage_known(usage: Usage) -> Option<Shown> {
         }
         Usage::Used(_) => Some(Shown::new(kind, true, Reason::Measured, "as the kubelet measures the volume")),
     }
-}
-
-fn quota_enforced(plan: &Plan, platform: Option<&Platform>) -> Option<Shown> {
-    let kind = ConditionType::QuotaEnforced;
-    let volume = plan.volumes.iter().find(|v| v.carries_quota)?;
-    let Some(class) = &volume.storage_class else {
-        return Some(Shown::unknown(kind, Reason::ClassUnknown, "the Platform names no storage class"));
-    };
-    let facts = platform?.spec.storage_classes.iter().find(|facts| facts.name == *class);
-    Some(match facts {
-        Some(facts) if facts.enforces_size => {
-            Shown::new(kind, true, Reason::Enforced, format!("storage class {class} enforces the size of volumes"))
-        }
-        Some(_) => Shown::new(
-            kind,
-            false,
-            Reason::NotEnforced,
-            format!("storage class {class} does not enforce the size of volumes: a full quota stops nothing"),
-        ),
-        None => Shown::unknown(kind, Reason::ClassUnknown, format!("the Platform does not list storage class {class}")),
-    })
-}
-
-fn pending_shrink(plan: &Plan, children: &Children) -> Option<Shown> {
-    let larger = plan.volumes.iter().find_map(|volume| {
-        let live = children.volumes.iter().find(|live| live.name() == volume.claim)?;
-        let requested = requested(live)?;
-        let enough = volume.growth.map_or(volume.request, |growth| growth.maximum);
-        (requested > enough).then_some((volume, requested, enough))
-    });
-    let (volume, requested, enough) = larger?;
-    let message = format!(
-        "PersistentVolumeClaim {} stays at {requested}, {enough} is enough for the quota; volumes are never shrunk",
-        volume.claim
-    );
-    Some(Shown::new(ConditionType::PendingShrink, true, Reason::VolumeLarger, message))
 }
 
 fn volumes(plan: &Plan, children: &Children) -> Vec<VolumeStatus> {

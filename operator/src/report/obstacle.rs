@@ -38,7 +38,15 @@ pub enum Obstacle {
     SecretsUnreadable(String),
 }
 
+/// How many passes in a row an Entity has to repair what differs, before that is reported.
+const PASSES: u32 = 4;
+
 impl Obstacle {
+    /// Whether it is no news yet: the Entity repairs or deletes what it made, usually within a moment.
+    pub const fn is_fleeting(&self, passes: u32) -> bool {
+        matches!(self, Self::Refused(Refusal::EntityDiffers { .. })) && passes < PASSES
+    }
+
     /// How far the instance is because of it.
     pub fn verdict(&self) -> Verdict {
         let problem = |reason: Reason| Problem::new(reason, self.to_string());
@@ -55,5 +63,19 @@ impl Obstacle {
             Self::SecretsUnknown => Verdict::Reconciling(problem(Reason::NamespaceNotReady)),
             Self::SecretsUnreadable(_) => Verdict::Reconciling(problem(Reason::FeedFailing)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_entity_does_not_repair_is_reported_in_the_end() {
+        let differs = Obstacle::Refused(Refusal::EntityDiffers { entity: "coop".to_owned() });
+        assert!(differs.is_fleeting(0), "it is about to be repaired");
+        assert!(!differs.is_fleeting(PASSES));
+        assert!(matches!(differs.verdict(), Verdict::Reconciling(problem) if problem.is(Reason::EntityDiffers)));
+        assert!(!Obstacle::Refused(Refusal::PlatformNotFound).is_fleeting(0));
     }
 }

@@ -1,8 +1,10 @@
 //! Why a pod is not ready, in the API's own words.
 
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Event, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Event, Pod, PodStatus};
+use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::Problem;
+use super::events::{About, newest, without_directories};
 use crate::api::Reason;
 
 /// What stops a pod, if anything does.
@@ -22,7 +24,7 @@ pub(super) fn problem(pod: &Pod, events: &[&Event]) -> Option<Problem> {
         .or_else(|| init.iter().chain(containers).find_map(|c| waiting(name, c)))
         .or_else(|| containers.iter().find_map(|c| failed(name, c)))
         .or_else(|| if is(pod, "Initialized") { None } else { init.iter().find_map(|c| running_init(name, c)) })
-        .or_else(|| not_ready(name, containers, events))
+        .or_else(|| not_ready(pod, containers, events))
         .or_else(|| starting(name, pod, events))
 }
 
@@ -80,13 +82,39 @@ fn failed(pod: &str, container: &ContainerStatus) -> Option<Problem> {
 }
 
 fn ending(terminated: &ContainerStateTerminated) -> String {
-    let last = terminated.message.as_deref().and_then(|m| m.lines().rev().find(|line| !line.trim().is_empty()));
+    let last = terminated.message.as_deref().and_then(last_line);
     let reason = terminated.reason.as_deref().filter(|reason| *reason != "Error");
     let how = reason.map_or_else(
         || format!("exit code {}", terminated.exit_code),
         |r| format!("{r}, exit code {}", terminated.exit_code),
     );
     last.map_or(how.clone(), |line| format!("{how}: {}", line.trim()))
+}
+
+/// The last line that tells something: what ends a program's trace only says where it was.
+fn last_line(message: &str) -> Option<&str> {
+    let lines = || message.lines().map(str::trim).filter(|line| !line.is_empty()).rev();
+    let tells = |line: &&str| {
+        let is_frame = line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        !(is_frame || line.starts_with("thrown in ") || *line == "Stack trace:")
+    };
+    lines().find(tells).or_else(|| lines().next())
+}
+
+/// When a container came into its state.
+fn turned(state: &ContainerState) -> Option<Timestamp> {
+    let started = state.running.as_ref().and_then(|running| running.started_at.as_ref());
+    let ended = state.terminated.as_ref().and_then(|terminated| terminated.finished_at.as_ref());
+    started.max(ended).map(|time| time.0)
+}
+
+/// When a pod last came a step further: it was scheduled, its sandbox stood, a container began or ended.
+fn last_step(status: &PodStatus) -> Option<Timestamp> {
+    let conditions = status.conditions.iter().flatten().filter(|condition| condition.status == "True");
+    let turns = conditions.filter_map(|condition| Some(condition.last_transition_time.as_ref()?.0));
+    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let of_containers = containers.flat_map(|container| container.state.iter().chain(&container.last_state));
+    turns.chain(of_containers.filter_map(turned)).max()
 }
 
 /// A container that cannot start. Its usual waiting, and the wait after a crash, are no news here.
@@ -100,9 +128,16 @@ fn waiting(pod: &str, container: &ContainerStatus) -> Option<Problem> {
     Some(Problem::quoted(reason, format!("pod {pod}, container {}: {message}", container.name)))
 }
 
-fn not_ready(pod: &str, containers: &[ContainerStatus], events: &[&Event]) -> Option<Problem> {
+fn about(pod: &Pod, since: Option<Timestamp>) -> About<'_> {
+    let metadata = &pod.metadata;
+    About { kind: "Pod", name: metadata.name.as_deref().unwrap_or_default(), uid: metadata.uid.as_deref(), since }
+}
+
+fn not_ready(live: &Pod, containers: &[ContainerStatus], events: &[&Event]) -> Option<Problem> {
     let container = containers.iter().find(|c| !c.ready && c.state.as_ref().is_some_and(|s| s.running.is_some()))?;
-    let probe = newest(pod, "Pod", events, |event| event.reason.as_deref() == Some("Unhealthy"));
+    let about = about(live, container.state.as_ref().and_then(turned));
+    let pod = about.name;
+    let probe = newest(about, events, |event| event.reason.as_deref() == Some("Unhealthy"));
     match probe.and_then(|event| event.message.as_deref()) {
         Some(message) => {
             // A probe that printed nothing leaves a colon with nothing behind it.
@@ -120,32 +155,14 @@ fn starting(pod: &str, live: &Pod, events: &[&Event]) -> Option<Problem> {
     if is(live, "Ready") {
         return None;
     }
-    match newest(pod, "Pod", events, |_| true) {
+    match newest(about(live, live.status.as_ref().and_then(last_step)), events, |_| true) {
         Some(event) => {
             let reason = event.reason.as_deref().unwrap_or(Reason::Starting.name());
-            Some(Problem::quoted(reason, format!("pod {pod}: {}", event.message.as_deref().unwrap_or_default())))
+            let message = without_directories(event.message.as_deref().unwrap_or_default());
+            Some(Problem::quoted(reason, format!("pod {pod}: {message}")))
         }
         None => Some(Problem::new(Reason::Starting, format!("pod {pod} is starting"))),
     }
-}
-
-/// The newest warning about an object.
-pub(super) fn newest<'a>(
-    name: &str,
-    kind: &str,
-    events: &[&'a Event],
-    keep: impl Fn(&Event) -> bool,
-) -> Option<&'a Event> {
-    let about = |event: &&&Event| {
-        let object = &event.involved_object;
-        object.name.as_deref() == Some(name) && object.kind.as_deref() == Some(kind)
-    };
-    let time = |event: &&&Event| {
-        let series = event.series.as_ref().and_then(|s| s.last_observed_time.as_ref()).map(|t| t.0);
-        let last = event.last_timestamp.as_ref().map(|t| t.0);
-        series.max(last).max(event.event_time.as_ref().map(|t| t.0))
-    };
-    events.iter().filter(about).filter(|event| keep(event)).max_by_key(time).copied()
 }
 
 #[cfg(test)]
@@ -215,6 +232,48 @@ mod tests {
             (found.reason.as_str(), found.message.as_str()),
             ("ProbeFailing", "pod p, container app: Startup probe failed: HTTP 400")
         );
+    }
+
+    fn event(reason: &str, message: &str, time: &str, uid: &str) -> Event {
+        serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "e", "namespace": "n"}, "reason": reason, "message": message, "lastTimestamp": time,
+            "involvedObject": {"kind": "Pod", "name": "p", "namespace": "n", "uid": uid},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_was_said_before_a_pod_came_further_is_over() {
+        let scheduled =
+            "conditions: [{type: PodScheduled, status: 'True', lastTransitionTime: '2026-01-01T10:30:00Z'}]";
+        let old = event("FailedScheduling", "0/1 nodes are available", "2026-01-01T10:00:00Z", "u");
+        let found = problem(&pod(scheduled), &[&old]).unwrap();
+        assert_eq!((found.reason.as_str(), found.message.as_str()), ("Starting", "pod p is starting"));
+        let since = event("FailedMount", "secret \"a\" not found in /var/lib/kubelet/x", "2026-01-01T10:30:20Z", "u");
+        let found = problem(&pod(scheduled), &[&old, &since]).unwrap();
+        assert_eq!(found.message, "pod p: secret \"a\" not found in …/x");
+        let just_before = event("FailedMount", "a clock differs", "2026-01-01T10:29:57Z", "u");
+        assert_eq!(problem(&pod(scheduled), &[&just_before]).unwrap().reason, "FailedMount");
+    }
+
+    #[test]
+    fn what_was_said_of_an_earlier_container_or_pod_is_over() {
+        let running = "containerStatuses: [{name: app, ready: false, restartCount: 1, image: x, imageID: '', state: {running: {startedAt: '2026-01-01T10:30:00Z'}}}]";
+        let unhealthy = |time: &str, uid: &str| event("Unhealthy", "HTTP 500", time, uid);
+        let mut pod = pod(running);
+        pod.metadata.uid = Some("u".to_owned());
+        let reason = |event: &Event| problem(&pod, &[event]).unwrap().reason;
+        assert_eq!(reason(&unhealthy("2026-01-01T10:00:00Z", "u")), "Starting", "the container before");
+        assert_eq!(reason(&unhealthy("2026-01-01T10:31:00Z", "v")), "Starting", "another pod of that name");
+        assert_eq!(reason(&unhealthy("2026-01-01T10:31:00Z", "u")), "ProbeFailing");
+    }
+
+    #[test]
+    fn the_end_of_a_trace_is_not_what_a_container_said() {
+        let php = "PHP Fatal error:  Uncaught PDOException: no database in /x.php:3\nStack trace:\n#0 {main}\n  thrown in /x.php on line 3\n";
+        assert_eq!(last_line(php), Some("PHP Fatal error:  Uncaught PDOException: no database in /x.php:3"));
+        assert_eq!(last_line("a\n#1 first\n"), Some("a"));
+        assert_eq!(last_line("#0 {main}"), Some("#0 {main}"), "better than nothing");
     }
 
     #[test]

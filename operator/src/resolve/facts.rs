@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::rollout::Peer;
 use crate::api::{Entity, Platform, ServiceData, Tariff};
 use crate::core::{Bytes, Hostname};
 use crate::template::Package;
@@ -34,6 +35,8 @@ pub struct Facts {
     pub record: Option<Arc<ServiceData>>,
     /// The other instances that hold or ask for a host name that this one could have.
     pub claims: Vec<HostnameClaim>,
+    /// The other instances of the template in the queue of its roll-out; only where this one is in it.
+    pub peers: Vec<Peer>,
     /// The volumes that exist, by claim.
     pub volumes: BTreeMap<String, VolumeFacts>,
 }

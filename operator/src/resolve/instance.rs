@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use crate::api::{Dedicated, InstanceSpec, InstanceStatus, marks};
+use crate::api::{Dedicated, InstanceSpec, InstanceStatus};
 use crate::plan::InstanceReference;
 
 /// A Dedicated resource of any kind.
@@ -19,8 +19,8 @@ pub struct Instance {
     pub generation: i64,
     /// Its finalizers.
     pub finalizers: Vec<String>,
-    /// Whether it is being deleted.
-    pub leaving: bool,
+    /// When somebody began to delete it.
+    pub deletion_timestamp: Option<Timestamp>,
     /// The uid of the Entity that made it; none: it was written by hand.
     pub made_by: Option<String>,
     /// What all kinds have.
@@ -50,7 +50,7 @@ impl Instance {
             created: metadata.creation_timestamp.map(|time| time.0),
             generation: metadata.generation.unwrap_or_default(),
             finalizers: metadata.finalizers.unwrap_or_default(),
-            leaving: metadata.deletion_timestamp.is_some(),
+            deletion_timestamp: metadata.deletion_timestamp.as_ref().map(|time| time.0),
             spec: resource.instance().clone(),
             template: resource.template().to_owned(),
             parameters: resource.parameters(),
@@ -58,8 +58,8 @@ impl Instance {
         }
     }
 
-    /// Whether the data is protected by the finalizer already.
-    pub fn is_kept(&self) -> bool {
-        self.finalizers.iter().any(|f| f == marks::FINALIZER)
+    /// Whether it is being deleted.
+    pub const fn is_being_deleted(&self) -> bool {
+        self.deletion_timestamp.is_some()
     }
 }

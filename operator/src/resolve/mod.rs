@@ -1,17 +1,21 @@
 //! Decides what is to run: resource, Entity, Tariff, Platform and package make a [`Plan`], or a
 //! typed reason why not. Pure; repeats every rule of admission, since admission can be absent.
 
+mod entity;
 mod facts;
 mod growth;
 mod hostname;
 mod instance;
 mod refusal;
 mod revision;
+mod rollout;
 mod sale;
 mod volumes;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod rollout_tests;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +24,14 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
+pub use entity::{EntityFacts, EntityRefusal, resolve_entity};
 pub use facts::{Facts, HostnameClaim, NamespaceFacts, VolumeFacts};
 pub use hostname::{asks_for, may_be_made_of, may_have, wanted_hostname};
 pub use instance::Instance;
 pub use refusal::Refusal;
 pub use revision::candidates;
-pub use sale::{Sale, sell, total};
+pub use rollout::{Peer, Rollout, rollout};
+pub use sale::{Sale, Sold, sell, total_price, total_storage};
 pub use volumes::{request, storage_class};
 
 use crate::api::{Component, Entity, Manager, Platform, PlatformSpec, Tariff};
@@ -42,6 +48,8 @@ pub struct Resolved {
     pub sale: Sale,
     /// Who decides who may enter, as people read it.
     pub managers: Vec<String>,
+    /// What a roll-out does with the instance.
+    pub rollout: Rollout,
 }
 
 /// Decides what is to run for an instance.
@@ -86,7 +94,8 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
         platform_secrets: facts.platform_secrets.clone(),
         editor: platform.spec.editor.clone(),
     };
-    Ok(Resolved { plan, sale, managers: managers(instance, &entity) })
+    let rollout = rollout(instance, facts, Some(&platform.spec));
+    Ok(Resolved { plan, sale, managers: managers(instance, &entity), rollout })
 }
 
 /// The service's managers, then the Entity's.

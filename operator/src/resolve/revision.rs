@@ -5,16 +5,17 @@ use std::sync::Arc;
 use super::facts::Facts;
 use super::instance::Instance;
 use super::refusal::Refusal;
-use crate::api::{PlatformSpec, RolloutStrategy};
+use super::rollout::{Rollout, rollout};
+use crate::api::PlatformSpec;
 use crate::template::Package;
 
 /// The names of the revisions that an instance could be on, most wanted first.
 pub fn candidates<'a>(instance: &'a Instance, facts: &'a Facts, platform: Option<&PlatformSpec>) -> Vec<&'a str> {
     let newest = facts.newest_revision.as_deref();
-    let automatic = platform.is_some_and(|p| p.rollout.strategy == RolloutStrategy::Automatic);
+    let moves = matches!(rollout(instance, facts, platform), Rollout::Newest(_));
     let wanted = [
         instance.spec.revision.as_deref(),
-        newest.filter(|_| automatic),
+        newest.filter(|_| moves),
         instance.status.revision.as_deref(),
         facts.record.as_deref().and_then(|record| record.spec.revision.as_deref()),
         newest,

@@ -58,17 +58,45 @@ pub fn sell(tariff: &str, spec: &TariffSpec, template: &str, tier: &str, blocks:
     Ok(Sale { quota, price, currency: spec.currency.clone() })
 }
 
-/// The sum of a month: `20.00 EUR + 1 unpriced`.
-pub fn total(sales: &[Sale], currency: &str) -> String {
-    let priced = sales.iter().filter_map(|sale| sale.price);
-    let unpriced = sales.iter().filter(|sale| sale.price.is_none()).count();
-    let sum = priced.reduce(|a, b| a.checked_add(b).unwrap_or(a));
-    match (sum, unpriced) {
-        (Some(sum), 0) => format!("{sum} {currency}"),
-        (Some(sum), _) => format!("{sum} {currency} + {unpriced} unpriced"),
-        (None, 0) => format!("0.00 {currency}"),
-        (None, _) => format!("{unpriced} unpriced"),
-    }
+/// How many services of unknown size are named.
+const NAMED: usize = 5;
+/// A sum beyond what numbers hold.
+const TOO_LARGE: &str = "more than can be counted";
+
+/// A service by its name, and what is sold for it; none: the Tariff does not say.
+pub type Sold<'a> = (&'a str, Option<&'a Sale>);
+
+/// The price of a month, no service left out: `20.00 EUR + 1 unpriced + 1 unknown (wiki)`.
+pub fn total_price(services: &[Sold<'_>], currency: &str) -> String {
+    let sales = || services.iter().filter_map(|(_, sale)| *sale);
+    let unpriced = sales().filter(|sale| sale.price.is_none()).count();
+    let priced: Vec<Price> = sales().filter_map(|sale| sale.price).collect();
+    let (first, rest) = priced.split_first().map_or((None, &[][..]), |(first, rest)| (Some(*first), rest));
+    let sum = first.map(|first| match rest.iter().try_fold(first, |sum, price| sum.checked_add(*price)) {
+        Some(sum) => format!("{sum} {currency}"),
+        None => format!("{TOO_LARGE} {currency}"),
+    });
+    let unpriced = (unpriced > 0).then(|| format!("{unpriced} unpriced"));
+    let parts: Vec<String> = sum.into_iter().chain(unpriced).chain(unknown(services)).collect();
+    if parts.is_empty() { format!("0.00 {currency}") } else { parts.join(" + ") }
+}
+
+/// The quotas together, no service left out: `3Gi + 1 unknown (wiki)`.
+pub fn total_storage(services: &[Sold<'_>]) -> String {
+    let quotas: Vec<Bytes> = services.iter().filter_map(|(_, sale)| Some(sale.as_ref()?.quota)).collect();
+    let sum = quotas.iter().try_fold(Bytes::ZERO, |sum, quota| sum.checked_add(*quota));
+    let sum = sum.map_or_else(|| TOO_LARGE.to_owned(), |sum| sum.to_string());
+    let sum = (!quotas.is_empty() || services.is_empty()).then_some(sum);
+    sum.into_iter().chain(unknown(services)).collect::<Vec<_>>().join(" + ")
+}
+
+/// The services of which the Tariff does not say what they are: they run, and somebody pays.
+fn unknown(services: &[Sold<'_>]) -> Option<String> {
+    let names: Vec<&str> = services.iter().filter(|(_, sale)| sale.is_none()).map(|(name, _)| *name).collect();
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    (!names.is_empty()).then(|| format!("{} unknown ({shown}{more})", names.len()))
 }
 
 fn is_for(tier: &Tier, template: &str) -> bool {
@@ -111,16 +139,38 @@ mod tests {
         let unpriced = sell("t", &tariff(), "office", "50gb", 1).unwrap();
         assert_eq!(unpriced.to_string(), "unpriced");
         let priced = sell("t", &tariff(), "office", "1gb", 3).unwrap();
-        assert_eq!(total(&[priced, unpriced.clone()], "EUR"), "20.00 EUR + 1 unpriced");
-        assert_eq!(total(&[unpriced], "EUR"), "1 unpriced");
-        assert_eq!(total(&[], "EUR"), "0.00 EUR");
+        let (priced, unpriced) = (("a", Some(&priced)), ("b", Some(&unpriced)));
+        assert_eq!(total_price(&[priced, unpriced], "EUR"), "20.00 EUR + 1 unpriced");
+        assert_eq!(total_price(&[unpriced], "EUR"), "1 unpriced");
+        assert_eq!((total_price(&[], "EUR"), total_storage(&[])), ("0.00 EUR".to_owned(), "0".to_owned()));
+    }
+
+    #[test]
+    fn a_service_whose_tier_is_gone_stays_in_the_totals_by_name() {
+        let sale = sell("t", &tariff(), "office", "1gb", 0).unwrap();
+        let services = [("office", Some(&sale)), ("wiki", None)];
+        assert_eq!(total_price(&services, "EUR"), "5.00 EUR + 1 unknown (wiki)");
+        assert_eq!(total_storage(&services), "1Gi + 1 unknown (wiki)");
+        assert_eq!(total_price(&services[1..], "EUR"), "1 unknown (wiki)");
+        let many = ["a", "b", "c", "d", "e", "f", "g"].map(|name| (name, None));
+        assert_eq!(total_storage(&many), "7 unknown (a, b, c, d, e and 2 more)");
+    }
+
+    #[test]
+    fn a_sum_that_does_not_fit_says_so() {
+        let price = format!("{}.00", u64::MAX / 100).parse().ok();
+        let sale = Sale { quota: Bytes::new(u64::MAX), price, currency: "EUR".into() };
+        let twice = [("a", Some(&sale)), ("b", Some(&sale))];
+        assert_eq!(total_price(&twice, "EUR"), "more than can be counted EUR");
+        assert_eq!(total_storage(&twice), "more than can be counted");
     }
 
     #[test]
     fn a_month_is_the_sum_of_all_services() {
         let sold = [("office", "1gb", 3), ("agora", "forum", 1), ("projects", "1gb", 0)];
         let sales = sold.map(|(template, tier, blocks)| sell("t", &tariff(), template, tier, blocks).unwrap());
-        assert_eq!(total(&sales, "EUR"), "31.00 EUR");
+        let services: Vec<Sold<'_>> = sales.iter().map(|sale| ("service", Some(sale))).collect();
+        assert_eq!(total_price(&services, "EUR"), "31.00 EUR");
     }
 
     #[test]

@@ -33,7 +33,7 @@ wait_for_database() {
     waited=0
     until sql 'SELECT 1' >/tmp/answer 2>&1; do
         if [ "$waited" -ge 600 ]; then
-            fail "the database $POSTGRES_HOST does not answer: $(tail -n 1 /tmp/answer)"
+            fail "the database $POSTGRES_HOST does not answer: $(grep -m 1 SQLSTATE /tmp/answer || tail -n 1 /tmp/answer)"
         fi
         if [ $((waited % 30)) -eq 0 ]; then
             say "waiting for the database $POSTGRES_HOST"

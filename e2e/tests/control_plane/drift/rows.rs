@@ -158,18 +158,19 @@ fn first_value(object: &Value, value: &str) -> Value {
 const PODS: &str = "/spec/template";
 const PODS_OF_CRON_JOB: &str = "/spec/jobTemplate/spec/template";
 
-/// A container, a variable, a volume, a capability and a label more.
+/// A container before ours, and in ours a variable, one of a name that is there already, and a
+/// capability; a volume and a label more.
 fn slipped_in(object: &Value, pods: &str) -> Value {
     let first = format!("{pods}/spec/containers/0");
+    let known = object.pointer(&format!("{first}/env/0/name")).cloned();
+    let known = known.map(|name| json!({"name": name, "value": "another"}));
     all([
         set(&format!("{first}/securityContext/capabilities/add"), json!(["NET_BIND_SERVICE"])),
         append(object, &format!("{first}/env"), json!({"name": "LD_PRELOAD", "value": "/tmp/evil.so"})),
+        known.map_or_else(|| json!([]), |known| set(&format!("{first}/env/-"), known)),
         append(object, &format!("{pods}/spec/volumes"), json!({"name": "door", "emptyDir": {}})),
-        append(
-            object,
-            &format!("{pods}/spec/containers"),
-            json!({"name": "miner", "image": "docker.io/local/miner:1"}),
-        ),
+        // Last, since what comes after it moves: a strategic merge patch puts what is new first, too.
+        set(&first, json!({"name": "miner", "image": "docker.io/local/miner:1"})),
         set(&format!("{pods}/metadata/labels/door"), json!("open")),
     ])
 }

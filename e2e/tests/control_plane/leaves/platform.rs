@@ -5,7 +5,7 @@ use commonscloud_operator::api::ServiceTemplate;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
-use super::case::{Case, Deed, See, reads, see, shows};
+use super::case::{Case, Deed, See, reads, refused, see, shows};
 use super::live::Stage;
 use crate::tier::platform;
 
@@ -195,6 +195,8 @@ fn services() -> Vec<Case> {
             .then(Deed::Delete("DedicatedService/gone")),
         // Its template has another revision since it was made.
         own("rollout.strategy", json!("Automatic"), vec![see("DedicatedService/moved", "/status/version", "4")]),
+        // What it does, six services show: `rollout.rs`.
+        refused("Platform", "spec.rollout.maxUnavailable", json!(0), &["spec.rollout.maxUnavailable"]),
     ]
 }
 

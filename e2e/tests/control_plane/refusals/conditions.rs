@@ -324,7 +324,7 @@ async fn in_the_way(tier: Arc<ControlPlane>) -> Outcome {
         "ServicesNotReady",
         repeated,
     );
-    says(&tier, &Row { kind: "Reconciling", ..row }).await?;
+    says(&tier, &row).await?;
 
     let wiki = json!({"name": "wiki", "template": "other-package", "tier": "1gb"});
     tier.cluster.applied(&[with_services(json!([site("in-the-way.bystander.example"), wiki]))]).await?;

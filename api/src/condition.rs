@@ -1,0 +1,54 @@
+//! Conditions as kstatus reads them: `Ready`, and abnormal-true `Reconciling` and `Stalled`.
+
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// The condition types that this API uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConditionType {
+    /// The object does what its spec says.
+    Ready,
+    /// The operator is still working towards the spec; present only while true.
+    Reconciling,
+    /// Nothing goes on until somebody changes something; present only while true.
+    Stalled,
+    /// The storage class enforces the quota (`False`: it does not, or cannot grow).
+    QuotaEnforced,
+    /// The space in use is measured (`False`: the kubelet reports nothing for this volume).
+    UsageKnown,
+    /// A smaller quota was asked for; the volume keeps its size. Present only while true.
+    PendingShrink,
+    /// A volume outside the quota is nearly full: it grows, or it cannot. Present only while true.
+    VolumeFilling,
+    /// The service answers through the ingress under its own host name.
+    Reachable,
+    /// Nothing of the instance is changed, as its spec says. Present only while true.
+    Paused,
+    /// The template's newest revision waits for other instances. Present only while true.
+    RevisionPending,
+    /// It was Ready before the template's newest revision and is not: other instances wait for it.
+    /// Present only while true.
+    HoldsRollout,
+    /// The operator sees what the cluster has (`False`: a part of it, and the message says which it
+    /// does not). Present only while false.
+    Watching,
+}
+
+impl ConditionType {
+    /// The name in `status.conditions[].type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+            Self::QuotaEnforced => "QuotaEnforced",
+            Self::UsageKnown => "UsageKnown",
+            Self::PendingShrink => "PendingShrink",
+            Self::VolumeFilling => "VolumeFilling",
+            Self::Reachable => "Reachable",
+            Self::Paused => "Paused",
+            Self::RevisionPending => "RevisionPending",
+            Self::HoldsRollout => "HoldsRollout",
+            Self::Watching => "Watching",
+        }
+    }
+}

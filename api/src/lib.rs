@@ -1,0 +1,105 @@
+//! The custom resources of group `commonscloud.coop`, version `v1alpha1`.
+//!
+//! | kind | scope | written by |
+//! |---|---|---|
+//! | [`Platform`] | cluster, named `default` | DevOps: how this cluster is |
+//! | [`Tariff`] | cluster | DevOps: tiers and prices |
+//! | [`ServiceTemplate`], [`ServiceTemplateRevision`] | cluster | package authors; the operator |
+//! | [`Entity`] | cluster | DevOps: who gets which services |
+//! | [`DedicatedOffice`], [`DedicatedAgora`], [`DedicatedProjects`], [`DedicatedService`] | namespaced | the operator for an Entity, or DevOps by hand |
+//! | [`ServiceData`] | namespaced | the operator: what outlives an instance |
+//!
+//! The CRDs in `crds/` are generated from these types; there is no conversion, so `v1alpha1`
+//! changes only by adding.
+
+mod condition;
+mod dedicated;
+mod definitions;
+mod entity;
+mod instance;
+mod platform;
+mod reason;
+mod service_data;
+mod service_template;
+mod tariff;
+pub mod values;
+
+pub use condition::{Condition, ConditionType};
+pub use dedicated::{
+    AgoraParameters, Dedicated, DedicatedAgora, DedicatedAgoraSpec, DedicatedOffice, DedicatedOfficeSpec,
+    DedicatedProjects, DedicatedProjectsSpec, DedicatedService, DedicatedServiceSpec, Editor, OfficeParameters,
+    OidcParameters, OidcProvider, ProjectsParameters,
+};
+pub use definitions::{CrdFile, crd_files, crds};
+pub use entity::{
+    AgoraService, Entity, EntityServiceStatus, EntityServices, EntitySpec, EntityStatus, Language, Manager,
+    ManagerSubject, OfficeService, OtherService, ProjectsService, SubjectKind,
+};
+pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
+pub use platform::{
+    ComponentResources, Exposure, FileSystemOverhead, ImageOverride, NetworkPeers, Platform, PlatformSpec,
+    PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
+};
+pub use reason::Reason;
+pub use service_data::{DataOwner, DataSecret, DataVolume, ServiceData, ServiceDataSpec};
+pub use service_template::{
+    Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest, PackageFile,
+    PodSecurityException, SecretKey, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec,
+    ServiceTemplateSpec, ServiceTemplateStatus, TemplateVersion, VolumeAccess, VolumeGrowth, VolumeTemplate,
+};
+pub use tariff::{ExtraBlock, Period, Tariff, TariffSpec, Tier};
+
+/// The API group of every kind here.
+pub const GROUP: &str = "commonscloud.coop";
+/// The only served version.
+pub const VERSION: &str = "v1alpha1";
+
+/// Labels, annotations and finalizers that the operator puts on objects.
+pub mod marks {
+    /// On a namespace and all that is in it: the name of its Entity.
+    pub const ENTITY: &str = "commonscloud.coop/entity";
+    /// On a namespace: the Tariff of its Entity, by which admission checks tiers in it.
+    pub const TARIFF: &str = "commonscloud.coop/tariff";
+    /// On every child of an instance: the instance's name, unique in its namespace.
+    pub const INSTANCE: &str = "commonscloud.coop/instance";
+    /// On every child of an instance: the kind of the instance.
+    pub const INSTANCE_KIND: &str = "commonscloud.coop/instance-kind";
+    /// `"true"` on what holds data: never deleted by the operator before its date.
+    pub const DATA: &str = "commonscloud.coop/data";
+    /// Annotation on each rendered object: the package's name.
+    pub const TEMPLATE: &str = "commonscloud.coop/template";
+    /// Annotation on each rendered object: the pinned revision.
+    pub const REVISION: &str = "commonscloud.coop/revision";
+    /// Annotation on a namespace: its Entity's name as people write it.
+    pub const DISPLAY_NAME: &str = "commonscloud.coop/display-name";
+    /// Annotation on the copy of a platform Secret: the revision of the Secret that it was copied from.
+    pub const SOURCE: &str = "commonscloud.coop/source";
+    /// Annotation on pods: the revisions of the platform Secrets that they use. A new one rolls them out.
+    pub const PLATFORM_SECRETS: &str = "commonscloud.coop/platform-secrets";
+    /// Annotation: the date until which kept data stays (RFC 3339).
+    pub const KEEP_UNTIL: &str = "commonscloud.coop/keep-until";
+    /// The well-known label every managed object carries.
+    pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+    /// Value of [`MANAGED_BY`], and the field manager of server-side apply.
+    pub const OPERATOR: &str = "commonscloud";
+    /// Field manager of objects that are only ever created (PVCs, generated Secrets).
+    pub const OPERATOR_CREATE: &str = "commonscloud-create";
+    /// Keeps an Entity or instance until what must be recorded is recorded.
+    pub const FINALIZER: &str = "commonscloud.coop/keep-data";
+}
+
+/// `pattern` of Entity and instance names.
+pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
+/// `pattern` of host names: lower case, at least one dot, no trailing dot.
+pub(crate) const HOSTNAME_PATTERN: &str = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,}$";
+/// `pattern` of byte quantities as this API takes them: a positive whole number and a unit.
+pub(crate) const BYTES_PATTERN: &str = "^[1-9][0-9]{0,8}(Ki|Mi|Gi|Ti|k|M|G|T)?$";
+/// `pattern` of mail addresses. No quotes, commas or backslashes: applications write it to their
+/// configuration, some of them into lists.
+pub(crate) const MAIL_PATTERN: &str = r"^[^@\s'\x22\\,]+@[^@\s'\x22\\,]+$";
+/// `pattern` of names as people write them: one line, nothing invisible but blanks.
+pub(crate) const LINE_PATTERN: &str = r"^[^\x00-\x1f\x7f]+$";
+/// `pattern` of an application's version.
+pub(crate) const VERSION_PATTERN: &str = "^[0-9A-Za-z]([-0-9A-Za-z._+]*[0-9A-Za-z])?$";
+/// `pattern` of prices: a decimal string, at most two places.
+pub(crate) const PRICE_PATTERN: &str = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,2})?$";

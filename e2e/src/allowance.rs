@@ -1,0 +1,192 @@
+//! Requests that the operator may make at any time: each kind has a name and a bound.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::audit::Request;
+use crate::chart::NAMESPACE;
+
+/// Requests of one kind that are allowed.
+#[derive(Debug)]
+pub struct Allowance {
+    /// What they are.
+    pub name: &'static str,
+    covers: fn(&Request) -> bool,
+    bound: Bound,
+}
+
+/// How many requests are allowed.
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    /// As many as there are.
+    None,
+    /// So many of each resource in each namespace.
+    PerFeed(usize),
+    /// One of each resource in each namespace in each of these times, and one more.
+    PerFeedEach(Duration),
+    /// One in each of these times, and some more.
+    Each(Duration, usize),
+}
+
+/// The Lease is read and renewed every 4 seconds by the leader, read every 2 seconds by a candidate.
+pub const LEASE: Allowance = Allowance {
+    name: "renewals of the Lease",
+    covers: |request| request.object_ref.resource == "leases" && request.object_ref.namespace == NAMESPACE,
+    bound: Bound::Each(Duration::from_secs(1), 8),
+};
+
+/// A watch ends after about five minutes, and is opened again.
+pub const WATCHES: Allowance = Allowance {
+    name: "reconnects of watches",
+    covers: |request| request.verb == "watch" && request.succeeded(),
+    bound: Bound::PerFeedEach(Duration::from_secs(200)),
+};
+
+/// An operator that starts lists each kind once; scenarios never have more than a page of one.
+pub const FIRST_LISTS: Allowance = Allowance {
+    name: "the first list of each kind",
+    covers: |request| request.verb == "list" && request.succeeded(),
+    bound: Bound::PerFeed(1),
+};
+
+/// Questions for one's own rights.
+pub const SELF_REVIEWS: Allowance = Allowance {
+    name: "self-subject reviews",
+    covers: |request| request.object_ref.resource.starts_with("selfsubject"),
+    bound: Bound::None,
+};
+
+/// Questions whether the API server lives.
+pub const HEALTH: Allowance = Allowance {
+    name: "the API server's health and version",
+    covers: |request| {
+        let path = request.path();
+        request.object_ref.resource.is_empty()
+            && ["/healthz", "/livez", "/readyz", "/version"].iter().any(|known| path.starts_with(known))
+    },
+    bound: Bound::None,
+};
+
+/// Events tell people; they are bounded by the changes of conditions.
+pub const EVENTS: Allowance = Allowance {
+    name: "Events",
+    covers: |request| request.object_ref.resource == "events" && !request.is_read(),
+    bound: Bound::None,
+};
+
+/// Secrets are watched in each Entity's namespace by itself, from the first RoleBinding on; until that
+/// takes effect the watch is refused, and tried again.
+pub const SECRETS_OF_A_NAMESPACE: Allowance = Allowance {
+    name: "the first list and watch of a namespace's Secrets",
+    covers: |request| {
+        let object = &request.object_ref;
+        let feed = matches!(request.verb.as_str(), "list" | "watch") && object.resource == "secrets";
+        feed && object.namespace != NAMESPACE && (request.succeeded() || request.code() == 403)
+    },
+    bound: Bound::PerFeed(6),
+};
+
+/// A Secret that the Platform names is read when it is copied.
+pub const SOURCES_OF_COPIES: Allowance = Allowance {
+    name: "the Platform's Secrets that are copied",
+    covers: |request| {
+        let object = &request.object_ref;
+        request.verb == "get" && object.resource == "secrets" && object.namespace == NAMESPACE
+    },
+    bound: Bound::None,
+};
+
+/// What an operator with nothing to do may ask.
+pub const AT_REST: [&Allowance; 4] = [&LEASE, &WATCHES, &SELF_REVIEWS, &HEALTH];
+/// What an operator that starts and finds nothing to do may ask.
+pub const AT_START: [&Allowance; 5] = [&LEASE, &WATCHES, &FIRST_LISTS, &SELF_REVIEWS, &HEALTH];
+/// What may be read while something is made.
+pub const MAKING: [&Allowance; 7] =
+    [&LEASE, &WATCHES, &SELF_REVIEWS, &HEALTH, &EVENTS, &SECRETS_OF_A_NAMESPACE, &SOURCES_OF_COPIES];
+
+impl Allowance {
+    /// Whether it is one of these requests.
+    pub fn covers(&self, request: &Request) -> bool {
+        (self.covers)(request)
+    }
+
+    /// What passes the bound, a line each.
+    fn passed(&self, requests: &[&Request], lasted: Duration) -> Vec<String> {
+        let times = |each: Duration| usize::try_from(lasted.as_secs() / each.as_secs().max(1)).unwrap_or(usize::MAX);
+        let of_each = |most: usize| {
+            let mut feeds: BTreeMap<String, usize> = BTreeMap::new();
+            for request in requests {
+                let object = &request.object_ref;
+                *feeds.entry(format!("{} {} {}", request.verb, object.resource, object.namespace)).or_default() += 1;
+            }
+            let passed = feeds.into_iter().filter(|(_, count)| *count > most);
+            passed.map(|(feed, count)| format!("{}: {count} × {feed}, at most {most}", self.name)).collect()
+        };
+        match self.bound {
+            Bound::None => Vec::new(),
+            Bound::PerFeed(most) => of_each(most),
+            Bound::PerFeedEach(each) => of_each(1 + times(each)),
+            Bound::Each(each, more) => {
+                let most = more + times(each);
+                let line = format!("{}: {} in {} s, at most {most}", self.name, requests.len(), lasted.as_secs());
+                (requests.len() > most).then_some(line).into_iter().collect()
+            }
+        }
+    }
+}
+
+/// The requests that no allowance covers and the bounds that are passed, a line each; equal requests
+/// share one. The first allowance that covers a request counts it.
+pub(crate) fn beyond(requests: &[Request], lasted: Duration, allowances: &[&Allowance]) -> Vec<String> {
+    let mut covered: Vec<Vec<&Request>> = allowances.iter().map(|_| Vec::new()).collect();
+    let mut unexpected: BTreeMap<String, usize> = BTreeMap::new();
+    for request in requests {
+        match allowances.iter().position(|allowance| allowance.covers(request)) {
+            Some(index) => covered[index].push(request),
+            None => *unexpected.entry(request.shown()).or_default() += 1,
+        }
+    }
+    let mut lines: Vec<String> = unexpected.into_iter().map(|(shown, count)| format!("{count} × {shown}")).collect();
+    lines.extend(allowances.iter().zip(&covered).flat_map(|(allowance, requests)| allowance.passed(requests, lasted)));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn a_read_and_a_refused_write_are_not_rest() {
+        let requests = [
+            Request::answered("list", "nodes", "", 200),
+            Request::answered("list", "nodes", "", 200),
+            Request::answered("patch", "deployments", "d", 409),
+        ];
+        let lines = beyond(&requests, MINUTE, &AT_REST);
+        assert_eq!(lines, ["2 × list nodes ns/ 200", "1 × patch deployments ns/d 409"]);
+    }
+
+    #[test]
+    fn a_watch_that_is_opened_again_and_again_is_named() {
+        let watch = || Request::answered("watch", "pods", "", 200);
+        assert!(beyond(&[watch()], MINUTE, &AT_REST).is_empty());
+        let lines = beyond(&[watch(), watch()], MINUTE, &AT_REST);
+        assert_eq!(lines, ["reconnects of watches: 2 × watch pods ns, at most 1"]);
+        assert!(beyond(&[watch(), watch()], 4 * MINUTE, &AT_REST).is_empty(), "watches end by themselves");
+    }
+
+    #[test]
+    fn renewals_of_the_lease_have_a_bound() {
+        let mut renewal = Request::answered("update", "leases", "commonscloud-operator", 200);
+        NAMESPACE.clone_into(&mut renewal.object_ref.namespace);
+        assert!(beyond(&vec![renewal.clone(); 30], MINUTE, &AT_REST).is_empty());
+        assert_eq!(beyond(&vec![renewal; 100], MINUTE, &AT_REST).len(), 1);
+    }
+
+    #[test]
+    fn a_refused_watch_is_no_reconnect() {
+        assert_eq!(beyond(&[Request::answered("watch", "pods", "", 403)], MINUTE, &AT_REST).len(), 1);
+    }
+}

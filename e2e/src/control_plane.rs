@@ -1,0 +1,208 @@
+//! The tier `control plane`: a simulated cluster, the chart, the operator beside it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use commonscloud_operator::template;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, DeleteParams, ListParams};
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+
+use crate::cluster::{self, Cluster, Nodes};
+use crate::failure::{Failure, Outcome};
+use crate::operator::{self, HostOperator};
+use crate::suite::Tier;
+use crate::{chart, manifests, resources, wait};
+
+/// The cluster's name.
+const CLUSTER: &str = "test-cp";
+/// Where the operator is killed again and again.
+const KILLS: &str = "test-cp-kills";
+/// Where one scenario at a time is by itself.
+const ASIDE: &str = "test-cp-aside";
+/// The Platform's Secret for mail, in the operator's namespace.
+pub const SMTP: &str = "smtp";
+/// The Platform's Secret with the certificate of all host names.
+pub const WILDCARD: &str = "wildcard";
+/// How long an instance on simulated nodes may take to become Ready.
+pub const READY: Duration = Duration::from_mins(1);
+
+/// The control plane with the operator.
+pub struct ControlPlane {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The operator; none while a scenario has it down.
+    operator: Mutex<Option<HostOperator>>,
+    /// Kubeconfigs and logs.
+    folder: TempDir,
+    /// Others, each from its first need on.
+    aside: Mutex<Option<Box<ControlPlane>>>,
+    kills: Mutex<Option<Box<ControlPlane>>>,
+}
+
+impl Tier for ControlPlane {
+    const NAME: &'static str = "control plane";
+    // Of those aside two wait for the third.
+    const SIDE_BY_SIDE: usize = 8;
+
+    fn impossible() -> Option<String> {
+        None
+    }
+
+    async fn bring_up() -> Outcome<Self> {
+        Self::on(CLUSTER).await
+    }
+
+    async fn take_down() -> Outcome {
+        operator::end_all();
+        let mut ended = Ok(());
+        for name in [CLUSTER, KILLS, ASIDE] {
+            ended = ended.and(cluster::down(name).await);
+        }
+        ended
+    }
+
+    async fn hints(&self) -> String {
+        format!("the operator's last words:\n{}", operator::tail(&self.log()))
+    }
+}
+
+impl ControlPlane {
+    /// A cluster where an operator is killed and cut off again and again, for a scenario alone as long
+    /// as it holds this, taken down with the tier.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn for_kills(&self) -> Outcome<MappedMutexGuard<'_, Self>> {
+        Self::other(&self.kills, KILLS).await
+    }
+
+    /// A cluster with an operator of its own that a scenario has for itself as long as it holds this,
+    /// taken down with the tier.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn aside(&self) -> Outcome<MappedMutexGuard<'_, Self>> {
+        Self::other(&self.aside, ASIDE).await
+    }
+
+    async fn other<'a>(known: &'a Mutex<Option<Box<Self>>>, name: &str) -> Outcome<MappedMutexGuard<'a, Self>> {
+        let mut known = known.lock().await;
+        if known.is_none() {
+            *known = Some(Box::new(Self::on(name).await?));
+        }
+        MutexGuard::try_map(known, Option::as_deref_mut).map_err(|_| Failure::new(format!("no cluster {name}")))
+    }
+
+    /// The tier on a cluster of this name.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn on(name: &str) -> Outcome<Self> {
+        let cluster = Cluster::up(name, Nodes::Simulated, &[]).await?;
+        chart::install(&cluster, &json!({"replicas": 0})).await?;
+        cluster.applied(&platform_secrets("a password")).await?;
+        let (operator, folder) = (Mutex::new(None), tempfile::tempdir()?);
+        let tier = Self { cluster, operator, folder, aside: Mutex::default(), kills: Mutex::default() };
+        operator::kubeconfig(&tier.cluster, &tier.kubeconfig()).await?;
+        tier.start_operator().await?;
+        let radicale =
+            template::load_directory(&tier.cluster.programs.source.join("examples/templates/radicale.yaml"))?;
+        tier.cluster.applied(&[platform(), manifests::tariff(manifests::TARIFF), json!(radicale)]).await?;
+        Ok(tier)
+    }
+
+    /// A kubeconfig with the operator's identity.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("operator.kubeconfig")
+    }
+
+    /// The operator's log, of all its runs.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("operator.log")
+    }
+
+    /// Another file of this tier's own.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the operator, which is down.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn start_operator(&self) -> Outcome {
+        let mut operator = self.operator.lock().await;
+        crate::ensure!(operator.is_none(), "the operator runs already");
+        *operator = Some(HostOperator::start(&self.cluster, &self.kubeconfig(), &self.log()).await?);
+        Ok(())
+    }
+
+    /// Stops the operator with SIGTERM.
+    ///
+    /// # Errors
+    /// When it does not end by itself.
+    pub async fn stop_operator(&self) -> Outcome<Duration> {
+        let running = self.operator.lock().await.take();
+        running.ok_or_else(|| Failure::new("the operator is down already"))?.stop().await
+    }
+
+    /// Forgets who leads, as time would do after a leader was killed.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn forget_leader(&self) -> Outcome {
+        let leases: Api<Lease> = Api::namespaced(self.cluster.client.clone(), chart::NAMESPACE);
+        leases.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
+        Ok(())
+    }
+
+    /// What the operator tells Prometheus.
+    ///
+    /// # Errors
+    /// When it is down.
+    pub async fn metrics(&self) -> Outcome<String> {
+        let operator = self.operator.lock().await;
+        operator.as_ref().ok_or_else(|| Failure::new("the operator is down"))?.get("/metrics").await
+    }
+
+    /// All Entities.
+    pub fn entities(&self) -> Api<DynamicObject> {
+        resources::ours(&self.cluster.client, "Entity")
+    }
+
+    /// Applies an Entity and waits until it is Ready.
+    ///
+    /// # Errors
+    /// The refusal, or its conditions.
+    pub async fn running(&self, entity: &Value) -> Outcome<Value> {
+        self.cluster.applied(std::slice::from_ref(entity)).await?;
+        let name = entity["metadata"]["name"].as_str().unwrap_or_default();
+        wait::ready(&self.entities(), name, READY).await
+    }
+}
+
+/// The Platform of simulated nodes, with Secrets for mail and certificates.
+pub fn platform() -> Value {
+    let mut platform = manifests::simulated_platform("test-cp.commonscloud.test");
+    platform["spec"]["exposure"]["tls"] = json!({"secretName": WILDCARD});
+    platform["spec"]["smtp"] =
+        json!({"host": "mail.example.org", "port": 587, "from": "cloud@example.org", "secretName": SMTP});
+    platform
+}
+
+/// The Secrets that the Platform names.
+pub fn platform_secrets(password: &str) -> [Value; 2] {
+    let secret = |name: &str, kind: &str, data: Value| {
+        let metadata = json!({"name": name, "namespace": chart::NAMESPACE});
+        json!({"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": metadata, "stringData": data})
+    };
+    let certificate = json!({"tls.crt": format!("certificate of {password}"), "tls.key": "key"});
+    [
+        secret(SMTP, "Opaque", json!({"username": "cloud", "password": password})),
+        secret(WILDCARD, "kubernetes.io/tls", certificate),
+    ]
+}

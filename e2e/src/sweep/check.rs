@@ -1,0 +1,95 @@
+//! Whether an operation left with a fault what it leaves without one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::control_plane::ControlPlane;
+use crate::failure::Outcome;
+use crate::objects::{Kinds, comparable, differences, treasures};
+use crate::proxy::Proxy;
+use crate::wait::eventually;
+use crate::{ensure, ensure_eq};
+
+/// Until what the cluster's own controllers do is done as well.
+const SETTLED: Duration = Duration::from_secs(40);
+
+/// What an operation leaves without a fault.
+#[derive(Debug, Clone)]
+pub struct Undisturbed {
+    /// How many requests it takes.
+    pub requests: u32,
+    /// What there is afterwards.
+    pub objects: BTreeMap<String, Value>,
+    pods: usize,
+    deleted: BTreeSet<String>,
+}
+
+/// Where to look.
+pub(super) struct Seen<'a> {
+    pub(super) tier: &'a ControlPlane,
+    pub(super) kinds: &'a Kinds,
+    pub(super) proxy: &'a Proxy,
+    /// When the act began.
+    pub(super) begun: Instant,
+}
+
+impl Seen<'_> {
+    /// What is there once it stays as it is.
+    pub(super) async fn undisturbed(&self, name: &str, requests: u32) -> Outcome<Undisturbed> {
+        let mut before = self.objects(name).await?;
+        eventually("the objects stay as they are", SETTLED, async || {
+            // Not a wait for something: a moment in which nothing may change.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let now = self.objects(name).await?;
+            let same = now == before;
+            before = now;
+            ensure!(same, "they change");
+            Ok(())
+        })
+        .await?;
+        let (pods, deleted) = (self.pods(name).await?, self.deleted(name));
+        Ok(Undisturbed { requests, objects: before, pods, deleted })
+    }
+
+    /// The same objects as without a fault, what was kept is what it was, and nothing that holds data
+    /// was deleted.
+    pub(super) async fn same(&self, reference: &Undisturbed, name: &str, kept: &BTreeMap<String, Value>) -> Outcome {
+        eventually("the objects are those without a fault", SETTLED, async || {
+            let lines = differences(&reference.objects, &self.objects(name).await?);
+            ensure!(lines.is_empty(), "{}", lines.join("; "));
+            ensure_eq!(self.pods(name).await?, reference.pods, "pods that run");
+            Ok(())
+        })
+        .await?;
+        let now = treasures(&self.kinds.all(&self.tier.cluster.client, name).await?);
+        for (key, before) in kept {
+            ensure!(now.get(key) == Some(before), "{key} is not the one that was there before");
+        }
+        let deleted = self.deleted(name);
+        ensure!(deleted == reference.deleted, "deleted {deleted:?} in place of {:?}", reference.deleted);
+        Ok(())
+    }
+
+    async fn objects(&self, name: &str) -> Outcome<BTreeMap<String, Value>> {
+        comparable(&self.kinds.all(&self.tier.cluster.client, name).await?, name)
+    }
+
+    async fn pods(&self, namespace: &str) -> Outcome<usize> {
+        let running = "--field-selector=status.phase=Running";
+        let pods = self.tier.cluster.kubectl.ok(&["get", "pods", "-n", namespace, "-o", "name", running]).await?;
+        Ok(pods.lines().count())
+    }
+
+    /// The Secrets and volumes in a namespace that the operator asked to delete.
+    fn deleted(&self, namespace: &str) -> BTreeSet<String> {
+        let made = self.proxy.made().into_iter().filter(|made| made.at >= self.begun);
+        let of_data = made.filter(|made| {
+            let call = &made.call;
+            let holds_data = matches!(call.resource.as_str(), "secrets" | "persistentvolumeclaims");
+            call.namespace == namespace && holds_data && call.verb.starts_with("delete")
+        });
+        of_data.map(|made| made.call.shown().replace(namespace, "ENTITY")).collect()
+    }
+}

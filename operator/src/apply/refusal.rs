@@ -1,0 +1,127 @@
+//! A write that was refused for good is not sent again while nothing has changed.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::target::ObjectKey;
+use super::trouble::WriteError;
+
+/// A policy or a webhook that refused it may have been mended, which nobody tells: after this long a
+/// refused write is tried once more ...
+const FIRST_TRY: Duration = Duration::from_mins(10);
+/// ... then after twice as long each time, up to this.
+const LAST_TRY: Duration = Duration::from_hours(1);
+
+/// The writes that were refused for good.
+#[derive(Default)]
+pub(super) struct Refusals {
+    writes: Mutex<HashMap<Write, Refused>>,
+}
+
+/// An object, and what was to be done to it.
+type Write = (ObjectKey, &'static str);
+
+/// A digest of what was sent, and one of what the refusal may depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Basis {
+    pub(super) sent: u64,
+    pub(super) surroundings: u64,
+}
+
+struct Refused {
+    basis: Basis,
+    error: WriteError,
+    again: Instant,
+    wait: Duration,
+}
+
+impl Refusals {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Write, Refused>> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How this write was refused, if nothing has changed since, and how long it waits.
+    pub(super) fn of(
+        &self,
+        object: &ObjectKey,
+        verb: &'static str,
+        basis: impl FnOnce() -> Basis,
+    ) -> Option<(WriteError, Duration)> {
+        let writes = self.lock();
+        let refused = writes.get(&(object.clone(), verb))?;
+        if refused.basis != basis() {
+            return None;
+        }
+        let left = refused.again.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| (refused.error.clone(), left))
+    }
+
+    /// Notes a refusal; answers when the write is tried again though nothing changes.
+    pub(super) fn refused(&self, object: &ObjectKey, verb: &'static str, basis: Basis, error: &WriteError) -> Duration {
+        let mut writes = self.lock();
+        let now = Instant::now();
+        // What is not asked for any more is forgotten.
+        writes.retain(|_, refused| now.saturating_duration_since(refused.again) < LAST_TRY);
+        let before = writes.get(&(object.clone(), verb)).filter(|refused| refused.basis == basis);
+        let wait = before.map_or(FIRST_TRY, |refused| (refused.wait * 2).min(LAST_TRY));
+        writes.insert((object.clone(), verb), Refused { basis, error: error.clone(), again: now + wait, wait });
+        wait
+    }
+
+    /// Forgets the refusal of a write that was taken.
+    pub(super) fn taken(&self, object: &ObjectKey, verb: &'static str) {
+        self.lock().remove(&(object.clone(), verb));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trouble::Trouble;
+    use super::*;
+
+    const BASIS: Basis = Basis { sent: 1, surroundings: 1 };
+
+    fn object() -> ObjectKey {
+        ("Deployment".to_owned(), "e".to_owned(), "s-app".to_owned())
+    }
+
+    fn error() -> WriteError {
+        WriteError { trouble: Trouble::Refused, object: "Deployment/s-app".to_owned(), message: "no".to_owned() }
+    }
+
+    fn is_sent(refusals: &Refusals, basis: Basis) -> bool {
+        refusals.of(&object(), "apply", || basis).is_none()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_write_is_not_sent_again_while_nothing_has_changed() {
+        let refusals = Refusals::default();
+        assert!(is_sent(&refusals, BASIS));
+        refusals.refused(&object(), "apply", BASIS, &error());
+        tokio::time::advance(Duration::from_mins(9)).await;
+        assert_eq!(refusals.of(&object(), "apply", || BASIS), Some((error(), Duration::from_mins(1))));
+        assert!(is_sent(&refusals, Basis { sent: 2, ..BASIS }), "another write");
+        assert!(is_sent(&refusals, Basis { surroundings: 2, ..BASIS }), "another Tariff, say");
+        assert!(refusals.of(&object(), "json patch", || BASIS).is_none(), "another sort of write");
+        refusals.taken(&object(), "apply");
+        assert!(is_sent(&refusals, BASIS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_tried_ever_more_rarely_though_nothing_changes() {
+        let refusals = Refusals::default();
+        let mut waits = Vec::new();
+        for _ in 0..5 {
+            let wait = refusals.refused(&object(), "apply", BASIS, &error());
+            waits.push(wait.as_secs() / 60);
+            tokio::time::advance(wait).await;
+            assert!(is_sent(&refusals, BASIS));
+        }
+        assert_eq!(waits, [10, 20, 40, 60, 60]);
+        let changed = Basis { sent: 2, ..BASIS };
+        assert_eq!(refusals.refused(&object(), "apply", changed, &error()), FIRST_TRY, "something else is tried");
+    }
+}

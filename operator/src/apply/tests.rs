@@ -1,0 +1,216 @@
+//! Whole sets of changes against an API server that answers as it is told.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::{Request, Response};
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::Reason;
+use crate::cache::{Caches, Identity, Kind};
+use crate::compare::Fault;
+use crate::leader::Leadership;
+use crate::metrics::Metrics;
+
+/// What was asked of the API server: method and path.
+type Requests = Arc<Mutex<Vec<String>>>;
+
+struct Api {
+    server: Server,
+    known: Known,
+    requests: Requests,
+}
+
+impl Api {
+    /// An API server that answers so: method and last part of the path, and what was sent.
+    fn answering(answer: impl Fn(&str, &str, Value) -> (u16, Value) + Clone + Send + Sync + 'static) -> Self {
+        let requests = Requests::default();
+        let log = Arc::clone(&requests);
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let (answer, log) = (answer.clone(), Arc::clone(&log));
+            async move {
+                let name = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+                let method = request.method().to_string();
+                log.lock().unwrap().push(format!("{method} {name}"));
+                let sent = request.into_body().collect().await.unwrap().to_bytes();
+                let sent = serde_json::from_slice(&sent).unwrap_or_default();
+                let (code, answer) = answer(&method, &name, sent);
+                let answer = Response::builder().status(code).body(Body::from(answer.to_string().into_bytes()));
+                Ok::<_, Infallible>(answer.unwrap())
+            }
+        });
+        let client = Client::new(service, "default");
+        let server = Server::new(client, Leadership::alone(), Arc::new(Metrics::default()), "system");
+        Self { server, known: Known::new(Caches::new(), Arc::new(|_| {})), requests }
+    }
+
+    async fn apply(&self, changes: &[Change]) -> Applied {
+        apply(&self.server, &self.known, &Key::new(Kind::DedicatedService, "e", "s"), changes).await
+    }
+
+    /// How often this was asked.
+    fn count(&self, request: &str) -> usize {
+        self.requests.lock().unwrap().iter().filter(|asked| *asked == request).count()
+    }
+}
+
+fn refusal(code: u16, reason: &str, message: &str) -> (u16, Value) {
+    (
+        code,
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": reason, "code": code}),
+    )
+}
+
+fn change(kind: &str, name: &str, action: Action) -> Change {
+    Change { kind: kind.to_owned(), namespace: "e".to_owned(), name: name.to_owned(), action }
+}
+
+fn object(kind: &str, name: &str) -> Value {
+    let api_version = kinds::resource(kind).unwrap().api_version;
+    json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "e"}, "spec": {"replicas": 1}})
+}
+
+fn applied(kind: &str, name: &str) -> Change {
+    change(kind, name, Action::Apply { object: object(kind, name), because: Vec::new() })
+}
+
+fn growth() -> Change {
+    let patch = json!({"metadata": {"uid": "u", "resourceVersion": "7"}, "spec": {"resources": {"requests": {"storage": "5Gi"}}}});
+    change("PersistentVolumeClaim", "s-data", Action::Merge { patch, because: "grow".to_owned() })
+}
+
+const NO_GROWTH: &str = "persistentvolumeclaims \"s-data\" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
+
+fn troubles(applied: &Applied) -> Vec<Trouble> {
+    applied.failures.iter().map(|failure| failure.trouble).collect()
+}
+
+#[tokio::test]
+async fn a_forbidden_growth_does_not_hold_up_the_new_host_name() {
+    let api = Api::answering(
+        |_, name, sent| if name == "s-data" { refusal(403, "Forbidden", NO_GROWTH) } else { (200, sent) },
+    );
+    let outcome = api.apply(&[growth(), applied("Ingress", "s-app")]).await;
+    assert_eq!((outcome.writes, troubles(&outcome)), (1, vec![Trouble::NotExpandable]));
+    assert_eq!(Trouble::NotExpandable.reason(), Reason::VolumeNotExpandable);
+}
+
+#[tokio::test]
+async fn a_volume_that_is_not_made_holds_up_what_builds_on_it() {
+    let api = Api::answering(|_, name, sent| {
+        let limit = "persistentvolumeclaims \"s-data\" is forbidden: maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 5Gi";
+        if name == "persistentvolumeclaims" { refusal(403, "Forbidden", limit) } else { (200, sent) }
+    });
+    let made = change("PersistentVolumeClaim", "s-data", Action::Create(object("PersistentVolumeClaim", "s-data")));
+    let changes = [made, applied("StatefulSet", "s-db")];
+    for _ in 0..2 {
+        let outcome = api.apply(&changes).await;
+        assert_eq!((outcome.writes, troubles(&outcome)), (0, vec![Trouble::OutOfLimits]), "refused before, too");
+    }
+    assert_eq!(*api.requests.lock().unwrap(), ["POST persistentvolumeclaims"]);
+}
+
+#[tokio::test]
+async fn what_was_refused_is_not_sent_again_before_something_changes() {
+    let api = Api::answering(|_, _, _| refusal(422, "Invalid", "spec.selector: field is immutable"));
+    for _ in 0..20 {
+        let outcome = api.apply(&[applied("Deployment", "s-app")]).await;
+        assert_eq!(troubles(&outcome), [Trouble::Refused]);
+        assert!(outcome.wait.is_some_and(|wait| wait > Duration::from_mins(9)), "{:?}", outcome.wait);
+    }
+    assert_eq!(api.count("PATCH s-app"), 1);
+    let entity: crate::api::Entity = serde_json::from_value(json!({
+        "apiVersion": "commonscloud.coop/v1alpha1", "kind": "Entity", "metadata": {"name": "e", "uid": "e1", "generation": 2},
+        "spec": {"displayName": "E", "tariff": "t"},
+    }))
+    .unwrap();
+    api.known.caches().entities.put(&Identity::of(&entity.metadata), entity);
+    api.apply(&[applied("Deployment", "s-app")]).await;
+    assert_eq!(api.count("PATCH s-app"), 2, "the Entity has changed");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_what_was_sent_is_not_asked_for_again() {
+    let api = Api::answering(|_, _, mut sent| {
+        sent["spec"]["replicas"] = json!(2);
+        (200, sent)
+    });
+    for _ in 0..20 {
+        let outcome = api.apply(&[applied("Deployment", "s-app")]).await;
+        assert_eq!(troubles(&outcome), [Trouble::NotCanonical]);
+    }
+    assert_eq!(api.count("PATCH s-app"), 1);
+}
+
+fn repair(found: u64) -> Change {
+    let because = vec![Difference { path: "/spec/replicas".to_owned(), fault: Fault::Changed, found }];
+    change("Deployment", "s-app", Action::Apply { object: object("Deployment", "s-app"), because })
+}
+
+#[tokio::test]
+async fn a_rival_is_looked_for_once_and_costs_no_request_per_round() {
+    let api = Api::answering(|method, name, sent| {
+        let fields = json!([{"manager": "autoscaler", "operation": "Update", "time": "2026-01-02T00:00:00Z"}]);
+        let mut answer = if method == "GET" { object("Deployment", name) } else { sent };
+        answer["metadata"]["managedFields"] = fields;
+        (200, answer)
+    });
+    let mut messages = std::collections::BTreeSet::new();
+    for round in 0..400 {
+        let outcome = api.apply(&[repair(round)]).await;
+        messages.extend(outcome.failures.iter().map(ToString::to_string));
+    }
+    assert_eq!((api.count("PATCH s-app"), api.count("GET s-app")), (6, 1));
+    let message = messages.first().unwrap();
+    assert!(message.starts_with("Deployment/s-app: autoscaler changes /spec/replicas back each time"), "{message}");
+    assert_eq!(messages.len(), 1, "the status does not change with each round");
+}
+
+fn removal() -> Change {
+    let patch =
+        json!([{"op": "test", "path": "/metadata/resourceVersion", "value": "7"}, {"op": "remove", "path": "/data/b"}]);
+    let because = vec![Difference { path: "/data/b".to_owned(), fault: Fault::Extra, found: 1 }];
+    change("ConfigMap", "s-app", Action::Strip { patch, because })
+}
+
+/// What comes of a patch that is answered with 422, where the object is at this version.
+async fn unprocessable(version: &'static str) -> (Api, Applied) {
+    let api = Api::answering(move |method, name, _| {
+        let mut found = object("ConfigMap", name);
+        found["metadata"]["resourceVersion"] = version.into();
+        let rejected = refusal(422, "Invalid", "the server rejected our request due to an error in our request");
+        if method == "GET" { (200, found) } else { rejected }
+    });
+    let outcome = api.apply(&[removal()]).await;
+    (api, outcome)
+}
+
+#[tokio::test]
+async fn a_patch_that_can_never_be_applied_is_refused_and_no_conflict() {
+    let (api, outcome) = unprocessable("7").await;
+    assert_eq!(troubles(&outcome), [Trouble::Refused]);
+    assert!(outcome.failures[0].message.contains("/data/b"), "{:?}", outcome.failures);
+    assert!(api.known.caches().object("ConfigMap", "e", "s-app").is_none());
+}
+
+#[tokio::test]
+async fn a_patch_of_a_version_that_is_gone_is_a_conflict_and_the_next_pass_knows_the_newer_one() {
+    let (api, outcome) = unprocessable("8").await;
+    assert_eq!(troubles(&outcome), [Trouble::Conflict]);
+    let seen = api.known.caches().object("ConfigMap", "e", "s-app").unwrap();
+    assert_eq!(seen.metadata.resource_version.as_deref(), Some("8"));
+}
+
+#[tokio::test]
+async fn a_race_that_is_lost_again_and_again_ends_as_a_contest() {
+    let (api, _) = unprocessable("8").await;
+    for _ in 0..100 {
+        api.apply(&[removal()]).await;
+    }
+    assert!(api.requests.lock().unwrap().len() <= 13, "{:?}", api.requests.lock().unwrap());
+}

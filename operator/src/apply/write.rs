@@ -1,0 +1,228 @@
+//! One write of a change, unless it was refused before or is contested.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kube::core::DynamicObject;
+use serde_json::Value;
+
+use super::contest::{Standing, rival};
+use super::digest::{basis, digest};
+use super::server::Server;
+use super::target::{ObjectKey, Target};
+use super::trouble::{Trouble, WriteError};
+use super::{asked, copy, generate, repairs, target};
+use crate::api::{SecretKey, marks};
+use crate::cache::{Key, Known, Live};
+use crate::compare::{Action, Change, Difference, Fault, differences};
+
+/// Who writes, for which resource.
+pub(super) struct Writer<'a> {
+    pub(super) server: &'a Server,
+    pub(super) known: &'a Known,
+    pub(super) by: &'a Key,
+}
+
+/// What came of one change.
+pub(super) enum Outcome {
+    /// The API server took it.
+    Taken,
+    /// It did not, in a way that may pass.
+    Failed(WriteError),
+    /// It did not, or was not asked: only a change mends that. Tried again after this long.
+    Waits(WriteError, Duration),
+}
+
+impl Outcome {
+    /// Whether it was a round of repairs: done, or lost in a race against another manager.
+    pub(super) const fn is_round(&self) -> bool {
+        matches!(self, Self::Taken | Self::Failed(WriteError { trouble: Trouble::Conflict, .. }))
+    }
+}
+
+/// What is contested, how people are told, and how long it waits.
+pub(super) type Contested = BTreeMap<ObjectKey, (WriteError, Duration)>;
+
+impl Writer<'_> {
+    /// The objects that somebody changes back each time. Whoever does is looked for once in a contest.
+    pub(super) async fn contested(&self, changes: &[Change]) -> Contested {
+        let mut objects: BTreeMap<ObjectKey, Vec<&Change>> = BTreeMap::new();
+        for change in changes.iter().filter(|change| !repairs(&change.action).is_empty()) {
+            objects.entry(target(change).key()).or_default().push(change);
+        }
+        let mut contested = Contested::new();
+        for (key, changes) in objects {
+            let because: Vec<&Difference> = changes.iter().flat_map(|change| repairs(&change.action)).collect();
+            let wanted = changes.iter().find_map(|change| asked(&change.action));
+            let standing = self.server.contests().standing(&key, wanted, digest(&because));
+            let (Standing::Contested { message, wait }, Some(change)) = (standing, changes.first()) else { continue };
+            let message = match message {
+                Some(message) => message,
+                None => self.name(target(change), &because).await,
+            };
+            let error = WriteError { trouble: Trouble::Contested, object: target(change).shown(), message };
+            contested.insert(key, (error, wait));
+        }
+        contested
+    }
+
+    /// Says who contests an object; asks the API server, since the caches keep no managed fields.
+    async fn name(&self, target: Target<'_>, because: &[&Difference]) -> String {
+        let live = self.server.get(target).await.ok();
+        let fields = live.and_then(|live| live.metadata.managed_fields).unwrap_or_default();
+        let other = rival(&fields).unwrap_or("somebody");
+        let paths: BTreeSet<&str> = because.iter().map(|difference| difference.path.as_str()).collect();
+        let paths: Vec<&str> = paths.into_iter().collect();
+        let message = format!(
+            "{other} changes {} back each time; stop it: the object is repaired once it is left alone",
+            paths.join(", ")
+        );
+        tracing::warn!(object = target.shown(), namespace = target.namespace, message, "contested");
+        self.server.contests().name(&target.key(), &message);
+        message
+    }
+
+    pub(super) async fn write(&self, change: &Change, contested: &Contested) -> Outcome {
+        let key = target(change).key();
+        if let Some((error, wait)) = contested.get(&key).filter(|_| !repairs(&change.action).is_empty()) {
+            return Outcome::Waits(error.clone(), *wait);
+        }
+        let basis = || basis(self.known.caches(), self.by, &change.action);
+        let refusals = self.server.refusals();
+        let verb = verb(&change.action);
+        if let Some((error, wait)) = refusals.of(&key, verb, basis) {
+            return Outcome::Waits(error, wait);
+        }
+        match self.send(change).await {
+            Ok(()) => {
+                refusals.taken(&key, verb);
+                Outcome::Taken
+            }
+            Err(error) if error.trouble.passes() => Outcome::Failed(error),
+            Err(error) => {
+                let wait = refusals.refused(&key, verb, basis(), &error);
+                tracing::warn!(%error, seconds = wait.as_secs(), "refused; not sent again before something changes");
+                Outcome::Waits(error, wait)
+            }
+        }
+    }
+
+    async fn send(&self, change: &Change) -> Result<(), WriteError> {
+        let (server, target) = (self.server, target(change));
+        tracing::info!(change = %change, namespace = change.namespace, "writing");
+        let answer = match &change.action {
+            Action::Create(object) => create(server, target, object).await?,
+            Action::Generate { secret, keys } => create(server, target, &generated(target, secret, keys)?).await?,
+            Action::Copy { secret, because } => copy::copy(server, target, secret, !because.is_empty()).await?,
+            Action::Apply { object, .. } => return self.apply(target, object).await,
+            Action::Merge { patch, .. } => server.merge(target, patch).await?,
+            Action::Strip { patch, because } => self.remove(target, patch, because).await?,
+            Action::Delete { uid } => return server.delete(target, uid).await,
+        };
+        self.known.take_in(self.by, target.kind, answer);
+        Ok(())
+    }
+
+    async fn apply(&self, target: Target<'_>, object: &Value) -> Result<(), WriteError> {
+        let answer = self.server.apply(target, object).await?;
+        let is_added_to = is_added_to(target, object, &answer);
+        if is_added_to == Ok(true) {
+            // What somebody added meanwhile the watch will bring as something known.
+            self.known.again(self.by);
+        }
+        self.known.take_in(self.by, target.kind, answer);
+        is_added_to.map(drop)
+    }
+
+    /// The API server answers the same to a patch of a version that is gone and to one that can never
+    /// be applied: the object itself tells which it was.
+    async fn remove(
+        &self,
+        target: Target<'_>,
+        patch: &Value,
+        because: &[Difference],
+    ) -> Result<DynamicObject, WriteError> {
+        let error = match self.server.json_patch(target, patch).await {
+            Err(error) if error.trouble == Trouble::Conflict => error,
+            other => return other,
+        };
+        let live = self.server.get(target).await?;
+        let tested = patch.pointer("/0/value").and_then(Value::as_str);
+        if tested.is_some() && live.metadata.resource_version.as_deref() == tested {
+            let paths: Vec<String> = because.iter().map(ToString::to_string).collect();
+            let message = format!("cannot be set right: {}: {}; remove it by hand", paths.join(", "), error.message);
+            return Err(WriteError { trouble: Trouble::Refused, message, ..error });
+        }
+        self.known.take_in(self.by, target.kind, live);
+        Err(error)
+    }
+}
+
+const fn verb(action: &Action) -> &'static str {
+    match action {
+        Action::Create(_) | Action::Generate { .. } => "create",
+        Action::Copy { .. } => "copy",
+        Action::Apply { .. } => "apply",
+        Action::Merge { .. } => "merge",
+        Action::Strip { .. } => "strip",
+        Action::Delete { .. } => "delete",
+    }
+}
+
+/// The Secret with its random values.
+fn generated(target: Target<'_>, secret: &Value, keys: &[SecretKey]) -> Result<Value, WriteError> {
+    let data = generate::data(keys).map_err(|error| WriteError {
+        trouble: Trouble::Passing,
+        object: target.shown(),
+        message: error.to_string(),
+    })?;
+    let mut secret = secret.clone();
+    if let Value::Object(fields) = &mut secret {
+        fields.insert("data".to_owned(), data);
+    }
+    Ok(secret)
+}
+
+/// Creates an object that holds data, or adopts the one that is there if it is ours.
+async fn create(server: &Server, target: Target<'_>, object: &Value) -> Result<DynamicObject, WriteError> {
+    match server.create(target, object).await {
+        Err(error) if error.trouble == Trouble::Exists => {
+            let found = server.get(target).await?;
+            is_ours(target, object, &found)?;
+            Ok(found)
+        }
+        other => other,
+    }
+}
+
+fn is_ours(target: Target<'_>, object: &Value, found: &DynamicObject) -> Result<(), WriteError> {
+    let labels = found.metadata.labels.clone().unwrap_or_default();
+    let wanted = |key: &str| object.pointer("/metadata/labels")?.get(key)?.as_str();
+    let ours = [marks::ENTITY, marks::INSTANCE, marks::INSTANCE_KIND]
+        .iter()
+        .all(|key| labels.get(*key).map(String::as_str) == wanted(key));
+    if ours {
+        return Ok(());
+    }
+    Err(WriteError {
+        trouble: Trouble::Refused,
+        object: target.shown(),
+        message: "exists already and does not carry the labels of this instance; remove it or choose another name"
+            .to_owned(),
+    })
+}
+
+/// The answer to an apply must be what was sent, or the next pass would send it again for ever. It
+/// may hold more, where an addition opens a door: the next pass takes that away.
+fn is_added_to(target: Target<'_>, object: &Value, answer: &DynamicObject) -> Result<bool, WriteError> {
+    let live = Live::of(target.kind, answer.clone());
+    let found = differences(target.kind, object, &live.value);
+    match found.iter().find(|difference| difference.fault != Fault::Extra) {
+        None => Ok(!found.is_empty()),
+        Some(difference) => Err(WriteError {
+            trouble: Trouble::NotCanonical,
+            object: target.shown(),
+            message: format!("the API server answers with another value at {}", difference.path),
+        }),
+    }
+}

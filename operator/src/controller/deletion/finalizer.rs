@@ -1,0 +1,100 @@
+//! The finalizer that keeps an instance or an Entity until what must be recorded is recorded.
+
+use kube::ResourceExt as _;
+
+use crate::api::{Entity, marks};
+use crate::apply::{Trouble, WriteError};
+use crate::cache::Key;
+use crate::controller::context::Context;
+use crate::resolve::Instance;
+
+/// A resource of the version that was read, and its finalizers.
+#[derive(Clone, Debug)]
+pub(in crate::controller) struct Finalized {
+    pub(super) uid: String,
+    version: String,
+    finalizers: Vec<String>,
+}
+
+impl From<&Instance> for Finalized {
+    fn from(instance: &Instance) -> Self {
+        Self {
+            uid: instance.reference.uid.clone(),
+            version: instance.resource_version.clone(),
+            finalizers: instance.finalizers.clone(),
+        }
+    }
+}
+
+impl From<&Entity> for Finalized {
+    fn from(entity: &Entity) -> Self {
+        Self {
+            uid: entity.uid().unwrap_or_default(),
+            version: entity.resource_version().unwrap_or_default(),
+            finalizers: entity.finalizers().to_vec(),
+        }
+    }
+}
+
+impl Finalized {
+    /// Whether our finalizer is on it.
+    pub(super) fn has_ours(&self) -> bool {
+        self.finalizers.iter().any(|finalizer| finalizer == marks::FINALIZER)
+    }
+
+    /// The finalizers with ours, if it is missing.
+    fn with_ours(&self) -> Option<Vec<String>> {
+        (!self.has_ours()).then(|| self.finalizers.iter().cloned().chain([marks::FINALIZER.to_owned()]).collect())
+    }
+}
+
+/// The finalizers of others, in their order.
+pub(super) fn others(finalizers: &[String]) -> Vec<String> {
+    finalizers.iter().filter(|finalizer| *finalizer != marks::FINALIZER).cloned().collect()
+}
+
+/// Puts our finalizer on a resource that lacks it, or back where somebody took it off. It is there
+/// before anything that it protects.
+///
+/// # Errors
+/// When the API server does not take it.
+pub(in crate::controller) async fn ensure(
+    context: &Context,
+    key: &Key,
+    resource: impl Into<Finalized>,
+) -> Result<(), WriteError> {
+    let resource = resource.into();
+    match resource.with_ours() {
+        Some(finalizers) => context.set_finalizers(key, &resource.uid, &resource.version, &finalizers).await,
+        None => Ok(()),
+    }
+}
+
+/// Takes our finalizer off; that the resource is gone is no error.
+pub(super) async fn remove(context: &Context, key: &Key, resource: &Finalized) -> Result<(), WriteError> {
+    let rest = others(&resource.finalizers);
+    match context.set_finalizers(key, &resource.uid, &resource.version, &rest).await {
+        Err(error) if error.trouble == Trouble::Missing => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(finalizers: &[&str]) -> Finalized {
+        Finalized {
+            uid: "u1".into(),
+            version: "7".into(),
+            finalizers: finalizers.iter().map(|&f| f.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_finalizer_that_somebody_took_off_is_put_back_beside_those_of_others() {
+        assert_eq!(with(&["a.example/b"]).with_ours(), Some(vec!["a.example/b".into(), marks::FINALIZER.into()]));
+        assert_eq!(with(&[marks::FINALIZER, "a.example/b"]).with_ours(), None);
+        assert_eq!(others(&with(&[marks::FINALIZER, "a.example/b"]).finalizers), ["a.example/b"]);
+    }
+}

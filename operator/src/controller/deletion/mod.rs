@@ -1,0 +1,129 @@
+//! How instances and Entities are deleted: from what is recorded in the cluster, without their
+//! Tariff, Platform or template; data stays. What a deletion waits for is in the status.
+
+mod entity;
+pub(super) mod finalizer;
+mod instance;
+mod namespace;
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+pub(super) use entity::entity;
+pub(super) use instance::instance;
+
+use super::context::Context;
+use super::queue::Next;
+use crate::apply::{Trouble, WriteError};
+use crate::cache::Key;
+use crate::report::{DeletionWait, Verdict};
+
+/// What is waited for wakes the resource; this is for an event that was missed, and for a policy,
+/// whose change no watch tells.
+const FALLBACK: Duration = Duration::from_mins(1);
+/// Failures that usually pass within a second are reported after this many in a row.
+const PATIENCE: u32 = 4;
+
+/// A step of a deletion that was not taken.
+#[derive(Debug)]
+struct Blocked {
+    step: &'static str,
+    error: WriteError,
+}
+
+/// Adds which step of the deletion failed.
+fn at(step: &'static str) -> impl Fn(WriteError) -> Blocked {
+    move |error| Blocked { step, error }
+}
+
+impl Blocked {
+    /// Whether somebody has to change something: a policy, a schema, a right.
+    fn is_permanent(&self) -> bool {
+        !self.error.trouble.passes() || self.error.trouble == Trouble::Forbidden
+    }
+}
+
+/// What is to be reported at the end of a pass over something that is being deleted, and when to
+/// look again.
+fn outcome(
+    context: &Context,
+    key: &Key,
+    since: Timestamp,
+    ended: Result<DeletionWait, Blocked>,
+) -> (Option<Verdict>, Next) {
+    judge(context.queue.failures(key), since, ended)
+}
+
+fn judge(failures: u32, since: Timestamp, ended: Result<DeletionWait, Blocked>) -> (Option<Verdict>, Next) {
+    match ended {
+        Ok(wait) => {
+            let next = if matches!(wait, DeletionWait::Services(_)) { Next::After(FALLBACK) } else { Next::Wait };
+            (wait.verdict(since), next)
+        }
+        Err(Blocked { error, .. }) if error.trouble.passes() && failures < PATIENCE => {
+            (None, Next::Retry(error.trouble.reason()))
+        }
+        Err(blocked) => {
+            let reason = blocked.error.trouble.reason();
+            let next =
+                if blocked.error.trouble.passes() { Next::Retry(reason) } else { Next::Blocked(reason, FALLBACK) };
+            let permanent = blocked.is_permanent();
+            let message = format!("{}: {}", blocked.step, blocked.error);
+            (DeletionWait::Refused { message, permanent }.verdict(since), next)
+        }
+    }
+}
+
+/// The finalizers of others.
+fn of_others(finalizers: &[String]) -> DeletionWait {
+    DeletionWait::Finalizers(finalizer::others(finalizers))
+}
+
+/// What is gone needs no report.
+fn unless_gone(reported: Result<(), WriteError>) -> Result<(), WriteError> {
+    match reported {
+        Err(error) if matches!(error.trouble, Trouble::Missing | Trouble::Conflict) => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Reason;
+
+    fn blocked(trouble: Trouble) -> Result<DeletionWait, Blocked> {
+        let error = WriteError { trouble, object: "ServiceData/office".into(), message: "no".into() };
+        Err(Blocked { step: "the date of its data cannot be recorded", error })
+    }
+
+    #[test]
+    fn a_deletion_that_is_refused_says_by_what_and_does_not_ask_in_a_loop() {
+        let (verdict, next) = judge(0, Timestamp::UNIX_EPOCH, blocked(Trouble::Refused));
+        let Some(Verdict::Stalled(problem)) = verdict else { panic!("{verdict:?}") };
+        assert!(problem.is(Reason::DeletionBlocked), "{problem:?}");
+        let expected =
+            "being deleted since 1970-01-01T00:00:00Z: the date of its data cannot be recorded: ServiceData/office: no";
+        assert_eq!(problem.message, expected);
+        assert_eq!(next, Next::Blocked(Reason::Refused, FALLBACK));
+    }
+
+    #[test]
+    fn what_usually_passes_is_reported_only_when_it_stays() {
+        assert_eq!(
+            judge(0, Timestamp::UNIX_EPOCH, blocked(Trouble::Forbidden)),
+            (None, Next::Retry(Reason::Forbidden))
+        );
+        let (verdict, next) = judge(PATIENCE, Timestamp::UNIX_EPOCH, blocked(Trouble::Forbidden));
+        assert!(matches!(verdict, Some(Verdict::Stalled(_))), "a right that is missing comes by nobody: {verdict:?}");
+        assert_eq!(next, Next::Retry(Reason::Forbidden));
+        let (verdict, _) = judge(PATIENCE, Timestamp::UNIX_EPOCH, blocked(Trouble::Passing));
+        assert!(matches!(verdict, Some(Verdict::Reconciling(_))), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_deletion_that_ends_is_not_reported() {
+        assert_eq!(judge(0, Timestamp::UNIX_EPOCH, Ok(of_others(&[]))), (None, Next::Wait));
+    }
+}

@@ -1,0 +1,192 @@
+//! The namespace of an Entity that is deleted: removed only where the operator made it and a live
+//! look finds neither data nor anybody else's object in it.
+
+use futures::future::try_join_all;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt as _;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use serde_json::{Value, json};
+
+use crate::api::marks;
+use crate::apply::{Target, Trouble, WriteError};
+use crate::cache::Key;
+use crate::controller::context::Context;
+use crate::entity::OPERATOR_BINDING;
+use crate::kinds;
+
+/// How many objects are named.
+const NAMED: usize = 3;
+/// What Kubernetes itself puts into each namespace.
+const DEFAULTS: [(&str, &str); 2] = [("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")];
+
+/// What became of the namespace of an Entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Namespace {
+    /// It is gone or going, or is not the Entity's.
+    Removed,
+    /// There are Dedicated resources in it that the caches did not show.
+    HasServices,
+    /// It stays; why.
+    Kept(String),
+}
+
+/// Removes the namespace of an Entity whose services are gone, or leaves it to whoever has something
+/// in it.
+pub(super) async fn remove(context: &Context, key: &Key) -> Result<Namespace, WriteError> {
+    let name = key.name.as_str();
+    let target = Target { kind: kinds::NAMESPACE.kind, namespace: "", name };
+    let namespace = match context.server.get(target).await {
+        Ok(namespace) => namespace,
+        Err(error) if error.trouble == Trouble::Missing => return Ok(Namespace::Removed),
+        Err(error) => return Err(error),
+    };
+    if namespace.labels().get(marks::ENTITY).map(String::as_str) != Some(name)
+        || namespace.metadata.deletion_timestamp.is_some()
+    {
+        return Ok(Namespace::Removed);
+    }
+    if !names(context, name, &kinds::DEDICATED.map(|kind| kind.kind)).await?.is_empty() {
+        return Ok(Namespace::HasServices);
+    }
+    let data = names(context, name, &[kinds::SERVICE_DATA.kind, kinds::VOLUME.kind]).await?;
+    if !data.is_empty() {
+        return Ok(Namespace::Kept(format!("it holds data ({})", shortened(&data))));
+    }
+    let why = match (is_made_by_the_operator(&namespace.metadata), kept_objects(context, name).await?) {
+        (true, objects) if objects.is_empty() => {
+            context.server.delete(target, &namespace.uid().unwrap_or_default()).await?;
+            return Ok(Namespace::Removed);
+        }
+        (false, _) => "the operator did not make it".to_owned(),
+        (true, objects) => format!("objects in it are not the operator's ({})", shortened(&objects)),
+    };
+    give_back(context, key, &namespace).await;
+    Ok(Namespace::Kept(why))
+}
+
+/// `Kind name` of all objects of some kinds that the operator writes.
+async fn names(context: &Context, namespace: &str, of: &[&str]) -> Result<Vec<String>, WriteError> {
+    let lists = of.iter().map(|&kind| async move {
+        let inside = context.server.list_metadata(&resource(kind), namespace).await?;
+        Ok(inside.into_iter().map(move |metadata| named(kind, &metadata)).collect::<Vec<_>>())
+    });
+    Ok(try_join_all(lists).await?.concat())
+}
+
+/// The objects that keep a namespace, of every kind that the operator may list: its roles know the
+/// kinds that it writes, and pods.
+async fn kept_objects(context: &Context, namespace: &str) -> Result<Vec<String>, WriteError> {
+    let kinds = kinds::watched().map(|kind| kind.kind).chain([kinds::SECRET.kind, "Pod"]);
+    let lists = kinds.map(|kind| async move {
+        let inside = context.server.list_metadata(&resource(kind), namespace).await?;
+        let kept = inside.iter().filter(|metadata| keeps(kind, metadata));
+        Ok::<_, WriteError>(kept.map(|metadata| named(kind, metadata)).collect::<Vec<_>>())
+    });
+    Ok(try_join_all(lists).await?.concat())
+}
+
+fn resource(kind: &str) -> ApiResource {
+    kinds::resource(kind).unwrap_or_else(|| ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", kind)))
+}
+
+fn named(kind: &str, metadata: &ObjectMeta) -> String {
+    format!("{kind} {}", metadata.name.as_deref().unwrap_or_default())
+}
+
+/// Whether an object is more than what the operator, Kubernetes or another object made there.
+fn keeps(kind: &str, metadata: &ObjectMeta) -> bool {
+    let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
+    if label(marks::DATA) == Some("true") {
+        return true;
+    }
+    let is_default = DEFAULTS.contains(&(kind, metadata.name.as_deref().unwrap_or_default()));
+    // Who owns a pod may be of a kind that the operator cannot list.
+    let follows_its_owner =
+        kind != "Pod" && metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
+    label(marks::MANAGED_BY) != Some(marks::OPERATOR)
+        && !is_default
+        && !follows_its_owner
+        && metadata.deletion_timestamp.is_none()
+}
+
+/// The API server itself keeps who made what: namespaces are created under a field manager of that
+/// name, and one that was there before was not.
+fn is_made_by_the_operator(metadata: &ObjectMeta) -> bool {
+    let mut entries = metadata.managed_fields.iter().flatten();
+    entries.any(|entry| entry.manager.as_deref() == Some(marks::OPERATOR_CREATE) && entry.subresource.is_none())
+}
+
+fn shortened(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", "))
+}
+
+/// A namespace that stays without data of the operator's becomes everybody else's again: the rights
+/// and the labels go, by which admission keeps it from deletion. Where that is refused they stay.
+async fn give_back(context: &Context, key: &Key, namespace: &DynamicObject) {
+    if let Some(binding) = context.caches().object("RoleBinding", &key.name, OPERATOR_BINDING) {
+        let target = Target { kind: "RoleBinding", namespace: &key.name, name: OPERATOR_BINDING };
+        let deleted = context.server.delete(target, binding.metadata.uid.as_deref().unwrap_or_default()).await;
+        ignored(deleted);
+    }
+    let target = Target { kind: kinds::NAMESPACE.kind, namespace: "", name: &key.name };
+    match context.server.merge(target, &without_labels(&namespace.metadata)).await {
+        Ok(answer) => context.known.take_in(key, kinds::NAMESPACE.kind, answer),
+        Err(error) => ignored(Err(error)),
+    }
+}
+
+fn ignored(result: Result<(), WriteError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "a namespace that stays keeps the operator's labels");
+    }
+}
+
+fn without_labels(metadata: &ObjectMeta) -> Value {
+    json!({"metadata": {
+        "uid": metadata.uid, "resourceVersion": metadata.resource_version,
+        "labels": {marks::ENTITY: null, marks::TARIFF: null, marks::MANAGED_BY: null},
+        "annotations": {marks::DISPLAY_NAME: null},
+    }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(value: Value) -> ObjectMeta {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_namespace_that_was_there_before_its_entity_is_told_from_one_that_the_operator_made() {
+        let made_by = |managers: &[&str]| {
+            let entry = |manager: &&str| json!({"manager": manager, "operation": "Update", "apiVersion": "v1"});
+            metadata(json!({"name": "t7", "managedFields": managers.iter().map(entry).collect::<Vec<_>>()}))
+        };
+        assert!(is_made_by_the_operator(&made_by(&["commonscloud-create", "commonscloud"])));
+        assert!(!is_made_by_the_operator(&made_by(&["kubectl-create", "kubectl-label", "commonscloud"])));
+        assert!(!is_made_by_the_operator(&ObjectMeta::default()), "what nobody recorded is not the operator's");
+    }
+
+    #[test]
+    fn an_object_of_somebody_else_keeps_a_namespace() {
+        assert!(keeps("ConfigMap", &metadata(json!({"name": "precious"}))));
+        assert!(keeps("Secret", &metadata(json!({"name": "precious"}))));
+        let owned =
+            json!({"name": "p", "ownerReferences": [{"apiVersion": "v1", "kind": "X", "name": "x", "uid": "u"}]});
+        assert!(keeps("Pod", &metadata(owned.clone())), "its owner may be of any kind");
+        assert!(!keeps("Job", &metadata(owned)), "it goes with its owner");
+    }
+
+    #[test]
+    fn what_the_operator_or_kubernetes_made_keeps_no_namespace() {
+        let ours = json!({"name": "default-deny", "labels": {marks::MANAGED_BY: marks::OPERATOR}});
+        assert!(!keeps("NetworkPolicy", &metadata(ours)));
+        assert!(!keeps("ConfigMap", &metadata(json!({"name": "kube-root-ca.crt"}))));
+        assert!(!keeps("ServiceAccount", &metadata(json!({"name": "default"}))));
+        let data = json!({"name": "office-admin", "labels": {marks::MANAGED_BY: marks::OPERATOR, marks::DATA: "true"}});
+        assert!(keeps("Secret", &metadata(data)), "data without a record");
+    }
+}

@@ -1,0 +1,44 @@
+//! What an Entity gets, decided, and the objects of it.
+
+use serde_json::Value;
+
+use super::{
+    Needs, ServiceAccount, dedicated, manager_bindings, namespace, namespace_objects, operator_binding, resource_quota,
+};
+use crate::api::{Entity, Manager};
+use crate::template::RenderedObject;
+
+/// What an Entity gets: the only thing that its objects are rendered from.
+#[derive(Clone, Debug)]
+pub struct EntityPlan<'a> {
+    /// The Entity.
+    pub entity: &'a Entity,
+    /// Who the operator is: it gets its rights in the namespace.
+    pub account: &'a ServiceAccount,
+    /// The managers of each service that stays, by its name.
+    pub managers: Vec<(&'a str, &'a [Manager])>,
+    /// What the volumes of the namespace need.
+    pub needs: Needs,
+    /// How many instances there are, or are about to be.
+    pub instances: u64,
+}
+
+/// The objects of an Entity.
+#[derive(Clone, Debug)]
+pub struct RenderedEntity {
+    /// Its namespace, which nobody owns.
+    pub namespace: Value,
+    /// What is in it, in the order in which it is applied.
+    pub objects: Vec<RenderedObject>,
+}
+
+/// The objects of a plan.
+pub fn render(plan: &EntityPlan<'_>) -> RenderedEntity {
+    let entity = plan.entity;
+    let mut objects = vec![operator_binding(entity, plan.account)];
+    objects.extend(namespace_objects(entity));
+    objects.push(resource_quota(entity, &plan.needs, plan.instances));
+    objects.extend(manager_bindings(entity, plan.managers.iter().copied()));
+    objects.extend(dedicated(entity));
+    RenderedEntity { namespace: namespace(entity), objects }
+}

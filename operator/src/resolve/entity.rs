@@ -1,0 +1,132 @@
+//! Decides what an Entity gets, or why it gets nothing yet. Pure.
+
+use kube::ResourceExt as _;
+
+use super::facts::Facts;
+use super::{Instance, resolve};
+use crate::api::{Entity, Reason, marks};
+use crate::cache::Live;
+use crate::core::{Bytes, is_entity_name};
+use crate::entity::{EntityPlan, Needs, ServiceAccount};
+use crate::plan::PlannedVolume;
+
+/// What is known around one Entity.
+#[derive(Clone, Debug, Default)]
+pub struct EntityFacts {
+    /// The namespace that is called like it.
+    pub namespace: Option<Live>,
+    /// The instances in it, and those that are about to be made, each with what is known around it.
+    pub instances: Vec<(Instance, Facts)>,
+    /// The claims in it, and what each requests.
+    pub claims: Vec<(String, Bytes)>,
+    /// The storage that its quota gives now.
+    pub granted: Bytes,
+}
+
+/// Why an Entity has no plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntityRefusal {
+    /// The name belongs to the cluster.
+    #[error(
+        "metadata.name: {0} is reserved for the cluster itself or is no name; choose another, it also becomes the namespace"
+    )]
+    NameInvalid(String),
+    /// The namespace is somebody else's.
+    #[error(
+        "namespace {0} exists and is not this Entity's; remove it, choose another name, or let an administrator label it commonscloud.coop/entity={0}"
+    )]
+    NamespaceForeign(String),
+    /// The namespace is on its way out.
+    #[error("namespace {0} is being deleted; waiting until it is gone")]
+    NamespaceTerminating(String),
+}
+
+impl EntityRefusal {
+    /// The condition's reason.
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::NameInvalid(_) => Reason::NameInvalid,
+            Self::NamespaceForeign(_) => Reason::NamespaceForeign,
+            Self::NamespaceTerminating(_) => Reason::NamespaceTerminating,
+        }
+    }
+
+    /// Whether it may pass by itself; otherwise somebody must change something.
+    pub const fn waits(&self) -> bool {
+        matches!(self, Self::NamespaceTerminating(_))
+    }
+}
+
+/// Decides what an Entity gets.
+///
+/// # Errors
+/// Why there is no plan.
+pub fn resolve_entity<'a>(
+    entity: &'a Entity,
+    facts: &'a EntityFacts,
+    account: &'a ServiceAccount,
+) -> Result<EntityPlan<'a>, EntityRefusal> {
+    let name = entity.name_any();
+    if !is_entity_name(&name) {
+        return Err(EntityRefusal::NameInvalid(name));
+    }
+    if let Some(namespace) = &facts.namespace {
+        if namespace.metadata.deletion_timestamp.is_some() {
+            return Err(EntityRefusal::NamespaceTerminating(name));
+        }
+        if namespace.label(marks::ENTITY) != name {
+            return Err(EntityRefusal::NamespaceForeign(name));
+        }
+    }
+    let stay = facts.instances.iter().map(|(instance, _)| instance).filter(|instance| !instance.is_being_deleted());
+    Ok(EntityPlan {
+        entity,
+        account,
+        managers: stay.map(|instance| (instance.reference.name.as_str(), instance.spec.managers.as_slice())).collect(),
+        needs: needs(facts),
+        instances: facts.instances.len() as u64,
+    })
+}
+
+/// What the volumes of the namespace need: those that exist, and those of each service's plan.
+fn needs(facts: &EntityFacts) -> Needs {
+    let mut needs = Needs::default();
+    for (claim, requested) in &facts.claims {
+        needs.claim(claim, *requested);
+    }
+    // Room for all that a volume may grow to: it grows on its own, in the middle of the night.
+    let most = |volume: &PlannedVolume| volume.growth.map_or(volume.request, |growth| growth.maximum);
+    for (instance, facts_of_it) in &facts.instances {
+        match resolve(instance, facts_of_it) {
+            Ok(resolved) => resolved.plan.volumes.iter().for_each(|v| needs.claim(&v.claim, most(v))),
+            // Without a Platform, say, what may grow keeps the room that it was given.
+            Err(_) => needs.keep(facts.granted),
+        }
+    }
+    needs
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(namespace: serde_json::Value) -> Option<EntityRefusal> {
+        let spec = serde_json::from_value(json!({"displayName": "Coop", "tariff": "t"})).unwrap();
+        let entity = Entity::new("coop", spec);
+        let namespace = serde_json::from_value(json!({"metadata": namespace})).unwrap();
+        let facts = EntityFacts { namespace: Some(Live::of("Namespace", namespace)), ..EntityFacts::default() };
+        let account = ServiceAccount { namespace: "system".into(), name: "operator".into() };
+        resolve_entity(&entity, &facts, &account).err()
+    }
+
+    #[test]
+    fn a_namespace_of_somebody_else_is_left_alone() {
+        let labels = json!({marks::ENTITY: "coop"});
+        assert_eq!(refusal(json!({"name": "coop", "labels": labels})), None);
+        assert_eq!(refusal(json!({"name": "coop"})), Some(EntityRefusal::NamespaceForeign("coop".into())));
+        let going = json!({"name": "coop", "labels": labels, "deletionTimestamp": "2026-01-01T00:00:00Z"});
+        assert_eq!(refusal(going), Some(EntityRefusal::NamespaceTerminating("coop".into())));
+    }
+}

@@ -1,0 +1,103 @@
+//! Reads a package, and tries it out before anybody uses it: each fault is found, not only the first.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::engine::object::ObjectSet;
+use crate::fault::{Fault, PackageError, once_each};
+use crate::format::fields;
+use crate::format::names;
+use crate::format::sample::{self, Surroundings};
+use crate::package::Package;
+use crate::render::render;
+use crate::rule::Rule;
+use crate::security::pods;
+use commonscloud_api::{ServiceTemplateSpec, TemplateVersion};
+
+impl Package {
+    /// Reads a package and checks it against every rule of the format; its manifests are rendered
+    /// once for each version and each example of its parameters.
+    ///
+    /// # Errors
+    /// Every fault that was found, with manifest and line where known.
+    pub fn compile(name: &str, spec: &ServiceTemplateSpec) -> Result<Self, PackageError> {
+        let package = Self::new(fields::read(name, spec)?);
+        try_out(&package)?;
+        Ok(package)
+    }
+}
+
+/// Renders the package for each version, each example of its parameters, and with as little and as
+/// much of a platform as there can be.
+///
+/// # Errors
+/// Every rule that a rendered object breaks.
+fn try_out(package: &Package) -> Result<(), PackageError> {
+    let mut faults = names::faults(package);
+    let misspelt = |fault: &Fault, known: &[Fault]| {
+        known
+            .iter()
+            .any(|known| known.rule == fault.rule && known.manifest == fault.manifest && known.line == fault.line)
+    };
+    let known = faults.clone();
+    let examples = package.compiled().parameters.examples();
+    if examples.is_empty() {
+        faults.push(Fault::package(
+            Rule::ParameterExample,
+            "spec.parameters",
+            "parameters: no value can be left out, so give at least one whole example in the schema's `examples`",
+        ));
+    }
+    let mut containers = BTreeSet::new();
+    for version in package.versions() {
+        for (field, example) in &examples {
+            for surroundings in [Surroundings::Bare, Surroundings::Full] {
+                match try_one(package, version, (field, example), surroundings) {
+                    Ok(objects) => containers.extend(objects.objects.iter().flat_map(pods::container_names)),
+                    Err(found) => faults.extend(found.into_iter().filter(|fault| !misspelt(fault, &known))),
+                }
+            }
+        }
+    }
+    if faults.is_empty() {
+        faults.extend(exceptions(package, &containers));
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(PackageError { package: package.name().to_owned(), faults: once_each(faults) })
+    }
+}
+
+/// Renders one sample. `example`: the field of the package that it comes from, and itself.
+fn try_one(
+    package: &Package,
+    version: &TemplateVersion,
+    (field, example): (&str, &Value),
+    surroundings: Surroundings,
+) -> Result<ObjectSet, Vec<Fault>> {
+    let parameters = package.validate_parameters(example).map_err(|error| {
+        let message = format!("parameters: an example does not follow the schema: {error}");
+        vec![Fault::package(Rule::ParameterExample, field, message)]
+    })?;
+    let plan = sample::plan(package, version, parameters, surroundings)
+        .map_err(|error| vec![Fault::package(Rule::VolumeSize, "spec.volumes", error.to_string())])?;
+    render(&plan).map_err(|error| error.faults)
+}
+
+/// Exceptions for containers that there are not: what they excuse may have been renamed.
+fn exceptions(package: &Package, containers: &BTreeSet<String>) -> Vec<Fault> {
+    let listed = package.spec().pod_security_exceptions.iter().enumerate();
+    let unknown = listed.filter(|(_, exception)| !containers.contains(&exception.container));
+    let known = containers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    unknown
+        .map(|(at, exception)| {
+            let message = format!(
+                "podSecurityExceptions: {:?} names no container that is rendered; there are: {known}",
+                exception.container
+            );
+            Fault::package(Rule::Exception, format!("spec.podSecurityExceptions[{at}].container"), message)
+        })
+        .collect()
+}

@@ -1,0 +1,22 @@
+//! The format, and what its authors are told.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `compile`, `fields`, `parameters` | reads a package; the rules of its own fields |
+//! | `names`, `sample` | whether manifests know what they name; the plans that a package is tried out with |
+//! | `directory`, `builtin` | packages from folders, those compiled in |
+//! | `golden` | what a package renders for sample instances, as text |
+//! | `schema` | what the API server asks of a ServiceTemplate |
+//! | `lint`, `lines` | faults by file and line |
+
+pub(crate) mod builtin;
+pub(crate) mod compile;
+pub(crate) mod directory;
+pub(crate) mod fields;
+pub(crate) mod golden;
+pub(crate) mod lines;
+pub(crate) mod lint;
+pub(crate) mod names;
+pub(crate) mod parameters;
+pub(crate) mod sample;
+pub(crate) mod schema;

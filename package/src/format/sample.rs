@@ -1,0 +1,125 @@
+//! Plans to try a package with before anybody uses it: with hostile names, bare and full platforms.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
+use serde_json::Value;
+
+use crate::package::Package;
+use crate::plan::{InstanceReference, Plan, PlannedEntity, PlannedSecret, PlannedVolume};
+use commonscloud_api::values::{Bytes, ExpressionError, Hostname};
+use commonscloud_api::{Exposure, Language, NetworkPeers, SharedEditor, Smtp, TemplateVersion, TlsSource};
+
+/// A name that ends scalars, documents and tags wherever it is not quoted.
+pub(crate) const HOSTILE: &str =
+    "L'Hort \"3\"\n---\nkind: Secret\n: {{ x }} {% raw %} # &a *a !!b \u{2028}\u{85}\u{7f}$(PATH) %";
+
+/// How much of a platform there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Surroundings {
+    /// No mail, no certificates of its own, no known peers.
+    Bare,
+    /// Everything that a Platform can have.
+    Full,
+}
+
+/// A plan for this version and these parameters.
+///
+/// # Errors
+/// When a volume has no size for a quota of 5 GiB.
+pub(crate) fn plan(
+    package: &Package,
+    version: &TemplateVersion,
+    parameters: Value,
+    surroundings: Surroundings,
+) -> Result<Plan, ExpressionError> {
+    let quota = Bytes::new(5 << 30);
+    let full = surroundings == Surroundings::Full;
+    let name = "sample";
+    Ok(Plan {
+        instance: InstanceReference {
+            kind: "DedicatedService".to_owned(),
+            namespace: "garden".to_owned(),
+            name: name.to_owned(),
+            uid: "00000000-0000-0000-0000-000000000001".to_owned(),
+        },
+        entity: PlannedEntity {
+            name: "garden".to_owned(),
+            display_name: HOSTILE.to_owned(),
+            language: Language::Ca,
+            contacts: if full { vec!["maria@example.org".to_owned()] } else { Vec::new() },
+        },
+        revision: package.revision_name(),
+        version: version.name.clone(),
+        images: version.images.iter().map(|image| (image.name.clone(), image.reference.clone())).collect(),
+        resources: package
+            .components()
+            .iter()
+            .map(|part| (part.name.clone(), part.resources.clone()))
+            .collect::<BTreeMap<_, _>>(),
+        quota,
+        volumes: volumes(package, name, quota)?,
+        secrets: package
+            .secrets()
+            .iter()
+            .map(|s| PlannedSecret { name: s.name.clone(), secret: format!("{name}-{}", s.name) })
+            .collect(),
+        hostname: hostname(),
+        parameters,
+        exposure: if full { exposure() } else { Exposure::default() },
+        network: if full { peers() } else { NetworkPeers::default() },
+        smtp: full.then(smtp),
+        platform_secrets: BTreeMap::new(),
+        editor: full.then(|| SharedEditor { url: "https://editor.example.org".to_owned() }),
+        package: Arc::new(package.clone()),
+    })
+}
+
+fn volumes(package: &Package, instance: &str, quota: Bytes) -> Result<Vec<PlannedVolume>, ExpressionError> {
+    let planned = package.volumes().iter().map(|volume| {
+        let usable = volume.size(quota)?;
+        Ok(PlannedVolume {
+            name: volume.name.clone(),
+            claim: format!("{instance}-{}", volume.name),
+            usable,
+            request: usable,
+            growth: None,
+            carries_quota: volume.carries_quota,
+            access: volume.access,
+            storage_class: None,
+        })
+    });
+    planned.collect()
+}
+
+fn hostname() -> Hostname {
+    "garden-sample.example.org".parse().unwrap_or_else(|_| unreachable!("a constant host name"))
+}
+
+fn exposure() -> Exposure {
+    Exposure {
+        ingress_class: Some("traefik".to_owned()),
+        tls: Some(TlsSource { cluster_issuer: Some("letsencrypt".to_owned()), secret_name: None }),
+        ..Exposure::default()
+    }
+}
+
+fn peers() -> NetworkPeers {
+    let block = |cidr: &str| {
+        vec![NetworkPolicyPeer {
+            ip_block: Some(IPBlock { cidr: cidr.to_owned(), except: None }),
+            ..NetworkPolicyPeer::default()
+        }]
+    };
+    NetworkPeers { ingress: block("10.0.0.1/32"), dns: block("10.0.0.2/32"), public: block("10.0.0.3/32") }
+}
+
+fn smtp() -> Smtp {
+    Smtp {
+        host: "mail.example.org".to_owned(),
+        port: 465,
+        from: "cloud@example.org".to_owned(),
+        secret_name: Some("smtp".to_owned()),
+    }
+}

@@ -1,0 +1,130 @@
+//! `Plan`: what is to run for one instance, decided and checked. The only thing that render takes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use serde_json::Value;
+
+use crate::Package;
+use commonscloud_api::values::{Bytes, Hostname};
+use commonscloud_api::{Exposure, Language, NetworkPeers, SharedEditor, Smtp, VolumeAccess};
+
+/// What is to run for one instance.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The Dedicated resource.
+    pub instance: InstanceReference,
+    /// The Entity it belongs to.
+    pub entity: PlannedEntity,
+    /// The package, compiled from the pinned revision.
+    pub package: Arc<Package>,
+    /// Name of the pinned ServiceTemplateRevision.
+    pub revision: String,
+    /// The application's version.
+    pub version: String,
+    /// Image references by the package's names, overrides applied.
+    pub images: BTreeMap<String, String>,
+    /// Requests and limits by component, overrides applied.
+    pub resources: BTreeMap<String, ResourceRequirements>,
+    /// The storage that is sold: tier and blocks together.
+    pub quota: Bytes,
+    /// The volumes, sized.
+    pub volumes: Vec<PlannedVolume>,
+    /// The generated Secrets.
+    pub secrets: Vec<PlannedSecret>,
+    /// The host name that the instance holds.
+    pub hostname: Hostname,
+    /// The instance's parameters, checked against the package's schema.
+    pub parameters: Value,
+    /// How services are reached from outside.
+    pub exposure: Exposure,
+    /// Who is who in the cluster's network.
+    pub network: NetworkPeers,
+    /// The mail server.
+    pub smtp: Option<Smtp>,
+    /// The revisions of the Secrets that the Platform names, by name.
+    pub platform_secrets: BTreeMap<String, String>,
+    /// The editor of documents that all share.
+    pub editor: Option<SharedEditor>,
+}
+
+/// The Dedicated resource that a plan is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceReference {
+    /// Its kind, for example `DedicatedOffice`.
+    pub kind: String,
+    /// Its namespace, which is its Entity's.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid; owned objects refer to it.
+    pub uid: String,
+}
+
+/// What a package may know of the Entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedEntity {
+    /// Its name.
+    pub name: String,
+    /// Its name as people write it: hostile text.
+    pub display_name: String,
+    /// Its language.
+    pub language: Language,
+    /// Mail addresses of the service's managers, then of the Entity's, each once.
+    pub contacts: Vec<String>,
+}
+
+/// A volume to be made or grown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedVolume {
+    /// The volume's name in the package.
+    pub name: String,
+    /// The PersistentVolumeClaim's name.
+    pub claim: String,
+    /// What one file can take.
+    pub usable: Bytes,
+    /// What the claim requests for this quota: usable and the file system's overhead.
+    pub request: Bytes,
+    /// How it grows beyond that, if the package lets it.
+    pub growth: Option<PlannedGrowth>,
+    /// Whether it carries the entity's files.
+    pub carries_quota: bool,
+    /// How many nodes may mount it.
+    pub access: VolumeAccess,
+    /// The storage class; absent: the cluster's default.
+    pub storage_class: Option<String>,
+}
+
+/// How a volume grows beyond what its quota asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedGrowth {
+    /// The most that the claim may request.
+    pub maximum: Bytes,
+    /// What follows from how full it is.
+    pub filling: Filling,
+}
+
+/// What follows from how full a volume is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filling {
+    /// It was not measured since the operator started.
+    NotMeasured,
+    /// There is room, or nothing is known, or an earlier growth is under way.
+    Nothing,
+    /// The claim is to request this.
+    Grow(Bytes),
+    /// It is nearly full, and has grown as far as it may.
+    AtMaximum,
+    /// It is nearly full, and its storage class lets no volume grow.
+    NotExpandable,
+}
+
+/// A Secret to be generated once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedSecret {
+    /// The secret's name in the package.
+    pub name: String,
+    /// The Secret's name.
+    pub secret: String,
+}

@@ -1,0 +1,13 @@
+//! The rules of security: what a rendered object must keep to.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `check` | each object by itself, and all of them together, against what the package declares |
+//! | `network`, `pods`, `pod_security` | what may be reached, and what a pod may be |
+//! | `secrets` | which Secrets an object refers to |
+
+pub(crate) mod check;
+pub(crate) mod network;
+pub(crate) mod pod_security;
+pub(crate) mod pods;
+pub(crate) mod secrets;

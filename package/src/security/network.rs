@@ -1,0 +1,171 @@
+//! What Services, Ingresses and NetworkPolicies of a package may open: nothing by accident.
+
+use serde_json::Value;
+
+use crate::engine::labels::{selector, selects_instance};
+use crate::engine::lookup::{items, texts};
+use crate::engine::object::RenderedObject;
+use crate::fault::Problem;
+use crate::plan::Plan;
+use crate::rule::Rule;
+
+/// The rules that the object breaks.
+pub(crate) fn problems(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
+    match object.kind.as_str() {
+        "Service" => service(&object.value),
+        "Ingress" => ingress(plan, &object.value),
+        "NetworkPolicy" => policy(plan, &object.value),
+        _ => Vec::new(),
+    }
+}
+
+/// A Service is reached inside the cluster only.
+fn service(value: &Value) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if value.pointer("/spec/type").is_some_and(|kind| kind != "ClusterIP") {
+        problems.push(Problem::new(
+            Rule::ServiceInside,
+            "spec.type",
+            "must be ClusterIP; from outside a service is reached through its Ingress",
+        ));
+    }
+    for field in ["externalIPs", "externalName", "loadBalancerIP", "loadBalancerClass", "loadBalancerSourceRanges"] {
+        if value.pointer(&format!("/spec/{field}")).is_some() {
+            problems.push(Problem::new(Rule::ServiceInside, format!("spec.{field}"), "not for packages"));
+        }
+    }
+    for port in items(value, "/spec/ports") {
+        if port.get("nodePort").is_some() {
+            problems.push(Problem::new(Rule::ServiceInside, "spec.ports.nodePort", "not for packages"));
+        }
+    }
+    problems
+}
+
+/// An Ingress serves the instance's own host name and forwards to the instance's own Services.
+fn ingress(plan: &Plan, value: &Value) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let own_host = |host: &Value| host == plan.hostname.as_str();
+    let own_service = |backend: Option<&Value>| {
+        let name = backend.and_then(|backend| backend.pointer("/service/name")).and_then(Value::as_str);
+        let mut declared = plan.package.declared_objects(&plan.instance.name).into_iter();
+        name.is_some_and(|name| declared.any(|child| child.kind.kind == "Service" && child.name == name))
+    };
+    if value.pointer("/spec/defaultBackend").is_some() {
+        problems.push(Problem::new(
+            Rule::IngressHost,
+            "spec.defaultBackend",
+            "not for packages: it answers for every host name",
+        ));
+    }
+    let rules = items(value, "/spec/rules");
+    if rules.is_empty() {
+        problems.push(Problem::new(Rule::IngressHost, "spec.rules", "needs a rule for {{ hostname }}"));
+    }
+    for rule in rules {
+        if !rule.get("host").is_some_and(own_host) {
+            problems.push(Problem::new(Rule::IngressHost, "spec.rules.host", "must be {{ hostname }}"));
+        }
+        if items(rule, "/http/paths").iter().any(|path| !own_service(path.get("backend"))) {
+            problems.push(Problem::new(
+                Rule::IngressBackend,
+                "spec.rules.http.paths.backend",
+                "must be a Service that the package declares",
+            ));
+        }
+    }
+    let tls = items(value, "/spec/tls");
+    if tls.is_empty()
+        || tls.iter().any(|entry| items(entry, "/hosts").is_empty() || !items(entry, "/hosts").iter().all(own_host))
+    {
+        problems.push(Problem::new(
+            Rule::IngressTls,
+            "spec.tls",
+            "needs an entry with hosts: [{{ hostname }}] and no other host",
+        ));
+    }
+    let annotations = texts(value.pointer("/metadata/annotations"));
+    if annotations.keys().any(|key| key.contains("snippet")) {
+        problems.push(Problem::new(
+            Rule::IngressSnippet,
+            "metadata.annotations",
+            "snippets are not for packages: they run in the ingress controller",
+        ));
+    }
+    problems
+}
+
+/// A NetworkPolicy never opens more than it names: an empty list of peers means everybody.
+fn policy(plan: &Plan, value: &Value) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let types: Vec<_> = items(value, "/spec/policyTypes").iter().filter_map(Value::as_str).collect();
+    for (direction, rules, peers) in [("Ingress", "ingress", "from"), ("Egress", "egress", "to")] {
+        let present = value.pointer(&format!("/spec/{rules}"));
+        if present.is_some() != types.contains(&direction) {
+            problems.push(Problem::new(
+                Rule::PolicyTypes,
+                "spec.policyTypes",
+                format!("must list {direction} exactly when spec.{rules} is given; an empty list closes it"),
+            ));
+        }
+        for rule in items(value, &format!("/spec/{rules}")) {
+            problems.extend(policy_rule(plan, rule, rules, peers));
+        }
+    }
+    problems
+}
+
+fn policy_rule(plan: &Plan, rule: &Value, rules: &str, peers: &str) -> Vec<Problem> {
+    let field = format!("spec.{rules}.{peers}");
+    let mut problems = Vec::new();
+    let named = items(rule, &format!("/{peers}"));
+    if named.is_empty() {
+        problems.push(Problem::new(
+            Rule::Peers,
+            &field,
+            "names nobody, which means everybody; leave the rule out when there is no peer",
+        ));
+    }
+    if named.iter().any(|peer| peer == &serde_json::json!({}) || !stays_within(plan, peer)) {
+        problems.push(Problem::new(
+            Rule::Peers,
+            &field,
+            "a podSelector without a namespaceSelector must be {{ selector(component=\"...\") }}",
+        ));
+    }
+    let all = |peer: &Value| peer.pointer("/ipBlock/cidr").is_some_and(|cidr| cidr == "0.0.0.0/0" || cidr == "::/0");
+    if peers == "from" && named.iter().any(all) {
+        problems.push(Problem::new(
+            Rule::Peers,
+            &field,
+            "lets every address in; write {{ network.ingress | json_encode }}",
+        ));
+    }
+    if items(rule, "/ports").is_empty() {
+        problems.push(Problem::new(
+            Rule::Ports,
+            format!("spec.{rules}"),
+            "a rule without ports opens all of them; name its ports",
+        ));
+    }
+    problems
+}
+
+/// Whether this is the policy that closes every pod of the instance both ways.
+pub(crate) fn closes(plan: &Plan, object: &RenderedObject) -> bool {
+    let selects_all = object.value.pointer("/spec/podSelector/matchLabels") == Some(&Value::Object(selector(plan)));
+    let types = items(&object.value, "/spec/policyTypes");
+    let both = ["Ingress", "Egress"].iter().all(|direction| types.iter().any(|given| given == direction));
+    let none = ["/spec/ingress", "/spec/egress"].iter().all(|rules| items(&object.value, rules).is_empty());
+    object.kind == "NetworkPolicy" && selects_all && both && none
+}
+
+/// A peer of the same namespace is one of the instance's own pods.
+fn stays_within(plan: &Plan, peer: &Value) -> bool {
+    let of_platform = [&plan.network.ingress, &plan.network.dns, &plan.network.public];
+    let known =
+        of_platform.into_iter().flatten().any(|known| serde_json::to_value(known).is_ok_and(|known| known == *peer));
+    known
+        || peer.get("ipBlock").is_some()
+        || (peer.get("namespaceSelector").is_none() && selects_instance(plan, peer.pointer("/podSelector/matchLabels")))
+}

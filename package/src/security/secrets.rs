@@ -1,0 +1,50 @@
+//! Which Secrets rendered objects refer to.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::engine::object::RenderedObject;
+use crate::plan::Plan;
+
+/// Secrets of the operator's namespace that the objects refer to.
+pub(crate) fn platform_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTreeSet<String> {
+    let smtp = plan.smtp.as_ref().and_then(|smtp| smtp.secret_name.clone());
+    let tls = plan.exposure.tls.as_ref().and_then(|tls| tls.secret_name.clone());
+    let mut referred = BTreeSet::new();
+    for object in objects {
+        secret_references(&object.value, &mut referred);
+    }
+    smtp.into_iter().chain(tls).filter(|name| referred.contains(name)).collect()
+}
+
+/// The revisions of the platform's Secrets that a pod refers to, in the order of their names; none
+/// where it refers to none.
+pub(crate) fn revisions(plan: &Plan, pod: &Value) -> Option<String> {
+    let mut referred = BTreeSet::new();
+    secret_references(pod, &mut referred);
+    let known: Vec<&str> =
+        plan.platform_secrets.iter().filter(|(name, _)| referred.contains(*name)).map(|(_, of)| of.as_str()).collect();
+    (!known.is_empty()).then(|| known.join("."))
+}
+
+/// Names of the Secrets that an object refers to, by any field that Kubernetes has for it.
+pub(crate) fn secret_references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| secret_references(item, found)),
+        Value::Object(map) => {
+            for (key, value) in map {
+                let name = match (key.as_str(), value) {
+                    ("secretName", Value::String(name)) => Some(name.as_str()),
+                    ("secretKeyRef" | "secretRef" | "secret", Value::Object(_)) => {
+                        value.get("name").and_then(Value::as_str)
+                    }
+                    _ => None,
+                };
+                found.extend(name.map(str::to_owned));
+                secret_references(value, found);
+            }
+        }
+        _ => {}
+    }
+}
