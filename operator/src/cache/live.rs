@@ -62,6 +62,16 @@ impl Live {
         Self { kind: kind.to_owned(), metadata, value: Lazy::new(text, whole), owner, content }
     }
 
+    /// An object of this very value.
+    #[cfg(test)]
+    pub(crate) fn with_value(kind: &str, mut value: Value) -> Self {
+        let owner = Owner::of(&metadata(&value.to_string()));
+        let content = content(&mut value);
+        let text: Arc<str> = value.to_string().into();
+        let metadata = Lazy::new(Arc::clone(&text), metadata);
+        Self { kind: kind.to_owned(), metadata, value: Lazy::new(text, whole), owner, content }
+    }
+
     /// The same object, not read yet: what is read of it goes with who looked.
     pub(super) fn unread(&self) -> Arc<Self> {
         Arc::new(self.clone())

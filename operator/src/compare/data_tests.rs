@@ -108,10 +108,14 @@ fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
 fn a_growth_that_the_storage_cannot_give_is_taken_back_by_asking_for_less() {
     let asking = |extra_blocks: u32| plan(&instance(&format!("tier: 1gb, extraBlocks: {extra_blocks}")));
     let seen = |requested: &str, state: &str| {
-        let mut claim = Live::clone(&claim("calendar", requested));
-        let status = json!({"capacity": {"storage": "1025Mi"}, "allocatedResourceStatuses": {"storage": state}});
-        claim.value["status"] = status;
-        KnownData { volumes: vec![Arc::new(claim)], secrets: admin(), ..KnownData::default() }
+        let claim = claim("calendar", requested);
+        let mut value = serde_json::Value::clone(&claim.value);
+        value["status"] = json!({"capacity": {"storage": "1025Mi"}, "allocatedResourceStatuses": {"storage": state}});
+        KnownData {
+            volumes: vec![Arc::new(Live::with_value(&claim.kind, value))],
+            secrets: admin(),
+            ..KnownData::default()
+        }
     };
     let change = |plan: &Plan, known: &KnownData| shown(plan, known).split_off(1);
     let failed = seen("16385Mi", "ControllerResizeInfeasible");
