@@ -28,6 +28,9 @@ pub enum ConditionType {
     /// It was Ready before the template's newest revision and is not: other instances wait for it.
     /// Present only while true.
     HoldsRollout,
+    /// The operator sees what the cluster has (`False`: a part of it, and the message says which it
+    /// does not). Present only while false.
+    Watching,
 }
 
 impl ConditionType {
@@ -45,6 +48,7 @@ impl ConditionType {
             Self::Paused => "Paused",
             Self::RevisionPending => "RevisionPending",
             Self::HoldsRollout => "HoldsRollout",
+            Self::Watching => "Watching",
         }
     }
 }

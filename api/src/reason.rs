@@ -67,6 +67,8 @@ reasons! {
         "Lower it, or write a Tariff with a larger `maximum`; what runs keeps its size.";
     FailedCreate: "A workload cannot make its pods.",
         "The message is the API server's: a policy, or a limit of the namespace.";
+    FeedFailing: "The operator does not see what changes in a part of the cluster; the message is the API server's.",
+        "Give back the right that the message names, mostly by `helm upgrade`, or look at the API server. What runs goes on.";
     FieldContested: "Somebody else changes a field back each time; the message names who.",
         "Stop the other manager (an autoscaler, a webhook, a person's script): the field is repaired half a minute after its last write, later if it undid that before.";
     Forbidden: "The operator lacks a right: the API server says that it `cannot` do something.",
@@ -157,6 +159,8 @@ reasons! {
         "Apply the package; the built-in ones are registered when the operator starts.";
     TierUnknown: "The Tariff has no such tier, or not for this service.",
         "The message lists those there are; what runs keeps its size.";
+    Undecodable: "An object is not what this release of the operator can read; the message names it and the field.",
+        "Correct the field, or run the release that wrote it. Nothing that depends on the object is changed before.";
     Unreachable: "The pods are ready, and the page does not answer through the ingress.",
         "The message says how it fails: DNS, the certificate, the ingress, or the package's network rules.";
     Unschedulable: "No node has room for a pod, or none may take its volume.",

@@ -160,6 +160,15 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// What the operator tells Prometheus.
+    ///
+    /// # Errors
+    /// When it is down.
+    pub async fn metrics(&self) -> Outcome<String> {
+        let operator = self.operator.lock().await;
+        operator.as_ref().ok_or_else(|| Failure::new("the operator is down"))?.get("/metrics").await
+    }
+
     /// All Entities.
     pub fn entities(&self) -> Api<DynamicObject> {
         resources::ours(&self.cluster.client, "Entity")

@@ -152,6 +152,14 @@ impl HostOperator {
         Ok(began.elapsed())
     }
 
+    /// What it answers to a path, for example `/metrics`.
+    ///
+    /// # Errors
+    /// When it does not answer 200.
+    pub async fn get(&self, path: &str) -> Outcome<String> {
+        http_get(self.port, path).await
+    }
+
     /// Its process id.
     pub fn pid(&self) -> i32 {
         self.pid
@@ -195,6 +203,10 @@ fn free_port() -> Outcome<u16> {
 }
 
 async fn http_status(port: u16, path: &str) -> Outcome {
+    http_get(port, path).await.map(drop)
+}
+
+async fn http_get(port: u16, path: &str) -> Outcome<String> {
     use http_body_util::{BodyExt as _, Empty};
     let stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     let io = hyper_util::rt::TokioIo::new(stream);
@@ -205,6 +217,7 @@ async fn http_status(port: u16, path: &str) -> Outcome {
     let status = answer.status();
     let body = answer.into_body().collect().await?.to_bytes();
     driver.abort();
-    crate::ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
-    Ok(())
+    let text = String::from_utf8_lossy(&body).into_owned();
+    crate::ensure!(status.is_success(), "{path}: {status} {text}");
+    Ok(text)
 }

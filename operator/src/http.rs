@@ -36,23 +36,22 @@ pub async fn serve(address: SocketAddr, caches: Caches, metrics: Arc<Metrics>) -
 fn answer(path: &str, caches: &Caches, metrics: &Metrics) -> Response<Full<Bytes>> {
     match path {
         "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
-        "/readyz" => readiness(&caches.awaited()),
-        "/metrics" => metrics_text(metrics),
+        "/readyz" => readiness(&caches.unready()),
+        "/metrics" => metrics_text(caches, metrics),
         _ => text(StatusCode::NOT_FOUND, "/healthz, /readyz and /metrics are here\n".to_owned()),
     }
 }
 
-/// What is awaited is usually a CRD that is not installed, or a right that is missing.
-fn readiness(awaited: &[&str]) -> Response<Full<Bytes>> {
-    if awaited.is_empty() {
+/// Each line is the API server's own word on what the operator does not see.
+fn readiness(unready: &[String]) -> Response<Full<Bytes>> {
+    if unready.is_empty() {
         return text(StatusCode::OK, "ok\n".to_owned());
     }
-    let message =
-        format!("no list yet of: {} (are the CRDs and the operator's roles installed?)\n", awaited.join(", "));
-    text(StatusCode::SERVICE_UNAVAILABLE, message)
+    text(StatusCode::SERVICE_UNAVAILABLE, unready.join("\n") + "\n")
 }
 
-fn metrics_text(metrics: &Metrics) -> Response<Full<Bytes>> {
+fn metrics_text(caches: &Caches, metrics: &Metrics) -> Response<Full<Bytes>> {
+    metrics.observe(caches);
     let mut response = text(StatusCode::OK, metrics.text());
     let kind = header::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

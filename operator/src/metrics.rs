@@ -1,15 +1,19 @@
 //! What Prometheus is told.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::api::Reason;
+use crate::cache::Caches;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByKind {
@@ -28,8 +32,24 @@ struct ByWrite {
     kind: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByFeed {
+    feed: String,
+}
+
+/// How the feeds of the caches are, taken from them whenever somebody asks.
+#[derive(Default)]
+struct FeedMetrics {
+    failing: Family<ByFeed, Gauge>,
+    errors: Family<ByFeed, Gauge>,
+    restarts: Family<ByFeed, Gauge>,
+    last_event: Family<ByFeed, Gauge>,
+    undecodable: Family<ByKind, Gauge>,
+}
+
 /// The operator's metrics.
 pub struct Metrics {
+    feeds: FeedMetrics,
     registry: Mutex<Registry>,
     reconciles: Family<ByKind, Counter>,
     errors: Family<ByReason, Counter>,
@@ -63,7 +83,48 @@ impl Default for Metrics {
         registry.register("reconcile_duration_seconds", "How long a pass over a resource took", durations.clone());
         registry.register("writes", "Writes that the API server took", writes.clone());
         registry.register("refused_writes", "Writes that the API server did not take", refused_writes.clone());
-        Self { registry: Mutex::new(registry), reconciles, errors, panics, durations, writes, refused_writes }
+        let feeds = FeedMetrics::default();
+        feeds.register(&mut registry);
+        Self { feeds, registry: Mutex::new(registry), reconciles, errors, panics, durations, writes, refused_writes }
+    }
+}
+
+impl FeedMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("feed_failing", "Feeds that do not work, by what they bring", self.failing.clone());
+        registry.register("feed_errors", "Errors of feeds since they began", self.errors.clone());
+        registry.register(
+            "feed_restarts",
+            "Tasks of feeds that panicked and were started again",
+            self.restarts.clone(),
+        );
+        let last = "When the API server last said something, in seconds since 1970";
+        registry.register("feed_last_event_timestamp_seconds", last, self.last_event.clone());
+        let undecodable = "Objects that are not what this release can read";
+        registry.register("undecodable_objects", undecodable, self.undecodable.clone());
+    }
+
+    /// The feeds of one resource in many namespaces count as one.
+    fn observe(&self, caches: &Caches) {
+        let mut feeds: BTreeMap<String, (i64, u64, u64, i64)> = BTreeMap::new();
+        for feed in caches.feeds.all() {
+            let sum = feeds.entry(feed.resource.clone()).or_default();
+            sum.0 += i64::from(feed.failing_for().is_some());
+            sum.1 += feed.errors;
+            sum.2 += feed.restarts;
+            sum.3 = sum.3.max(feed.last_event.map_or(0, Timestamp::as_second));
+        }
+        for (feed, (failing, errors, restarts, last_event)) in feeds {
+            let labels = ByFeed { feed };
+            self.failing.get_or_create(&labels).set(failing);
+            self.errors.get_or_create(&labels).set(errors.try_into().unwrap_or(i64::MAX));
+            self.restarts.get_or_create(&labels).set(restarts.try_into().unwrap_or(i64::MAX));
+            self.last_event.get_or_create(&labels).set(last_event);
+        }
+        for (kind, count) in caches.undecodable_counts() {
+            let labels = ByKind { kind: kind.to_owned() };
+            self.undecodable.get_or_create(&labels).set(count.try_into().unwrap_or(i64::MAX));
+        }
     }
 }
 
@@ -93,6 +154,11 @@ impl Metrics {
         let labels = ByWrite { verb: verb.to_owned(), kind: kind.to_owned() };
         let family = if taken { &self.writes } else { &self.refused_writes };
         family.get_or_create(&labels).inc();
+    }
+
+    /// Takes in how the caches are.
+    pub fn observe(&self, caches: &Caches) {
+        self.feeds.observe(caches);
     }
 
     /// All metrics in the OpenMetrics text format.

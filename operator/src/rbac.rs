@@ -46,7 +46,7 @@ fn operator() -> Value {
         rule("", &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("", &["pods", "events"], &["list", "watch"]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
-        rule("", &["nodes"], &["list"]),
+        rule("", &["nodes"], &["list", "watch"]),
         rule("", &["nodes/metrics"], &["get"]),
         rule("storage.k8s.io", &["storageclasses"], &READ),
         rule("rbac.authorization.k8s.io", &["rolebindings"], &["get", "list", "watch", "create", "patch", "delete"]),

@@ -8,7 +8,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
 
 use crate::apply::Server;
-use crate::cache::{self, Caches, Key, Known, Listener, SecretWatches};
+use crate::cache::{self, Caches, Connections, Key, Known, Listener, SecretWatches};
 use crate::controller::context::Context;
 use crate::controller::queue::Queue;
 use crate::controller::{self, template};
@@ -73,14 +73,19 @@ pub enum RunError {
 /// # Errors
 /// When it cannot start, or another operator took over.
 pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-    let client = Client::try_from(Config::infer().await?)?;
+    let config = Config::infer().await?;
+    let client = Client::try_from(config.clone())?;
     let metrics = Arc::new(Metrics::default());
     let caches = Caches::new();
     let queue = Arc::new(Queue::default());
     let listener = listener(&queue);
-    let watches = caches.watches(&client, &options.account.namespace, &listener);
+    let mut watches = caches.watches(&client, &options.account.namespace, &listener);
+    if options.usage {
+        watches.push(caches.watch_nodes(&client, &listener));
+    }
     let mut candidate = Candidate::new(client.clone(), &options.account.namespace, LEASE, &options.identity);
-    let context = context(&options, &client, &caches, &queue, &listener, candidate.leadership(), &metrics);
+    let connections = Connections::over_http2(config, client.clone());
+    let context = context(&options, &connections, &caches, &queue, &listener, candidate.leadership(), &metrics);
 
     let serving = http::serve(options.listen, caches.clone(), Arc::clone(&metrics));
     let watching = cache::run(watches);
@@ -111,18 +116,19 @@ fn listener(queue: &Arc<Queue<Key>>) -> Listener {
 
 fn context(
     options: &Options,
-    client: &Client,
+    connections: &Connections,
     caches: &Caches,
     queue: &Arc<Queue<Key>>,
     listener: &Listener,
     leadership: Leadership,
     metrics: &Arc<Metrics>,
 ) -> Arc<Context> {
+    let client = connections.client();
     Arc::new(Context {
         known: Known::new(caches.clone(), Arc::clone(listener)),
         server: Server::new(client.clone(), leadership, Arc::clone(metrics), &options.account.namespace),
         packages: Packages::default(),
-        secrets: SecretWatches::new(client.clone(), caches.clone(), Arc::clone(listener)),
+        secrets: SecretWatches::over(connections.clone(), caches.clone(), Arc::clone(listener)),
         reachability: options.reachability.then(|| Reachability::new(Arc::clone(listener))),
         usages: options.usage.then(|| Usages::new(Arc::clone(listener))),
         account: options.account.clone(),
@@ -160,7 +166,7 @@ async fn work(options: &Options, context: &Arc<Context>, metrics: &Arc<Metrics>)
     };
     let measuring = async {
         match &context.usages {
-            Some(usages) => usages.run(context.server.client().clone(), AccountFiles::mounted(), MEASURING).await,
+            Some(usages) => usages.run(context.caches().nodes.clone(), AccountFiles::mounted(), MEASURING).await,
             None => std::future::pending().await,
         }
     };
@@ -185,10 +191,7 @@ async fn await_caches(caches: &Caches) {
         }
         said += 1;
         if said.is_multiple_of(500) {
-            tracing::warn!(
-                awaited = awaited.join(", "),
-                "no list yet; are the CRDs and the operator's roles installed?"
-            );
+            tracing::warn!(awaited = caches.unready().join("; "), "no list yet");
         }
         tokio::time::sleep(GLANCE).await;
     }

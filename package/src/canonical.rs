@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 use commonscloud_api::values::Quantity;
 
+pub mod digest;
+
 /// Boolean fields that the API server leaves out when they are false.
 const DROPPED_FALSE: [&str; 9] = [
     "readOnly",

@@ -25,6 +25,7 @@ mod tier;
 mod tiers;
 mod totals;
 mod two_operators;
+mod unreadable;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     scenarios.extend(deletion_reported::scenarios());
     scenarios.extend(any_order::scenarios());
     scenarios.extend(platform_secrets::scenarios());
+    scenarios.extend(unreadable::scenarios());
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());
     scenarios.extend(faults::scenarios());

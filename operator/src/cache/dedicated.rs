@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Caches;
-use crate::api::Dedicated;
+use crate::api::{ConditionType, Dedicated, Reason};
+use crate::core::Hostname;
 
 /// A Dedicated resource of any kind.
 pub type AnyDedicated = Arc<dyn Dedicated>;
@@ -16,6 +17,35 @@ impl Caches {
         all.extend(any(self.projects.all()));
         all.extend(any(self.services.all()));
         all
+    }
+
+    /// Those that serve at a host name, or ask for it in their spec.
+    pub fn dedicated_at(&self, hostname: &Hostname) -> Vec<AnyDedicated> {
+        self.dedicated_by(&at(hostname.as_str()))
+    }
+
+    /// Those that were refused because another one has their host name or name.
+    pub(super) fn dedicated_waiting_for_names(&self) -> Vec<AnyDedicated> {
+        self.dedicated_by(WAITS)
+    }
+
+    /// Those of a template that a roll-out keeps waiting.
+    pub(super) fn dedicated_waiting_for_turn(&self, template: &str) -> Vec<AnyDedicated> {
+        self.dedicated_by(&turn(template))
+    }
+
+    fn dedicated_by(&self, key: &str) -> Vec<AnyDedicated> {
+        let mut found = any(self.offices.found_by(key));
+        found.extend(any(self.agoras.found_by(key)));
+        found.extend(any(self.projects.found_by(key)));
+        found.extend(any(self.services.found_by(key)));
+        found
+    }
+
+    /// Those of this name, of any kind.
+    pub fn dedicated_named(&self, namespace: &str, name: &str) -> Vec<AnyDedicated> {
+        let kinds = ["DedicatedOffice", "DedicatedAgora", "DedicatedProjects", "DedicatedService"];
+        kinds.iter().filter_map(|kind| self.dedicated(kind, namespace, name)).collect()
     }
 
     /// The Dedicated resources of a namespace.
@@ -37,6 +67,32 @@ impl Caches {
             _ => return None,
         })
     }
+}
+
+/// Under what a resource is found that waits for a name.
+const WAITS: &str = "waits";
+
+fn turn(template: &str) -> String {
+    format!("turn {template}")
+}
+
+fn at(hostname: &str) -> String {
+    format!("at {hostname}")
+}
+
+/// What Dedicated resources are found by.
+pub(super) fn keys<D: Dedicated>(resource: &D) -> Vec<String> {
+    let status = resource.status();
+    let held = status.and_then(|status| status.hostname.as_deref());
+    let mut keys: Vec<String> = held.into_iter().chain(resource.instance().hostname.as_deref()).map(at).collect();
+    let waits = [Reason::HostnameTaken.name(), Reason::NameTaken.name()];
+    if status.is_some_and(|status| status.conditions.iter().any(|c| waits.contains(&c.reason.as_str()))) {
+        keys.push(WAITS.to_owned());
+    }
+    if status.is_some_and(|status| status.is_true(ConditionType::RevisionPending).is_some()) {
+        keys.push(turn(resource.template()));
+    }
+    keys
 }
 
 fn any<D: Dedicated>(resources: Vec<Arc<D>>) -> Vec<AnyDedicated> {

@@ -1,15 +1,17 @@
 //! Tells the listener which resources a change concerns.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
 
+use super::feed::Changed;
 use super::triggers::Trigger;
-use super::watch::Changed;
-use super::{Caches, Identity, Key, Listener, Live, Outcome, Sealed, Store};
+use super::undecodable::Undecodable;
+use super::{Caches, Identity, Kept, Key, Listener, Live, Origin, Outcome, Sealed, Store};
 
 /// The caches, and who hears of their changes.
 #[derive(Clone)]
@@ -24,12 +26,17 @@ impl Known {
     pub(super) fn changed<T: Trigger>(&self, (before, after): Changed<'_, T>) {
         let mut concerned: BTreeSet<_> =
             before.into_iter().chain(after).flat_map(|object| object.concerned(&self.caches)).collect();
-        concerned.extend(T::unblocked(before.map(AsRef::as_ref), after.map(AsRef::as_ref), &self.caches));
+        concerned.extend(Kept::unblocked(before, after, &self.caches));
         for key in concerned {
             (self.listener)(key);
         }
-        if after.is_none() {
-            for key in self.caches.waiting_for_names() {
+        match (before.and_then(Trigger::namespace_name), after) {
+            (Some(name), None) => self.caches.door.namespace_gone(name),
+            (_, Some(after)) if after.namespace_name().is_some() => self.caches.door.namespace_changed(),
+            _ => {}
+        }
+        if let (Some(before), None) = (before, after) {
+            for key in before.freed(&self.caches) {
                 (self.listener)(key);
             }
         }
@@ -82,7 +89,7 @@ impl Known {
         (self.listener)(key.clone());
     }
 
-    fn take<K: Resource + Trigger + DeserializeOwned>(
+    fn take<K: Resource + Trigger + DeserializeOwned + PartialEq>(
         &self,
         by: &Key,
         kind: &str,
@@ -90,18 +97,32 @@ impl Known {
         identity: &Identity,
         object: DynamicObject,
     ) {
-        let typed = serde_json::to_value(object).and_then(serde_json::from_value::<K>);
-        if let Ok(mut typed) = typed {
-            typed.meta_mut().managed_fields = None;
-            let is_own = by.kind.as_str() == kind && by.namespace == identity.namespace && by.name == identity.name;
-            let asked = |before: Option<&K>, after: &K| {
-                is_own && before.is_none_or(|before| asked(before.meta()) != asked(after.meta()))
-            };
-            self.put(by, store, identity, typed, asked);
+        let value = serde_json::to_value(object).unwrap_or_default();
+        match K::deserialize(&value) {
+            Err(error) => {
+                let undecodable = Undecodable::of(kind, &value, error.to_string());
+                self.take_undecodable(store, identity, undecodable);
+            }
+            Ok(mut typed) => {
+                typed.meta_mut().managed_fields = None;
+                let is_own = by.kind.as_str() == kind && by.namespace == identity.namespace && by.name == identity.name;
+                let asked = |before: Option<&K>, after: &K| {
+                    is_own && before.is_none_or(|before| asked(before.meta()) != asked(after.meta()))
+                };
+                self.put(by, store, identity, typed, asked);
+            }
         }
     }
 
-    fn put<T: Trigger>(
+    /// The answer to a write of ours, to an object that is not what this release knows.
+    fn take_undecodable<K: Trigger + PartialEq>(&self, store: &Store<K>, identity: &Identity, found: Undecodable) {
+        let after = Kept::Undecodable(Arc::new(found));
+        if let Outcome::Changed(before) = store.take(identity, after.clone(), Origin::Answer) {
+            self.changed((before.as_ref(), Some(&after)));
+        }
+    }
+
+    fn put<T: Trigger + PartialEq>(
         &self,
         by: &Key,
         store: &Store<T>,
@@ -111,10 +132,15 @@ impl Known {
     ) {
         let Outcome::Changed(before) = store.put(identity, value) else { return };
         let after = store.get(&identity.namespace, &identity.name);
-        let is_news = after.as_ref().is_some_and(|after| is_news_to_the_writer(before.as_deref(), after));
-        let mut concerned: BTreeSet<_> =
-            before.iter().chain(&after).flat_map(|object| object.concerned(&self.caches)).collect();
-        concerned.extend(T::unblocked(before.as_deref(), after.as_deref(), &self.caches));
+        let known = before.as_ref().and_then(|before| before.object().map(AsRef::as_ref));
+        if after.as_ref().is_some_and(|after| after.namespace_name().is_some()) {
+            self.caches.door.namespace_changed();
+        }
+        let is_news = after.as_ref().is_some_and(|after| is_news_to_the_writer(known, after));
+        let of_before = before.iter().flat_map(|object| object.concerned(&self.caches));
+        let of_after = after.iter().flat_map(|object| object.concerned(&self.caches));
+        let mut concerned: BTreeSet<_> = of_before.chain(of_after).collect();
+        concerned.extend(T::unblocked(known, after.as_deref(), &self.caches));
         for key in concerned.into_iter().filter(|key| is_news || key != by) {
             (self.listener)(key);
         }

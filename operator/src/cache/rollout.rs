@@ -12,13 +12,8 @@ impl Caches {
             return Vec::new();
         }
         let Some(template) = after.or(before).map(Dedicated::template) else { return Vec::new() };
-        let waits = |resource: &dyn Dedicated| {
-            let status = resource.status();
-            status.is_some_and(|status| status.is_true(ConditionType::RevisionPending).is_some())
-        };
-        let all = self.dedicated_all().into_iter();
-        let waiting = all.filter(|resource| resource.template() == template && waits(resource.as_ref()));
-        waiting.filter_map(|resource| key(resource.as_ref())).collect()
+        let waiting = self.dedicated_waiting_for_turn(template);
+        waiting.iter().filter_map(|resource| key(resource.as_ref())).collect()
     }
 }
 

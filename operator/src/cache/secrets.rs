@@ -3,16 +3,25 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::watcher;
-use kube::{Api, Client};
+use kube::Client;
+use kube::core::ApiResource;
 use tokio::task::AbortHandle;
 
+use super::feed::Feed;
+use super::feeds::{managed, sealed};
+use super::health::{FeedHealth, Feeds};
 use super::sealed::Sealed;
 use super::store::{Identity, Store};
-use super::{Caches, Listener, watch};
-use crate::api::marks;
+use super::triggers::{Key, Kind};
+use super::undecodable::Undecodable;
+use super::{Caches, Connections, Listener};
+use crate::kinds;
+
+/// How long the right to read a namespace's Secrets may take to have effect.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The managed Secrets by namespace. Cloning shares it.
 #[derive(Clone, Default)]
@@ -23,6 +32,7 @@ pub struct Secrets {
 struct Watched {
     secrets: Store<Sealed>,
     task: Option<AbortHandle>,
+    feeds: Feeds,
 }
 
 impl Secrets {
@@ -38,12 +48,17 @@ impl Secrets {
         })
     }
 
+    /// The managed Secrets of a namespace that do not decode.
+    pub(super) fn undecodable_in(&self, namespace: &str) -> Vec<Arc<Undecodable>> {
+        self.with(|all| all.get(namespace).map(|watched| watched.secrets.undecodable_in(namespace)).unwrap_or_default())
+    }
+
     /// Takes a namespace that is not there yet as one without Secrets.
     pub fn none_in(&self, namespace: &str) {
         let secrets = Store::default();
         secrets.finish_list();
         self.with(|all| {
-            all.entry(namespace.to_owned()).or_insert(Watched { secrets, task: None });
+            all.entry(namespace.to_owned()).or_insert(Watched { secrets, task: None, feeds: Feeds::default() });
         });
     }
 
@@ -59,8 +74,11 @@ impl Secrets {
     /// Stops watching a namespace.
     pub fn forget(&self, namespace: &str) {
         let watched = self.with(|all| all.remove(namespace));
-        if let Some(task) = watched.and_then(|w| w.task) {
-            task.abort();
+        if let Some(watched) = watched {
+            watched.feeds.forget(kinds::SECRET.plural, namespace);
+            if let Some(task) = watched.task {
+                task.abort();
+            }
         }
     }
 }
@@ -68,7 +86,7 @@ impl Secrets {
 /// Starts the watches of Secrets, one per namespace.
 #[derive(Clone)]
 pub struct SecretWatches {
-    client: Client,
+    connections: Connections,
     caches: Caches,
     listener: Listener,
 }
@@ -76,7 +94,12 @@ pub struct SecretWatches {
 impl SecretWatches {
     /// Watches that fill `caches.secrets`, by this client.
     pub fn new(client: Client, caches: Caches, listener: Listener) -> Self {
-        Self { client, caches, listener }
+        Self::over(Connections::of(client), caches, listener)
+    }
+
+    /// Watches that fill `caches.secrets`, over these connections.
+    pub fn over(connections: Connections, caches: Caches, listener: Listener) -> Self {
+        Self { connections, caches, listener }
     }
 
     /// Watches a namespace from now on, if it is not watched yet.
@@ -86,22 +109,49 @@ impl SecretWatches {
                 return None;
             }
             let secrets = Store::default();
-            all.insert(namespace.to_owned(), Watched { secrets: secrets.clone(), task: None });
+            let feeds = self.caches.feeds.clone();
+            all.insert(namespace.to_owned(), Watched { secrets: secrets.clone(), task: None, feeds });
             Some(secrets)
         });
         let Some(secrets) = secrets else { return };
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let config = watcher::Config::default().labels(&format!("{}={}", marks::MANAGED_BY, marks::OPERATOR));
-        let listener = Arc::clone(&self.listener);
-        let (caches, concerned) = (self.caches.clone(), namespace.to_owned());
-        let keep = |secret: Secret| Some(Sealed::of(&secret));
-        let changed =
-            move |_: watch::Changed<'_, Sealed>| caches.in_entity(&concerned).into_iter().for_each(|key| listener(key));
-        let task = tokio::spawn(watch::feed(api, config, secrets, keep, changed));
+        let task = tokio::spawn(Arc::new(self.feed(namespace, secrets)).run());
         self.caches.secrets.with(|all| {
             if let Some(watched) = all.get_mut(namespace) {
                 watched.task = Some(task.abort_handle());
             }
         });
+    }
+
+    /// How the feed of a namespace fails, if it does so for longer than a right takes to have effect.
+    pub fn failing(&self, namespace: &str) -> Option<FeedHealth> {
+        let feed = self.caches.feeds.of(kinds::SECRET.plural, namespace)?;
+        feed.failing_for().is_some_and(|time| time >= PATIENCE).then_some(feed)
+    }
+
+    fn feed(&self, namespace: &str, store: Store<Sealed>) -> Feed<Sealed> {
+        let resource = ApiResource::erase::<Secret>(&());
+        let (listener, caches, concerned) = (Arc::clone(&self.listener), self.caches.clone(), namespace.to_owned());
+        let tell = move || caches.in_entity(&concerned).into_iter().for_each(|key| listener(key));
+        let (changed, of_platform) = (tell.clone(), Arc::clone(&self.listener));
+        let (client, connection) = self.connections.next();
+        let turned = move || {
+            // Held as long as the feed is.
+            let _ = &connection;
+            tell();
+            of_platform(Key::cluster(Kind::Platform, "default"));
+        };
+        Feed {
+            client,
+            resource,
+            namespace: namespace.to_owned(),
+            labels: Some(managed()),
+            fields: None,
+            store,
+            decode: Box::new(sealed),
+            changed: Box::new(move |_| changed()),
+            health: self.caches.feeds.add(kinds::SECRET.plural, namespace),
+            patience: PATIENCE,
+            turned: Box::new(turned),
+        }
     }
 }

@@ -4,10 +4,15 @@
 //! still lags; an older version that arrives later is ignored, and so is the answer to a write
 //! that arrives after the watch has said that the object is gone.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::gone::Gone;
+use super::index::{Index, Keys};
+use super::kept::{Kept, Origin, Outcome};
+use super::undecodable::Undecodable;
 
 /// Which version of which object something is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,24 +39,14 @@ impl Identity {
     }
 }
 
-/// How many deleted objects are remembered, so that a late answer does not bring them back.
-const REMEMBERED: usize = 4096;
-
-/// What a version that arrived did to the store.
-#[derive(Debug)]
-pub enum Outcome<T> {
-    /// It was known already, or older than what is known.
-    Known,
-    /// It replaced this, or nothing.
-    Changed(Option<Arc<T>>),
-}
-
 struct Entry<T> {
     uid: String,
     version: u64,
     /// The relist during which it was last seen or written.
     round: u64,
-    value: Arc<T>,
+    /// The relist during which we last wrote it.
+    written: Option<u64>,
+    value: Kept<T>,
 }
 
 struct Inner<T> {
@@ -59,31 +54,8 @@ struct Inner<T> {
     gone: Gone,
     round: u64,
     complete: bool,
-}
-
-/// The objects that left last, by uid, with the version at which they did. A watch by label says
-/// of an object that lost the label that it was deleted: with a later version it is back.
-#[derive(Default)]
-struct Gone {
-    versions: HashMap<String, u64>,
-    order: VecDeque<String>,
-}
-
-impl Gone {
-    fn covers(&self, identity: &Identity) -> bool {
-        self.versions.get(&identity.uid).is_some_and(|version| identity.version <= *version)
-    }
-
-    fn remember(&mut self, identity: &Identity) {
-        if self.versions.insert(identity.uid.clone(), identity.version).is_none() {
-            self.order.push_back(identity.uid.clone());
-        }
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.versions.remove(&oldest);
-        }
-    }
+    undecodable: usize,
+    index: Index<T>,
 }
 
 /// The objects of one kind. Cloning shares it.
@@ -99,18 +71,25 @@ impl<T> Clone for Store<T> {
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
+        Self::indexed_by(|_| Vec::new())
+    }
+}
+
+impl<T> Store<T> {
+    /// An empty store whose objects are found by these keys too.
+    pub(super) fn indexed_by(keys: Keys<T>) -> Self {
         Self {
             inner: Arc::new(RwLock::new(Inner {
                 objects: BTreeMap::new(),
                 gone: Gone::default(),
                 round: 0,
                 complete: false,
+                undecodable: 0,
+                index: Index::by(keys),
             })),
         }
     }
-}
 
-impl<T> Store<T> {
     fn read(&self) -> RwLockReadGuard<'_, Inner<T>> {
         self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -124,27 +103,67 @@ impl<T> Store<T> {
         self.read().complete
     }
 
-    /// One object.
+    /// One object, if it is there and decodes.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<T>> {
-        self.read().objects.get(namespace)?.get(name).map(|entry| Arc::clone(&entry.value))
+        self.read().objects.get(namespace)?.get(name)?.value.object().cloned()
     }
 
-    /// The objects of a namespace, in no order.
+    /// Whether an object is there, be it one that does not decode.
+    pub fn holds(&self, namespace: &str, name: &str) -> bool {
+        self.read().objects.get(namespace).is_some_and(|names| names.contains_key(name))
+    }
+
+    /// One object that is there and does not decode.
+    pub fn undecodable(&self, namespace: &str, name: &str) -> Option<Arc<Undecodable>> {
+        let inner = self.read();
+        if inner.undecodable == 0 {
+            return None;
+        }
+        inner.objects.get(namespace)?.get(name)?.value.undecodable().cloned()
+    }
+
+    /// The objects of a namespace that decode, in no order.
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<T>> {
         let inner = self.read();
-        inner
-            .objects
-            .get(namespace)
-            .map(|names| names.values().map(|e| Arc::clone(&e.value)).collect())
-            .unwrap_or_default()
+        let names = inner.objects.get(namespace).into_iter().flat_map(HashMap::values);
+        names.filter_map(|entry| entry.value.object().cloned()).collect()
     }
 
-    /// All objects, in no order.
+    /// The objects that are found by a key.
+    pub(super) fn found_by(&self, key: &str) -> Vec<Arc<T>> {
+        let inner = self.read();
+        let entries = inner.index.places(key).filter_map(|(namespace, name)| inner.objects.get(namespace)?.get(name));
+        entries.filter_map(|entry| entry.value.object().cloned()).collect()
+    }
+
+    /// The objects of a namespace that do not decode, in no order.
+    pub fn undecodable_in(&self, namespace: &str) -> Vec<Arc<Undecodable>> {
+        let inner = self.read();
+        if inner.undecodable == 0 {
+            return Vec::new();
+        }
+        let names = inner.objects.get(namespace).into_iter().flat_map(HashMap::values);
+        names.filter_map(|entry| entry.value.undecodable().cloned()).collect()
+    }
+
+    /// All objects that decode, in no order.
     pub fn all(&self) -> Vec<Arc<T>> {
-        self.read().objects.values().flat_map(HashMap::values).map(|e| Arc::clone(&e.value)).collect()
+        let inner = self.read();
+        let entries = inner.objects.values().flat_map(HashMap::values);
+        entries.filter_map(|entry| entry.value.object().cloned()).collect()
     }
 
-    /// How many objects there are.
+    /// All objects that do not decode, in no order.
+    pub fn undecodable_all(&self) -> Vec<Arc<Undecodable>> {
+        let inner = self.read();
+        if inner.undecodable == 0 {
+            return Vec::new();
+        }
+        let entries = inner.objects.values().flat_map(HashMap::values);
+        entries.filter_map(|entry| entry.value.undecodable().cloned()).collect()
+    }
+
+    /// How many objects there are, those that do not decode included.
     pub fn len(&self) -> usize {
         self.read().objects.values().map(HashMap::len).sum()
     }
@@ -154,30 +173,65 @@ impl<T> Store<T> {
         self.len() == 0
     }
 
-    /// Takes a version of an object in, unless a newer one is known or it is gone.
+    /// Takes the answer to a write in, unless a newer version is known or the object is gone.
     pub fn put(&self, identity: &Identity, value: T) -> Outcome<T> {
+        self.insert(identity, Kept::Object(Arc::new(value)), Origin::Answer, |_, _| false)
+    }
+
+    /// Takes a version of an object in. A list wins over everything but what we wrote since it
+    /// began; a watch and an answer only bring what is newer.
+    pub fn take(&self, identity: &Identity, value: Kept<T>, origin: Origin) -> Outcome<T>
+    where
+        T: PartialEq,
+    {
+        self.insert(identity, value, origin, |known, listed| known == listed)
+    }
+
+    fn insert(
+        &self,
+        identity: &Identity,
+        value: Kept<T>,
+        origin: Origin,
+        same: impl Fn(&Kept<T>, &Kept<T>) -> bool,
+    ) -> Outcome<T> {
         let mut inner = self.write();
-        if inner.gone.covers(identity) {
+        if inner.gone.covers(identity, origin) {
             return Outcome::Known;
+        }
+        if origin != Origin::Answer {
+            inner.gone.forget(&identity.uid);
         }
         let round = inner.round;
         let names = inner.objects.entry(identity.namespace.clone()).or_default();
         if let Some(known) = names.get_mut(&identity.name)
             && known.uid == identity.uid
             && identity.version != 0
-            && known.version >= identity.version
         {
-            known.round = round;
-            return Outcome::Known;
+            let stays = match origin {
+                Origin::List if known.written == Some(round) => known.version >= identity.version,
+                Origin::List => known.version == identity.version && same(&known.value, &value),
+                Origin::Answer | Origin::Watch => known.version >= identity.version,
+            };
+            if stays {
+                known.round = round;
+                return Outcome::Known;
+            }
         }
-        let entry = Entry { uid: identity.uid.clone(), version: identity.version, round, value: Arc::new(value) };
-        Outcome::Changed(names.insert(identity.name.clone(), entry).map(|old| old.value))
+        let written = (origin == Origin::Answer).then_some(round);
+        let added = usize::from(value.undecodable().is_some());
+        let entry = Entry { uid: identity.uid.clone(), version: identity.version, round, written, value };
+        let after = entry.value.clone();
+        let before = names.insert(identity.name.clone(), entry).map(|old| old.value);
+        let removed = before.as_ref().map_or(0, |before| usize::from(before.undecodable().is_some()));
+        inner.undecodable = (inner.undecodable + added).saturating_sub(removed);
+        inner.index.replace(&identity.namespace, &identity.name, object(before.as_ref()), object(Some(&after)));
+        Outcome::Changed(before)
     }
 
     /// Takes an object out, with all versions up to this one; another one that has its name by now stays.
-    pub fn remove(&self, identity: &Identity) -> Option<Arc<T>> {
+    pub fn remove(&self, identity: &Identity) -> Option<Kept<T>> {
         let mut inner = self.write();
-        inner.gone.remember(identity);
+        inner.gone.remember(&identity.uid, Some(identity.version));
         let names = inner.objects.get_mut(&identity.namespace)?;
         if names.get(&identity.name)?.uid != identity.uid {
             return None;
@@ -186,6 +240,10 @@ impl<T> Store<T> {
         if names.is_empty() {
             inner.objects.remove(&identity.namespace);
         }
+        if removed.as_ref().is_some_and(|removed| removed.undecodable().is_some()) {
+            inner.undecodable = inner.undecodable.saturating_sub(1);
+        }
+        inner.index.replace(&identity.namespace, &identity.name, object(removed.as_ref()), None);
         removed
     }
 
@@ -195,78 +253,32 @@ impl<T> Store<T> {
     }
 
     /// The full list is over; returns what is gone.
-    pub fn finish_list(&self) -> Vec<Arc<T>> {
+    pub fn finish_list(&self) -> Vec<Kept<T>> {
         let mut inner = self.write();
-        inner.complete = true;
-        let round = inner.round;
-        let mut gone = Vec::new();
-        for names in inner.objects.values_mut() {
-            names.retain(|_, entry| {
-                let stays = entry.round >= round;
+        let Inner { objects, gone, round, complete, undecodable, index } = &mut *inner;
+        *complete = true;
+        let mut left = Vec::new();
+        for (namespace, names) in objects.iter_mut() {
+            names.retain(|name, entry| {
+                let stays = entry.round >= *round;
                 if !stays {
-                    gone.push(Arc::clone(&entry.value));
+                    gone.remember(&entry.uid, None);
+                    index.replace(namespace, name, object(Some(&entry.value)), None);
+                    *undecodable = undecodable.saturating_sub(usize::from(entry.value.undecodable().is_some()));
+                    left.push(entry.value.clone());
                 }
                 stays
             });
         }
-        inner.objects.retain(|_, names| !names.is_empty());
-        gone
+        objects.retain(|_, names| !names.is_empty());
+        left
     }
+}
+
+fn object<T>(kept: Option<&Kept<T>>) -> Option<&T> {
+    kept.and_then(Kept::object).map(AsRef::as_ref)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn identity(version: u64) -> Identity {
-        Identity { namespace: "n".into(), name: "a".into(), uid: "u".into(), version }
-    }
-
-    #[test]
-    fn a_lagging_watch_does_not_take_back_our_own_write() {
-        let store = Store::default();
-        assert!(matches!(store.put(&identity(7), "written"), Outcome::Changed(None)));
-        assert!(matches!(store.put(&identity(5), "older"), Outcome::Known));
-        assert!(matches!(store.put(&identity(7), "echo"), Outcome::Known));
-        assert_eq!(*store.get("n", "a").unwrap(), "written");
-    }
-
-    #[test]
-    fn an_object_made_anew_replaces_the_old_one_whatever_its_version() {
-        let store = Store::default();
-        store.put(&identity(7), "old");
-        let again = Identity { uid: "v".into(), version: 3, ..identity(0) };
-        assert!(matches!(store.put(&again, "new"), Outcome::Changed(Some(_))));
-        assert!(store.remove(&identity(9)).is_none(), "the old one's late deletion");
-        assert_eq!(*store.get("n", "a").unwrap(), "new");
-    }
-
-    #[test]
-    fn a_late_answer_does_not_bring_back_what_was_deleted() {
-        let store = Store::default();
-        store.put(&identity(7), "there");
-        store.remove(&identity(9));
-        assert!(matches!(store.put(&identity(8), "late answer"), Outcome::Known));
-        assert!(store.is_empty());
-    }
-
-    #[test]
-    fn an_object_that_got_its_label_back_is_there_again() {
-        let store = Store::default();
-        store.put(&identity(7), "labelled");
-        store.remove(&identity(9));
-        assert!(matches!(store.put(&identity(10), "labelled again"), Outcome::Changed(None)));
-        assert_eq!(store.len(), 1);
-    }
-
-    #[test]
-    fn a_relist_drops_what_is_gone_and_keeps_what_was_written_meanwhile() {
-        let store = Store::default();
-        store.put(&identity(1), "gone");
-        store.begin_list();
-        store.put(&Identity { name: "b".into(), version: 9, ..identity(0) }, "written meanwhile");
-        assert_eq!(store.finish_list().len(), 1);
-        assert!(store.is_complete());
-        assert_eq!(store.all().len(), 1);
-    }
-}
+#[path = "store_tests.rs"]
+mod tests;

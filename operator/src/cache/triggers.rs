@@ -1,15 +1,18 @@
 //! Which resources a changed object concerns.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource as _;
 
-use super::{AnyDedicated, Caches, Live, Sealed};
+use super::{AnyDedicated, Caches, Kept, Live, Sealed};
 use crate::api::{
     Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, Reason,
     ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
 };
+use crate::usage::Kubelet;
 
 /// The kinds that have a controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +34,22 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind that has a controller.
+    pub const ALL: [Self; 7] = [
+        Self::Platform,
+        Self::ServiceTemplate,
+        Self::Entity,
+        Self::DedicatedOffice,
+        Self::DedicatedAgora,
+        Self::DedicatedProjects,
+        Self::DedicatedService,
+    ];
+
+    /// The kind of this name, if it has a controller.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The kind's name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -81,11 +100,47 @@ impl Key {
 
 /// What says which resources it concerns when it changes.
 pub(super) trait Trigger {
+    /// Whom its change concerns.
     fn concerned(&self, caches: &Caches) -> Vec<Key>;
+
+    /// Its name, if it is a namespace.
+    fn namespace_name(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whom it concerns besides that it is gone: whoever waits for its name.
+    fn freed(&self, _: &Caches) -> Vec<Key> {
+        Vec::new()
+    }
 
     /// Whom the change from one version to another unblocks.
     fn unblocked(_before: Option<&Self>, _after: Option<&Self>, _caches: &Caches) -> Vec<Key> {
         Vec::new()
+    }
+}
+
+impl<T: Trigger> Trigger for Kept<T> {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        match self {
+            Self::Object(object) => object.concerned(caches),
+            Self::Undecodable(undecodable) => undecodable.concerned(caches),
+        }
+    }
+
+    fn namespace_name(&self) -> Option<&str> {
+        self.object().and_then(|object| object.namespace_name())
+    }
+
+    fn freed(&self, caches: &Caches) -> Vec<Key> {
+        match self {
+            Self::Object(object) => object.freed(caches),
+            Self::Undecodable(_) => caches.waiting_for_names(),
+        }
+    }
+
+    fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
+        let object = |kept: Option<&Self>| kept.and_then(Self::object).cloned();
+        T::unblocked(object(before).as_deref(), object(after).as_deref(), caches)
     }
 }
 
@@ -149,6 +204,13 @@ impl Caches {
         keys
     }
 
+    /// All Entities and all instances.
+    pub(super) fn everything(&self) -> Vec<Key> {
+        let mut keys = self.entities_of(|_| true);
+        keys.extend(self.instances(|_, _| true));
+        keys
+    }
+
     fn entities_of(&self, keep: impl Fn(&Entity) -> bool) -> Vec<Key> {
         self.entities.all().into_iter().filter(|e| keep(e)).map(|e| Key::entity(name(e.meta()))).collect()
     }
@@ -157,8 +219,7 @@ impl Caches {
 impl Trigger for Platform {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let mut keys = vec![Key::cluster(Kind::Platform, name(self.meta()))];
-        keys.extend(caches.entities_of(|_| true));
-        keys.extend(caches.instances(|_, _| true));
+        keys.extend(caches.everything());
         keys
     }
 }
@@ -181,8 +242,8 @@ impl Trigger for Sealed {
 impl Trigger for Tariff {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let mut keys = caches.entities_of(|entity| entity.spec.tariff == name(self.meta()));
-        let entities: Vec<String> = keys.iter().map(|key| key.name.clone()).collect();
-        keys.extend(caches.instances(|namespace, _| entities.iter().any(|e| e == namespace)));
+        let entities: BTreeSet<String> = keys.iter().map(|key| key.name.clone()).collect();
+        keys.extend(caches.instances(|namespace, _| entities.contains(namespace)));
         keys
     }
 }
@@ -222,13 +283,22 @@ fn instance(kind: Kind, metadata: &ObjectMeta, caches: &Caches) -> Vec<Key> {
 impl Caches {
     /// Instances that were refused because another one has their host name or name.
     pub(super) fn waiting_for_names(&self) -> Vec<Key> {
-        reporting(&[Reason::HostnameTaken, Reason::NameTaken], &self.dedicated_all())
+        keys_of(&self.dedicated_waiting_for_names())
+    }
+
+    /// Instances of a namespace that were refused because an object's name is taken.
+    fn waiting_for_names_in(&self, namespace: &str) -> Vec<Key> {
+        reporting(&[Reason::NameTaken], &self.dedicated_in(namespace))
     }
 
     /// Instances that the quota of their namespace had no room for.
     fn waiting_for_room(&self, namespace: &str) -> Vec<Key> {
         reporting(&[Reason::QuotaExceeded], &self.dedicated_in(namespace))
     }
+}
+
+fn keys_of(resources: &[AnyDedicated]) -> Vec<Key> {
+    resources.iter().filter_map(|resource| key(resource.as_ref())).collect()
 }
 
 /// The resources that a condition names one of these reasons of.
@@ -262,11 +332,26 @@ impl Trigger for ServiceData {
             .map(|kind| Key::new(kind, namespace(self.meta()), name(self.meta())));
         instance.into_iter().chain([Key::entity(namespace(self.meta()))]).collect()
     }
+
+    fn freed(&self, caches: &Caches) -> Vec<Key> {
+        caches.waiting_for_names_in(namespace(self.meta()))
+    }
 }
 
 impl Trigger for Namespace {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         caches.in_entity(name(&self.metadata))
+    }
+
+    fn namespace_name(&self) -> Option<&str> {
+        self.metadata.name.as_deref()
+    }
+}
+
+impl Trigger for Kubelet {
+    /// Nobody: it is asked in rounds.
+    fn concerned(&self, _: &Caches) -> Vec<Key> {
+        Vec::new()
     }
 }
 
@@ -287,16 +372,22 @@ impl Trigger for Pod {
 
 impl Trigger for Live {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
-        let mut keys = owner(&self.metadata);
+        // What is read here is not to stay in the store.
+        let live = self.unread();
+        let mut keys = owner(&live.metadata);
         // Once its rights are there, an instance can go on; a volume counts in the Entity's quota.
         if self.kind == "RoleBinding" {
             keys.extend(caches.instances_in(self.namespace()));
         } else if self.kind == "PersistentVolumeClaim" {
-            keys.push(Key::entity(self.label(marks::ENTITY)));
+            keys.push(Key::entity(live.label(marks::ENTITY)));
         } else if self.kind == "ResourceQuota" {
             keys.extend(caches.waiting_for_room(self.namespace()));
         }
         keys
+    }
+
+    fn freed(&self, caches: &Caches) -> Vec<Key> {
+        caches.waiting_for_names_in(self.namespace())
     }
 }
 

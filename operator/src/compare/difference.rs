@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::exclusive::ExclusiveFields;
 use super::removal::Removal;
+use crate::canonical::digest::same_text;
 use crate::canonical::{is_quantity, is_same_quantity};
 
 /// What is wrong at a path.
@@ -219,6 +220,11 @@ impl<'d> Walk<'_, 'd> {
 
 /// The one place where values are compared that are neither maps nor lists.
 fn is_same(desired: &Value, live: &Value) -> bool {
+    if let (Value::String(desired), Value::String(live)) = (desired, live)
+        && same_text(desired, live)
+    {
+        return true;
+    }
     desired == live || (is_empty(desired) && is_empty(live))
 }
 

@@ -26,9 +26,8 @@ fn patched(kind: &str, desired: &Value, live: &Value) -> Value {
     };
     let mut value = live.clone();
     value["metadata"]["resourceVersion"] = "7".into();
-    let seen =
-        Live { kind: kind.into(), metadata: serde_json::from_value(json!({"resourceVersion": "7"})).unwrap(), value };
-    let mut after = seen.value.clone();
+    let seen = Live::with_value(kind, value);
+    let mut after = Value::clone(&seen.value);
     for change in repair(&object, &seen) {
         if let Action::Remove { patch, .. } = change.action {
             let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();

@@ -24,6 +24,11 @@ const PATIENCE: u32 = 4;
 pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
     let Some(entity) = context.caches().entities.get("", &key.name) else { return Ok(Next::Wait) };
     if entity.metadata.deletion_timestamp.is_some() {
+        // A service that cannot be read cannot be dismissed, and is no service that is gone.
+        if let Some(undecodable) = gather::undecodable_for_entity(context.caches(), &entity) {
+            report(context, key, &entity, Some(EntityObstacle::Undecodable(undecodable).verdict())).await?;
+            return Ok(Next::Wait);
+        }
         return deletion::entity(context, key, &entity).await;
     }
     let changes = match decide(context.caches(), &context.packages, &entity, &context.account) {
@@ -59,6 +64,9 @@ pub fn decide(
     entity: &Entity,
     account: &ServiceAccount,
 ) -> Result<Vec<Change>, EntityObstacle> {
+    if let Some(undecodable) = gather::undecodable_for_entity(caches, entity) {
+        return Err(EntityObstacle::Undecodable(undecodable));
+    }
     let facts = gather::entity_facts(caches, packages, entity);
     let plan = resolve_entity(entity, &facts, account)?;
     let rendered = entity::render(&plan);

@@ -3,15 +3,15 @@
 use super::context::Context;
 use super::deletion::{self, finalizer};
 use super::queue::Next;
+use super::rendered;
 use crate::api::{ConditionType, Reason};
 use crate::apply::{Applied, Trouble, WriteError, apply};
 use crate::cache::{Caches, Key};
-use crate::compare::{Change, compare_copies, compare_data, compare_growth, compare_objects, compare_stuck_pods};
+use crate::compare::{Change, compare_copies, compare_data, compare_growth, compare_stuck_pods};
 use crate::gather;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
 use crate::resolve::{Facts, Instance, Resolved, Rollout, resolve, rollout};
-use crate::template::render;
 use crate::usage::Known;
 
 /// Failures that usually pass at once are reported after this many in a row.
@@ -29,6 +29,11 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let instance = Instance::of(resource.as_ref());
     if instance.is_being_deleted() {
         forget(context, key);
+        // Its date would be recorded nowhere.
+        if let Some(record) = context.caches().records.undecodable(&key.namespace, &key.name) {
+            let facts = gather::facts(context.caches(), &context.packages, &instance);
+            return refuse(context, key, &instance, &facts, &Obstacle::Undecodable(record)).await;
+        }
         return deletion::instance(context, key, &instance).await;
     }
     let mut facts = gather::facts(context.caches(), &context.packages, &instance);
@@ -45,17 +50,28 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     }
     match decided {
         Ok((resolved, changes)) => carry_out(context, key, &instance, &facts, &resolved, &changes).await,
-        // They are on their way; what was reported is still the best that is known.
-        Err(Obstacle::SecretsUnknown) => Ok(Next::Wait),
+        // They are on their way, unless the API server says otherwise.
+        Err(Obstacle::SecretsUnknown) => match context.secrets.failing(&key.namespace) {
+            Some(feed) => refuse(context, key, &instance, &facts, &Obstacle::SecretsUnreadable(feed.to_string())).await,
+            None => Ok(Next::Wait),
+        },
         Err(obstacle) if obstacle.is_fleeting(context.queue.failures(key)) => Ok(Next::Retry(Reason::EntityDiffers)),
-        Err(obstacle) => {
-            let rollout = rollout(&instance, &facts, facts.platform.as_deref().map(|platform| &platform.spec));
-            let status = refused(&instance, &rollout, &obstacle.verdict(), context.now());
-            context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
-            requeue_if_its_turn(context, key, &instance, &facts, &rollout);
-            Ok(Next::Wait)
-        }
+        Err(obstacle) => refuse(context, key, &instance, &facts, &obstacle).await,
     }
+}
+
+async fn refuse(
+    context: &Context,
+    key: &Key,
+    instance: &Instance,
+    facts: &Facts,
+    obstacle: &Obstacle,
+) -> Result<Next, WriteError> {
+    let rollout = rollout(instance, facts, facts.platform.as_deref().map(|platform| &platform.spec));
+    let status = refused(instance, &rollout, &obstacle.verdict(), context.now());
+    context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
+    requeue_if_its_turn(context, key, instance, facts, &rollout);
+    Ok(Next::Wait)
 }
 
 /// What is to run, and the writes for it. No request is made here: the CLI shows the same.
@@ -63,14 +79,16 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
 /// # Errors
 /// Why nothing is written.
 pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Resolved, Vec<Change>), Obstacle> {
+    if let Some(undecodable) = gather::undecodable(caches, instance) {
+        return Err(Obstacle::Undecodable(undecodable));
+    }
     let resolved = resolve(instance, facts)?;
-    let rendered = render(&resolved.plan)?;
+    let owned = gather::owned(caches, instance);
+    let rendered = rendered::changes(caches, &resolved.plan, &owned)?;
     let data = gather::data(caches, instance).ok_or(Obstacle::SecretsUnknown)?;
     let mut changes = compare_data(&resolved.plan, &data)?;
     changes.extend(compare_copies(&resolved.plan, &rendered.platform_secrets, &data)?);
-    let owned = gather::owned(caches, instance);
-    let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name);
-    changes.extend(compare_objects(&rendered.objects, live, &owned)?);
+    changes.extend(rendered.changes);
     changes.extend(compare_growth(&resolved.plan, &data));
     changes.extend(compare_stuck_pods(&owned, &gather::pods(caches, instance)));
     Ok((resolved, changes))
@@ -165,6 +183,7 @@ fn usage(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved)
 }
 
 fn forget(context: &Context, key: &Key) {
+    context.caches().settled.forget(key);
     if let Some(reachability) = &context.reachability {
         reachability.want(key, None);
     }

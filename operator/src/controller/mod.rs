@@ -8,7 +8,9 @@ mod internal_error;
 mod news;
 pub mod platform;
 pub mod queue;
+mod rendered;
 pub mod template;
+mod undecodable;
 mod workers;
 
 use std::sync::Arc;
@@ -82,6 +84,9 @@ async fn run_pass(context: &Context, metrics: &Metrics, key: &Key) -> Next {
 }
 
 async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
+    if let Some(found) = context.caches().undecodable(key.kind.as_str(), &key.namespace, &key.name) {
+        return undecodable::reconcile(context, key, &found).await;
+    }
     match key.kind {
         Kind::Platform => platform::reconcile(context, key).await,
         Kind::ServiceTemplate => template::reconcile(context, key).await,

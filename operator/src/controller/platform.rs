@@ -4,11 +4,11 @@ use kube::ResourceExt as _;
 
 use super::context::Context;
 use super::queue::Next;
-use crate::api::{Platform, PlatformSpec, PlatformStatus, Reason};
+use crate::api::{ConditionType, Platform, PlatformSpec, PlatformStatus, Reason};
 use crate::apply::WriteError;
 use crate::cache::{Caches, Key};
 use crate::core::Hostname;
-use crate::report::{Problem, Verdict, conditions};
+use crate::report::{Problem, Shown, Verdict, conditions};
 
 /// One pass over the Platform.
 ///
@@ -19,9 +19,11 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let before = platform.status.clone().unwrap_or_default();
     let generation = platform.metadata.generation.unwrap_or_default();
     let verdict = verdict(context.caches(), &platform, context.server.home());
+    let mut shown = verdict.shown();
+    shown.extend(watching(context.caches()));
     let status = PlatformStatus {
         observed_generation: Some(generation),
-        conditions: conditions(&before.conditions, verdict.shown(), generation, context.now()),
+        conditions: conditions(&before.conditions, shown, generation, context.now()),
     };
     context.report(key, &platform.uid().unwrap_or_default(), platform.status.as_ref(), &status).await?;
     Ok(Next::Wait)
@@ -46,6 +48,24 @@ fn verdict(caches: &Caches, platform: &Platform, home: &str) -> Verdict {
         )),
         (None, None) => Verdict::Ready(format!("host names below {}", spec.base_domain)),
     }
+}
+
+/// What the operator does not see: feeds that fail, and objects that have no status to say so.
+fn watching(caches: &Caches) -> Option<Shown> {
+    let feeds: Vec<String> = caches.feeds.failing().iter().map(ToString::to_string).collect();
+    let not_seen = |reason, message: String| Some(Shown::new(ConditionType::Watching, false, reason, message));
+    if !feeds.is_empty() {
+        return not_seen(Reason::FeedFailing, feeds.join("; "));
+    }
+    let mut objects: Vec<String> =
+        caches.undecodable_all().iter().filter(|object| object.key().is_none()).map(ToString::to_string).collect();
+    objects.sort();
+    let message = match objects.as_slice() {
+        [] => return None,
+        [first] => first.clone(),
+        [first, rest @ ..] => format!("{first}; and {} more", rest.len()),
+    };
+    not_seen(Reason::Undecodable, message)
 }
 
 /// What is wrong in the Platform by itself.

@@ -18,7 +18,7 @@ use crate::resolve::{EntityFacts, Facts, Instance, NamespaceFacts, Sale, sell};
 /// What the caches know around one Entity.
 pub fn entity_facts(caches: &Caches, packages: &Packages, entity: &Entity) -> EntityFacts {
     let name = entity.name_any();
-    let claims = caches.objects.get(kinds::VOLUME.kind).map(|store| store.in_namespace(&name)).unwrap_or_default();
+    let claims = caches.claims_in(&name);
     let instances = instances(caches, entity).into_iter().map(|instance| {
         let facts = facts_as_made(caches, packages, entity, &instance);
         (instance, facts)

@@ -2,6 +2,7 @@
 
 mod entity;
 mod packages;
+mod undecodable;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use kube::ResourceExt as _;
 
 pub use entity::{entity_facts, entity_object, entity_owned, entity_services};
 pub use packages::Packages;
+pub use undecodable::{undecodable, undecodable_for_entity};
 
 use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, RolloutStrategy, marks};
 use crate::cache::{Caches, Live, Sealed};
@@ -20,8 +22,8 @@ use crate::entity::OPERATOR_BINDING;
 use crate::plan::Plan;
 use crate::report::Children;
 use crate::resolve::{
-    Facts, HostnameClaim, Instance, NamespaceFacts, Peer, Rollout, VolumeFacts, asks_for, candidates, may_have,
-    rollout, wanted_hostname,
+    Facts, HostnameClaim, Instance, NamespaceFacts, Peer, Rollout, VolumeFacts, asks_for, candidates, may_be_made_of,
+    may_have, rollout, wanted_hostname,
 };
 use crate::usage::Known;
 
@@ -64,11 +66,7 @@ pub fn data(caches: &Caches, instance: &Instance) -> Option<KnownData> {
     let namespace = &instance.reference.namespace;
     Some(KnownData {
         record: caches.records.get(namespace, &instance.reference.name),
-        volumes: caches
-            .objects
-            .get("PersistentVolumeClaim")
-            .map(|store| store.in_namespace(namespace))
-            .unwrap_or_default(),
+        volumes: caches.claims_in(namespace),
         secrets: caches.secrets.of(namespace)?,
         sources: sources(caches),
     })
@@ -104,7 +102,8 @@ fn namespace_facts(caches: &Caches, name: &str) -> NamespaceFacts {
     NamespaceFacts {
         exists: namespace.metadata.deletion_timestamp.is_none(),
         entity: namespace.labels().get(marks::ENTITY).cloned(),
-        writable: caches.object("RoleBinding", name, OPERATOR_BINDING).is_some(),
+        // What is not taken in yet would be made once more.
+        writable: caches.object("RoleBinding", name, OPERATOR_BINDING).is_some() && !caches.door.lacks(name),
     }
 }
 
@@ -143,9 +142,7 @@ fn peers(caches: &Caches, instance: &Instance, facts: &Facts) -> Vec<Peer> {
 }
 
 fn volumes(caches: &Caches, namespace: &str) -> BTreeMap<String, VolumeFacts> {
-    let claims =
-        caches.objects.get("PersistentVolumeClaim").map(|store| store.in_namespace(namespace)).unwrap_or_default();
-    claims.iter().map(|claim| (claim.name().to_owned(), volume(caches, claim))).collect()
+    caches.claims_in(namespace).iter().map(|claim| (claim.name().to_owned(), volume(caches, claim))).collect()
 }
 
 /// How full it is, no cache of the API server knows: see [`measure`].
@@ -194,9 +191,16 @@ fn claims(caches: &Caches, platform: &PlatformSpec, instance: &Instance) -> Vec<
     let Ok(wanted) = wanted_hostname(platform, &reference.namespace, &reference.name, &instance.spec) else {
         return Vec::new();
     };
-    let all = caches.dedicated_all().into_iter();
-    let others = all.filter(|resource| resource.metadata().uid.as_deref() != Some(&reference.uid));
-    others.filter_map(|resource| claim(caches, platform, resource.as_ref(), &wanted)).collect()
+    let made = may_be_made_of(platform, &wanted);
+    let asking = made.iter().flat_map(|(entity, service)| caches.dedicated_named(entity, service));
+    let mut all = caches.dedicated_at(&wanted);
+    // Who is found twice is still one.
+    all.extend(asking.filter(|resource| resource.instance().hostname.is_none()));
+    all.sort_by(|a, b| a.metadata().uid.cmp(&b.metadata().uid));
+    all.dedup_by(|a, b| a.metadata().uid == b.metadata().uid);
+    let others = all.into_iter().filter(|resource| resource.metadata().uid.as_deref() != Some(&reference.uid));
+    let claims = others.filter_map(|resource| claim(caches, platform, resource.as_ref(), &wanted));
+    claims.chain(undecodable::claims(caches, &wanted)).collect()
 }
 
 fn claim(
@@ -224,11 +228,7 @@ fn claim(
 /// An instance's children as the caches see them.
 pub fn children(caches: &Caches, instance: &Instance, plan: &Plan) -> Children {
     let reference = &instance.reference;
-    let claims = caches
-        .objects
-        .get("PersistentVolumeClaim")
-        .map(|store| store.in_namespace(&reference.namespace))
-        .unwrap_or_default();
+    let claims = caches.claims_in(&reference.namespace);
     Children {
         objects: owned(caches, instance),
         volumes: claims.into_iter().filter(|claim| plan.volumes.iter().any(|v| v.claim == claim.name())).collect(),

@@ -1,10 +1,13 @@
 //! The status of an Entity: its services, what they store and cost together.
 
+use std::sync::Arc;
+
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::{Problem, Verdict, conditions};
 use crate::api::{Condition, ConditionType, Entity, EntityServiceStatus, EntityStatus, InstanceStatus, Reason};
 use crate::apply::Applied;
+use crate::cache::Undecodable;
 use crate::compare::ObjectTaken;
 use crate::resolve::{EntityRefusal, Sale, total_price, total_storage};
 
@@ -17,6 +20,9 @@ pub enum EntityObstacle {
     /// An object's name is an instance's.
     #[error(transparent)]
     ObjectTaken(#[from] ObjectTaken),
+    /// What the Entity depends on is there, and cannot be read.
+    #[error("{0}; what depends on it stays as it is until the field is corrected, or the release runs that wrote it")]
+    Undecodable(Arc<Undecodable>),
 }
 
 impl EntityObstacle {
@@ -28,6 +34,7 @@ impl EntityObstacle {
             }
             Self::Refused(refusal) => Verdict::Stalled(Problem::new(refusal.reason(), self.to_string())),
             Self::ObjectTaken(_) => Verdict::Stalled(Problem::new(Reason::NameTaken, self.to_string())),
+            Self::Undecodable(_) => Verdict::Stalled(Problem::new(Reason::Undecodable, self.to_string())),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What stops an instance before anything is applied.
 
+use std::sync::Arc;
+
 use super::conditions::{Problem, Verdict};
 use crate::api::Reason;
+use crate::cache::Undecodable;
 use crate::compare::{CopyFault, DataConflict, ObjectTaken};
 use crate::resolve::Refusal;
 use crate::template::RenderError;
@@ -9,6 +12,9 @@ use crate::template::RenderError;
 /// What stops an instance before anything is applied.
 #[derive(Debug, thiserror::Error)]
 pub enum Obstacle {
+    /// What the instance depends on is there, and cannot be read.
+    #[error("{0}; it stays as it is until the field is corrected, or the release runs that wrote it")]
+    Undecodable(Arc<Undecodable>),
     /// There is no plan.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -27,6 +33,9 @@ pub enum Obstacle {
     /// The Secrets of the namespace are not known yet.
     #[error("the Secrets of the namespace are not known yet")]
     SecretsUnknown,
+    /// The Secrets of the namespace cannot be read.
+    #[error("the Secrets of the namespace are not known: {0}")]
+    SecretsUnreadable(String),
 }
 
 /// How many passes in a row an Entity has to repair what differs, before that is reported.
@@ -42,6 +51,7 @@ impl Obstacle {
     pub fn verdict(&self) -> Verdict {
         let problem = |reason: Reason| Problem::new(reason, self.to_string());
         match self {
+            Self::Undecodable(_) => Verdict::Stalled(problem(Reason::Undecodable)),
             Self::Refused(refusal) if refusal.waits() => Verdict::Reconciling(problem(refusal.reason())),
             Self::Refused(refusal) => Verdict::Stalled(problem(refusal.reason())),
             Self::RenderFailed(_) => Verdict::Stalled(problem(Reason::RenderFailed)),
@@ -51,6 +61,7 @@ impl Obstacle {
             }
             Self::Copy(_) | Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem(Reason::NameTaken)),
             Self::SecretsUnknown => Verdict::Reconciling(problem(Reason::NamespaceNotReady)),
+            Self::SecretsUnreadable(_) => Verdict::Reconciling(problem(Reason::FeedFailing)),
         }
     }
 }

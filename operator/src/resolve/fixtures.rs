@@ -36,6 +36,11 @@ pub(crate) fn package() -> (String, Arc<Package>) {
     compiled(&template())
 }
 
+/// The package of [`growing_template`].
+pub(crate) fn growing_package() -> (String, Arc<Package>) {
+    compiled(&growing_template())
+}
+
 fn compiled(template: &ServiceTemplate) -> (String, Arc<Package>) {
     let package = Package::compile("radicale", &template.spec).unwrap();
     (package.revision_name(), Arc::new(package))

@@ -41,6 +41,58 @@ pub fn asks_for(platform: &PlatformSpec, entity: &str, service: &str, spec: &Ins
     }
 }
 
+/// Which entity and service the Platform's pattern may make a host name of: where each may begin and
+/// end. That such an instance exists is not said.
+pub fn may_be_made_of(platform: &PlatformSpec, hostname: &Hostname) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let names = Names { base: &platform.base_domain, entity: None, service: None };
+    names.fill(&platform.hostname_pattern, hostname.as_str(), &mut found);
+    found
+}
+
+/// The names that a part of the pattern was filled with.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    base: &'a str,
+    entity: Option<&'a str>,
+    service: Option<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn fill(self, pattern: &str, text: &'a str, found: &mut Vec<(String, String)>) {
+        if let Some(rest) = pattern.strip_prefix("{baseDomain}") {
+            return text.strip_prefix(self.base).into_iter().for_each(|text| self.fill(rest, text, found));
+        }
+        if let Some(rest) = pattern.strip_prefix("{entity}") {
+            return ends(self.entity, text).for_each(|(name, text)| {
+                Self { entity: Some(name), ..self }.fill(rest, text, found);
+            });
+        }
+        if let Some(rest) = pattern.strip_prefix("{service}") {
+            return ends(self.service, text).for_each(|(name, text)| {
+                Self { service: Some(name), ..self }.fill(rest, text, found);
+            });
+        }
+        match (pattern.chars().next(), self.entity, self.service) {
+            (Some(literal), ..) => {
+                let rest = &pattern[literal.len_utf8()..];
+                text.strip_prefix(literal).into_iter().for_each(|text| self.fill(rest, text, found));
+            }
+            (None, Some(entity), Some(service)) if text.is_empty() => {
+                found.push((entity.to_owned(), service.to_owned()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every name that a text may begin with, and what follows it; one that is known already, if so.
+fn ends<'a>(known: Option<&'a str>, text: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let label = text.find('.').unwrap_or(text.len());
+    let end = move |end: usize| text.split_at_checked(end).filter(|(name, _)| known.is_none_or(|known| known == *name));
+    (1..=label).filter_map(end)
+}
+
 /// Whether `text` is `pattern` with its placeholders replaced by their values.
 fn is_filled(mut pattern: &str, values: &[(&str, &str)], mut text: &str) -> bool {
     loop {
@@ -90,6 +142,24 @@ pub(super) fn hostname(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_may_be_meant_by_a_host_name_is_found_without_asking_all() {
+        let of = |pattern: &str, hostname: &str| {
+            let spec =
+                serde_json::json!({"baseDomain": "example.org", "hostnamePattern": pattern, "storageClasses": []});
+            may_be_made_of(&serde_json::from_value(spec).unwrap(), &hostname.parse().unwrap())
+        };
+        let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(entity, service)| ((*entity).to_owned(), (*service).to_owned())).collect()
+        };
+        let usual = "{entity}-{service}.{baseDomain}";
+        assert_eq!(of(usual, "a-b-c.example.org"), pairs(&[("a", "b-c"), ("a-b", "c")]));
+        assert_eq!(of("{service}.{entity}.{baseDomain}", "office.hort.example.org"), pairs(&[("hort", "office")]));
+        assert_eq!(of("{entity}.{service}-{entity}.{baseDomain}", "a.b-a.example.org"), pairs(&[("a", "b")]));
+        assert_eq!(of(usual, "a-b.example.net"), pairs(&[]));
+        assert_eq!(of(usual, "files.hort.example"), pairs(&[]));
+    }
 
     #[test]
     fn who_asks_for_a_name_is_who_would_get_it() {

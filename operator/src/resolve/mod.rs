@@ -26,7 +26,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 
 pub use entity::{EntityFacts, EntityRefusal, resolve_entity};
 pub use facts::{Facts, HostnameClaim, NamespaceFacts, VolumeFacts};
-pub use hostname::{asks_for, may_have, wanted_hostname};
+pub use hostname::{asks_for, may_be_made_of, may_have, wanted_hostname};
 pub use instance::Instance;
 pub use refusal::Refusal;
 pub use revision::candidates;

@@ -5,20 +5,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use kube::Client;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::kubelet::{self, Account};
-use super::nodes::{Kubelet, kubelets};
+use super::nodes::Kubelet;
 use super::troubles::{Troubles, Turn};
 use super::volumes::{MISSES, Volumes};
 use super::{AccountFiles, Claim, Known, Usage};
-use crate::cache::{Key, Listener};
+use crate::cache::{Key, Listener, Store};
 
 /// How many kubelets are asked at a time.
 const CONCURRENCY: usize = 16;
-/// How long the API server may take to list the nodes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is asked whether the nodes are known.
+const GLANCE: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
 struct State {
@@ -82,9 +81,13 @@ impl Usages {
         self.lock().wanted.remove(key);
     }
 
-    /// Asks all kubelets at once and then `every` so often, until dropped.
-    pub async fn run(&self, client: Client, files: AccountFiles, every: Duration) {
-        let mut asker = Asker { client, files, kubelets: Vec::new(), troubles: Troubles::default() };
+    /// Asks the kubelets of all `nodes` as soon as those are known and then `every` so often, until
+    /// dropped.
+    pub async fn run(&self, nodes: Store<Kubelet>, files: AccountFiles, every: Duration) {
+        while !nodes.is_complete() {
+            tokio::time::sleep(GLANCE).await;
+        }
+        let mut asker = Asker { files, nodes, troubles: Troubles::default() };
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -104,25 +107,21 @@ struct Round {
 }
 
 struct Asker {
-    client: Client,
     files: AccountFiles,
-    /// As of the last list: they can be asked while the API server is away.
-    kubelets: Vec<Kubelet>,
+    /// As they were last seen: they can be asked while the API server is away.
+    nodes: Store<Kubelet>,
     troubles: Troubles,
 }
 
 impl Asker {
     async fn round(&mut self) -> Round {
-        let listed = self.list().await;
+        let kubelets: Vec<Kubelet> = self.nodes.all().iter().map(|kubelet| Kubelet::clone(kubelet)).collect();
+        self.troubles.keep(|node| node.is_empty() || kubelets.iter().any(|kubelet| kubelet.node == node));
         let account = Account::read(&self.files).await;
-        self.tell(
-            "",
-            "the nodes and the account",
-            listed.as_ref().err().or(account.as_ref().err()).map(String::as_str),
-        );
+        self.tell("", "the account", account.as_ref().err().map(String::as_str));
         let Ok(account) = account else { return Round { measured: HashMap::new(), all_answered: false } };
         let account = Arc::new(account);
-        let asked = stream::iter(self.kubelets.clone()).map(|kubelet| {
+        let asked = stream::iter(kubelets).map(|kubelet| {
             let account = account.clone();
             async move {
                 let answer = kubelet::ask(&kubelet, &account).await;
@@ -130,7 +129,7 @@ impl Asker {
             }
         });
         let answers: Vec<_> = asked.buffer_unordered(CONCURRENCY).collect().await;
-        let mut round = Round { measured: HashMap::new(), all_answered: listed.is_ok() };
+        let mut round = Round { measured: HashMap::new(), all_answered: self.nodes.is_complete() };
         for (kubelet, answer) in answers {
             let failure = answer.as_ref().err().map(ToString::to_string);
             self.tell(&kubelet.node, &kubelet.address.to_string(), failure.as_deref());
@@ -138,16 +137,6 @@ impl Asker {
             round.measured.extend(answer.unwrap_or_default());
         }
         round
-    }
-
-    async fn list(&mut self) -> Result<(), String> {
-        let listed = timeout(PATIENCE, kubelets(&self.client))
-            .await
-            .map_err(|_| "the list of nodes does not come".to_owned())?;
-        self.kubelets = listed.map_err(|error| format!("the nodes cannot be listed: {error}"))?;
-        let kubelets = &self.kubelets;
-        self.troubles.keep(|node| node.is_empty() || kubelets.iter().any(|kubelet| kubelet.node == node));
-        Ok(())
     }
 
     fn tell(&mut self, node: &str, asked: &str, failure: Option<&str>) {
@@ -163,12 +152,14 @@ impl Asker {
 mod tests {
     use std::path::Path;
 
+    use kube::Client;
     use serde_json::json;
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
     use tokio::task::JoinSet;
+    use tokio::time::timeout;
 
     use super::*;
-    use crate::cache::Kind;
+    use crate::cache::{Caches, Kind};
     use crate::core::Bytes;
     use crate::reachability::loopback::{Authority, Behaviour, Server};
 
@@ -226,7 +217,10 @@ mod tests {
                 Usages::new(Arc::new(move |key: Key| tell.send(format!("{}/{}", key.namespace, key.name)).unwrap()));
             assert_eq!(usages.of(&key("school"), "office-files"), Known::NotYet);
             let (asking, mut task) = (usages.clone(), JoinSet::new());
-            task.spawn(async move { asking.run(client, files, TICK).await });
+            let caches = Caches::new();
+            let (nodes, watching) =
+                (caches.nodes.clone(), caches.watch_nodes(&client, &(Arc::new(|_| {}) as Listener)));
+            task.spawn(async move { tokio::join!(watching, asking.run(nodes, files, TICK)).0 });
             Self { kubelet, api, folder, usages, news, running: task }
         }
 

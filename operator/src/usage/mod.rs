@@ -1,7 +1,7 @@
 //! How full volumes are, as the kubelets measure them; read only, from their `/metrics`.
 //!
 //! ```text
-//! nodes ─► kubelet (one request each) ─► exposition ─► volumes (what is worth telling) ─► listener, of
+//! nodes (watched) ─► kubelet (one request each) ─► exposition ─► volumes (what is worth telling) ─► listener, of
 //! ```
 //!
 //! A task beside the controller [asks](Usages::run) all kubelets in rounds; the controller reads
@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use crate::core::Bytes;
 
 pub use feed::Usages;
+pub use nodes::Kubelet;
 
 const MIB: u64 = 1 << 20;
 

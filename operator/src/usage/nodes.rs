@@ -3,25 +3,25 @@
 use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::core::v1::Node;
-use kube::api::ListParams;
-use kube::{Api, Client, ResourceExt as _};
+use kube::ResourceExt as _;
 
 /// The port of a kubelet whose node names none.
 const PORT: u16 = 10250;
 
 /// A node's kubelet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kubelet {
+pub struct Kubelet {
     /// The node's name.
-    pub(super) node: String,
+    pub node: String,
     /// Where it listens.
-    pub(super) address: SocketAddr,
+    pub address: SocketAddr,
 }
 
-/// The kubelets of the cluster's nodes, from the API server's cache.
-pub(super) async fn kubelets(client: &Client) -> Result<Vec<Kubelet>, kube::Error> {
-    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default().match_any()).await?;
-    Ok(nodes.items.iter().filter_map(kubelet).collect())
+impl Kubelet {
+    /// The kubelet of a node; none while the node has no address.
+    pub fn of(node: &Node) -> Option<Self> {
+        kubelet(node)
+    }
 }
 
 fn kubelet(node: &Node) -> Option<Kubelet> {

@@ -1,0 +1,47 @@
+//! Which plans were found applied as a whole: for those, nothing is rendered and compared again until
+//! the plan or one of the objects is another.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::triggers::Key;
+
+/// A digest of a plan and of the objects that it was found applied in.
+pub type State = [u8; 32];
+
+/// What is known of a plan that is applied.
+#[derive(Clone, Debug, PartialEq)]
+struct Applied {
+    state: State,
+    platform_secrets: Arc<BTreeSet<String>>,
+}
+
+/// The plans that were found applied, by instance. Cloning shares it.
+#[derive(Clone, Default)]
+pub struct Settled {
+    plans: Arc<Mutex<HashMap<Key, Applied>>>,
+}
+
+impl Settled {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Applied>> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The platform Secrets of an instance whose plan is applied in this very state.
+    pub fn platform_secrets(&self, key: &Key, state: &State) -> Option<Arc<BTreeSet<String>>> {
+        self.lock()
+            .get(key)
+            .filter(|applied| applied.state == *state)
+            .map(|applied| Arc::clone(&applied.platform_secrets))
+    }
+
+    /// An instance's plan is applied.
+    pub fn put(&self, key: Key, state: State, platform_secrets: Arc<BTreeSet<String>>) {
+        self.lock().insert(key, Applied { state, platform_secrets });
+    }
+
+    /// An instance is gone.
+    pub fn forget(&self, key: &Key) {
+        self.lock().remove(key);
+    }
+}

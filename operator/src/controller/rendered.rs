@@ -1,0 +1,171 @@
+//! A plan's objects against the live ones: rendered and compared only when one of them is another.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::cache::{Caches, Key, Kind, Live, State};
+use crate::compare::{Change, compare_objects};
+use crate::plan::Plan;
+use crate::report::Obstacle;
+use crate::template::render;
+
+/// What a plan's objects need.
+pub(super) struct Rendered {
+    /// The writes.
+    pub(super) changes: Vec<Change>,
+    /// Secrets of the operator's namespace that the objects refer to.
+    pub(super) platform_secrets: Arc<BTreeSet<String>>,
+}
+
+/// The writes that a plan's objects need; `owned` are those that the instance has.
+///
+/// # Errors
+/// When the package does not render, or an object is another instance's.
+pub(super) fn changes(caches: &Caches, plan: &Plan, owned: &[Arc<Live>]) -> Result<Rendered, Obstacle> {
+    let state = state(plan, owned);
+    let reference = &plan.instance;
+    let key = Kind::dedicated(&reference.kind).map(|kind| Key::new(kind, &reference.namespace, &reference.name));
+    if let Some(platform_secrets) = key.as_ref().and_then(|key| caches.settled.platform_secrets(key, &state)) {
+        return Ok(Rendered { changes: Vec::new(), platform_secrets });
+    }
+    let rendered = render(plan)?;
+    let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name);
+    let changes = compare_objects(&rendered.objects, live, owned)?;
+    let platform_secrets = Arc::new(rendered.platform_secrets);
+    if let (true, Some(key)) = (changes.is_empty(), key) {
+        caches.settled.put(key, state, Arc::clone(&platform_secrets));
+    }
+    Ok(Rendered { changes, platform_secrets })
+}
+
+/// Everything that rendering reads, and what was compared with it.
+fn state(plan: &Plan, owned: &[Arc<Live>]) -> State {
+    let mut digest = Text(Sha256::new());
+    // Taken apart, so that a field that is added cannot be forgotten here. The package is its revision.
+    let Plan {
+        instance,
+        entity,
+        package,
+        revision,
+        version,
+        images,
+        resources,
+        quota,
+        volumes,
+        secrets,
+        hostname,
+        parameters,
+        exposure,
+        network,
+        smtp,
+        platform_secrets,
+        editor,
+    } = plan;
+    let names = (package.name(), package.revision_name());
+    let of_instance = (instance, entity, revision, version, quota, volumes, secrets, hostname);
+    let of_platform = (images, resources, exposure, network, smtp, platform_secrets, editor);
+    // Writing to a digest does not fail.
+    let _ = write!(digest, "{names:?}{of_instance:?}{of_platform:?}{parameters}");
+    let mut objects: Vec<_> = owned.iter().map(|live| (&live.kind, live.name(), live.content())).collect();
+    objects.sort_unstable();
+    let _ = write!(digest, "{objects:?}");
+    digest.0.finalize().into()
+}
+
+struct Text(Sha256);
+
+impl std::fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.update(text);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::resolve::{fixtures, resolve};
+
+    fn plan(spec: &str) -> Plan {
+        resolve(&fixtures::instance(spec), &fixtures::facts()).unwrap().plan
+    }
+
+    /// The plan's objects as the API server has them.
+    fn applied(plan: &Plan) -> Vec<Value> {
+        let objects = render(plan).unwrap().objects;
+        let made = objects.into_iter().enumerate().map(|(at, object)| {
+            let mut value = object.value;
+            value["metadata"]["uid"] = json!(format!("o{at}"));
+            value["metadata"]["resourceVersion"] = json!("1");
+            value
+        });
+        made.collect()
+    }
+
+    fn put(caches: &Caches, objects: &[Value]) -> Vec<Arc<Live>> {
+        for object in objects {
+            let kind = object["kind"].as_str().unwrap();
+            let typed: kube::core::DynamicObject = serde_json::from_value(object.clone()).unwrap();
+            let identity = crate::cache::Identity { version: 0, ..crate::cache::Identity::of(&typed.metadata) };
+            caches.objects[kind].put(&identity, Live::of(kind, typed));
+        }
+        caches.objects_in("coop")
+    }
+
+    #[test]
+    fn a_plan_that_is_applied_is_not_rendered_again_until_an_object_is_another() {
+        let (caches, plan) = (Caches::new(), plan("tier: 1gb"));
+        let mut objects = applied(&plan);
+        let owned = put(&caches, &objects);
+        let key = Key::new(Kind::DedicatedService, "coop", "calendar");
+        assert!(changes(&caches, &plan, &owned).unwrap().changes.is_empty());
+        assert!(caches.settled.platform_secrets(&key, &state(&plan, &owned)).is_some());
+        // A status is no other object.
+        let at = objects.iter().position(|object| object["kind"] == "Deployment").unwrap();
+        objects[at]["status"] = json!({"replicas": 1});
+        objects[at]["metadata"]["resourceVersion"] = json!("2");
+        let reported = put(&caches, &objects);
+        assert!(caches.settled.platform_secrets(&key, &state(&plan, &reported)).is_some());
+        objects[at]["spec"]["replicas"] = json!(0);
+        let drifted = put(&caches, &objects);
+        assert_eq!(changes(&caches, &plan, &drifted).unwrap().changes.len(), 1);
+        let gone: Vec<_> = owned.iter().filter(|live| live.kind != "Service").cloned().collect();
+        assert!(caches.settled.platform_secrets(&key, &state(&plan, &gone)).is_none());
+    }
+
+    #[test]
+    fn everything_that_rendering_reads_is_in_the_state_of_a_plan() {
+        type Change = fn(&mut Plan);
+        let changes: [(&str, Change); 14] = [
+            ("instance", |plan| plan.instance.uid.push('x')),
+            ("entity", |plan| plan.entity.display_name.push('x')),
+            ("revision", |plan| plan.revision.push('x')),
+            ("version", |plan| plan.version.push('x')),
+            ("images", |plan| drop(plan.images.insert("x".into(), "x".into()))),
+            ("resources", |plan| plan.resources.clear()),
+            ("quota", |plan| plan.quota = crate::core::Bytes::new(7)),
+            ("volumes", |plan| plan.volumes.clear()),
+            ("hostname", |plan| plan.hostname = "other.coop.cat".parse().unwrap()),
+            ("parameters", |plan| plan.parameters = json!({"x": 1})),
+            ("exposure", |plan| plan.exposure.ingress_class = Some("x".into())),
+            ("platform Secrets", |plan| drop(plan.platform_secrets.insert("x".into(), "x".into()))),
+            ("editor", |plan| plan.editor = Some(crate::api::SharedEditor { url: "x".into() })),
+            ("package", |plan| {
+                let (_, other) = fixtures::growing_package();
+                plan.package = other;
+            }),
+        ];
+        let before = state(&plan("tier: 1gb"), &[]);
+        assert_eq!(before, state(&plan("tier: 1gb"), &[]));
+        for (what, change) in changes {
+            let mut plan = plan("tier: 1gb");
+            change(&mut plan);
+            assert_ne!(before, state(&plan, &[]), "{what}");
+        }
+    }
+}
