@@ -28,6 +28,8 @@ pub enum ConditionType {
     /// It was Ready before the template's newest revision and is not: other instances wait for it.
     /// Present only while true.
     HoldsRollout,
+    /// A record of an earlier release that does not fit what is there. Present only while true.
+    Unverified,
 }
 
 impl ConditionType {
@@ -45,6 +47,7 @@ impl ConditionType {
             Self::Paused => "Paused",
             Self::RevisionPending => "RevisionPending",
             Self::HoldsRollout => "HoldsRollout",
+            Self::Unverified => "Unverified",
         }
     }
 }
