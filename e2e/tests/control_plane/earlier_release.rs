@@ -84,7 +84,7 @@ async fn completed(tier: Arc<ControlPlane>) -> Outcome {
     }
     let kubectl = &tier.cluster.kubectl;
     let claim = "persistentvolumeclaim/site-data";
-    kubectl.ok(&["delete", claim, "-n", lost, EMPTIES, "--timeout=30s"]).await?;
+    kubectl.ok(&["delete", claim, "-n", lost, EMPTIES, "--wait=false"]).await?;
     tier.start_operator().await?;
 
     is_complete(&tier, runs).await?;

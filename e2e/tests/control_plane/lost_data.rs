@@ -60,7 +60,7 @@ async fn lose(tier: &ControlPlane, namespace: &str, object: &str) -> Outcome {
     let kubectl = &tier.cluster.kubectl;
     kubectl.ok(&["delete", object, "-n", namespace, EMPTIES, "--wait=false"]).await?;
     let strip = r#"{"metadata":{"finalizers":null}}"#;
-    let patched = kubectl.run(&["patch", object, "-n", namespace, EMPTIES, "--type=merge", "-p", strip], None).await?;
+    let patched = kubectl.run(&["patch", object, "-n", namespace, "--type=merge", "-p", strip], None).await?;
     drop(patched);
     Ok(())
 }
@@ -120,6 +120,8 @@ async fn volume(tier: Arc<ControlPlane>) -> Outcome {
         spec.remove("volumeName");
     }
     tier.cluster.applied(&[restored]).await?;
+    // It is bound once a pod needs it.
+    kubectl.ok(&["delete", "pods", "-n", name, "--all", "--wait=false"]).await?;
     let message = says(&tier, name, "VolumeMissing").await?;
     eventually("the other claim is named", TOLD, async || {
         let message = says(&tier, name, "VolumeMissing").await?;

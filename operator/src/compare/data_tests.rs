@@ -3,111 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::{Value, json};
 
+use super::fixtures::{
+    admin, claim, complete, entity, live, of_earlier_release, plan, planned, recorded, refused, sealed, shown, used,
+};
 use super::*;
-use crate::api::{DataEntity, DataSecret, DataVolume, FurtherSecret, ServiceData, ServiceDataSpec};
-use crate::cache::Sealed;
-use crate::plan::{Filling, Plan, PlannedFurther, PlannedGrowth, PlannedSecret};
-use crate::resolve::fixtures::{facts, instance};
-use crate::resolve::{Instance, resolve};
-
-fn plan(instance: &Instance) -> Plan {
-    resolve(instance, &facts()).unwrap().plan
-}
-
-const KIND: &str = "DedicatedService";
-
-fn live(instance: &str, storage: &str, name: &str, uid: &str) -> Live {
-    let claim = json!({
-        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
-        "metadata": {
-            "name": name, "namespace": "coop", "uid": uid, "resourceVersion": "5",
-            "labels": {marks::INSTANCE: instance, marks::INSTANCE_KIND: KIND},
-        },
-        "spec": {"resources": {"requests": {"storage": storage}}, "volumeName": "pv-1"},
-        "status": {"phase": "Bound"},
-    });
-    serde_json::from_value::<PersistentVolumeClaim>(claim.clone()).unwrap();
-    Live::of("PersistentVolumeClaim", serde_json::from_value(claim).unwrap())
-}
-
-fn claim(instance: &str, storage: &str) -> Arc<Live> {
-    Arc::new(live(instance, storage, "calendar-data", "p1"))
-}
-
-fn sealed(name: &str, uid: &str, keys: &[&str]) -> Arc<Sealed> {
-    let labels = [(marks::INSTANCE, "calendar"), (marks::INSTANCE_KIND, KIND)];
-    Arc::new(Sealed {
-        name: name.to_owned(),
-        uid: uid.to_owned(),
-        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-        labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-        ..Sealed::default()
-    })
-}
-
-fn admin() -> BTreeMap<String, Arc<Sealed>> {
-    [("calendar-admin".to_owned(), sealed("calendar-admin", "s1", &["password", "username"]))].into()
-}
-
-fn entity(uid: &str) -> DataEntity {
-    DataEntity { uid: Some(uid.to_owned()), display_name: "Coop".to_owned(), ..DataEntity::default() }
-}
-
-/// The record that is made first.
-fn planned(plan: &Plan) -> ServiceData {
-    let changes = compare_data(plan, &KnownData::default(), false).unwrap();
-    let Action::Create(value) = changes[0].action.clone() else { panic!("{changes:?}") };
-    serde_json::from_value(value).unwrap()
-}
-
-/// The record once the application was ready: changed as `edit` says.
-fn used(plan: &Plan, edit: impl FnOnce(&mut ServiceDataSpec)) -> Arc<ServiceData> {
-    let mut record = planned(plan);
-    record.spec.version = Some(plan.version.clone());
-    record.spec.revision = Some(plan.revision.clone());
-    record.spec.volumes[0].uid = Some("p1".to_owned());
-    record.spec.volumes[0].volume_name = Some("pv-1".to_owned());
-    record.spec.secrets[0].uid = Some("s1".to_owned());
-    record.spec.secrets[0].keys = vec!["password".to_owned(), "username".to_owned()];
-    edit(&mut record.spec);
-    Arc::new(record)
-}
-
-/// As 98b1c24 wrote it: names, no uids, the version that was asked for.
-fn of_earlier_release(plan: &Plan) -> Arc<ServiceData> {
-    used(plan, |spec| {
-        spec.volumes[0] = DataVolume { uid: None, volume_name: None, ..spec.volumes[0].clone() };
-        spec.secrets[0] = DataSecret { uid: None, keys: Vec::new(), ..spec.secrets[0].clone() };
-    })
-}
-
-fn complete(record: impl Into<Option<Arc<ServiceData>>>) -> KnownData {
-    KnownData {
-        record: record.into(),
-        volumes: vec![claim("calendar", "1025Mi")],
-        secrets: admin(),
-        ..KnownData::default()
-    }
-}
-
-fn shown(plan: &Plan, known: &KnownData) -> Vec<String> {
-    compare_data(plan, known, false).unwrap().iter().map(ToString::to_string).collect()
-}
-
-fn refused(plan: &Plan, known: &KnownData) -> String {
-    compare_data(plan, known, false).unwrap_err().to_string()
-}
-
-/// The spec of the patch of the record.
-fn recorded(plan: &Plan, known: &KnownData, ended: bool) -> Value {
-    let changes = compare_data(plan, known, ended).unwrap();
-    let [Change { action: Action::Merge { patch, .. }, kind, .. }, ..] = &changes[..] else { panic!("{changes:?}") };
-    assert_eq!(kind, "ServiceData");
-    patch["spec"].clone()
-}
+use crate::api::{DataEntity, FurtherSecret};
+use crate::plan::{Filling, PlannedFurther, PlannedGrowth, PlannedSecret};
+use crate::resolve::fixtures::instance;
 
 #[test]
 fn the_record_comes_first_then_secrets_then_volumes() {
@@ -366,43 +270,4 @@ fn a_living_entity_that_is_edited_is_recorded_as_it_is() {
     let record = used(&plan, |spec| spec.entity = Some(entity("e1")));
     let known = KnownData { entity: Some(renamed), ..complete(record) };
     assert_eq!(recorded(&plan, &known, false)["entity"]["displayName"], "Cooperative");
-}
-
-#[test]
-fn what_was_restored_takes_the_place_of_what_was_lost() {
-    let plan = plan(&instance("tier: 1gb"));
-    let record = used(&plan, |spec| spec.restoring = Some("disk lost".to_owned()));
-    let volumes = vec![Arc::new(live("calendar", "1025Mi", "calendar-data", "p2"))];
-    let known = KnownData { volumes, ..complete(record.clone()) };
-    let Rebound { spec, lines } = rebound(&known, &[]).unwrap();
-    let volume =
-        json!({"name": "data", "claim": "calendar-data", "uid": "p2", "volumeName": "pv-1", "formerUid": "p1"});
-    assert_eq!(spec["volumes"], json!([volume]));
-    assert_eq!(spec["secrets"][0]["uid"], "s1", "what is the recorded one stays");
-    assert!(spec["restoring"].is_null() && spec.as_object().unwrap().contains_key("restoring"));
-    assert_eq!(lines, ["PersistentVolumeClaim calendar-data: uid p2, formerly p1"]);
-}
-
-#[test]
-fn a_record_is_not_bound_to_what_is_not_there_unless_that_is_named() {
-    let plan = plan(&instance("tier: 1gb"));
-    let known = KnownData { volumes: Vec::new(), ..complete(used(&plan, |_| ())) };
-    let missing = rebound(&known, &[]).unwrap_err().to_string();
-    assert!(missing.starts_with("not there: PersistentVolumeClaim calendar-data"), "{missing}");
-    let spec = rebound(&known, &["calendar-data".to_owned()]).unwrap().spec;
-    assert_eq!(spec["volumes"], json!([]));
-    let mut record = ServiceData::clone(known.record.as_deref().unwrap());
-    record.spec.volumes = Vec::new();
-    let known = KnownData { record: Some(Arc::new(record)), ..known };
-    let made = ["patch ServiceData/calendar: record what is there", "create PersistentVolumeClaim/calendar-data"];
-    assert_eq!(shown(&plan, &known), made);
-}
-
-#[test]
-fn a_restored_secret_needs_the_keys_that_the_lost_one_had() {
-    let plan = plan(&instance("tier: 1gb"));
-    let secrets = [("calendar-admin".to_owned(), sealed("calendar-admin", "s2", &["username"]))].into();
-    let known = KnownData { secrets, ..complete(used(&plan, |_| ())) };
-    let lacking = rebound(&known, &[]).unwrap_err().to_string();
-    assert_eq!(lacking, "Secret calendar-admin lacks the keys password; restore it with them");
 }

@@ -15,6 +15,10 @@ mod stuck_pods;
 #[cfg(test)]
 mod data_tests;
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod rebind_tests;
+#[cfg(test)]
 mod removal_tests;
 #[cfg(test)]
 mod tests;
