@@ -10,7 +10,7 @@ use super::fixtures::{
 };
 use super::*;
 use crate::api::{DataEntity, FurtherSecret};
-use crate::plan::{Filling, PlannedFurther, PlannedGrowth, PlannedSecret};
+use crate::plan::{Filling, Plan, PlannedFurther, PlannedGrowth, PlannedSecret};
 use crate::resolve::fixtures::instance;
 
 #[test]
