@@ -31,6 +31,8 @@ pub enum ConditionType {
     /// The operator sees what the cluster has (`False`: a part of it, and the message says which it
     /// does not). Present only while false.
     Watching,
+    /// A record of an earlier release that does not fit what is there. Present only while true.
+    Unverified,
 }
 
 impl ConditionType {
@@ -49,6 +51,7 @@ impl ConditionType {
             Self::RevisionPending => "RevisionPending",
             Self::HoldsRollout => "HoldsRollout",
             Self::Watching => "Watching",
+            Self::Unverified => "Unverified",
         }
     }
 }

@@ -10,6 +10,9 @@ use super::{
     OfficeParameters, ProjectsParameters, dedicated::free_object,
 };
 
+/// `pattern` of a uid as Kubernetes gives them.
+const UID_PATTERN: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+
 /// An organisation (cooperative, association, school) and the services it has.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -60,6 +63,12 @@ pub struct EntitySpec {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub managers: Vec<Manager>,
+    /// The uids of former Entities of this name whose kept data this Entity may have: needed where its
+    /// display name, domains or managers differ from theirs. The service that waits names the uid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 36), regex(pattern = UID_PATTERN)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub adopt: Vec<String>,
     /// The services of this Entity. Each becomes a Dedicated resource in the Entity's namespace,
     /// called like its key here; edit it here, not there. A service that is taken away stops, and its
     /// data is kept: written here again, it comes back.

@@ -41,7 +41,10 @@ pub use platform::{
     PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
 };
 pub use reason::Reason;
-pub use service_data::{DataOwner, DataSecret, DataVolume, ServiceData, ServiceDataSpec};
+pub use service_data::{
+    DataEntity, DataOwner, DataSecret, DataState, DataVolume, FurtherSecret, ServiceData, ServiceDataSpec,
+    ServiceDataStatus,
+};
 pub use service_template::{
     Component, DeclaredObject, GeneratedSecret, HealthCheck, ImageReference, Manifest, PackageFile,
     PodSecurityException, SecretKey, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec,

@@ -49,10 +49,18 @@ reasons! {
         "Correct it in the Platform, or leave it out when public authorities sign.";
     ClassUnknown: "It is not known whether the storage class enforces sizes.",
         "Add the class to `storageClasses` of the Platform, with `enforcesSize`.";
+    ClocksDisagree: "The clocks of the API server and of the operator's machine disagree, so no date counts as passed.",
+        "Correct the clocks (NTP), then restart the operator; until then nothing becomes due.";
     Conflict: "An object changed between reading and writing it.",
         "Nothing: the operator reads it again.";
     ContainerFailed: "A container of the application ended.",
         "The message has its last line; `kubectl logs --previous` has the others.";
+    DataBeingMade: "The volumes and Secrets are being made, or no application was ready on them yet.",
+        "Look at the status of the service; if it is gone already, nothing.";
+    DataOfAnother: "Data under this name belongs to an earlier Entity with another display name, domains or managers.",
+        "If it is the same organisation, add the uid from the message to `spec.adopt` of the Entity; otherwise choose another name.";
+    DataRestoring: "The volumes and Secrets of the service are being replaced (`spec.restoring` of its ServiceData); nothing is made meanwhile.",
+        "Restore them, then run `commonscloud data rebind ENTITY/INSTANCE`.";
     Deleting: "It is being deleted; the message says since when, and what is waited for.",
         "Nothing for minutes; then look at what the message names. A finalizer belongs to the tool that put it there.";
     DeletionBlocked: "It is being deleted, and a step that has to come first is refused.",
@@ -141,6 +149,8 @@ reasons! {
         "Nothing for minutes; then look at those services, which have condition `HoldsRollout`.";
     RollingOut: "A workload's pods are being replaced, or are not all ready yet.",
         "Nothing for minutes; then look at its pods.";
+    SecretBeingDeleted: "A generated Secret is being deleted; a finalizer still holds it.",
+        "Save what it holds before the finalizer goes: the data cannot be opened without it.";
     SecretMissing: "A generated Secret is gone, and data was made with it.",
         "Restore the Secret: a new password would not open the old data.";
     SecretNotFound: "The Platform names a Secret that is not in the operator's namespace.",
@@ -165,12 +175,16 @@ reasons! {
         "The message says how it fails: DNS, the certificate, the ingress, or the package's network rules.";
     Unschedulable: "No node has room for a pod, or none may take its volume.",
         "The message counts why: a node more, or smaller requests in `resources` of the Platform.";
+    Unverified: "A record of an earlier release names a volume or a Secret that is not there.",
+        "Restore it; if it never existed, `commonscloud data rebind ENTITY/INSTANCE --without NAME` has it made.";
     UpgradeNotAllowed: "No single step leads from the version that runs to the one asked for.",
         "Take the versions in between, one after the other; there is no step backwards.";
     VersionUnknown: "The revision has no such version of the application.",
         "The message lists those there are.";
     VolumeAtMaximum: "A volume outside the quota is nearly full, and has grown as far as its package lets it.",
         "Remove data, sell a larger quota, or raise `growth.maximum` in the package.";
+    VolumeBeingDeleted: "The claim of a volume is being deleted: its data goes as soon as no pod uses it.",
+        "Back the data up now, while the service still runs; keep its pods from restarting.";
     VolumeGrowing: "A volume is being enlarged.",
         "Nothing for minutes; then the message is the storage driver's.";
     VolumeGrowthFailed: "The storage cannot give a volume the size that was asked for.",
@@ -179,6 +193,8 @@ reasons! {
         "Nothing; only a new service on a new volume is smaller.";
     VolumeLost: "A claim has lost its volume.",
         "Restore it; nothing empty is put in its place.";
+    VolumeMissing: "A volume that holds data is gone, or another claim has its name; nothing empty takes its place.",
+        "Restore the volume, then run `commonscloud data rebind ENTITY/INSTANCE`.";
     VolumeNotExpandable: "A volume is to grow, and its storage class lets no volume grow.",
         "Set `allowVolumeExpansion` on the StorageClass if its driver can; else go back to the smaller tier, or remove data.";
     VolumeNotGrown: "A volume outside the quota is nearly full, and its growth was not taken.",

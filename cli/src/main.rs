@@ -2,6 +2,7 @@
 
 mod cluster;
 mod crds;
+mod data;
 mod demo;
 mod diff;
 mod images;
@@ -32,6 +33,7 @@ struct Arguments {
 enum Command {
     Cluster(cluster::Arguments),
     Crds(crds::Arguments),
+    Data(data::Arguments),
     Demo(demo::Arguments),
     Diff(diff::Arguments),
     Images(images::Arguments),
@@ -63,6 +65,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Cluster(arguments) => cluster::run(arguments).await,
         Command::Crds(arguments) => crds::run(&arguments),
+        Command::Data(arguments) => data::run(&arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Diff(arguments) => diff::run(&arguments).await,
         Command::Images(arguments) => images::run(arguments).await,

@@ -104,8 +104,17 @@ fn strip_spec(object: &mut Value) {
             spec.remove(field);
         }
     }
-    if let Some(owner) = object.pointer_mut("/spec/owner").and_then(Value::as_object_mut) {
-        owner.remove("uid");
+    for whose in ["/spec/owner", "/spec/entity"] {
+        if let Some(whose) = object.pointer_mut(whose).and_then(Value::as_object_mut) {
+            whose.remove("uid");
+        }
+    }
+    for list in ["/spec/volumes", "/spec/secrets"] {
+        let recorded = object.pointer_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+        for recorded in recorded.filter_map(Value::as_object_mut) {
+            recorded.remove("uid");
+            recorded.remove("volumeName");
+        }
     }
 }
 

@@ -27,7 +27,7 @@ fn role(kind: &str, name: &str, rules: &[Value]) -> Value {
 /// What holds in the whole cluster: the project's kinds, namespaces, and what must be watched.
 fn operator() -> Value {
     let dedicated = kinds::DEDICATED.map(|kind| kind.plural);
-    let statuses: Vec<String> = ["platforms", "servicetemplates", "entities"]
+    let statuses: Vec<String> = ["platforms", "servicetemplates", "entities", "servicedata"]
         .into_iter()
         .chain(dedicated)
         .map(|plural| format!("{plural}/status"))

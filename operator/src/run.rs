@@ -136,6 +136,7 @@ fn context(
             client.clone(),
             Reporter { controller: LEASE.to_owned(), instance: Some(options.identity.clone()) },
         ),
+        start: controller::Start::default(),
         queue: Arc::clone(queue),
     })
 }

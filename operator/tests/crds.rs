@@ -153,3 +153,35 @@ fn a_rule_that_compares_with_the_old_value_names_its_field() {
         }
     }
 }
+
+/// What the schema says of `keepUntil`.
+fn keep_until() -> Value {
+    let fields = fields();
+    let field = fields.iter().find(|field| field.path == "ServiceData.spec.keepUntil").unwrap();
+    serde_json::json!({"pattern": field.schema["pattern"], "maxLength": field.schema["maxLength"]})
+}
+
+/// A date that is accepted and does not decode would hide the record from the operator (C1).
+#[test]
+fn a_date_that_the_schema_accepts_can_be_read() {
+    let schema = keep_until();
+    for refused in ["9999-12-31T23:59:59Z", "9999-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "12027-01-01T00:00:00Z"] {
+        assert!(!jsonschema::is_valid(&schema, &Value::from(refused)), "{refused}");
+    }
+    for refused in ["2027-01-01", "2027-01-01T00:00:00", "2027-01-01 00:00:00Z", "2027-01-01T00:00:00+0100"] {
+        assert!(!jsonschema::is_valid(&schema, &Value::from(refused)), "{refused}");
+    }
+    for day in ["1000-01-01", "2027-02-27", "2400-02-29", "9998-12-31"] {
+        for time in ["00:00:00", "23:59:59", "23:59:59.999999999"] {
+            for zone in ["Z", "+23:59", "-23:59", "+01:00"] {
+                let date = format!("{day}T{time}{zone}");
+                assert!(jsonschema::is_valid(&schema, &Value::from(date.as_str())), "{date}");
+                let spec = serde_json::json!({
+                    "owner": {"kind": "DedicatedOffice", "name": "office", "uid": "u"}, "template": "office", "keepUntil": date,
+                });
+                let read: commonscloud_operator::api::ServiceDataSpec = serde_json::from_value(spec).unwrap();
+                assert!(read.keep_until.is_some());
+            }
+        }
+    }
+}

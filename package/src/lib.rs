@@ -58,6 +58,7 @@ pub use format::directory::{DirectoryError, load_directory};
 pub use format::golden::{Golden, golden};
 pub use format::lint::{Finding, lint};
 pub use format::parameters::ParameterError;
+pub use format::predecessor::{Incompatibility, incompatibilities};
 pub use kinds::{AllowedKind, allowed_kinds};
 pub use package::{DeclaredChild, Package, PackageGrowth, PackageVolume};
 pub use render::render;

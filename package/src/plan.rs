@@ -127,4 +127,22 @@ pub struct PlannedSecret {
     pub name: String,
     /// The Secret's name.
     pub secret: String,
+    /// The Secrets that hold the keys which a later revision added: the first one is never changed.
+    pub further: Vec<PlannedFurther>,
+}
+
+impl PlannedSecret {
+    /// Whether this is the name of one of its Secrets.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.secret == name || self.further.iter().any(|further| further.secret == name)
+    }
+}
+
+/// A Secret for keys that a later revision added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedFurther {
+    /// The Secret's name.
+    pub secret: String,
+    /// The keys that it holds.
+    pub keys: Vec<String>,
 }

@@ -10,6 +10,7 @@ use crate::engine::documents::{self, Unreadable};
 use crate::engine::environment;
 use crate::engine::labels;
 use crate::engine::object::{ObjectSet, RenderedObject};
+use crate::engine::secret_keys;
 use crate::fault::{Fault, RenderError};
 use crate::kinds;
 use crate::plan::Plan;
@@ -129,6 +130,7 @@ fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
     }]);
     for path in ["/spec/template", "/spec/jobTemplate/spec/template"] {
         if let Some(template) = value.pointer_mut(path).filter(|template| template.is_object()) {
+            secret_keys::lead(plan, template);
             mark_pods(plan, place, template);
         }
     }

@@ -36,7 +36,7 @@ enum Command {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::New(arguments) => new::run(&arguments),
-        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments).await,
         Command::Test(arguments) => test::run(&arguments).await,
         Command::Pack(arguments) => pack::run(&arguments),
     }

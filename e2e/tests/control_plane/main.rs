@@ -1,16 +1,22 @@
 //! The tier `control plane`: a real API server, simulated nodes, the operator as a process of this
 //! machine with the chart's service account.
 
+mod another_entity;
 mod any_order;
 mod contested;
 mod crash;
 mod deletion;
 mod deletion_reported;
 mod drift;
+mod earlier_release;
 mod faults;
 mod fleet;
+mod fleet;
+mod habits;
 mod habits;
 mod leaves;
+mod leaves;
+mod lost_data;
 mod memory;
 mod platform_secrets;
 mod poison;
@@ -44,6 +50,9 @@ fn main() -> ExitCode {
     scenarios.extend(rollout::scenarios());
     scenarios.extend(deletion::scenarios());
     scenarios.extend(deletion_reported::scenarios());
+    scenarios.extend(lost_data::scenarios());
+    scenarios.extend(another_entity::scenarios());
+    scenarios.extend(earlier_release::scenarios());
     scenarios.extend(any_order::scenarios());
     scenarios.extend(platform_secrets::scenarios());
     scenarios.extend(unreadable::scenarios());

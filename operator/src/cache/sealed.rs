@@ -22,6 +22,10 @@ pub struct Sealed {
     pub resource_version: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// The names of its keys, in order.
+    pub keys: Vec<String>,
     /// On a copy: the revision of the Secret that it was copied from.
     pub source: Option<String>,
     /// SHA-256 of type and data, in hexadecimal. Kept in memory, never shown: a short password
@@ -34,6 +38,8 @@ impl Sealed {
     pub fn of(secret: &Secret) -> Self {
         let metadata = secret.metadata.clone();
         Self {
+            deleting: metadata.deletion_timestamp.is_some(),
+            keys: secret.data.iter().flatten().map(|(key, _)| key.clone()).collect(),
             name: metadata.name.unwrap_or_default(),
             uid: metadata.uid.unwrap_or_default(),
             resource_version: metadata.resource_version.unwrap_or_default(),

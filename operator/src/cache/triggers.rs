@@ -31,6 +31,8 @@ pub enum Kind {
     DedicatedProjects,
     /// `DedicatedService`.
     DedicatedService,
+    /// `ServiceData`.
+    ServiceData,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             Self::DedicatedAgora => "DedicatedAgora",
             Self::DedicatedProjects => "DedicatedProjects",
             Self::DedicatedService => "DedicatedService",
+            Self::ServiceData => "ServiceData",
         }
     }
 
@@ -91,6 +94,10 @@ impl Key {
     /// A resource in no namespace.
     pub fn cluster(kind: Kind, name: &str) -> Self {
         Self::new(kind, "", name)
+    }
+
+    fn record(namespace: &str, name: &str) -> Self {
+        Self::new(Kind::ServiceData, namespace, name)
     }
 
     fn entity(name: &str) -> Self {
@@ -197,10 +204,12 @@ impl Caches {
         self.dedicated_in(namespace).iter().filter_map(|resource| key(resource.as_ref())).collect()
     }
 
-    /// An Entity and all instances in its namespace.
+    /// An Entity, and all instances and records in its namespace.
     pub(super) fn in_entity(&self, entity: &str) -> Vec<Key> {
         let mut keys = vec![Key::entity(entity)];
         keys.extend(self.instances_in(entity));
+        let records = self.records.in_namespace(entity);
+        keys.extend(records.iter().map(|record| Key::record(entity, name(record.meta()))));
         keys
     }
 
@@ -275,7 +284,8 @@ impl Trigger for Entity {
 /// The instance, its Entity, and whoever waits for the host name or the name that it may have given
 /// up: by leaving, or by serving at another one.
 fn instance(kind: Kind, metadata: &ObjectMeta, caches: &Caches) -> Vec<Key> {
-    let mut keys = vec![Key::new(kind, namespace(metadata), name(metadata)), Key::entity(namespace(metadata))];
+    let (namespace, name) = (namespace(metadata), name(metadata));
+    let mut keys = vec![Key::new(kind, namespace, name), Key::entity(namespace), Key::record(namespace, name)];
     keys.extend(caches.waiting_for_names());
     keys
 }
@@ -330,7 +340,8 @@ impl Trigger for ServiceData {
     fn concerned(&self, _: &Caches) -> Vec<Key> {
         let instance = Kind::dedicated(&self.spec.owner.kind)
             .map(|kind| Key::new(kind, namespace(self.meta()), name(self.meta())));
-        instance.into_iter().chain([Key::entity(namespace(self.meta()))]).collect()
+        let (namespace, name) = (namespace(self.meta()), name(self.meta()));
+        instance.into_iter().chain([Key::entity(namespace), Key::record(namespace, name)]).collect()
     }
 
     fn freed(&self, caches: &Caches) -> Vec<Key> {
@@ -380,6 +391,7 @@ impl Trigger for Live {
             keys.extend(caches.instances_in(self.namespace()));
         } else if self.kind == "PersistentVolumeClaim" {
             keys.push(Key::entity(live.label(marks::ENTITY)));
+            keys.push(Key::record(self.namespace(), live.label(marks::INSTANCE)));
         } else if self.kind == "ResourceQuota" {
             keys.extend(caches.waiting_for_room(self.namespace()));
         }

@@ -67,6 +67,13 @@ pub enum Action {
     },
 }
 
+impl Change {
+    /// Whether it brings the record of the data up to date.
+    pub fn records(&self) -> bool {
+        self.kind == crate::kinds::SERVICE_DATA.kind && matches!(self.action, Action::Merge { .. })
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let object = format!("{}/{}", self.kind, self.name);

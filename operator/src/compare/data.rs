@@ -1,4 +1,5 @@
-//! What holds data: the record, the generated Secrets, the volumes. Made once, then only grown.
+//! What holds data: the record, the generated Secrets, the volumes. Made once, then only grown; what
+//! was recorded and is gone is never made again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,10 +7,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::change::{Action, Change};
-use crate::api::{
-    DataOwner, DataSecret, DataVolume, GROUP, ServiceData, ServiceDataSpec, VERSION, VolumeAccess, marks,
-};
+use super::parts::{Part, PartKind, parts};
+use super::record;
+use crate::api::{DataEntity, SecretKey, ServiceData, VolumeAccess, marks};
 use crate::cache::{Live, Sealed};
+use crate::core::lifecycle::Fate;
 use crate::core::{Bytes, Quantity, taken_back};
 use crate::kinds;
 use crate::plan::{Filling, InstanceReference, Plan, PlannedSecret, PlannedVolume};
@@ -19,6 +21,8 @@ use crate::plan::{Filling, InstanceReference, Plan, PlannedSecret, PlannedVolume
 pub struct KnownData {
     /// The record under the instance's name.
     pub record: Option<Arc<ServiceData>>,
+    /// The Entity that the data belongs to, while it is there.
+    pub entity: Option<DataEntity>,
     /// The claims in the namespace.
     pub volumes: Vec<Arc<Live>>,
     /// The managed Secrets in the namespace by name.
@@ -32,19 +36,63 @@ pub struct KnownData {
 pub enum DataConflict {
     /// A generated Secret is gone while data made with it exists.
     #[error(
-        "Secret {secret} is gone, and volume {claim} was made with it; restore the Secret from a backup (a new password would not open the old data)"
+        "Secret {secret} {is}, and data was made with it; restore the Secret from a backup (a new password would not open the old data), then run `commonscloud data rebind {instance}`"
     )]
     SecretMissing {
         /// The Secret.
         secret: String,
-        /// A volume that exists.
-        claim: String,
+        /// `is gone`, or what stands in its place.
+        is: String,
+        /// `entity/instance`.
+        instance: String,
     },
-    /// A claim of that name belongs to something else.
-    #[error("PersistentVolumeClaim {claim} belongs to {holder}; choose another name for this instance")]
-    VolumeForeign {
+    /// A volume is gone.
+    #[error(
+        "PersistentVolumeClaim {claim} {is}; nothing empty takes its place: restore the volume, then run `commonscloud data rebind {instance}`"
+    )]
+    VolumeMissing {
         /// The claim.
         claim: String,
+        /// `is gone`, or what stands in its place.
+        is: String,
+        /// `entity/instance`.
+        instance: String,
+    },
+    /// The record says nothing of uids, and something that it names is not there.
+    #[error(
+        "ServiceData {record} was written by an earlier release and names {object}, which is not there; restore it, or, if it never existed, run `commonscloud data rebind {instance} --without {name}`"
+    )]
+    Unverified {
+        /// The record.
+        record: String,
+        /// Kind and name of what is not there.
+        object: String,
+        /// Its name alone.
+        name: String,
+        /// `entity/instance`.
+        instance: String,
+    },
+    /// A claim or Secret is being deleted.
+    #[error("{object} is being deleted: its data is lost as soon as nothing uses it any more; back it up now")]
+    BeingDeleted {
+        /// Kind and name.
+        object: String,
+        /// Which kind.
+        kind: PartKind,
+    },
+    /// The volumes and Secrets are being replaced.
+    #[error("spec.restoring of ServiceData {record} is set ({why}): nothing is made until `commonscloud data rebind`")]
+    Restoring {
+        /// The record.
+        record: String,
+        /// What `spec.restoring` says.
+        why: String,
+    },
+    /// A claim or Secret of that name belongs to something else.
+    #[error("{object} belongs to {holder}; choose another name for this instance")]
+    Foreign {
+        /// Kind and name.
+        object: String,
         /// Who has it.
         holder: String,
     },
@@ -64,112 +112,104 @@ pub fn labels(instance: &InstanceReference, template: &str) -> Map<String, Value
 }
 
 /// The writes that the plan's data needs: the record before the first Secret, all Secrets before
-/// the first volume.
+/// the first volume. `ended`: whether the plan's version runs on the data already.
 ///
 /// # Errors
 /// When data exists that does not fit its record.
-pub fn compare_data(plan: &Plan, known: &KnownData) -> Result<Vec<Change>, DataConflict> {
-    let claims: Vec<&Arc<Live>> =
-        known.volumes.iter().filter(|v| plan.volumes.iter().any(|p| p.claim == v.name())).collect();
-    let mut changes: Vec<Change> = record(plan, known.record.as_deref()).into_iter().collect();
+pub fn compare_data(plan: &Plan, known: &KnownData, ended: bool) -> Result<Vec<Change>, DataConflict> {
+    let name = &plan.instance.name;
+    if let Some(why) = known.record.as_ref().and_then(|record| record.spec.restoring.clone()) {
+        return Err(DataConflict::Restoring { record: name.clone(), why });
+    }
+    let wanted = record::wanted(plan, known, ended);
+    let parts = parts(&wanted, known);
+    let planned: Vec<&Part<'_>> = parts.iter().filter(|part| is_planned(plan, part)).collect();
+    if let Some(conflict) = planned.iter().find_map(|part| conflict(plan, &parts, part)) {
+        return Err(conflict);
+    }
+    let is_made = |kind, name: &str| planned.iter().any(|part| part.is(kind, name) && part.fate == Fate::Make);
+    let mut changes: Vec<Change> = record::compare(plan, &wanted, &parts, known, ended).into_iter().collect();
     for secret in &plan.secrets {
-        if known.secrets.contains_key(&secret.secret) {
-            continue;
-        }
-        if let Some(claim) = claims.first() {
-            return Err(DataConflict::SecretMissing { secret: secret.secret.clone(), claim: claim.name().to_owned() });
-        }
-        changes.push(generate(plan, secret));
+        changes.extend(secrets(plan, secret).into_iter().filter(|change| is_made(PartKind::Secret, &change.name)));
     }
     for volume in &plan.volumes {
-        match claims.iter().find(|live| live.name() == volume.claim) {
-            None => changes.push(create(plan, volume)),
-            Some(live) => changes.extend(grow(plan, volume, live)?),
+        if is_made(PartKind::Volume, &volume.claim) {
+            changes.push(create(plan, volume));
+        } else if let Some(live) = known.volumes.iter().find(|live| live.name() == volume.claim) {
+            changes.extend(enlarge(plan, live, volume.request).or_else(|| take_back(plan, volume, live)));
         }
     }
     Ok(changes)
 }
 
-fn change(plan: &Plan, kind: &str, name: &str, action: Action) -> Change {
+fn is_planned(plan: &Plan, part: &Part<'_>) -> bool {
+    match part.kind {
+        PartKind::Volume => plan.volumes.iter().any(|volume| volume.claim == part.name),
+        PartKind::Secret => plan.secrets.iter().any(|secret| secret.is_called(part.name)),
+    }
+}
+
+/// What is wrong with a part, if nothing may be written because of it.
+fn conflict(plan: &Plan, all: &[Part<'_>], part: &Part<'_>) -> Option<DataConflict> {
+    let instance = format!("{}/{}", plan.instance.namespace, plan.instance.name);
+    let object = part.to_string();
+    let missing = |is: String| match part.kind {
+        PartKind::Volume => DataConflict::VolumeMissing { claim: part.name.to_owned(), is, instance: instance.clone() },
+        PartKind::Secret => {
+            DataConflict::SecretMissing { secret: part.name.to_owned(), is, instance: instance.clone() }
+        }
+    };
+    // Secrets are made before the first volume: one that is not there has been.
+    let was_made = part.kind == PartKind::Secret && all.iter().any(Part::is_volume_that_exists);
+    match part.fate {
+        Fate::Missing => Some(missing("is gone".to_owned())),
+        Fate::Unverified if was_made => Some(missing("is gone".to_owned())),
+        Fate::Replaced => Some(missing(part.replaced())),
+        Fate::Unverified => Some(DataConflict::Unverified {
+            record: plan.instance.name.clone(),
+            object,
+            name: part.name.to_owned(),
+            instance,
+        }),
+        Fate::BeingDeleted => Some(DataConflict::BeingDeleted { object, kind: part.kind }),
+        Fate::Foreign => Some(DataConflict::Foreign { object, holder: part.holder.clone() }),
+        Fate::Make | Fate::Wait | Fate::Record | Fate::Keep => None,
+    }
+}
+
+pub(super) fn change(plan: &Plan, kind: &str, name: &str, action: Action) -> Change {
     Change { kind: kind.to_owned(), namespace: plan.instance.namespace.clone(), name: name.to_owned(), action }
 }
 
-fn data_labels(plan: &Plan) -> Value {
+pub(super) fn data_labels(plan: &Plan) -> Value {
     let mut labels = labels(&plan.instance, plan.package.name());
     labels.insert(marks::DATA.to_owned(), Value::from("true"));
     Value::Object(labels)
 }
 
-fn wanted_record(plan: &Plan) -> ServiceDataSpec {
-    let instance = &plan.instance;
-    ServiceDataSpec {
-        owner: DataOwner { kind: instance.kind.clone(), name: instance.name.clone(), uid: instance.uid.clone() },
-        template: plan.package.name().to_owned(),
-        revision: Some(plan.revision.clone()),
-        version: Some(plan.version.clone()),
-        engine: engine(plan),
-        volumes: plan.volumes.iter().map(|v| DataVolume { name: v.name.clone(), claim: v.claim.clone() }).collect(),
-        secrets: plan.secrets.iter().map(|s| DataSecret { name: s.name.clone(), secret: s.secret.clone() }).collect(),
-        keep_until: None,
-    }
-}
-
-/// `Builtin` where the package brings a volume beside the one that is sold: its database's.
-fn engine(plan: &Plan) -> Option<String> {
-    plan.volumes.iter().any(|v| !v.carries_quota).then(|| "Builtin".to_owned())
-}
-
-fn record(plan: &Plan, known: Option<&ServiceData>) -> Option<Change> {
-    let mut wanted = wanted_record(plan);
-    let name = &plan.instance.name;
-    let Some(known) = known else {
-        let record = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
-            "kind": kinds::SERVICE_DATA.kind,
-            "metadata": {"namespace": plan.instance.namespace, "name": name, "labels": data_labels(plan)},
-            "spec": wanted,
-        });
-        return Some(change(plan, kinds::SERVICE_DATA.kind, name, Action::Create(record)));
-    };
-    // What was recorded once stays recorded: a package that drops a volume does not drop its data.
-    for volume in &known.spec.volumes {
-        if !wanted.volumes.iter().any(|v| v.name == volume.name) {
-            wanted.volumes.push(volume.clone());
-        }
-    }
-    for secret in &known.spec.secrets {
-        if !wanted.secrets.iter().any(|s| s.name == secret.name) {
-            wanted.secrets.push(secret.clone());
-        }
-    }
-    if known.spec == wanted {
-        return None;
-    }
-    let adopted = known.spec.owner.uid != wanted.owner.uid;
-    let mut spec = json!(wanted);
-    if let Value::Object(fields) = &mut spec {
-        fields.insert("keepUntil".to_owned(), Value::Null);
-    }
-    let patch = json!({
-        "metadata": {"uid": known.metadata.uid, "resourceVersion": known.metadata.resource_version},
-        "spec": spec,
+/// The Secrets of one planned secret: the first, and those of later keys.
+fn secrets(plan: &Plan, planned: &PlannedSecret) -> Vec<Change> {
+    let declared = plan.package.secrets().iter().find(|secret| secret.name == planned.name);
+    let keys = declared.map(|secret| secret.keys.as_slice()).unwrap_or_default();
+    let is_further = |key: &SecretKey| planned.further.iter().any(|further| further.keys.contains(&key.name));
+    let first = keys.iter().filter(|key| !is_further(key)).cloned().collect();
+    let later = planned.further.iter().map(|further| {
+        let keys = keys.iter().filter(|key| further.keys.contains(&key.name)).cloned().collect();
+        generate(plan, &further.secret, keys)
     });
-    let because = if adopted { "adopt the data" } else { "record what runs" };
-    Some(change(plan, kinds::SERVICE_DATA.kind, name, Action::Merge { patch, because: because.to_owned() }))
+    std::iter::once(generate(plan, &planned.secret, first)).chain(later).collect()
 }
 
-fn generate(plan: &Plan, planned: &PlannedSecret) -> Change {
-    let keys =
-        plan.package.secrets().iter().find(|s| s.name == planned.name).map(|s| s.keys.clone()).unwrap_or_default();
+fn generate(plan: &Plan, name: &str, keys: Vec<SecretKey>) -> Change {
     let secret = json!({
         "apiVersion": "v1",
         "kind": kinds::SECRET.kind,
         "type": "Opaque",
         // A password that is written over opens no data any more: the API server itself refuses it.
         "immutable": true,
-        "metadata": {"namespace": plan.instance.namespace, "name": planned.secret, "labels": data_labels(plan)},
+        "metadata": {"namespace": plan.instance.namespace, "name": name, "labels": data_labels(plan)},
     });
-    change(plan, kinds::SECRET.kind, &planned.secret, Action::Generate { secret, keys })
+    change(plan, kinds::SECRET.kind, name, Action::Generate { secret, keys })
 }
 
 fn create(plan: &Plan, volume: &PlannedVolume) -> Change {
@@ -191,16 +231,6 @@ fn create(plan: &Plan, volume: &PlannedVolume) -> Change {
         "spec": spec,
     });
     change(plan, kinds::VOLUME.kind, &volume.claim, Action::Create(claim))
-}
-
-/// Grows a claim; never shrinks one, and never touches one of somebody else's.
-fn grow(plan: &Plan, volume: &PlannedVolume, live: &Live) -> Result<Option<Change>, DataConflict> {
-    let holder = live.label(marks::INSTANCE);
-    if holder != plan.instance.name {
-        let holder = if holder.is_empty() { "something that is no instance" } else { holder };
-        return Err(DataConflict::VolumeForeign { claim: volume.claim.clone(), holder: holder.to_owned() });
-    }
-    Ok(enlarge(plan, live, volume.request).or_else(|| take_back(plan, volume, live)))
 }
 
 /// A growth that the storage cannot give is taken back once less is wanted.

@@ -6,11 +6,18 @@ mod data;
 mod difference;
 mod exclusive;
 mod namespace;
+mod parts;
+mod rebind;
+mod record;
 mod removal;
 mod stuck_pods;
 
 #[cfg(test)]
 mod data_tests;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod rebind_tests;
 #[cfg(test)]
 mod removal_tests;
 #[cfg(test)]
@@ -26,6 +33,9 @@ pub use data::{DataConflict, KnownData, compare_data, compare_growth, labels};
 pub(crate) use data::{capacity, growth_failed, requested};
 pub use difference::{Difference, Fault, differences};
 pub use namespace::compare_namespace;
+pub use parts::{Part, PartKind, parts};
+pub use rebind::{RebindError, Rebound, rebound};
+pub use record::{compare_record, is_complete};
 pub use stuck_pods::compare_stuck_pods;
 
 use crate::api::marks;

@@ -9,6 +9,7 @@ use kube::runtime::events::{Event, Recorder};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::clock::Start;
 use super::news::{Reported, events};
 use super::queue::Queue;
 use crate::api::{GROUP, VERSION};
@@ -40,6 +41,8 @@ pub struct Context {
     pub account: ServiceAccount,
     /// Tells of what turned.
     pub recorder: Recorder,
+    /// When the operator started.
+    pub start: Start,
     /// What is to be looked at.
     pub queue: Arc<Queue<Key>>,
 }

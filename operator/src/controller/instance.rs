@@ -7,8 +7,9 @@ use super::rendered;
 use crate::api::{ConditionType, Reason};
 use crate::apply::{Applied, Trouble, WriteError, apply};
 use crate::cache::{Caches, Key};
-use crate::compare::{Change, compare_copies, compare_data, compare_growth, compare_stuck_pods};
+use crate::compare::{Change, KnownData, compare_copies, compare_data, compare_growth, compare_stuck_pods};
 use crate::gather;
+use crate::plan::Plan;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
 use crate::resolve::{Facts, Instance, Resolved, Rollout, resolve, rollout};
@@ -86,12 +87,22 @@ pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Re
     let owned = gather::owned(caches, instance);
     let rendered = rendered::changes(caches, &resolved.plan, &owned)?;
     let data = gather::data(caches, instance).ok_or(Obstacle::SecretsUnknown)?;
-    let mut changes = compare_data(&resolved.plan, &data)?;
+    let is_applied = rendered.changes.is_empty();
+    let ended = is_applied && has_ended(caches, instance, &resolved.plan, &data);
+    let mut changes = compare_data(&resolved.plan, &data, ended)?;
     changes.extend(compare_copies(&resolved.plan, &rendered.platform_secrets, &data)?);
     changes.extend(rendered.changes);
     changes.extend(compare_growth(&resolved.plan, &data));
     changes.extend(compare_stuck_pods(&owned, &gather::pods(caches, instance)));
     Ok((resolved, changes))
+}
+
+/// Whether the data has become the plan's version since it was recorded: all workloads of it run.
+fn has_ended(caches: &Caches, instance: &Instance, plan: &Plan, data: &KnownData) -> bool {
+    let is_recorded = data.record.as_ref().is_some_and(|record| {
+        record.spec.version.as_ref() == Some(&plan.version) && record.spec.revision.as_ref() == Some(&plan.revision)
+    });
+    !is_recorded && gather::children(caches, instance, plan).are_running()
 }
 
 async fn carry_out(
@@ -102,7 +113,9 @@ async fn carry_out(
     resolved: &Resolved,
     changes: &[Change],
 ) -> Result<Next, WriteError> {
-    let waiting = if instance.spec.paused { changes } else { &[] };
+    // The record says what is there; it is no change of the instance.
+    let waits = |change: &&Change| instance.spec.paused && !change.records();
+    let waiting: Vec<Change> = changes.iter().filter(waits).cloned().collect();
     let applied = if instance.spec.paused || changes.is_empty() {
         Applied::default()
     } else {
@@ -117,7 +130,7 @@ async fn carry_out(
         instance,
         resolved,
         applied: &applied,
-        waiting,
+        waiting: &waiting,
         reach: reach(context, key, instance, resolved, &children),
         usage: usage(context, key, instance, resolved),
         children: &children,

@@ -30,6 +30,10 @@ pub(super) async fn report(context: &Context, key: &Key, words: &str) -> Result<
             let Some(found) = caches.entities.get("", &key.name) else { return Ok(()) };
             write(context, key, &found.metadata, found.status.as_ref(), words).await
         }
+        Kind::ServiceData => {
+            let Some(found) = caches.records.get(&key.namespace, &key.name) else { return Ok(()) };
+            write(context, key, &found.metadata, found.status.as_ref(), words).await
+        }
         Kind::DedicatedOffice | Kind::DedicatedAgora | Kind::DedicatedProjects | Kind::DedicatedService => {
             let Some(found) = caches.dedicated(key.kind.as_str(), &key.namespace, &key.name) else { return Ok(()) };
             write(context, key, found.metadata(), found.status(), words).await

@@ -1,5 +1,6 @@
 //! Who calls the steps, when, for which kind.
 
+mod clock;
 pub mod context;
 mod deletion;
 pub mod entity;
@@ -8,6 +9,7 @@ mod internal_error;
 mod news;
 pub mod platform;
 pub mod queue;
+pub mod record;
 mod rendered;
 pub mod template;
 mod undecodable;
@@ -22,6 +24,7 @@ use crate::api::Reason;
 use crate::apply::WriteError;
 use crate::cache::{Key, Kind};
 use crate::metrics::Metrics;
+pub use clock::Start;
 use context::Context;
 use queue::{BLOCKED, Next};
 
@@ -90,6 +93,7 @@ async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
     match key.kind {
         Kind::Platform => platform::reconcile(context, key).await,
         Kind::ServiceTemplate => template::reconcile(context, key).await,
+        Kind::ServiceData => record::reconcile(context, key).await,
         Kind::Entity => entity::reconcile(context, key).await,
         Kind::DedicatedOffice | Kind::DedicatedAgora | Kind::DedicatedProjects | Kind::DedicatedService => {
             instance::reconcile(context, key).await

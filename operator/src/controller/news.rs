@@ -3,7 +3,8 @@
 use kube::runtime::events::{Event, EventType};
 
 use crate::api::{
-    Condition, ConditionType, EntityStatus, InstanceStatus, PlatformStatus, Reason, ServiceTemplateStatus,
+    Condition, ConditionType, EntityStatus, InstanceStatus, PlatformStatus, Reason, ServiceDataStatus,
+    ServiceTemplateStatus,
 };
 
 /// A status that has conditions.
@@ -30,6 +31,19 @@ macro_rules! reported {
 }
 
 reported!(EntityStatus, InstanceStatus, PlatformStatus, ServiceTemplateStatus);
+
+/// Of data only trouble is news: the instance tells the rest.
+impl Reported for ServiceDataStatus {
+    fn conditions(&self) -> &[Condition] {
+        let stalled = self.conditions.iter().any(|condition| condition.type_ == ConditionType::Stalled.as_str());
+        if stalled { &self.conditions } else { &[] }
+    }
+
+    fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64) {
+        self.conditions = conditions;
+        self.observed_generation = Some(generation);
+    }
+}
 
 /// The Events of a status: one when `Ready` turned, or is false for another reason than before, and
 /// one when a volume begins to fill up, or cannot grow any more.

@@ -1,4 +1,6 @@
-//! What the business is made of: quotas, prices, names. Knows no Kubernetes types.
+//! What the business is made of: quotas, prices, names, the life of data. Knows no Kubernetes types.
+
+pub mod lifecycle;
 
 pub use commonscloud_api::values::{
     Bytes, BytesError, ExpressionError, GrowthRule, Hostname, HostnameError, Price, PriceError, Quantity,

@@ -23,7 +23,7 @@ use crate::plan::Plan;
 use crate::report::Children;
 use crate::resolve::{
     Facts, HostnameClaim, Instance, NamespaceFacts, Peer, Rollout, VolumeFacts, asks_for, candidates, may_be_made_of,
-    may_have, rollout, wanted_hostname,
+    may_have, recorded_entity, rollout, wanted_hostname,
 };
 use crate::usage::Known;
 
@@ -50,6 +50,7 @@ fn around(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
         record: caches.records.get(namespace, &instance.reference.name),
         volumes: volumes(caches, namespace),
         packages: BTreeMap::new(),
+        secret_keys: secret_keys(caches, namespace),
         platform_secrets: BTreeMap::new(),
         claims: Vec::new(),
         peers: Vec::new(),
@@ -63,13 +64,24 @@ fn around(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
 
 /// What is known of an instance's data; none while the Secrets of its namespace are not known.
 pub fn data(caches: &Caches, instance: &Instance) -> Option<KnownData> {
-    let namespace = &instance.reference.namespace;
-    Some(KnownData {
-        record: caches.records.get(namespace, &instance.reference.name),
+    let reference = &instance.reference;
+    let secrets = caches.secrets.of(&reference.namespace)?;
+    Some(KnownData { secrets, sources: sources(caches), ..recorded(caches, &reference.namespace, &reference.name) })
+}
+
+/// What is known of the data under a name, its Secrets apart.
+pub fn recorded(caches: &Caches, namespace: &str, name: &str) -> KnownData {
+    KnownData {
+        record: caches.records.get(namespace, name),
+        entity: caches.entities.get("", namespace).map(|entity| recorded_entity(&entity)),
         volumes: caches.claims_in(namespace),
-        secrets: caches.secrets.of(namespace)?,
-        sources: sources(caches),
-    })
+        ..KnownData::default()
+    }
+}
+
+fn secret_keys(caches: &Caches, namespace: &str) -> BTreeMap<String, Vec<String>> {
+    let secrets = caches.secrets.of(namespace).unwrap_or_default();
+    secrets.into_iter().map(|(name, secret)| (name, secret.keys.clone())).collect()
 }
 
 /// The Secrets of the operator's own namespace that the Platform names, those that are there.

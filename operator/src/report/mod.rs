@@ -13,6 +13,7 @@ mod pass;
 mod pods;
 mod quota;
 mod rank;
+mod record;
 mod rollout;
 
 #[cfg(test)]
@@ -25,3 +26,4 @@ pub use entity::{EntityObstacle, Service, entity_problem, entity_status};
 pub use instance::{instance_status, refused};
 pub use obstacle::Obstacle;
 pub use pass::{Pass, Reach, Usage};
+pub use record::record_status;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::conditions::{Problem, Verdict};
 use crate::api::Reason;
 use crate::cache::Undecodable;
-use crate::compare::{CopyFault, DataConflict, ObjectTaken};
+use crate::compare::{CopyFault, DataConflict, ObjectTaken, PartKind};
 use crate::resolve::Refusal;
 use crate::template::RenderError;
 
@@ -55,15 +55,31 @@ impl Obstacle {
             Self::Refused(refusal) if refusal.waits() => Verdict::Reconciling(problem(refusal.reason())),
             Self::Refused(refusal) => Verdict::Stalled(problem(refusal.reason())),
             Self::RenderFailed(_) => Verdict::Stalled(problem(Reason::RenderFailed)),
-            Self::Data(DataConflict::SecretMissing { .. }) => Verdict::Stalled(problem(Reason::SecretMissing)),
+            Self::Data(conflict) => data(conflict),
             Self::Copy(CopyFault::SourceMissing { .. }) => {
                 Verdict::Reconciling(problem(Reason::PlatformSecretNotFound))
             }
-            Self::Copy(_) | Self::Data(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem(Reason::NameTaken)),
+            Self::Copy(_) | Self::ObjectTaken(_) => Verdict::Stalled(problem(Reason::NameTaken)),
             Self::SecretsUnknown => Verdict::Reconciling(problem(Reason::NamespaceNotReady)),
             Self::SecretsUnreadable(_) => Verdict::Reconciling(problem(Reason::FeedFailing)),
         }
     }
+}
+
+/// Nothing but the end of a restoration comes by itself.
+fn data(conflict: &DataConflict) -> Verdict {
+    let reason = match conflict {
+        DataConflict::Restoring { .. } => {
+            return Verdict::Reconciling(Problem::new(Reason::DataRestoring, conflict.to_string()));
+        }
+        DataConflict::SecretMissing { .. } => Reason::SecretMissing,
+        DataConflict::VolumeMissing { .. } => Reason::VolumeMissing,
+        DataConflict::Unverified { .. } => Reason::Unverified,
+        DataConflict::BeingDeleted { kind: PartKind::Volume, .. } => Reason::VolumeBeingDeleted,
+        DataConflict::BeingDeleted { kind: PartKind::Secret, .. } => Reason::SecretBeingDeleted,
+        DataConflict::Foreign { .. } => Reason::NameTaken,
+    };
+    Verdict::Stalled(Problem::new(reason, conflict.to_string()))
 }
 
 #[cfg(test)]

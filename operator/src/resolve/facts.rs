@@ -33,6 +33,8 @@ pub struct Facts {
     pub platform_secrets: BTreeMap<String, String>,
     /// The record of the data under the instance's name.
     pub record: Option<Arc<ServiceData>>,
+    /// The keys of the managed Secrets in the namespace, by name; those that are known.
+    pub secret_keys: BTreeMap<String, Vec<String>>,
     /// The other instances that hold or ask for a host name that this one could have.
     pub claims: Vec<HostnameClaim>,
     /// The other instances of the template in the queue of its roll-out; only where this one is in it.

@@ -6,10 +6,12 @@ mod facts;
 mod growth;
 mod hostname;
 mod instance;
+mod ownership;
 mod refusal;
 mod revision;
 mod rollout;
 mod sale;
+mod secrets;
 mod volumes;
 
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub use entity::{EntityFacts, EntityRefusal, resolve_entity};
 pub use facts::{Facts, HostnameClaim, NamespaceFacts, VolumeFacts};
 pub use hostname::{asks_for, may_be_made_of, may_have, wanted_hostname};
 pub use instance::Instance;
+pub use ownership::recorded_entity;
 pub use refusal::Refusal;
 pub use revision::candidates;
 pub use rollout::{Peer, Rollout, rollout};
@@ -36,7 +39,7 @@ pub use volumes::{request, storage_class};
 
 use crate::api::{Component, Entity, Manager, Platform, PlatformSpec, Tariff};
 use crate::entity::asked;
-use crate::plan::{Plan, PlannedEntity, PlannedSecret};
+use crate::plan::{Plan, PlannedEntity};
 use crate::template::Package;
 
 /// A plan and the sale that it fulfils.
@@ -60,6 +63,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
     let surroundings = surroundings(instance, facts)?;
     name_is_free(instance, facts)?;
     let Surroundings { entity, platform, tariff } = surroundings;
+    ownership::is_theirs(instance, facts, &entity)?;
     is_as_its_entity_says(instance, &entity)?;
     let spec = &instance.spec;
     let tariff_name = &entity.spec.tariff;
@@ -80,7 +84,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
         },
         images: images(&package, &version, &platform.spec),
         resources: resources(&package, &platform.spec),
-        secrets: secrets(&package, name),
+        secrets: secrets::secrets(&package, name, facts),
         package,
         revision,
         version,
@@ -204,9 +208,4 @@ fn resources(package: &Package, platform: &PlatformSpec) -> BTreeMap<String, Res
         (part.name.clone(), figures)
     };
     package.components().iter().map(merged).collect()
-}
-
-fn secrets(package: &Package, instance: &str) -> Vec<PlannedSecret> {
-    let planned = |name: &str| PlannedSecret { name: name.to_owned(), secret: format!("{instance}-{name}") };
-    package.secrets().iter().map(|secret| planned(&secret.name)).collect()
 }

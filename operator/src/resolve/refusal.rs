@@ -137,6 +137,22 @@ pub enum Refusal {
         /// Who has it.
         holder: String,
     },
+    /// The data under the name is another organisation's.
+    #[error(
+        "the data under the name {name} belongs to Entity {former} (uid {uid}), whose {differs} differ; if it is the same organisation: kubectl patch entity {entity} --type json --patch '[{{\"op\": \"add\", \"path\": \"/spec/adopt\", \"value\": [\"{uid}\"]}}]'"
+    )]
+    DataOfAnother {
+        /// The instance's name.
+        name: String,
+        /// The Entity that the data belongs to, as people write it.
+        former: String,
+        /// Its uid, or that of the resource that last used the data.
+        uid: String,
+        /// What differs.
+        differs: String,
+        /// The Entity that there is now.
+        entity: String,
+    },
     /// The parameters break the package's schema.
     #[error("spec.parameters: {0}")]
     ParametersInvalid(#[from] ParameterError),
@@ -181,6 +197,7 @@ impl Refusal {
             Self::HostnameForeign { .. } => Reason::HostnameForeign,
             Self::HostnameTaken { .. } => Reason::HostnameTaken,
             Self::NameTaken { .. } => Reason::NameTaken,
+            Self::DataOfAnother { .. } => Reason::DataOfAnother,
             Self::ParametersInvalid(_) => Reason::ParametersInvalid,
             Self::VolumeSize { .. } | Self::VolumeTooLarge { .. } => Reason::VolumeSizeInvalid,
         }

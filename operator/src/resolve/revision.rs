@@ -58,7 +58,11 @@ pub(super) fn version(
     revision: &str,
     package: &Package,
 ) -> Result<String, Refusal> {
-    let runs = instance.status.version.as_deref().or_else(|| facts.record.as_deref()?.spec.version.as_deref());
+    // What the data has, not what was asked for: an upgrade that changed nothing can be taken back.
+    let runs = match facts.record.as_deref() {
+        Some(record) => record.spec.version.as_deref(),
+        None => instance.status.version.as_deref(),
+    };
     let version = match (&instance.spec.version, runs) {
         (Some(asked), _) => asked.as_str(),
         (None, Some(runs)) if package.version(runs).is_some() => runs,

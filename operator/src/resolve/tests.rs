@@ -225,3 +225,58 @@ fn a_template_that_is_refused_says_so() {
     assert_eq!(refusal.reason().name(), "PackageInvalid");
     assert!(refusal.to_string().contains("no such kind"));
 }
+
+/// An Entity that is the recorded one, applied again with other values in these fields.
+fn applied_again(change: &str) -> Facts {
+    let mut facts = facts();
+    let recorded = facts.entity.as_deref().unwrap();
+    let mut record = ServiceData::clone(&record("DedicatedService", facts.newest_revision.as_deref().unwrap()));
+    record.spec.entity = Some(recorded_entity(recorded));
+    facts.record = Some(Arc::new(record));
+    facts.entity = Some(Arc::new(read(&format!(
+        "apiVersion: commonscloud.coop/v1alpha1\nkind: Entity\nmetadata: {{name: coop, uid: e2}}\nspec: {{displayName: Coop, tariff: t, domains: [coop.cat], {change}}}"
+    ))));
+    facts
+}
+
+#[test]
+fn the_same_manifest_again_brings_data_back_and_another_organisation_waits() {
+    assert_eq!(reason(&instance("tier: 1gb"), &applied_again("language: es")), "none", "the same manifest");
+    let other = applied_again("managers: [{name: stranger}]");
+    let refusal = resolve(&instance("tier: 1gb"), &other).unwrap_err();
+    assert_eq!(refusal.reason().name(), "DataOfAnother");
+    assert!(!refusal.waits());
+    let message = refusal.to_string();
+    assert!(message.contains("belongs to Entity \"Coop\" (uid e1), whose managers differ"), "{message}");
+    assert!(message.contains("kubectl patch entity coop") && message.contains("[\"e1\"]"), "{message}");
+}
+
+#[test]
+fn adopt_lets_in_whom_it_names_and_nobody_else() {
+    let adopting = |uid: &str| applied_again(&format!("managers: [{{name: stranger}}], adopt: [{uid}]"));
+    assert_eq!(reason(&instance("tier: 1gb"), &adopting("e1")), "none");
+    assert_eq!(reason(&instance("tier: 1gb"), &adopting("e0")), "DataOfAnother");
+}
+
+#[test]
+fn an_upgrade_that_changed_nothing_is_taken_back() {
+    let mut facts = facts();
+    let mut template = fixtures::template();
+    let mut newer = template.spec.versions[0].clone();
+    newer.name = "4".into();
+    newer.upgrades_from = vec!["3".into()];
+    template.spec.versions.insert(0, newer);
+    let package = Package::compile("radicale", &template.spec).unwrap();
+    let name = package.revision_name();
+    facts.packages = [(name.clone(), Ok(Arc::new(package)))].into();
+    facts.newest_revision = Some(name.clone());
+    let mut record = ServiceData::clone(&record("DedicatedService", &name));
+    record.spec.version = Some("3".into());
+    facts.record = Some(Arc::new(record.clone()));
+    let mut asked = instance("tier: 1gb, version: '3'");
+    asked.status.version = Some("4".into());
+    assert_eq!(resolve(&asked, &facts).unwrap().plan.version, "3", "4 was asked for and never ran");
+    record.spec.version = Some("4".into());
+    facts.record = Some(Arc::new(record));
+    assert_eq!(reason(&asked, &facts), "UpgradeNotAllowed", "4 ran on the data");
+}

@@ -8,6 +8,7 @@
 //! | `golden` | what a package renders for sample instances, as text |
 //! | `schema` | what the API server asks of a ServiceTemplate |
 //! | `lint`, `lines` | faults by file and line |
+//! | `predecessor` | what instances of an earlier package cannot follow |
 
 pub(crate) mod builtin;
 pub(crate) mod compile;
@@ -18,5 +19,6 @@ pub(crate) mod lines;
 pub(crate) mod lint;
 pub(crate) mod names;
 pub(crate) mod parameters;
+pub(crate) mod predecessor;
 pub(crate) mod sample;
 pub(crate) mod schema;

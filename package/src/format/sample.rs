@@ -63,7 +63,7 @@ pub(crate) fn plan(
         secrets: package
             .secrets()
             .iter()
-            .map(|s| PlannedSecret { name: s.name.clone(), secret: format!("{name}-{}", s.name) })
+            .map(|s| PlannedSecret { name: s.name.clone(), secret: format!("{name}-{}", s.name), further: Vec::new() })
             .collect(),
         hostname: hostname(),
         parameters,

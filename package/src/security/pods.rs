@@ -160,7 +160,7 @@ fn secrets(plan: &Plan, pod: &Value, field: &str) -> Option<Problem> {
     secret_references(pod, &mut referred);
     let of_platform = plan.smtp.as_ref().and_then(|smtp| smtp.secret_name.as_deref());
     let unknown = referred.into_iter().find(|name| {
-        let generated = plan.secrets.iter().any(|secret| secret.secret == *name);
+        let generated = plan.secrets.iter().any(|secret| secret.is_called(name));
         !generated && of_platform != Some(name) && !has_text(&plan.parameters, name)
     })?;
     Some(Problem::new(

@@ -65,6 +65,7 @@ fn cases() -> Vec<Case> {
             json!("b.example"),
             &["spec.services.office.hostname", "office.a.example", "allowed: b.example"],
         ),
+        refused("Entity", "spec.adopt[0]", json!("no-uid"), &["spec.adopt[0]"]),
         own(
             "tariff",
             DEAR,

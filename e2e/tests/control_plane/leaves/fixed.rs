@@ -79,11 +79,20 @@ pub fn of_records() -> Vec<Case> {
         refused("ServiceData", format!("spec.{leaf}"), value, &["ServiceData kept", words])
     };
     let written = |leaf: &str, value: &str| own(leaf, json!(value), "is written by the operator, from what runs");
+    // A further Secret has a name and keys.
+    let alone = |leaf: &str| {
+        let words = &["spec.secrets[0].further[0]", "Required value"];
+        refused("ServiceData", format!("spec.secrets[0].further[0].{leaf}"), json!("another"), words)
+    };
     let late = "2999-01-01T00:00:00Z";
     vec![
         written("owner.kind", "DedicatedOffice"),
         written("owner.name", "other"),
         written("owner.uid", "00000000-0000-0000-0000-000000000000"),
+        written("entity.uid", "00000000-0000-0000-0000-000000000000"),
+        written("entity.displayName", "Another"),
+        written("entity.domains[0]", "another.example"),
+        written("entity.managers[0]", "stranger"),
         written("template", "office"),
         written("revision", "radicale-0000000000"),
         written("version", "4"),
@@ -92,6 +101,22 @@ pub fn of_records() -> Vec<Case> {
         written("volumes[0].claim", "other-data"),
         written("secrets[0].name", "other"),
         written("secrets[0].secret", "other-admin"),
+        written("volumes[0].uid", "00000000-0000-0000-0000-000000000000"),
+        written("volumes[0].volumeName", "another"),
+        written("volumes[0].formerUid", "00000000-0000-0000-0000-000000000000"),
+        written("secrets[0].uid", "00000000-0000-0000-0000-000000000000"),
+        written("secrets[0].keys[0]", "another"),
+        written("secrets[0].formerUid", "00000000-0000-0000-0000-000000000000"),
+        alone("secret"),
+        alone("uid"),
+        alone("formerUid"),
+        refused("ServiceData", "spec.secrets[0].further[0].keys[0]", json!("another"), &["secret: Required value"]),
+        shows(
+            "ServiceData",
+            "spec.restoring",
+            json!("disk lost"),
+            vec![see("ServiceData/kept", "/status/state", "Restoring")],
+        ),
         own("keepUntil", json!("2026-01-01T00:00:00Z"), "allowed: a later date"),
         shows("ServiceData", "spec.keepUntil", json!(late), vec![see("ServiceData/kept", "/spec/keepUntil", late)]),
     ]
