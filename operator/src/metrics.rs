@@ -69,18 +69,18 @@ impl Default for Metrics {
             Family::new_with_constructor((|| Histogram::new(exponential_buckets(0.001, 2.0, 14))) as fn() -> Histogram);
         let writes = Family::default();
         let refused_writes = Family::default();
-        registry.register("reconciles", "Looks at a resource", reconciles.clone());
+        registry.register("reconciles", "Passes over a resource", reconciles.clone());
         registry.register(
             "reconcile_errors",
-            "Looks at a resource that failed, by the reason in its status",
+            "Passes over a resource that failed, by the reason in its status",
             errors.clone(),
         );
         registry.register(
             "reconcile_panics",
-            "Looks at a resource that ended in a fault of the operator",
+            "Passes over a resource that ended in a fault of the operator",
             panics.clone(),
         );
-        registry.register("reconcile_duration_seconds", "How long a look at a resource took", durations.clone());
+        registry.register("reconcile_duration_seconds", "How long a pass over a resource took", durations.clone());
         registry.register("writes", "Writes that the API server took", writes.clone());
         registry.register("refused_writes", "Writes that the API server did not take", refused_writes.clone());
         let feeds = FeedMetrics::default();
@@ -129,7 +129,7 @@ impl FeedMetrics {
 }
 
 impl Metrics {
-    /// A resource was looked at, and failed for this reason, if it did.
+    /// A pass over a resource ended, and failed for this reason, if it did.
     pub fn reconciled(&self, kind: &str, took: Duration, failure: Option<Reason>) {
         let labels = ByKind { kind: kind.to_owned() };
         self.reconciles.get_or_create(&labels).inc();
@@ -139,7 +139,7 @@ impl Metrics {
         }
     }
 
-    /// A look at a resource panicked.
+    /// A pass over a resource panicked.
     pub fn panicked(&self, kind: &str) {
         self.panics.get_or_create(&ByKind { kind: kind.to_owned() }).inc();
         self.failed(kind, Reason::InternalError);
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_failed_look_counts_whether_it_passes_or_not() {
+    fn every_failed_pass_counts_whether_it_passes_or_not() {
         let metrics = Metrics::default();
         metrics.reconciled("Entity", Duration::ZERO, None);
         metrics.reconciled("Entity", Duration::ZERO, Some(Reason::FieldContested));

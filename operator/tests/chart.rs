@@ -1,5 +1,7 @@
 //! What the chart holds of the generated files is what is generated, and its memory limit is what was measured.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be read fails the test")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

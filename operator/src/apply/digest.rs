@@ -28,7 +28,7 @@ fn sent(action: &Action) -> u64 {
         Action::Copy { secret, because } => digest((text(secret), paths(because))),
         Action::Apply { object, because } => digest((text(object), paths(because))),
         Action::Merge { patch, .. } => digest(text(patch)),
-        Action::Strip { patch, .. } => {
+        Action::Remove { patch, .. } => {
             digest(patch.as_array().into_iter().flatten().skip(1).map(Value::to_string).collect::<Vec<_>>())
         }
         Action::Delete { uid } => digest(uid),

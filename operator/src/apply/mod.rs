@@ -1,6 +1,6 @@
 //! Writes objects: the only step that does. What it answers with is what was really applied.
 
-mod contest;
+mod conflicts;
 mod copy;
 mod digest;
 mod generate;
@@ -25,7 +25,7 @@ use crate::cache::{Key, Known};
 use crate::compare::{Action, Change, Difference};
 use crate::kinds;
 use digest::digest;
-use write::{Outcome, Writer};
+use write::{Outcome, Writer, is_round};
 
 /// What came of a set of changes.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +60,7 @@ pub async fn apply(server: &Server, known: &Known, by: &Key, changes: &[Change])
         let outcomes = join_all(group.iter().map(|change| writer.write(change, &contested))).await;
         let mut stops = false;
         for (change, outcome) in group.iter().zip(outcomes) {
-            if outcome.is_round() && !repairs(&change.action).is_empty() {
+            if is_round(&change.action, &outcome) && !repairs(&change.action).is_empty() {
                 let wanted = repaired.entry(target(change).key()).or_insert(None);
                 *wanted = wanted.or(asked(&change.action));
             }
@@ -82,14 +82,14 @@ pub async fn apply(server: &Server, known: &Known, by: &Key, changes: &[Change])
         }
     }
     for (object, wanted) in repaired {
-        server.contests().repaired(&object, wanted);
+        server.conflicts().repaired(&object, wanted);
     }
     applied
 }
 
 /// Two writes to one object must not overtake each other; all others may.
 fn is_parallel(change: &Change) -> bool {
-    !matches!(change.action, Action::Strip { .. })
+    !matches!(change.action, Action::Remove { .. })
 }
 
 const fn is_unreachable(error: &WriteError) -> bool {
@@ -109,7 +109,7 @@ fn target(change: &Change) -> Target<'_> {
 /// What a change sets right that somebody else changed; nothing where it makes an object.
 fn repairs(action: &Action) -> &[Difference] {
     match action {
-        Action::Apply { because, .. } | Action::Strip { because, .. } | Action::Copy { because, .. } => because,
+        Action::Apply { because, .. } | Action::Remove { because, .. } | Action::Copy { because, .. } => because,
         _ => &[],
     }
 }

@@ -12,7 +12,7 @@ use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
 use serde_json::Value;
 
-use super::contest::Contests;
+use super::conflicts::ConflictTracker;
 use super::refusal::Refusals;
 use super::target::Target;
 use super::trouble::{Trouble, WriteError, classify};
@@ -31,7 +31,7 @@ pub struct Server {
     leadership: Leadership,
     metrics: Arc<Metrics>,
     home: String,
-    contests: Arc<Contests>,
+    conflicts: Arc<ConflictTracker>,
     refusals: Arc<Refusals>,
 }
 
@@ -40,8 +40,8 @@ type Answer = Result<DynamicObject, WriteError>;
 impl Server {
     /// Writes by this client, while `leadership` holds; `home` is the operator's own namespace.
     pub fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>, home: &str) -> Self {
-        let (contests, refusals) = (Arc::default(), Arc::default());
-        Self { client, leadership, metrics, home: home.to_owned(), contests, refusals }
+        let (conflicts, refusals) = (Arc::default(), Arc::default());
+        Self { client, leadership, metrics, home: home.to_owned(), conflicts, refusals }
     }
 
     /// The operator's own namespace: the platform's Secrets are there.
@@ -55,8 +55,8 @@ impl Server {
     }
 
     /// How often which object was repaired lately.
-    pub(super) fn contests(&self) -> &Contests {
-        &self.contests
+    pub(super) fn conflicts(&self) -> &ConflictTracker {
+        &self.conflicts
     }
 
     /// The writes that were refused for good.
@@ -127,7 +127,7 @@ impl Server {
         let operations = serde_json::from_value(operations.clone())
             .map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
         let patch: Patch<Value> = Patch::Json(operations);
-        self.write("strip", target, |api| async move { api.patch(target.name, &params, &patch).await }).await
+        self.write("remove", target, |api| async move { api.patch(target.name, &params, &patch).await }).await
     }
 
     /// Deletes the object with this uid, its dependents in the background.

@@ -153,7 +153,7 @@ fn repair(found: u64) -> Change {
 }
 
 #[tokio::test]
-async fn a_rival_is_looked_for_once_and_costs_no_request_per_round() {
+async fn another_manager_is_looked_for_once_and_costs_no_request_per_round() {
     let api = Api::answering(|method, name, sent| {
         let fields = json!([{"manager": "autoscaler", "operation": "Update", "time": "2026-01-02T00:00:00Z"}]);
         let mut answer = if method == "GET" { object("Deployment", name) } else { sent };
@@ -175,7 +175,7 @@ fn removal() -> Change {
     let patch =
         json!([{"op": "test", "path": "/metadata/resourceVersion", "value": "7"}, {"op": "remove", "path": "/data/b"}]);
     let because = vec![Difference { path: "/data/b".to_owned(), fault: Fault::Extra, found: 1 }];
-    change("ConfigMap", "s-app", Action::Strip { patch, because })
+    change("ConfigMap", "s-app", Action::Remove { patch, because })
 }
 
 /// What comes of a patch that is answered with 422, where the object is at this version.
@@ -213,4 +213,22 @@ async fn a_race_that_is_lost_again_and_again_ends_as_a_contest() {
         api.apply(&[removal()]).await;
     }
     assert!(api.requests.lock().unwrap().len() <= 13, "{:?}", api.requests.lock().unwrap());
+}
+
+#[tokio::test]
+async fn instances_that_repair_what_they_share_contest_nothing() {
+    let api = Api::answering(|method, name, _| {
+        let found = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "uid": "u", "resourceVersion": "8"}});
+        if method == "GET" { (200, found) } else { refusal(409, "Conflict", "the object has been modified") }
+    });
+    let because = vec![Difference { path: "/data".to_owned(), fault: Fault::Changed, found: 1 }];
+    let metadata = json!({"name": "smtp", "namespace": "e", "uid": "u", "resourceVersion": "7"});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata});
+    for _ in 0..20 {
+        let outcome = api
+            .apply(&[change("Secret", "smtp", Action::Copy { secret: secret.clone(), because: because.clone() })])
+            .await;
+        assert_eq!(troubles(&outcome), [Trouble::Conflict]);
+    }
+    assert_eq!(api.count("PUT smtp"), 20);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::core::DynamicObject;
 use serde_json::Value;
 
-use super::contest::{Standing, rival};
+use super::conflicts::{Standing, other_manager};
 use super::digest::{basis, digest};
 use super::server::Server;
 use super::target::{ObjectKey, Target};
@@ -33,11 +33,11 @@ pub(super) enum Outcome {
     Waits(WriteError, Duration),
 }
 
-impl Outcome {
-    /// Whether it was a round of repairs: done, or lost in a race against another manager.
-    pub(super) const fn is_round(&self) -> bool {
-        matches!(self, Self::Taken | Self::Failed(WriteError { trouble: Trouble::Conflict, .. }))
-    }
+/// Whether it was a round of repairs: done, or a removal that lost a race against another manager.
+/// A copy that loses one was repaired by another instance, which shares it.
+pub(super) const fn is_round(action: &Action, outcome: &Outcome) -> bool {
+    let lost = matches!(outcome, Outcome::Failed(WriteError { trouble: Trouble::Conflict, .. }));
+    matches!(outcome, Outcome::Taken) || (lost && matches!(action, Action::Remove { .. }))
 }
 
 /// What is contested, how people are told, and how long it waits.
@@ -54,7 +54,7 @@ impl Writer<'_> {
         for (key, changes) in objects {
             let because: Vec<&Difference> = changes.iter().flat_map(|change| repairs(&change.action)).collect();
             let wanted = changes.iter().find_map(|change| asked(&change.action));
-            let standing = self.server.contests().standing(&key, wanted, digest(&because));
+            let standing = self.server.conflicts().standing(&key, wanted, digest(&because));
             let (Standing::Contested { message, wait }, Some(change)) = (standing, changes.first()) else { continue };
             let message = match message {
                 Some(message) => message,
@@ -70,7 +70,7 @@ impl Writer<'_> {
     async fn name(&self, target: Target<'_>, because: &[&Difference]) -> String {
         let live = self.server.get(target).await.ok();
         let fields = live.and_then(|live| live.metadata.managed_fields).unwrap_or_default();
-        let other = rival(&fields).unwrap_or("somebody");
+        let other = other_manager(&fields).unwrap_or("somebody");
         let paths: BTreeSet<&str> = because.iter().map(|difference| difference.path.as_str()).collect();
         let paths: Vec<&str> = paths.into_iter().collect();
         let message = format!(
@@ -78,7 +78,7 @@ impl Writer<'_> {
             paths.join(", ")
         );
         tracing::warn!(object = target.shown(), namespace = target.namespace, message, "contested");
-        self.server.contests().name(&target.key(), &message);
+        self.server.conflicts().name(&target.key(), &message);
         message
     }
 
@@ -116,7 +116,7 @@ impl Writer<'_> {
             Action::Copy { secret, because } => copy::copy(server, target, secret, !because.is_empty()).await?,
             Action::Apply { object, .. } => return self.apply(target, object).await,
             Action::Merge { patch, .. } => server.merge(target, patch).await?,
-            Action::Strip { patch, because } => self.remove(target, patch, because).await?,
+            Action::Remove { patch, because } => self.remove(target, patch, because).await?,
             Action::Delete { uid } => return server.delete(target, uid).await,
         };
         self.known.take_in(self.by, target.kind, answer);
@@ -164,7 +164,7 @@ const fn verb(action: &Action) -> &'static str {
         Action::Copy { .. } => "copy",
         Action::Apply { .. } => "apply",
         Action::Merge { .. } => "merge",
-        Action::Strip { .. } => "strip",
+        Action::Remove { .. } => "remove",
         Action::Delete { .. } => "delete",
     }
 }

@@ -26,7 +26,7 @@ impl Known {
     pub(super) fn changed<T: Trigger>(&self, (before, after): Changed<'_, T>) {
         let mut concerned: BTreeSet<_> =
             before.into_iter().chain(after).flat_map(|object| object.concerned(&self.caches)).collect();
-        concerned.extend(Kept::let_go_on(before, after, &self.caches));
+        concerned.extend(Kept::unblocked(before, after, &self.caches));
         for key in concerned {
             (self.listener)(key);
         }
@@ -140,7 +140,7 @@ impl Known {
         let of_before = before.iter().flat_map(|object| object.concerned(&self.caches));
         let of_after = after.iter().flat_map(|object| object.concerned(&self.caches));
         let mut concerned: BTreeSet<_> = of_before.chain(of_after).collect();
-        concerned.extend(T::let_go_on(known, after.as_deref(), &self.caches));
+        concerned.extend(T::unblocked(known, after.as_deref(), &self.caches));
         for key in concerned.into_iter().filter(|key| is_news || key != by) {
             (self.listener)(key);
         }

@@ -113,8 +113,8 @@ pub(super) trait Trigger {
         Vec::new()
     }
 
-    /// Whom the change from one version to another lets go on.
-    fn let_go_on(_before: Option<&Self>, _after: Option<&Self>, _caches: &Caches) -> Vec<Key> {
+    /// Whom the change from one version to another unblocks.
+    fn unblocked(_before: Option<&Self>, _after: Option<&Self>, _caches: &Caches) -> Vec<Key> {
         Vec::new()
     }
 }
@@ -138,9 +138,9 @@ impl<T: Trigger> Trigger for Kept<T> {
         }
     }
 
-    fn let_go_on(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
+    fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
         let object = |kept: Option<&Self>| kept.and_then(Self::object).cloned();
-        T::let_go_on(object(before).as_deref(), object(after).as_deref(), caches)
+        T::unblocked(object(before).as_deref(), object(after).as_deref(), caches)
     }
 }
 
@@ -317,7 +317,7 @@ macro_rules! instances {
                 instance(Kind::$kind, self.meta(), caches)
             }
 
-            fn let_go_on(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
+            fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
                 caches.waiting_for_turn(before.map(|r| r as &dyn Dedicated), after.map(|r| r as &dyn Dedicated))
             }
         }

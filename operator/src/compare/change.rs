@@ -54,7 +54,7 @@ pub enum Action {
         because: String,
     },
     /// A JSON patch that removes what somebody added, tested against the resourceVersion.
-    Strip {
+    Remove {
         /// The operations.
         patch: Value,
         /// What is removed.
@@ -77,7 +77,7 @@ impl fmt::Display for Change {
             Action::Apply { because, .. } if because.is_empty() => write!(f, "create {object}"),
             Action::Apply { because, .. } => write!(f, "apply {object}: {}", join(because)),
             Action::Merge { because, .. } => write!(f, "patch {object}: {because}"),
-            Action::Strip { because, .. } => write!(f, "strip {object}: {}", join(because)),
+            Action::Remove { because, .. } => write!(f, "remove from {object}: {}", join(because)),
             Action::Delete { .. } => write!(f, "delete {object}"),
         }
     }

@@ -18,10 +18,15 @@ fn plan(instance: &Instance) -> Plan {
 }
 
 fn claim(instance: &str, storage: &str) -> Arc<Live> {
+    claim_as(instance, storage, &json!({}))
+}
+
+fn claim_as(instance: &str, storage: &str, status: &Value) -> Arc<Live> {
     let claim = json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": {"name": "calendar-data", "namespace": "coop", "uid": "p1", "resourceVersion": "5", "labels": {marks::INSTANCE: instance}},
         "spec": {"resources": {"requests": {"storage": storage}}},
+        "status": status,
     });
     serde_json::from_value::<PersistentVolumeClaim>(claim.clone()).unwrap();
     Arc::new(Live::of("PersistentVolumeClaim", serde_json::from_value(claim).unwrap()))
@@ -108,14 +113,9 @@ fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
 fn a_growth_that_the_storage_cannot_give_is_taken_back_by_asking_for_less() {
     let asking = |extra_blocks: u32| plan(&instance(&format!("tier: 1gb, extraBlocks: {extra_blocks}")));
     let seen = |requested: &str, state: &str| {
-        let claim = claim("calendar", requested);
-        let mut value = serde_json::Value::clone(&claim.value);
-        value["status"] = json!({"capacity": {"storage": "1025Mi"}, "allocatedResourceStatuses": {"storage": state}});
-        KnownData {
-            volumes: vec![Arc::new(Live::with_value(&claim.kind, value))],
-            secrets: admin(),
-            ..KnownData::default()
-        }
+        let status = json!({"capacity": {"storage": "1025Mi"}, "allocatedResourceStatuses": {"storage": state}});
+        let volumes = vec![claim_as("calendar", requested, &status)];
+        KnownData { volumes, secrets: admin(), ..KnownData::default() }
     };
     let change = |plan: &Plan, known: &KnownData| shown(plan, known).split_off(1);
     let failed = seen("16385Mi", "ControllerResizeInfeasible");

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::{Map, Value};
 
-use super::doors::Doors;
+use super::exclusive::ExclusiveFields;
 use super::removal::Removal;
 use crate::canonical::digest::same_text;
 use crate::canonical::{is_quantity, is_same_quantity};
@@ -17,7 +17,7 @@ pub enum Fault {
     Missing,
     /// It has another value.
     Changed,
-    /// Somebody added it where an addition opens a door.
+    /// Somebody added it to what is exclusively ours.
     Extra,
 }
 
@@ -57,8 +57,8 @@ impl fmt::Display for Difference {
 
 /// Where `live` differs from `desired`. Both are canonical (see [`crate::canonical`]).
 ///
-/// Server defaults and other managers' fields are no difference, but where an addition beside
-/// ours opens a door (a network policy's rules, a pod's containers, volumes and variables, ...).
+/// Server defaults and other managers' fields are no difference, but in what is exclusively ours (a
+/// network policy's rules, a pod's containers, volumes and variables, ...).
 pub fn differences(kind: &str, desired: &Value, live: &Value) -> Vec<Difference> {
     compare(kind, desired, live).differences
 }
@@ -73,14 +73,14 @@ pub(super) struct Comparison<'d> {
 }
 
 pub(super) fn compare<'d>(kind: &str, desired: &'d Value, live: &Value) -> Comparison<'d> {
-    let mut walk = Walk { kind, doors: Doors::of(kind), in_atomic: false, found: Comparison::default() };
+    let mut walk = Walk { kind, exclusive: ExclusiveFields::of(kind), in_atomic: false, found: Comparison::default() };
     walk.value(&mut Vec::new(), &mut String::new(), desired, live);
     walk.found
 }
 
 struct Walk<'k, 'd> {
     kind: &'k str,
-    doors: Doors,
+    exclusive: ExclusiveFields,
     /// Inside a list that belongs to one manager as a whole: a forced apply replaces it, additions
     /// included.
     in_atomic: bool,
@@ -132,7 +132,7 @@ impl<'d> Walk<'_, 'd> {
         for (key, found) in live {
             // `runAsUser: 0` says something.
             let says_nothing = is_empty(found) && !found.is_number();
-            if !desired.contains_key(key) && !says_nothing && self.doors.opened_by_key(path, key, found) {
+            if !desired.contains_key(key) && !says_nothing && self.exclusive.has_key(path, key, found) {
                 let length = push(path, pointer, key);
                 self.note_addition(pointer, found);
                 pop(path, pointer, length);
@@ -159,11 +159,11 @@ impl<'d> Walk<'_, 'd> {
             }
             pop(path, pointer, length);
         }
-        let opens = self.doors.opened_by_item(path);
+        let is_exclusive = self.exclusive.has_item(path);
         let beside = live.iter().enumerate().filter(|(index, _)| !places.contains(&Some(*index)));
         // A second item with the key of ours takes its place: the last variable of a name counts.
         let added: Vec<(usize, &Value)> = beside
-            .filter(|(_, found)| opens || desired.iter().any(|wanted| has_same_keys(keys, wanted, found)))
+            .filter(|(_, found)| is_exclusive || desired.iter().any(|wanted| has_same_keys(keys, wanted, found)))
             .collect();
         for (index, found) in &added {
             let length = push(path, pointer, &index.to_string());

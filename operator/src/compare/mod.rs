@@ -4,7 +4,7 @@ mod change;
 mod copies;
 mod data;
 mod difference;
-mod doors;
+mod exclusive;
 mod namespace;
 mod removal;
 mod stuck_pods;
@@ -91,11 +91,11 @@ fn repair(object: &RenderedObject, live: &Live) -> Vec<Change> {
     let found = difference::compare(&object.kind, &object.value, &live.value);
     let (extra, wrong): (Vec<_>, Vec<_>) = found.differences.into_iter().partition(|d| d.fault == Fault::Extra);
     let version = live.metadata.resource_version.as_deref().unwrap_or_default();
-    let strip = (!extra.is_empty())
-        .then(|| change(object, Action::Strip { patch: removal::patch(&found.removals, version), because: extra }));
+    let remove = (!extra.is_empty())
+        .then(|| change(object, Action::Remove { patch: removal::patch(&found.removals, version), because: extra }));
     let apply =
         (!wrong.is_empty()).then(|| change(object, Action::Apply { object: object.value.clone(), because: wrong }));
-    strip.into_iter().chain(apply).collect()
+    remove.into_iter().chain(apply).collect()
 }
 
 fn prune(desired: &[RenderedObject], live: &Live) -> Option<Change> {

@@ -29,7 +29,7 @@ fn patched(kind: &str, desired: &Value, live: &Value) -> Value {
     let seen = Live::with_value(kind, value);
     let mut after = Value::clone(&seen.value);
     for change in repair(&object, &seen) {
-        if let Action::Strip { patch, .. } = change.action {
+        if let Action::Remove { patch, .. } = change.action {
             let patch: json_patch::Patch = serde_json::from_value(patch).unwrap();
             json_patch::patch(&mut after, &patch).unwrap_or_else(|error| panic!("{error}\n{patch}\n{after}"));
         }

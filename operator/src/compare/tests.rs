@@ -65,7 +65,7 @@ fn what_was_changed_or_removed_is_seen_whatever_the_order() {
 }
 
 #[test]
-fn a_door_that_somebody_opened_beside_ours_is_seen() {
+fn an_addition_to_what_is_ours_alone_is_seen() {
     let policy = "spec: {podSelector: {}, policyTypes: [Ingress]}";
     assert_eq!(
         found("NetworkPolicy", policy, "spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{}]}"),
@@ -179,11 +179,11 @@ fn nothing_changed_means_nothing_is_written() {
 }
 
 #[test]
-fn an_addition_is_stripped_by_a_patch_that_tests_the_version() {
+fn an_addition_is_removed_by_a_patch_that_tests_the_version() {
     let map = rendered("ConfigMap", "s-app", "data: {a: '1'}");
     let opened = live(&map, |value| value["data"]["b"] = "2".into());
     let changes = compare_objects(&[map], |_, _, _| Some(Arc::clone(&opened)), &[]).unwrap();
-    let Action::Strip { patch, .. } = &changes[0].action else { panic!("{changes:?}") };
+    let Action::Remove { patch, .. } = &changes[0].action else { panic!("{changes:?}") };
     assert_eq!(changes.len(), 1, "a forced apply would leave it standing");
     assert_eq!(
         *patch,
@@ -196,7 +196,7 @@ fn a_list_whose_only_item_was_edited_is_put_back_whole() {
     let service = rendered("Service", "s-app", "spec: {ports: [{name: http, port: 80}]}");
     let edited = live(&service, |value| value["spec"]["ports"][0]["port"] = 4242.into());
     let changes = compare_objects(&[service], |_, _, _| Some(Arc::clone(&edited)), &[]).unwrap();
-    let Action::Strip { patch, .. } = &changes[0].action else { panic!("{changes:?}") };
+    let Action::Remove { patch, .. } = &changes[0].action else { panic!("{changes:?}") };
     assert_eq!(patch[1], json!({"op": "replace", "path": "/spec/ports", "value": [{"name": "http", "port": 80}]}));
     assert_eq!(patch.as_array().unwrap().len(), 2);
 }

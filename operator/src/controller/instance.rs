@@ -70,7 +70,7 @@ async fn refuse(
     let rollout = rollout(instance, facts, facts.platform.as_deref().map(|platform| &platform.spec));
     let status = refused(instance, &rollout, &obstacle.verdict(), context.now());
     context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
-    go_on(context, key, instance, facts, &rollout);
+    requeue_if_its_turn(context, key, instance, facts, &rollout);
     Ok(Next::Wait)
 }
 
@@ -125,12 +125,12 @@ async fn carry_out(
         now: context.now(),
     };
     context.report(key, &instance.reference.uid, Some(&instance.status), &instance_status(&pass)).await?;
-    go_on(context, key, instance, facts, &resolved.rollout);
+    requeue_if_its_turn(context, key, instance, facts, &resolved.rollout);
     Ok(next)
 }
 
 /// Who was before it in a roll-out may have become Ready before it had said that it waits.
-fn go_on(context: &Context, key: &Key, instance: &Instance, facts: &Facts, rollout: &Rollout) {
+fn requeue_if_its_turn(context: &Context, key: &Key, instance: &Instance, facts: &Facts, rollout: &Rollout) {
     if matches!(rollout, Rollout::Waits { .. }) && gather::is_its_turn(context.caches(), instance, facts) {
         context.known.again(key);
     }

@@ -28,14 +28,14 @@ use queue::{BLOCKED, Next};
 /// The longest pass; a hung one is given up and repeated.
 const PASS: Duration = Duration::from_mins(2);
 
-/// Looks at what is due, `concurrency` resources at a time, until the queue is closed and what was
+/// Reconciles what is due, `concurrency` resources at a time, until the queue is closed and what was
 /// begun is done.
 pub async fn work(context: Arc<Context>, metrics: Arc<Metrics>, concurrency: usize) {
-    let pass = {
+    let one = {
         let (context, metrics) = (Arc::clone(&context), Arc::clone(&metrics));
         move |key: Key| {
             let (context, metrics) = (Arc::clone(&context), Arc::clone(&metrics));
-            async move { look(&context, &metrics, &key).await }
+            async move { run_pass(&context, &metrics, &key).await }
         }
     };
     let queue = Arc::clone(&context.queue);
@@ -55,10 +55,10 @@ pub async fn work(context: Arc<Context>, metrics: Arc<Metrics>, concurrency: usi
             }
         }
     };
-    workers::work(queue, concurrency, pass, panicked).await;
+    workers::work(queue, concurrency, one, panicked).await;
 }
 
-async fn look(context: &Context, metrics: &Metrics, key: &Key) -> Next {
+async fn run_pass(context: &Context, metrics: &Metrics, key: &Key) -> Next {
     let begun = Instant::now();
     let span =
         tracing::info_span!("reconcile", kind = key.kind.as_str(), namespace = key.namespace, resource = key.name);

@@ -1,4 +1,4 @@
-//! Which resources are to be looked at, and when: each at most once at a time, what changes while
+//! Which resources are to be reconciled, and when: each at most once at a time, what changes while
 //! it is worked on once more afterwards, and what fails ever more rarely.
 
 use std::collections::{BTreeSet, HashMap};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::api::Reason;
 use crate::apply::Applied;
 
-/// A resource that changes all the time is looked at this often ...
+/// A resource that changes all the time is reconciled this often ...
 const SPACING: Duration = Duration::from_millis(50);
 /// ... and this often when it fails again and again.
 const SPACING_OF_FAILURES: Duration = Duration::from_secs(1);
@@ -21,16 +21,16 @@ const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// The longest wait after a failure.
 const LAST_RETRY: Duration = Duration::from_mins(1);
 
-/// What came of looking at a resource.
+/// What came of a pass over a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Nothing more until something changes.
     Wait,
-    /// Look again after this long, whatever happens.
+    /// Reconcile again after this long, whatever happens.
     After(Duration),
-    /// It failed in a way that may pass: look again, ever more rarely.
+    /// It failed in a way that may pass: reconcile again, ever more rarely.
     Retry(Reason),
-    /// It failed in a way that only a change mends; look again after this long all the same.
+    /// It failed in a way that only a change mends; reconcile again after this long all the same.
     Blocked(Reason, Duration),
 }
 
@@ -45,8 +45,8 @@ impl Next {
 }
 
 impl Applied {
-    /// When to look again after these writes. What was refused is not sent again before its time, so
-    /// that a look for the sake of another failure costs nothing.
+    /// When to reconcile again after these writes. What was refused is not sent again before its time, so
+    /// that a pass for the sake of another failure costs nothing.
     pub fn next(&self) -> Next {
         let passing = self.failures.iter().find(|failure| failure.trouble.passes());
         match (passing, self.worst()) {
@@ -57,7 +57,7 @@ impl Applied {
     }
 }
 
-/// When a resource is looked at again that failed for good outside of *apply*.
+/// When a resource is reconciled again that failed for good outside of *apply*.
 pub(super) const BLOCKED: Duration = Duration::from_mins(10);
 
 struct State<K> {
@@ -65,12 +65,12 @@ struct State<K> {
     due: BTreeSet<(Instant, K)>,
     when: HashMap<K, Instant>,
     running: BTreeSet<K>,
-    /// Before which none is looked at again, whatever changes.
+    /// Before which none is reconciled again, whatever changes.
     resting: HashMap<K, Instant>,
     failures: HashMap<K, u32>,
 }
 
-/// The resources that are to be looked at.
+/// The resources that are to be reconciled.
 pub struct Queue<K> {
     state: Mutex<State<K>>,
     changed: Notify,
@@ -96,7 +96,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at a resource as soon as possible.
+    /// Has a resource reconciled as soon as possible.
     pub fn add(&self, key: K) {
         let mut state = self.lock();
         let now = Instant::now();
@@ -156,7 +156,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
         }
     }
 
-    /// A resource was looked at.
+    /// A pass over a resource has ended.
     pub fn done(&self, key: &K, next: Next) {
         let mut state = self.lock();
         let now = Instant::now();
@@ -212,7 +212,7 @@ impl<K: Clone + Ord + Hash> State<K> {
     }
 }
 
-/// A rival, or a child that comes and goes, must not set the pace of what fails each time.
+/// Another manager, or a child that comes and goes, must not set the pace of what fails each time.
 fn spacing(next: Next, failures: u32) -> Duration {
     match next {
         Next::Wait | Next::After(_) => SPACING,
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rival_does_not_set_the_pace_of_what_fails_each_time() {
+    async fn another_manager_does_not_set_the_pace_of_what_fails_each_time() {
         assert!((1190..=1210).contains(&looks_within_a_minute(Next::Wait).await));
         assert!(looks_within_a_minute(Next::Blocked(Reason::FieldContested, BLOCKED)).await <= 61);
         assert!(looks_within_a_minute(Next::Retry(Reason::Conflict)).await <= 68);

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
-use super::questions::Questions;
+use super::probes::Probes;
 use super::{Answer, Target, probe};
 use crate::cache::{Key, Listener};
 
@@ -19,7 +19,7 @@ const HTTPS: u16 = 443;
 /// Asks services whether they answer. Cloning shares it.
 #[derive(Clone)]
 pub struct Reachability {
-    questions: Arc<Questions>,
+    probes: Arc<Probes>,
     listener: Listener,
 }
 
@@ -27,18 +27,18 @@ impl Reachability {
     /// Nothing is asked yet. `listener` hears of each instance whose [`answer`](Self::answer)
     /// is another one than before.
     pub fn new(listener: Listener) -> Self {
-        Self { questions: Arc::default(), listener }
+        Self { probes: Arc::default(), listener }
     }
 
     /// Sets or changes what is asked for an instance; none forgets it. The same target again
     /// changes nothing; another one starts anew with [`Answer::Unknown`].
     pub fn want(&self, key: &Key, target: Option<Target>) {
-        self.questions.want(key, target);
+        self.probes.want(key, target);
     }
 
     /// What the instance's current target answers.
     pub fn answer(&self, key: &Key) -> Answer {
-        self.questions.answer(key)
+        self.probes.answer(key)
     }
 
     /// Asks until dropped.
@@ -51,18 +51,18 @@ impl Reachability {
         let mut asked = FuturesUnordered::new();
         loop {
             while asked.len() < CONCURRENCY {
-                let Some(question) = self.questions.take_due(Instant::now()) else { break };
-                let outcome = ask(question.target.clone());
-                asked.push(async move { (question, outcome.await) });
+                let Some(probe) = self.probes.take_due(Instant::now()) else { break };
+                let outcome = ask(probe.target.clone());
+                asked.push(async move { (probe, outcome.await) });
             }
-            let next = if asked.len() < CONCURRENCY { self.questions.next_due() } else { None };
+            let next = if asked.len() < CONCURRENCY { self.probes.next_due() } else { None };
             tokio::select! {
-                Some((question, outcome)) = asked.next() => {
-                    if self.questions.note(&question, outcome, Instant::now()) {
-                        (self.listener)(question.key);
+                Some((probe, outcome)) = asked.next() => {
+                    if self.probes.note(&probe, outcome, Instant::now()) {
+                        (self.listener)(probe.key);
                     }
                 }
-                () = self.questions.wanted.notified() => {}
+                () = self.probes.wanted.notified() => {}
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
             }
         }

@@ -1,20 +1,20 @@
 //! Whether a service answers through the ingress, asked as its users ask: by host name, with TLS.
 //!
 //! ```text
-//! want ─► questions ─► course (when to ask again, what to believe) ─► listener, answer
-//!             └─► probe ─► https
+//! want ─► probes ─► schedule (when to probe again, what counts) ─► listener, answer
+//!          └─► probe ─► https
 //! ```
 //!
 //! A task beside the controller [asks](Reachability::run), at most sixteen services at a time;
 //! the controller says what it [wants](Reachability::want) to know and reads the
 //! [answer](Reachability::answer) without a request.
 
-mod course;
 mod feed;
 #[cfg(test)]
 pub(crate) mod loopback;
 mod probe;
-mod questions;
+mod probes;
+mod schedule;
 mod target;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::conditions::Problem;
 use super::events::{About, newest};
 use super::pods;
-use super::rank::{Origin, place};
+use super::rank::{Origin, sort_key};
 use crate::api::{ComponentStatus, Reason};
 use crate::cache::Live;
 
@@ -63,7 +63,7 @@ impl Children {
         };
         let volumes: Vec<_> = self.volumes.iter().filter_map(of_volume).collect();
         let all = volumes.into_iter().chain(workloads);
-        all.min_by_key(|(origin, problem)| place(*origin, problem)).map(|(_, problem)| problem)
+        all.min_by_key(|(origin, problem)| sort_key(*origin, problem)).map(|(_, problem)| problem)
     }
 
     /// What a workload waits for.
@@ -80,7 +80,7 @@ impl Children {
         let of_pods = mine.iter().filter_map(|pod| pods::problem(pod, &events));
         let made = mine.iter().filter_map(|pod| Some(pod.metadata.creation_timestamp.as_ref()?.0)).max();
         of_pods
-            .min_by_key(|problem| place(origin, problem))
+            .min_by_key(|problem| sort_key(origin, problem))
             .or_else(|| not_created(object, &events, made))
             .or(Some(rollout))
     }

@@ -81,14 +81,14 @@ pub fn deleted_entity(entity: &Entity, verdict: &Verdict, now: Timestamp) -> Ent
     }
 }
 
-/// Nothing asks a service any more that is being deleted.
-const ENDED: [ConditionType; 4] =
-    [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled, ConditionType::Reachable];
+/// What is true of a volume whatever becomes of its service.
+const KEPT: [ConditionType; 3] =
+    [ConditionType::QuotaEnforced, ConditionType::UsageKnown, ConditionType::VolumeFilling];
 
 fn of_deletion(before: &[Condition], verdict: &Verdict, generation: i64, now: Timestamp) -> Vec<Condition> {
-    let has_ended = |condition: &&Condition| ENDED.iter().any(|kind| kind.as_str() == condition.type_);
+    let is_kept = |condition: &&Condition| KEPT.iter().any(|kind| kind.as_str() == condition.type_);
     let mut all = conditions(before, verdict.shown(), generation, now);
-    all.extend(before.iter().filter(|condition| !has_ended(condition)).cloned());
+    all.extend(before.iter().filter(is_kept).cloned());
     all.sort_by_key(|condition| (condition.type_ != "Ready", condition.type_.clone()));
     all
 }

@@ -102,19 +102,19 @@ fn last_line(message: &str) -> Option<&str> {
 }
 
 /// When a container came into its state.
-fn turned(state: &ContainerState) -> Option<Timestamp> {
+fn last_transition(state: &ContainerState) -> Option<Timestamp> {
     let started = state.running.as_ref().and_then(|running| running.started_at.as_ref());
     let ended = state.terminated.as_ref().and_then(|terminated| terminated.finished_at.as_ref());
     started.max(ended).map(|time| time.0)
 }
 
 /// When a pod last came a step further: it was scheduled, its sandbox stood, a container began or ended.
-fn last_step(status: &PodStatus) -> Option<Timestamp> {
+fn last_progress(status: &PodStatus) -> Option<Timestamp> {
     let conditions = status.conditions.iter().flatten().filter(|condition| condition.status == "True");
     let turns = conditions.filter_map(|condition| Some(condition.last_transition_time.as_ref()?.0));
     let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
     let of_containers = containers.flat_map(|container| container.state.iter().chain(&container.last_state));
-    turns.chain(of_containers.filter_map(turned)).max()
+    turns.chain(of_containers.filter_map(last_transition)).max()
 }
 
 /// A container that cannot start. Its usual waiting, and the wait after a crash, are no news here.
@@ -135,7 +135,7 @@ fn about(pod: &Pod, since: Option<Timestamp>) -> About<'_> {
 
 fn not_ready(live: &Pod, containers: &[ContainerStatus], events: &[&Event]) -> Option<Problem> {
     let container = containers.iter().find(|c| !c.ready && c.state.as_ref().is_some_and(|s| s.running.is_some()))?;
-    let about = about(live, container.state.as_ref().and_then(turned));
+    let about = about(live, container.state.as_ref().and_then(last_transition));
     let pod = about.name;
     let probe = newest(about, events, |event| event.reason.as_deref() == Some("Unhealthy"));
     match probe.and_then(|event| event.message.as_deref()) {
@@ -155,7 +155,7 @@ fn starting(pod: &str, live: &Pod, events: &[&Event]) -> Option<Problem> {
     if is(live, "Ready") {
         return None;
     }
-    match newest(about(live, live.status.as_ref().and_then(last_step)), events, |_| true) {
+    match newest(about(live, live.status.as_ref().and_then(last_progress)), events, |_| true) {
         Some(event) => {
             let reason = event.reason.as_deref().unwrap_or(Reason::Starting.name());
             let message = without_directories(event.message.as_deref().unwrap_or_default());

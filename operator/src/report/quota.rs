@@ -17,7 +17,7 @@ pub(super) fn quota_enforced(plan: &Plan, children: &Children, platform: Option<
     };
     let facts = platform?.spec.storage_classes.iter().find(|facts| facts.name == *class);
     Some(match facts {
-        Some(facts) if facts.enforces_size => match beyond(volume, children) {
+        Some(facts) if facts.enforces_size => match excess(volume, children) {
             Some((held, enough)) => Shown::new(
                 kind,
                 false,
@@ -45,7 +45,7 @@ pub(super) fn quota_enforced(plan: &Plan, children: &Children, platform: Option<
 
 /// Condition `PendingShrink`.
 pub(super) fn pending_shrink(plan: &Plan, children: &Children) -> Option<Shown> {
-    let mut larger = plan.volumes.iter().filter_map(|volume| Some((volume, beyond(volume, children)?)));
+    let mut larger = plan.volumes.iter().filter_map(|volume| Some((volume, excess(volume, children)?)));
     let (volume, (held, enough)) = larger.next()?;
     let message = format!(
         "{} {} has {held}, {enough} is enough for the quota; volumes are never shrunk",
@@ -57,7 +57,7 @@ pub(super) fn pending_shrink(plan: &Plan, children: &Children) -> Option<Shown> 
 
 /// What a volume has and what would be enough, where it has more. What a claim requests and was not
 /// given is nothing that it has; the little that a growth leaves when it is taken back does not count.
-fn beyond(volume: &PlannedVolume, children: &Children) -> Option<(Bytes, Bytes)> {
+fn excess(volume: &PlannedVolume, children: &Children) -> Option<(Bytes, Bytes)> {
     let live = children.volumes.iter().find(|live| live.name() == volume.claim)?;
     let held = capacity(live).or_else(|| requested(live))?;
     let enough = volume.growth.map_or(volume.request, |growth| growth.maximum);

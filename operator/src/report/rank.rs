@@ -1,4 +1,4 @@
-//! Which of several problems is told first: the cause, not what follows from it.
+//! Which of several problems is reported first: the cause, not what follows from it.
 
 use super::conditions::Problem;
 use crate::api::Reason;
@@ -27,9 +27,9 @@ impl Origin {
     }
 }
 
-/// How much a problem tells, the most first.
+/// How near to the cause a problem is, the nearest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Telling {
+pub(super) enum Rank {
     /// A volume that is lost, not made or not given.
     Volume,
     /// No node takes the pod.
@@ -52,12 +52,12 @@ pub(super) enum Telling {
     Starting,
 }
 
-/// How much a problem of this origin tells.
-pub(super) fn telling(origin: Origin, problem: &Problem) -> Telling {
+/// How near to the cause a problem of this origin is.
+pub(super) fn rank(origin: Origin, problem: &Problem) -> Rank {
     match (Reason::named(&problem.reason), problem.reason.as_str()) {
-        (Some(Reason::VolumeGrowing), _) => Telling::Growing,
-        _ if origin == Origin::Volume => Telling::Volume,
-        (Some(Reason::Unschedulable), _) | (_, "SchedulingGated") => Telling::Unschedulable,
+        (Some(Reason::VolumeGrowing), _) => Rank::Growing,
+        _ if origin == Origin::Volume => Rank::Volume,
+        (Some(Reason::Unschedulable), _) | (_, "SchedulingGated") => Rank::Unschedulable,
         (
             _,
             "ErrImagePull"
@@ -68,25 +68,25 @@ pub(super) fn telling(origin: Origin, problem: &Problem) -> Telling {
             | "CreateContainerConfigError"
             | "CreateContainerError"
             | "RunContainerError",
-        ) => Telling::NotStartable,
-        (Some(Reason::InitFailed), _) => Telling::InitFailed,
-        (Some(Reason::FailedCreate | Reason::QuotaExceeded), _) => Telling::NotCreated,
-        (Some(Reason::ProbeFailing), _) => Telling::ProbeFailing,
-        (Some(Reason::RollingOut), _) => Telling::RollingOut,
-        (Some(Reason::Starting), _) => Telling::Starting,
-        _ => Telling::Failed,
+        ) => Rank::NotStartable,
+        (Some(Reason::InitFailed), _) => Rank::InitFailed,
+        (Some(Reason::FailedCreate | Reason::QuotaExceeded), _) => Rank::NotCreated,
+        (Some(Reason::ProbeFailing), _) => Rank::ProbeFailing,
+        (Some(Reason::RollingOut), _) => Rank::RollingOut,
+        (Some(Reason::Starting), _) => Rank::Starting,
+        _ => Rank::Failed,
     }
 }
 
-/// The place of a problem among others: what cannot run before what does not answer, and that before
+/// Sorts problems, the one to report first: what cannot run before what does not answer, and that before
 /// what only takes its time; in each of these what others wait for first.
-pub(super) fn place(origin: Origin, problem: &Problem) -> impl Ord + use<> {
-    let telling = telling(origin, problem);
-    let severity = match telling {
-        Telling::Volume => 0,
-        telling if telling < Telling::ProbeFailing => 1,
-        Telling::ProbeFailing => 2,
+pub(super) fn sort_key(origin: Origin, problem: &Problem) -> impl Ord + use<> {
+    let rank = rank(origin, problem);
+    let severity = match rank {
+        Rank::Volume => 0,
+        rank if rank < Rank::ProbeFailing => 1,
+        Rank::ProbeFailing => 2,
         _ => 3,
     };
-    (severity, origin, telling)
+    (severity, origin, rank)
 }

@@ -6,7 +6,7 @@ use crate::resolve::Rollout;
 
 /// Condition `RevisionPending` of who waits, `HoldsRollout` of who was Ready before the newest revision
 /// and is not: from that moment until it is Ready.
-pub(super) fn rolled_out(before: &InstanceStatus, rollout: &Rollout, is_ready: bool) -> Option<Shown> {
+pub(super) fn rollout_condition(before: &InstanceStatus, rollout: &Rollout, is_ready: bool) -> Option<Shown> {
     match rollout {
         Rollout::Waits { revision, after, maximum } => {
             let whom = match after.as_slice() {

@@ -55,7 +55,7 @@ pub struct Peer {
 
 /// So many at the head of the queue are told for whom they wait. The others would have their status
 /// written again at each step of a roll-out.
-const TOLD: usize = 10;
+const NAMED: usize = 10;
 
 impl Peer {
     /// The place of a Dedicated resource in the queue for this revision; none: it is not in it.
@@ -130,8 +130,8 @@ pub fn rollout(instance: &Instance, facts: &Facts, platform: Option<&PlatformSpe
         return moves;
     }
     before.sort();
-    let told = before.len() < maximum.saturating_add(TOLD);
-    let named = before.iter().take(if told { maximum.min(TOLD) } else { 0 });
+    let is_near = before.len() < maximum.saturating_add(NAMED);
+    let named = before.iter().take(if is_near { maximum.min(NAMED) } else { 0 });
     let after = named.map(|peer| format!("{}/{}", peer.namespace, peer.name)).collect();
     Rollout::Waits { revision: newest.to_owned(), after, maximum }
 }

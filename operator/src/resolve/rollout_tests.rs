@@ -1,6 +1,9 @@
 //! The queue of a roll-out: who moves, who waits for whom, and that nobody overtakes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use k8s_openapi::jiff::Timestamp;
+use proptest::prelude::*;
 
 use super::fixtures::{facts, read};
 use super::rollout::{Peer, Rollout, rollout};
@@ -14,8 +17,10 @@ fn service(namespace: &str, revision: &str, conditions: &[&str], spec: &str) -> 
     let condition = |text: &&str| {
         let words: Vec<&str> = text.split(' ').collect();
         format!(
-            "{{type: {}, status: '{}', reason: R, message: '', lastTransitionTime: '2026-01-01T00:00:{:0>2}Z'}}",
-            words[0], words[1], words[2]
+            "{{type: {}, status: '{}', reason: R, message: '', lastTransitionTime: '{}'}}",
+            words[0],
+            words[1],
+            Timestamp::from_second(words[2].parse().unwrap()).unwrap()
         )
     };
     let conditions: Vec<String> = conditions.iter().map(condition).collect();
@@ -36,7 +41,8 @@ fn moving(all: &[DedicatedService], maximum: u32) -> Vec<String> {
 }
 
 fn of(service: &DedicatedService, all: &[DedicatedService], maximum: u32) -> Rollout {
-    let mut facts = facts();
+    static FACTS: OnceLock<Facts> = OnceLock::new();
+    let mut facts = FACTS.get_or_init(facts).clone();
     let mut platform = Platform::clone(facts.platform.as_deref().unwrap());
     platform.spec.rollout.strategy = RolloutStrategy::Automatic;
     platform.spec.rollout.max_unavailable = maximum;
@@ -134,4 +140,82 @@ fn by_hand_nobody_moves_by_itself() {
     let mut facts = facts();
     facts.newest_revision = Some(NEWEST.to_owned());
     assert_eq!(look(&ready("a", 1), &facts), Rollout::Off);
+}
+
+/// How far one of several is, whose passes run side by side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Is {
+    /// Ready on the old revision since then.
+    Ready(u32),
+    /// Not Ready on the old revision since then.
+    Broken(u32),
+    /// Its pass chose the newest, and has not reported yet; it looks as it did before.
+    Chosen { was_ready: bool, since: u32 },
+    /// It reported that it runs the newest and is not Ready.
+    Moved { was_ready: bool, since: u32 },
+    /// Ready on the newest.
+    Done,
+}
+
+impl Is {
+    fn seen(self, namespace: &str) -> DedicatedService {
+        let conditions = |ready: bool, holds: bool, since: u32| {
+            let mut conditions = vec![format!("Ready {} {since}", if ready { "True" } else { "False" })];
+            conditions.extend(holds.then(|| format!("HoldsRollout True {since}")));
+            conditions
+        };
+        let (revision, conditions) = match self {
+            Self::Ready(since) => ("radicale-old", conditions(true, false, since)),
+            Self::Broken(since) => ("radicale-old", conditions(false, false, since)),
+            Self::Chosen { was_ready, since } => ("radicale-old", conditions(was_ready, false, since)),
+            Self::Moved { was_ready, since } => (NEWEST, conditions(false, was_ready, since)),
+            Self::Done => (NEWEST, conditions(true, false, 0)),
+        };
+        let conditions: Vec<&str> = conditions.iter().map(String::as_str).collect();
+        service(namespace, revision, &conditions, "")
+    }
+
+    /// What happens next; `may` asks whether its pass may choose the newest.
+    fn next(self, now: u32, repaired: bool, may: impl Fn() -> bool) -> Self {
+        match self {
+            Self::Broken(_) if repaired => Self::Ready(now),
+            Self::Ready(since) if may() => Self::Chosen { was_ready: true, since },
+            Self::Broken(since) if may() => Self::Chosen { was_ready: false, since },
+            Self::Chosen { was_ready, .. } => Self::Moved { was_ready, since: now },
+            Self::Moved { .. } if repaired => Self::Done,
+            as_it_is => as_it_is,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn whatever_runs_side_by_side_no_more_than_allowed_are_made_not_ready(
+        broken in proptest::collection::vec(any::<bool>(), 5), maximum in 1_u32..4,
+        steps in proptest::collection::vec((0_usize..5, any::<bool>()), 1..40),
+    ) {
+        let names = ["a", "b", "c", "d", "e"];
+        let mut all: Vec<Is> = broken.iter().map(|broken| if *broken { Is::Broken(1) } else { Is::Ready(1) }).collect();
+        for (now, (at, repaired)) in (2_u32..).zip(steps) {
+            let seen: Vec<_> = all.iter().zip(names).map(|(is, name)| is.seen(name)).collect();
+            let may = || matches!(of(&seen[at], &seen, maximum), Rollout::Newest(_));
+            all[at] = all[at].next(now, repaired, may);
+            let made = all.iter().filter(|is| matches!(is, Is::Chosen { was_ready: true, .. } | Is::Moved { was_ready: true, .. }));
+            prop_assert!(made.count() <= maximum as usize, "{all:?}");
+        }
+    }
+}
+
+#[test]
+fn in_the_end_all_have_moved() {
+    let names = ["a", "b", "c", "d", "e"];
+    let mut all = [Is::Ready(1), Is::Broken(1), Is::Ready(1), Is::Ready(1), Is::Broken(1)];
+    for now in 2..200 {
+        let at = now as usize % names.len();
+        let seen: Vec<_> = all.iter().zip(names).map(|(is, name)| is.seen(name)).collect();
+        let may = || matches!(of(&seen[at], &seen, 1), Rollout::Newest(_));
+        all[at] = all[at].next(now, matches!(all[at], Is::Moved { .. }), may);
+    }
+    assert_eq!(all, [Is::Done; 5]);
 }

@@ -40,7 +40,7 @@ async fn finalize(context: &Context, key: &Key, entity: &Entity) -> Result<Delet
         match namespace::remove(context, key).await.map_err(at("its namespace cannot be removed"))? {
             Namespace::Removed => {}
             // The caches do not show them yet; they will, and wake this Entity.
-            Namespace::HasServices => return Ok(DeletionWait::Services(Vec::new())),
+            Namespace::HasServices(services) => return Ok(DeletionWait::Services(services)),
             Namespace::Kept(why) => context.publish(key, &resource.uid, &kept(&key.name, &why)).await,
         }
         finalizer::remove(context, key, &resource).await.map_err(at("the operator's finalizer cannot be removed"))?;

@@ -5,6 +5,8 @@ mod entity;
 pub(super) mod finalizer;
 mod instance;
 mod namespace;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -85,45 +87,5 @@ fn unless_gone(reported: Result<(), WriteError>) -> Result<(), WriteError> {
     match reported {
         Err(error) if matches!(error.trouble, Trouble::Missing | Trouble::Conflict) => Ok(()),
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::Reason;
-
-    fn blocked(trouble: Trouble) -> Result<DeletionWait, Blocked> {
-        let error = WriteError { trouble, object: "ServiceData/office".into(), message: "no".into() };
-        Err(Blocked { step: "the date of its data cannot be recorded", error })
-    }
-
-    #[test]
-    fn a_deletion_that_is_refused_says_by_what_and_does_not_ask_in_a_loop() {
-        let (verdict, next) = judge(0, Timestamp::UNIX_EPOCH, blocked(Trouble::Refused));
-        let Some(Verdict::Stalled(problem)) = verdict else { panic!("{verdict:?}") };
-        assert!(problem.is(Reason::DeletionBlocked), "{problem:?}");
-        let expected =
-            "being deleted since 1970-01-01T00:00:00Z: the date of its data cannot be recorded: ServiceData/office: no";
-        assert_eq!(problem.message, expected);
-        assert_eq!(next, Next::Blocked(Reason::Refused, FALLBACK));
-    }
-
-    #[test]
-    fn what_usually_passes_is_reported_only_when_it_stays() {
-        assert_eq!(
-            judge(0, Timestamp::UNIX_EPOCH, blocked(Trouble::Forbidden)),
-            (None, Next::Retry(Reason::Forbidden))
-        );
-        let (verdict, next) = judge(PATIENCE, Timestamp::UNIX_EPOCH, blocked(Trouble::Forbidden));
-        assert!(matches!(verdict, Some(Verdict::Stalled(_))), "a right that is missing comes by nobody: {verdict:?}");
-        assert_eq!(next, Next::Retry(Reason::Forbidden));
-        let (verdict, _) = judge(PATIENCE, Timestamp::UNIX_EPOCH, blocked(Trouble::Passing));
-        assert!(matches!(verdict, Some(Verdict::Reconciling(_))), "{verdict:?}");
-    }
-
-    #[test]
-    fn a_deletion_that_ends_is_not_reported() {
-        assert_eq!(judge(0, Timestamp::UNIX_EPOCH, Ok(of_others(&[]))), (None, Next::Wait));
     }
 }

@@ -13,6 +13,7 @@ use crate::cache::Key;
 use crate::controller::context::Context;
 use crate::entity::OPERATOR_BINDING;
 use crate::kinds;
+use crate::report::ServiceDeletion;
 
 /// How many objects are named.
 const NAMED: usize = 3;
@@ -24,8 +25,8 @@ const DEFAULTS: [(&str, &str); 2] = [("ConfigMap", "kube-root-ca.crt"), ("Servic
 pub(super) enum Namespace {
     /// It is gone or going, or is not the Entity's.
     Removed,
-    /// There are Dedicated resources in it that the caches did not show.
-    HasServices,
+    /// There are Dedicated resources in it that the caches do not show.
+    HasServices(Vec<ServiceDeletion>),
     /// It stays; why.
     Kept(String),
 }
@@ -45,8 +46,9 @@ pub(super) async fn remove(context: &Context, key: &Key) -> Result<Namespace, Wr
     {
         return Ok(Namespace::Removed);
     }
-    if !names(context, name, &kinds::DEDICATED.map(|kind| kind.kind)).await?.is_empty() {
-        return Ok(Namespace::HasServices);
+    let services = unseen_services(context, name).await?;
+    if !services.is_empty() {
+        return Ok(Namespace::HasServices(services));
     }
     let data = names(context, name, &[kinds::SERVICE_DATA.kind, kinds::VOLUME.kind]).await?;
     if !data.is_empty() {
@@ -62,6 +64,22 @@ pub(super) async fn remove(context: &Context, key: &Key) -> Result<Namespace, Wr
     };
     give_back(context, key, &namespace).await;
     Ok(Namespace::Kept(why))
+}
+
+/// The Dedicated resources that are there although the caches show none.
+async fn unseen_services(context: &Context, namespace: &str) -> Result<Vec<ServiceDeletion>, WriteError> {
+    let lists = kinds::DEDICATED.map(|kind| async move {
+        let inside = context.server.list_metadata(&kinds::resource_of(&kind), namespace).await?;
+        let unseen = |metadata: ObjectMeta| ServiceDeletion {
+            kind: kind.kind,
+            name: metadata.name.unwrap_or_default(),
+            by_hand: false,
+            held: Some("the operator has not read it yet".to_owned()),
+            blocked: false,
+        };
+        Ok::<_, WriteError>(inside.into_iter().map(unseen).collect::<Vec<_>>())
+    });
+    Ok(try_join_all(lists).await?.concat())
 }
 
 /// `Kind name` of all objects of some kinds that the operator writes.

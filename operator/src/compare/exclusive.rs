@@ -1,11 +1,11 @@
-//! Where an addition beside ours opens a door: such additions are removed, since a forced apply
-//! leaves them standing.
+//! The fields that are exclusively ours: what others add there gives somebody more than we gave, and
+//! is removed, since a forced apply leaves it standing.
 
 use serde_json::Value;
 
-/// The doors of one kind.
+/// The fields of one kind that are exclusively ours.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Doors {
+pub(super) enum ExclusiveFields {
     /// Everything below `spec` (network policies, ingresses, limits, Dedicated resources) is ours alone.
     Spec,
     /// Who may do what (Role, RoleBinding).
@@ -47,7 +47,7 @@ const CONTAINER_FIELDS: [&str; 8] =
 /// Lists whose items give a pod more than we gave it.
 const POD_LISTS: [&str; 6] = ["containers", "initContainers", "volumes", "env", "volumeMounts", "imagePullSecrets"];
 
-impl Doors {
+impl ExclusiveFields {
     pub(super) fn of(kind: &str) -> Self {
         match kind {
             "NetworkPolicy"
@@ -69,8 +69,8 @@ impl Doors {
         }
     }
 
-    /// Whether a key added to the map at `path`, with this value, opens a door.
-    pub(super) fn opened_by_key(self, path: &[String], key: &str, value: &Value) -> bool {
+    /// Whether a key that others add to the map at `path`, with this value, is ours alone.
+    pub(super) fn has_key(self, path: &[String], key: &str, value: &Value) -> bool {
         let first = path.first().map(String::as_str);
         match self {
             // What the API server fills in itself is no addition.
@@ -78,7 +78,7 @@ impl Doors {
             Self::Rights => path.is_empty() && matches!(key, "rules" | "subjects") || matches!(first, Some("rules")),
             Self::Hard => path == ["spec", "hard"] || path == ["spec"],
             Self::Data => first == Some("data") || path.is_empty() && matches!(key, "data" | "binaryData"),
-            Self::Pods => opened_in_pod(path, key),
+            Self::Pods => is_exclusive_in_pod(path, key),
             Self::Service => {
                 path == ["spec", "selector"]
                     || path == ["spec"] && matches!(key, "externalIPs" | "externalName" | "loadBalancerIP")
@@ -89,8 +89,8 @@ impl Doors {
         }
     }
 
-    /// Whether an item added to the keyed list at `path` opens a door.
-    pub(super) fn opened_by_item(self, path: &[String]) -> bool {
+    /// Whether an item that others add to the keyed list at `path` is ours alone.
+    pub(super) fn has_item(self, path: &[String]) -> bool {
         let last = path.last().map_or("", String::as_str);
         match self {
             Self::Spec => path.first().is_some_and(|first| first == "spec"),
@@ -106,7 +106,7 @@ fn is_below_pod_template(path: &[String]) -> bool {
     path.iter().any(|part| part == "template")
 }
 
-fn opened_in_pod(path: &[String], key: &str) -> bool {
+fn is_exclusive_in_pod(path: &[String], key: &str) -> bool {
     if !is_below_pod_template(path) {
         return false;
     }

@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::course::Course;
+use super::schedule::ProbeSchedule;
 use super::{Answer, Target};
 use crate::cache::Key;
 
-/// A slow service is asked again this long after the end of a question, at the earliest.
-const BREATH: Duration = Duration::from_secs(1);
+/// A slow service is asked again this long after the end of a probe, at the earliest.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
 
-/// One question, as it is on its way.
-pub(super) struct Question {
+/// One probe, as it is on its way.
+pub(super) struct Probe {
     /// Whom it is about.
     pub(super) key: Key,
     /// What is asked.
@@ -28,7 +28,7 @@ pub(super) struct Question {
 struct Entry {
     target: Arc<Target>,
     serial: u64,
-    course: Course,
+    schedule: ProbeSchedule,
     /// When it is to be asked; none while it is being asked.
     due: Option<Instant>,
 }
@@ -41,13 +41,13 @@ struct State {
 
 /// The services that are to be asked, shared between those who want and the one who asks.
 #[derive(Default)]
-pub(super) struct Questions {
+pub(super) struct Probes {
     state: Mutex<State>,
     /// Something new is wanted.
     pub(super) wanted: Notify,
 }
 
-impl Questions {
+impl Probes {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -64,7 +64,7 @@ impl Questions {
         }
         state.serial += 1;
         let due = Some(Instant::now());
-        let entry = Entry { target: Arc::new(target), serial: state.serial, course: Course::default(), due };
+        let entry = Entry { target: Arc::new(target), serial: state.serial, schedule: ProbeSchedule::default(), due };
         state.entries.insert(key.clone(), entry);
         drop(state);
         self.wanted.notify_one();
@@ -72,7 +72,7 @@ impl Questions {
 
     /// What is known.
     pub(super) fn answer(&self, key: &Key) -> Answer {
-        self.lock().entries.get(key).map(|entry| entry.course.answer().clone()).unwrap_or_default()
+        self.lock().entries.get(key).map(|entry| entry.schedule.answer().clone()).unwrap_or_default()
     }
 
     /// When the next service is to be asked.
@@ -81,24 +81,24 @@ impl Questions {
     }
 
     /// Takes the service that waited longest, if one is to be asked by now.
-    pub(super) fn take_due(&self, now: Instant) -> Option<Question> {
+    pub(super) fn take_due(&self, now: Instant) -> Option<Probe> {
         let mut state = self.lock();
         let waiting = state.entries.iter_mut().filter(|(_, entry)| entry.due.is_some_and(|due| due <= now));
         let (key, entry) = waiting.min_by_key(|(_, entry)| entry.due)?;
         entry.due = None;
-        Some(Question { key: key.clone(), target: entry.target.clone(), serial: entry.serial, asked: now })
+        Some(Probe { key: key.clone(), target: entry.target.clone(), serial: entry.serial, asked: now })
     }
 
     /// Takes in what came back. True when the answer is another one now.
-    pub(super) fn note(&self, question: &Question, outcome: Result<(), String>, now: Instant) -> bool {
+    pub(super) fn note(&self, probe: &Probe, outcome: Result<(), String>, now: Instant) -> bool {
         let mut state = self.lock();
-        let Some(entry) = state.entries.get_mut(&question.key) else { return false };
-        if entry.serial != question.serial {
+        let Some(entry) = state.entries.get_mut(&probe.key) else { return false };
+        if entry.serial != probe.serial {
             return false;
         }
-        let changed = entry.course.hear(outcome);
-        let pause = entry.course.pause();
-        entry.due = Some((question.asked + pause).max(now + pause.min(BREATH)));
+        let changed = entry.schedule.record(outcome);
+        let pause = entry.schedule.pause();
+        entry.due = Some((probe.asked + pause).max(now + pause.min(MIN_PAUSE)));
         changed
     }
 }

@@ -1,4 +1,4 @@
-//! A field that another manager changes back each time is not fought over.
+//! Conflicts with other field managers: a field that one changes back each time is not fought over.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ const LONGEST_QUIET: Duration = Duration::from_mins(10);
 
 /// The objects that were repaired lately, and those that are contested.
 #[derive(Default)]
-pub(super) struct Contests {
+pub(super) struct ConflictTracker {
     objects: Mutex<HashMap<ObjectKey, Repaired>>,
 }
 
@@ -59,7 +59,7 @@ pub(super) enum Standing {
     },
 }
 
-impl Contests {
+impl ConflictTracker {
     fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Repaired>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -150,7 +150,7 @@ impl Contest {
 }
 
 /// The manager, other than ours and the cluster's own controllers, that wrote last.
-pub(super) fn rival(fields: &[ManagedFieldsEntry]) -> Option<&str> {
+pub(super) fn other_manager(fields: &[ManagedFieldsEntry]) -> Option<&str> {
     let others = fields.iter().filter(|entry| entry.subresource.is_none());
     let others = others.filter(|entry| {
         let manager = entry.manager.as_deref().unwrap_or_default();
@@ -169,18 +169,18 @@ mod tests {
         ("Deployment".to_owned(), "e".to_owned(), "s-app".to_owned())
     }
 
-    /// Contests in which `object()` has become a contested one.
-    fn contested() -> Contests {
-        let contests = Contests::default();
+    /// ConflictTracker in which `object()` has become a contested one.
+    fn contested() -> ConflictTracker {
+        let conflicts = ConflictTracker::default();
         for _ in 0..ROUNDS {
-            assert_eq!(contests.standing(&object(), WANTED, 0), Standing::Free);
-            contests.repaired(&object(), WANTED);
+            assert_eq!(conflicts.standing(&object(), WANTED, 0), Standing::Free);
+            conflicts.repaired(&object(), WANTED);
         }
-        contests
+        conflicts
     }
 
-    fn is_free(contests: &Contests, seen: u64) -> bool {
-        contests.standing(&object(), WANTED, seen) == Standing::Free
+    fn is_free(conflicts: &ConflictTracker, seen: u64) -> bool {
+        conflicts.standing(&object(), WANTED, seen) == Standing::Free
     }
 
     async fn after(time: Duration) {
@@ -189,87 +189,87 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_contest_is_named_once_and_costs_nothing_more() {
-        let contests = contested();
-        assert_eq!(contests.standing(&object(), WANTED, 1), Standing::Contested { message: None, wait: QUIET });
-        contests.name(&object(), "autoscaler changes it");
+        let conflicts = contested();
+        assert_eq!(conflicts.standing(&object(), WANTED, 1), Standing::Contested { message: None, wait: QUIET });
+        conflicts.name(&object(), "autoscaler changes it");
         for seen in 2..1000 {
             after(Duration::from_millis(50)).await;
             let message = Some("autoscaler changes it".to_owned());
-            assert_eq!(contests.standing(&object(), WANTED, seen), Standing::Contested { message, wait: QUIET });
+            assert_eq!(conflicts.standing(&object(), WANTED, seen), Standing::Contested { message, wait: QUIET });
         }
-        assert_eq!(contests.standing(&("Service".into(), "e".into(), "s-app".into()), WANTED, 0), Standing::Free);
+        assert_eq!(conflicts.standing(&("Service".into(), "e".into(), "s-app".into()), WANTED, 0), Standing::Free);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_left_alone_is_repaired_half_a_minute_later() {
-        let contests = contested();
-        assert!(!is_free(&contests, 1));
+        let conflicts = contested();
+        assert!(!is_free(&conflicts, 1));
         after(QUIET / 2).await;
-        assert!(!is_free(&contests, 2), "the last write of the other manager");
+        assert!(!is_free(&conflicts, 2), "the last write of the other manager");
         after(QUIET.saturating_sub(Duration::from_millis(1))).await;
-        assert!(!is_free(&contests, 2));
+        assert!(!is_free(&conflicts, 2));
         after(Duration::from_millis(1)).await;
-        assert!(is_free(&contests, 2));
+        assert!(is_free(&conflicts, 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_repair_that_is_undone_waits_longer_each_time() {
-        let contests = contested();
+        let conflicts = contested();
         let (mut seen, mut quiet) = (1, QUIET);
-        assert!(!is_free(&contests, seen));
+        assert!(!is_free(&conflicts, seen));
         for _ in 0..8 {
             after(quiet.saturating_sub(Duration::from_millis(1))).await;
-            assert!(!is_free(&contests, seen));
+            assert!(!is_free(&conflicts, seen));
             after(Duration::from_millis(1)).await;
-            assert!(is_free(&contests, seen), "repaired after {quiet:?}");
-            contests.repaired(&object(), WANTED);
+            assert!(is_free(&conflicts, seen), "repaired after {quiet:?}");
+            conflicts.repaired(&object(), WANTED);
             seen += 1;
-            assert!(!is_free(&contests, seen), "undone at once");
+            assert!(!is_free(&conflicts, seen), "undone at once");
             quiet = (quiet * 2).min(LONGEST_QUIET);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_repair_that_lasts_ends_the_contest() {
-        let contests = contested();
-        assert!(!is_free(&contests, 1));
+        let conflicts = contested();
+        assert!(!is_free(&conflicts, 1));
         after(QUIET).await;
-        assert!(is_free(&contests, 1));
-        contests.repaired(&object(), WANTED);
+        assert!(is_free(&conflicts, 1));
+        conflicts.repaired(&object(), WANTED);
         after(QUIET + WITHIN + Duration::from_millis(1)).await;
-        assert!(is_free(&contests, 7));
-        contests.repaired(&object(), WANTED);
-        assert!(is_free(&contests, 8), "an ordinary repair");
+        assert!(is_free(&conflicts, 7));
+        conflicts.repaired(&object(), WANTED);
+        assert!(is_free(&conflicts, 8), "an ordinary repair");
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_asks_for_something_else_each_time_fights_nobody() {
-        let contests = Contests::default();
+        let conflicts = ConflictTracker::default();
         for wanted in 1..60 {
-            assert_eq!(contests.standing(&object(), Some(wanted), 0), Standing::Free);
-            contests.repaired(&object(), Some(wanted));
+            assert_eq!(conflicts.standing(&object(), Some(wanted), 0), Standing::Free);
+            conflicts.repaired(&object(), Some(wanted));
         }
         assert_eq!(contested().standing(&object(), Some(2), 0), Standing::Free, "a contest ends with it");
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_only_taken_away_is_contested_too() {
-        let contests = Contests::default();
+        let conflicts = ConflictTracker::default();
         for _ in 0..ROUNDS {
-            assert_eq!(contests.standing(&object(), None, 0), Standing::Free);
-            contests.repaired(&object(), None);
+            assert_eq!(conflicts.standing(&object(), None, 0), Standing::Free);
+            conflicts.repaired(&object(), None);
         }
-        assert_ne!(contests.standing(&object(), None, 0), Standing::Free);
+        assert_ne!(conflicts.standing(&object(), None, 0), Standing::Free);
     }
 
     #[test]
-    fn the_rival_is_who_wrote_last() {
+    fn the_other_manager_is_who_wrote_last() {
         let fields: Vec<ManagedFieldsEntry> = serde_json::from_value(serde_json::json!([
             {"manager": "kubectl-edit", "operation": "Update", "time": "2026-01-01T00:00:00Z"},
             {"manager": "autoscaler", "operation": "Update", "time": "2026-01-02T00:00:00Z"},
             {"manager": "commonscloud", "operation": "Apply", "time": "2026-01-03T00:00:00Z"},
         ]))
         .unwrap();
-        assert_eq!(rival(&fields), Some("autoscaler"));
+        assert_eq!(other_manager(&fields), Some("autoscaler"));
     }
 }
