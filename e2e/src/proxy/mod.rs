@@ -126,15 +126,16 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// All requests so far, in the order in which they came in.
-    pub fn made(&self) -> Vec<Made> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The requests so far that `keep` is true of, in the order in which they came in.
+    pub fn made(&self, keep: impl Fn(&Made) -> bool) -> Vec<Made> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.iter().filter(|made| keep(made)).cloned().collect()
     }
 
     /// The writes that were passed on after `since`.
     pub fn writes_since(&self, since: Instant) -> Vec<Call> {
-        let writes = self.made().into_iter().filter(|made| made.passed_on && made.at > since && made.call.is_write());
-        writes.map(|made| made.call).collect()
+        let writes = self.made(|made| made.passed_on && made.at > since && made.call.is_write());
+        writes.into_iter().map(|made| made.call).collect()
     }
 }
 

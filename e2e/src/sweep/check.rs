@@ -84,12 +84,11 @@ impl Seen<'_> {
 
     /// The Secrets and volumes in a namespace that the operator asked to delete.
     fn deleted(&self, namespace: &str) -> BTreeSet<String> {
-        let made = self.proxy.made().into_iter().filter(|made| made.at >= self.begun);
-        let of_data = made.filter(|made| {
+        let of_data = self.proxy.made(|made| {
             let call = &made.call;
             let holds_data = matches!(call.resource.as_str(), "secrets" | "persistentvolumeclaims");
-            call.namespace == namespace && holds_data && call.verb.starts_with("delete")
+            made.at >= self.begun && call.namespace == namespace && holds_data && call.verb.starts_with("delete")
         });
-        of_data.map(|made| made.call.shown().replace(namespace, "ENTITY")).collect()
+        of_data.into_iter().map(|made| made.call.shown().replace(namespace, "ENTITY")).collect()
     }
 }

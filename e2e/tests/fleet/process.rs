@@ -50,8 +50,8 @@ impl Operator {
         let output = std::fs::File::options().create(true).append(true).open(&log)?;
         let child = Command::new(program)
             .args(["run", "--namespace", NAMESPACE, "--service-account", SERVICE_ACCOUNT, "--log-format", "human"])
-            // Nothing runs in simulated pods: there is no page and no kubelet to ask.
-            .args(["--no-reachability", "--no-usage"])
+            // Nothing runs in simulated pods: there is no page to ask for. Kubelets are asked, in vain.
+            .arg("--no-reachability")
             .arg("--listen")
             .arg(format!("127.0.0.1:{port}"))
             .env("KUBECONFIG", &access)

@@ -118,10 +118,38 @@ impl Request {
         self.verb == "list" && self.resource == "secrets" && !self.namespace.is_empty()
     }
 
-    /// What is asked of kubelets, and of the nodes because of them.
-    pub fn is_about_kubelets(&self) -> bool {
-        self.resource.starts_with("nodes")
+    /// What an operator with nothing to do may ask all the same, and how often in so many seconds: each with
+    /// a name that says what is counted together.
+    fn allowed(&self, seconds: f64) -> Option<(String, f64)> {
+        match (self.verb.as_str(), self.resource.as_str()) {
+            // A GET and a PUT in four seconds.
+            ("get" | "update" | "patch", "leases") => Some(("renewals of the Lease".to_owned(), seconds / 2.0 + 4.0)),
+            // A watch lasts about five minutes.
+            ("watch", feed) if self.code == 200 => {
+                let feed = format!("reconnects of {feed} {}", self.namespace);
+                Some((feed, (seconds / 200.0).floor() + 1.0))
+            }
+            // Two nodes, each in half a minute.
+            ("get", "nodes/proxy") => Some(("kubelets' figures".to_owned(), 2.0 * (seconds / 30.0 + 1.0))),
+            _ => None,
+        }
     }
+}
+
+/// What was asked for beyond what is allowed at rest; and how often what is allowed, by its name.
+pub fn at_rest(requests: &[Request], seconds: f64) -> (f64, BTreeMap<String, f64>) {
+    let (mut beyond, mut apart, mut bounds) = (0.0, BTreeMap::<String, f64>::new(), BTreeMap::new());
+    for request in requests {
+        match request.allowed(seconds) {
+            None => beyond += 1.0,
+            Some((name, most)) => {
+                *apart.entry(name.clone()).or_default() += 1.0;
+                bounds.insert(name, most);
+            }
+        }
+    }
+    let passed = apart.iter().map(|(name, count)| (count - bounds.get(name).copied().unwrap_or_default()).max(0.0));
+    (beyond + passed.sum::<f64>(), apart)
 }
 
 /// How often what was asked for, by verb, resource and answer.

@@ -27,19 +27,10 @@ pub async fn quiet(bench: &Bench, plan: &Plan, report: &mut Report) -> Outcome {
     tokio::time::sleep(plan.rest).await;
     let cpu = fleet::cpu(bench.pid()?)?.saturating_sub(used).as_secs_f64() / plan.rest.as_secs_f64();
     let requests = requests::since(bench.audit_log(), mark)?;
-    let apart = |r: &&Request| r.resource == "leases" || r.verb == "watch" || r.is_about_kubelets();
-    let (apart, counted): (Vec<_>, Vec<_>) = requests.iter().partition(apart);
-    report.measured("noop.requests_in_10_min", number(counted.len()));
-    // A renewal every four seconds is a GET and a PUT; a watch lasts five minutes, less a tenth.
-    let leases = apart.iter().filter(|request| request.resource == "leases").count();
-    let most = 2.0 * (plan.rest.as_secs_f64() / 4.0 + 1.0);
-    report.detail(
-        "noop",
-        json!({
-            "seconds": plan.rest.as_secs(), "cpu_share": cpu, "counted": requests::counts(counted),
-            "apart": requests::counts(apart), "lease_requests": leases, "lease_requests_at_most": most,
-        }),
-    );
+    let (beyond, apart) = requests::at_rest(&requests, plan.rest.as_secs_f64());
+    report.measured("noop.requests_in_10_min", beyond);
+    let all = requests::counts(&requests);
+    report.detail("noop", json!({"seconds": plan.rest.as_secs(), "cpu_share": cpu, "all": all, "apart": apart}));
     let (resident, peak) = fleet::memory(bench.pid()?)?;
     report.measured("memory.rss_mib_1k", number(usize::try_from(resident)?));
     report.detail("memory", json!({"rss_mib": resident, "peak_mib": peak, "instances": plan.instances}));
