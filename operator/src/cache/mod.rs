@@ -9,6 +9,7 @@ mod gone;
 mod health;
 mod index;
 mod kept;
+mod key;
 mod known;
 mod lazy;
 mod live;
@@ -41,6 +42,7 @@ pub use dedicated::AnyDedicated;
 pub use door::Door;
 pub use health::{FeedHealth, Feeds, TOLERATED};
 pub use kept::{Kept, Origin, Outcome};
+pub use key::{Key, Kind};
 pub use known::Known;
 pub use lazy::Lazy;
 pub use live::Live;
@@ -49,7 +51,6 @@ pub use sealed::Sealed;
 pub use secrets::{SecretWatches, Secrets};
 pub use settled::{Settled, State};
 pub use store::{Identity, Store};
-pub use triggers::{Key, Kind};
 pub use undecodable::Undecodable;
 
 use crate::api::{

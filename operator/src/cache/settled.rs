@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::triggers::Key;
+use super::key::Key;
 
 /// A digest of a plan and of the objects that it was found applied in.
 pub type State = [u8; 32];

@@ -7,103 +7,13 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource as _;
 
+use super::key::{Key, Kind};
 use super::{AnyDedicated, Caches, Kept, Live, Sealed};
 use crate::api::{
     Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, Reason,
     ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
 };
 use crate::usage::Kubelet;
-
-/// The kinds that have a controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// `Platform`.
-    Platform,
-    /// `ServiceTemplate`.
-    ServiceTemplate,
-    /// `Entity`.
-    Entity,
-    /// `DedicatedOffice`.
-    DedicatedOffice,
-    /// `DedicatedAgora`.
-    DedicatedAgora,
-    /// `DedicatedProjects`.
-    DedicatedProjects,
-    /// `DedicatedService`.
-    DedicatedService,
-    /// `ServiceData`.
-    ServiceData,
-}
-
-impl Kind {
-    /// Every kind that has a controller.
-    pub const ALL: [Self; 7] = [
-        Self::Platform,
-        Self::ServiceTemplate,
-        Self::Entity,
-        Self::DedicatedOffice,
-        Self::DedicatedAgora,
-        Self::DedicatedProjects,
-        Self::DedicatedService,
-    ];
-
-    /// The kind of this name, if it has a controller.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    /// The kind's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Platform => "Platform",
-            Self::ServiceTemplate => "ServiceTemplate",
-            Self::Entity => "Entity",
-            Self::DedicatedOffice => "DedicatedOffice",
-            Self::DedicatedAgora => "DedicatedAgora",
-            Self::DedicatedProjects => "DedicatedProjects",
-            Self::DedicatedService => "DedicatedService",
-            Self::ServiceData => "ServiceData",
-        }
-    }
-
-    /// The Dedicated kind of this name.
-    pub fn dedicated(name: &str) -> Option<Self> {
-        [Self::DedicatedOffice, Self::DedicatedAgora, Self::DedicatedProjects, Self::DedicatedService]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-    }
-}
-
-/// A resource that has a controller.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its namespace; empty for cluster-scoped kinds.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl Key {
-    /// A resource in a namespace.
-    pub fn new(kind: Kind, namespace: &str, name: &str) -> Self {
-        Self { kind, namespace: namespace.to_owned(), name: name.to_owned() }
-    }
-
-    /// A resource in no namespace.
-    pub fn cluster(kind: Kind, name: &str) -> Self {
-        Self::new(kind, "", name)
-    }
-
-    fn record(namespace: &str, name: &str) -> Self {
-        Self::new(Kind::ServiceData, namespace, name)
-    }
-
-    fn entity(name: &str) -> Self {
-        Self::cluster(Kind::Entity, name)
-    }
-}
 
 /// What says which resources it concerns when it changes.
 pub(super) trait Trigger {
@@ -418,33 +328,5 @@ impl Trigger for Event {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::super::Identity;
-    use super::*;
-
-    #[test]
-    fn a_quota_concerns_the_instances_that_it_had_no_room_for() {
-        let caches = Caches::new();
-        for (name, reason) in [("waits", "QuotaExceeded"), ("runs", "Available")] {
-            let condition = json!({
-                "type": "Ready", "status": "False", "reason": reason, "message": "", "observedGeneration": 1,
-                "lastTransitionTime": "2026-01-01T00:00:00Z",
-            });
-            let service: DedicatedService = serde_json::from_value(json!({
-                "metadata": {"name": name, "namespace": "e", "uid": name, "resourceVersion": "1"},
-                "spec": {"template": "radicale", "tier": "1gb"}, "status": {"conditions": [condition]},
-            }))
-            .unwrap();
-            let _ = caches.services.put(&Identity::of(&service.metadata), service);
-        }
-        let quota = json!({
-            "apiVersion": "v1", "kind": "ResourceQuota",
-            "metadata": {"name": "entity", "namespace": "e", "labels": {marks::ENTITY: "e"}},
-        });
-        let quota = Live::of("ResourceQuota", serde_json::from_value(quota).unwrap());
-        let waits = Key::new(Kind::DedicatedService, "e", "waits");
-        assert_eq!(quota.concerned(&caches), [Key::entity("e"), waits]);
-    }
-}
+#[path = "triggers_tests.rs"]
+mod tests;

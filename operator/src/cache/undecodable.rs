@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Caches;
-use super::triggers::{Key, Kind};
+use super::key::{Key, Kind};
 use crate::api::{Condition, marks};
 
 /// The longest error that is kept; whoever writes an object decides how long one becomes.
