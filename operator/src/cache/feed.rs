@@ -27,7 +27,7 @@ const SILENCE: Duration = Duration::from_secs(WATCH as u64 + 5);
 /// A watch that lasts this long works, even if nothing changes.
 const PROVEN: Duration = Duration::from_secs(5);
 /// How long the API server may take to begin an answer, or to give a page of a list.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 /// How many objects a page of a list has.
 const PAGE: u32 = 500;
 
