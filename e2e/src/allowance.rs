@@ -86,6 +86,13 @@ pub const SECRETS_OF_A_NAMESPACE: Allowance = Allowance {
     bound: Bound::PerFeed(6),
 };
 
+/// A RoleBinding takes a moment to have effect; what is written meanwhile is refused, and tried again.
+pub const NEW_RIGHTS: Allowance = Allowance {
+    name: "writes refused until the rights in a new namespace have effect",
+    covers: |request| request.is_write() && request.code() == 403 && !request.object_ref.namespace.is_empty(),
+    bound: Bound::PerFeed(3),
+};
+
 /// A Secret that the Platform names is read when it is copied.
 pub const SOURCES_OF_COPIES: Allowance = Allowance {
     name: "the Platform's Secrets that are copied",
@@ -100,9 +107,9 @@ pub const SOURCES_OF_COPIES: Allowance = Allowance {
 pub const AT_REST: [&Allowance; 4] = [&LEASE, &WATCHES, &SELF_REVIEWS, &HEALTH];
 /// What an operator that starts and finds nothing to do may ask.
 pub const AT_START: [&Allowance; 5] = [&LEASE, &WATCHES, &FIRST_LISTS, &SELF_REVIEWS, &HEALTH];
-/// What may be read while something is made.
-pub const MAKING: [&Allowance; 7] =
-    [&LEASE, &WATCHES, &SELF_REVIEWS, &HEALTH, &EVENTS, &SECRETS_OF_A_NAMESPACE, &SOURCES_OF_COPIES];
+/// What may be asked beside the writes that make something.
+pub const MAKING: [&Allowance; 8] =
+    [&LEASE, &SECRETS_OF_A_NAMESPACE, &WATCHES, &SELF_REVIEWS, &HEALTH, &EVENTS, &NEW_RIGHTS, &SOURCES_OF_COPIES];
 
 impl Allowance {
     /// Whether it is one of these requests.

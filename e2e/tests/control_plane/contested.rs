@@ -23,7 +23,7 @@ const REQUESTS: usize = 8;
 /// Reports while it does: that it is contested, and what the pods do meanwhile.
 const REPORTS: usize = 6;
 /// After the rival's last write it is repaired within this time.
-const REPAIRED: Duration = Duration::from_secs(60);
+const REPAIRED: Duration = Duration::from_mins(1);
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![Scenario::new(
@@ -53,7 +53,7 @@ async fn bounded(tier: Arc<ControlPlane>) -> Outcome {
             let of = &request.object_ref;
             of.namespace == name && of.resource == resource && of.name == object
         });
-        matches.map(|request| request.shown()).collect::<Vec<_>>()
+        matches.map(commonscloud_e2e::audit::Request::shown).collect::<Vec<_>>()
     };
     let repairs = about("configmaps", "site-app");
     ensure!(turns > 100, "the rival wrote only {turns} times");

@@ -79,6 +79,13 @@ async fn after_each_write(tier: Arc<ControlPlane>) -> Outcome {
     let through_gate = tier.file("gate.kubeconfig");
     redirected(&tier.kubeconfig(), &gate.server(), &through_gate)?;
     let kills = Kills { tier, kinds, reference, gate, through_gate };
+    let ended = after_all(&kills).await;
+    tier.forget_leader().await?;
+    tier.start_operator().await?;
+    ended
+}
+
+async fn after_all(kills: &Kills<'_>) -> Outcome {
     let mut operator = kills.fresh().await?;
     for number in 1..=kills.reference.writes {
         let mut round = kills.after(number, &format!("crash-{number:02}-a"), operator).await;
@@ -91,9 +98,7 @@ async fn after_each_write(tier: Arc<ControlPlane>) -> Outcome {
         let Some(fresh) = round.map_err(during)? else { break };
         operator = fresh;
     }
-    drop(operator);
-    tier.forget_leader().await?;
-    tier.start_operator().await
+    Ok(())
 }
 
 /// What all rounds share.

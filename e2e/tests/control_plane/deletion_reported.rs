@@ -63,7 +63,7 @@ async fn at_rest(tier: &ControlPlane, name: &str) -> Outcome {
             let object = &write.object_ref;
             object.namespace == name || object.name == name
         });
-        let shown: Vec<String> = about.map(|write| write.shown()).collect();
+        let shown: Vec<String> = about.map(commonscloud_e2e::audit::Request::shown).collect();
         ensure!(shown.is_empty(), "{}", shown.join("\n"));
         Ok(())
     })

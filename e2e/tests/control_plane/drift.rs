@@ -222,7 +222,9 @@ async fn at_rest(tier: &ControlPlane, namespace: &str) -> Outcome {
 /// for; and what was read for them.
 fn written_too_often(tier: &ControlPlane, mark: Mark, namespace: &str, hits: &[Hit<'_>]) -> Outcome<Vec<String>> {
     let requests = tier.cluster.audit.requests(mark, USER)?.only(|request| request.is_about(namespace));
-    let mut lines: Vec<String> = requests.only(Request::is_read).beyond(&MAKING);
+    // A service that was deleted leaves first, and what destroys is preceded by a live read.
+    let leaves = hits.iter().any(|hit| hit.patch.is_none());
+    let mut lines: Vec<String> = requests.only(|request| request.is_read() && !leaves).beyond(&MAKING);
     let writes = requests.only(Request::is_write).all;
     for hit in hits {
         let plural = kinds::resource(hit.kind).map(|resource| resource.plural).unwrap_or_default();

@@ -65,8 +65,12 @@ async fn above_the_limit(tier: Arc<ControlPlane>) -> Outcome {
     let mark = tier.cluster.audit.mark()?;
     tokio::time::sleep(QUIET).await;
     let requests = tier.cluster.audit.requests(mark, USER)?;
-    let about: Vec<String> =
-        requests.all.iter().filter(|request| request.is_about(name)).map(|request| request.shown()).collect();
+    let about: Vec<String> = requests
+        .all
+        .iter()
+        .filter(|request| request.is_about(name))
+        .map(commonscloud_e2e::audit::Request::shown)
+        .collect();
     ensure!(about.is_empty(), "nothing changed: {about:?}");
 
     limits.delete("small-claims", &DeleteParams::default()).await?;

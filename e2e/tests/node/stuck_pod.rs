@@ -9,7 +9,6 @@ use commonscloud_e2e::wait::{condition, conditions, eventually};
 use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq, resources};
 use commonscloud_operator::api::ServiceTemplate;
 use commonscloud_operator::template;
-use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use crate::package::{MEDIAWIKI, node_copy};
@@ -46,7 +45,7 @@ async fn put_right(node: Arc<Node>) -> Outcome {
 
     node.running(&wiki(&first)).await?;
     let pods = node.pods(NAME, "wiki", "db").await?;
-    ensure_eq!(pods.iter().map(|pod| pod.name_any()).collect::<Vec<_>>(), [ran], "the database's pods");
+    ensure_eq!(pods.iter().map(kube::ResourceExt::name_any).collect::<Vec<_>>(), [ran], "the database's pods");
     node.discard(NAME).await
 }
 
@@ -60,7 +59,7 @@ fn wiki(revision: &str) -> Value {
 fn without_image(mut package: ServiceTemplate) -> Outcome<ServiceTemplate> {
     let mut images = package.spec.versions.iter_mut().flat_map(|version| &mut version.images);
     let image = images.find(|image| image.name == "mariadb").ok_or_else(|| Failure::new("no image mariadb"))?;
-    image.reference = "docker.io/local/mariadb:none".to_owned();
+    "docker.io/local/mariadb:none".clone_into(&mut image.reference);
     Ok(package)
 }
 

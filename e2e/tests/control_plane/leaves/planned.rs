@@ -10,6 +10,7 @@ use std::sync::Arc;
 use commonscloud_e2e::manifests::{entity, namespaced, tariff};
 use commonscloud_e2e::{Failure, Outcome, ensure};
 use commonscloud_operator::api::{DedicatedOffice, ServiceTemplate};
+use commonscloud_operator::cache::Live;
 use commonscloud_operator::compare::{Action, KnownData, compare_data};
 use commonscloud_operator::core::Bytes;
 use commonscloud_operator::plan::{Filling, PlannedVolume};
@@ -120,7 +121,10 @@ fn written(package: Value, platform: Value) -> Outcome<BTreeMap<String, Value>> 
     }
     objects.extend(plan.volumes.iter().filter_map(growth));
     if let Some(health) = plan.package.health() {
-        let asked = target(&plan, health, &[]);
+        let ingresses = objects.values().filter(|object| object["kind"] == "Ingress");
+        let live = ingresses.map(|object| Ok(Arc::new(Live::of("Ingress", serde_json::from_value(object.clone())?))));
+        let live: Vec<Arc<Live>> = live.collect::<Outcome<_>>()?;
+        let asked = target(&plan, health, &live).ok_or_else(|| Failure::new("the office has no host name to ask"))?;
         let question = json!({
             "address": asked.address.to_string(), "path": asked.path, "statuses": asked.statuses,
             "authority": asked.ca_bundle,
