@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::fixtures::{
-    admin, claim, complete, entity, live, of_earlier_release, plan, planned, recorded, refused, sealed, shown, used,
+    admin, claim, claim_as, complete, entity, live, live_with, of_earlier_release, plan, planned, recorded, refused,
+    sealed, shown, used,
 };
 use super::*;
 use crate::api::{DataEntity, FurtherSecret};
@@ -77,10 +78,8 @@ fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
 fn a_growth_that_the_storage_cannot_give_is_taken_back_by_asking_for_less() {
     let asking = |extra_blocks: u32| plan(&instance(&format!("tier: 1gb, extraBlocks: {extra_blocks}")));
     let seen = |requested: &str, state: &str| {
-        let claim = claim("calendar", requested);
-        let mut value = Value::clone(&claim.value);
-        value["status"] = json!({"capacity": {"storage": "1025Mi"}, "allocatedResourceStatuses": {"storage": state}});
-        let volumes = vec![Arc::new(Live::with_value(&claim.kind, value))];
+        let status = json!({"capacity": {"storage": "1025Mi"}, "allocatedResourceStatuses": {"storage": state}});
+        let volumes = vec![claim_as("calendar", requested, &status)];
         KnownData { volumes, secrets: admin(), ..KnownData::default() }
     };
     let change = |plan: &Plan, known: &KnownData| shown(plan, known).split_off(1);
@@ -140,8 +139,9 @@ fn a_volume_or_secret_made_by_hand_in_the_place_of_a_lost_one_is_not_taken_for_i
 #[test]
 fn a_volume_that_is_being_deleted_is_reported_while_its_data_is_still_there() {
     let plan = plan(&instance("tier: 1gb"));
-    let mut leaving = live("calendar", "1025Mi", "calendar-data", "p1");
-    leaving.metadata.deletion_timestamp = Some(serde_json::from_value(json!("2026-11-29T00:00:00Z")).unwrap());
+    let leaving = live_with("calendar", "1025Mi", "calendar-data", "p1", |claim| {
+        claim["metadata"]["deletionTimestamp"] = json!("2026-11-29T00:00:00Z");
+    });
     let known = KnownData { volumes: vec![Arc::new(leaving)], ..complete(used(&plan, |_| ())) };
     let conflict = compare_data(&plan, &known, false).unwrap_err();
     assert!(matches!(conflict, DataConflict::BeingDeleted { kind: PartKind::Volume, .. }), "{conflict}");

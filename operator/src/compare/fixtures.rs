@@ -20,7 +20,12 @@ pub(super) fn plan(instance: &Instance) -> Plan {
 pub(super) const KIND: &str = "DedicatedService";
 
 pub(super) fn live(instance: &str, storage: &str, name: &str, uid: &str) -> Live {
-    let claim = json!({
+    live_with(instance, storage, name, uid, |_| ())
+}
+
+/// The same, edited before the caches see it.
+pub(super) fn live_with(instance: &str, storage: &str, name: &str, uid: &str, edit: impl FnOnce(&mut Value)) -> Live {
+    let mut claim = json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": {
             "name": name, "namespace": "coop", "uid": uid, "resourceVersion": "5",
@@ -29,12 +34,17 @@ pub(super) fn live(instance: &str, storage: &str, name: &str, uid: &str) -> Live
         "spec": {"resources": {"requests": {"storage": storage}}, "volumeName": "pv-1"},
         "status": {"phase": "Bound"},
     });
+    edit(&mut claim);
     serde_json::from_value::<PersistentVolumeClaim>(claim.clone()).unwrap();
     Live::of("PersistentVolumeClaim", serde_json::from_value(claim).unwrap())
 }
 
 pub(super) fn claim(instance: &str, storage: &str) -> Arc<Live> {
     Arc::new(live(instance, storage, "calendar-data", "p1"))
+}
+
+pub(super) fn claim_as(instance: &str, storage: &str, status: &Value) -> Arc<Live> {
+    Arc::new(live_with(instance, storage, "calendar-data", "p1", |claim| claim["status"] = status.clone()))
 }
 
 pub(super) fn sealed(name: &str, uid: &str, keys: &[&str]) -> Arc<Sealed> {

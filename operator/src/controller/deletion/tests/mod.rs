@@ -33,6 +33,7 @@ async fn context(server: &ApiServer) -> Context {
     let listener: Listener = Arc::new(|_| {});
     let caches = Caches::new();
     Context {
+        start: crate::controller::Start::default(),
         known: Known::new(caches.clone(), Arc::clone(&listener)),
         server: Server::new(client.clone(), Leadership::alone(), Arc::new(Metrics::default()), "system"),
         packages: Packages::default(),
