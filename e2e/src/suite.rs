@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OnceCell, RwLock};
+use tokio::sync::{OnceCell, RwLock, Semaphore};
 
 use crate::failure::{Failure, Outcome};
 use crate::programs::Programs;
@@ -90,6 +90,8 @@ impl<T> Scenario<T> {
     }
 }
 
+/// So many scenarios work side by side on the tier's own cluster.
+const PLACES: usize = 6;
 /// So many of the slowest scenarios are told.
 const TOLD: usize = 10;
 /// No scenario takes longer; one that does is told as failed, and the next begins.
@@ -106,8 +108,12 @@ pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
         eprintln!("{}: no threads to run on", T::NAME);
         return ExitCode::FAILURE;
     };
-    let stage: Arc<Stage<T>> =
-        Arc::new(Stage { tier: OnceCell::new(), floor: RwLock::new(()), times: Mutex::default() });
+    let stage: Arc<Stage<T>> = Arc::new(Stage {
+        tier: OnceCell::new(),
+        floor: RwLock::new(()),
+        places: Semaphore::new(PLACES),
+        times: Mutex::default(),
+    });
     runtime.spawn(end_on_signal::<T>());
     let trials = scenarios.into_iter().map(|scenario| stage.trial(scenario, runtime.handle().clone())).collect();
     let conclusion = libtest_mimic::run(&side_by_side::<T>(arguments), trials);
@@ -148,6 +154,8 @@ struct Stage<T> {
     tier: OnceCell<Result<Arc<T>, String>>,
     /// Held for reading by scenarios side by side, for writing by one alone.
     floor: RwLock<()>,
+    /// How many of those side by side are at work: waiting for a cluster apart is none.
+    places: Semaphore,
     /// How long each scenario took that ended.
     times: Mutex<Vec<(Duration, &'static str)>>,
 }
@@ -162,16 +170,20 @@ impl<T: Tier> Stage<T> {
         let (_shared, _alone);
         match scenario.turn {
             Turn::Apart => {}
-            Turn::Together => _shared = self.floor.read().await,
+            Turn::Together => {
+                _shared = (self.floor.read().await, self.places.acquire().await);
+            }
             Turn::First | Turn::Alone => _alone = self.floor.write().await,
         }
         let tier =
             self.tier.get_or_init(|| async { T::bring_up().await.map(Arc::new).map_err(|e| e.to_string()) }).await;
         let tier = tier.as_ref().map_err(|reason| Failed::from(format!("the tier did not come up: {reason}")))?;
         let begun = Instant::now();
-        let ended = match tokio::time::timeout(LIMIT, (scenario.run)(Arc::clone(tier))).await {
+        // Those apart wait for each other within their time.
+        let limit = if scenario.turn == Turn::Apart { 2 * LIMIT } else { LIMIT };
+        let ended = match tokio::time::timeout(limit, (scenario.run)(Arc::clone(tier))).await {
             Ok(ended) => ended,
-            Err(_) => Err(Failure::new(format!("did not end within {} s", LIMIT.as_secs()))),
+            Err(_) => Err(Failure::new(format!("did not end within {} s", limit.as_secs()))),
         };
         self.times.lock().unwrap_or_else(PoisonError::into_inner).push((begun.elapsed(), scenario.name));
         match ended {

@@ -167,6 +167,9 @@ async fn by_hand(tier: Arc<ControlPlane>) -> Outcome {
     Ok(())
 }
 
+/// Each message on a line, as it was written.
+const MESSAGES: &str = r#"jsonpath={range .items[*]}{.message}{"\n"}{end}"#;
+
 fn precious(namespace: &str) -> [Value; 2] {
     let metadata = json!({"name": "precious", "namespace": namespace});
     let values = json!({"of": "them"});
@@ -185,7 +188,7 @@ async fn given_back(tier: &ControlPlane, name: &str, objects: &[&str], why: &str
     }
     eventually("an event says that it stays, and why", END, async || {
         let events =
-            kubectl.ok(&["get", "events", "-n", "default", "--field-selector", "reason=NamespaceKept", "-o", "yaml"]);
+            kubectl.ok(&["get", "events", "-n", "default", "--field-selector", "reason=NamespaceKept", "-o", MESSAGES]);
         let events = events.await?;
         ensure!(events.contains(&format!("namespace {name} stays: {why}")), "{events}");
         Ok(())

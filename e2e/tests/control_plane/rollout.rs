@@ -66,6 +66,8 @@ async fn one_after_the_other(tier: &ControlPlane) -> Outcome {
         Ok(name.clone())
     })
     .await?;
+    // Its pod is refused a moment after it was begun.
+    eventually("the others wait for it", READY, async || stopped(&looked_at(&services).await?, &held, &second)).await?;
     let begun = Instant::now();
     while begun.elapsed() < STAYS {
         stopped(&looked_at(&services).await?, &held, &second)?;

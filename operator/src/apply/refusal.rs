@@ -9,8 +9,11 @@ use tokio::time::Instant;
 use super::target::ObjectKey;
 use super::trouble::WriteError;
 
-/// A policy or a webhook that refused it may have been mended, which nobody tells: after this long a
-/// refused write is tried once more ...
+/// What admission judges by may be a moment behind what the caches show: the first time a refused
+/// write is tried once more after this long.
+const SOON: Duration = Duration::from_secs(2);
+/// A policy or a webhook that refused it may have been mended, which nobody tells: then it is tried
+/// after this long ...
 const FIRST_TRY: Duration = Duration::from_mins(10);
 /// ... then after twice as long each time, up to this.
 const LAST_TRY: Duration = Duration::from_hours(1);
@@ -66,7 +69,10 @@ impl Refusals {
         // What is not asked for any more is forgotten.
         writes.retain(|_, refused| now.saturating_duration_since(refused.again) < LAST_TRY);
         let before = writes.get(&(object.clone(), verb)).filter(|refused| refused.basis == basis);
-        let wait = before.map_or(FIRST_TRY, |refused| (refused.wait * 2).min(LAST_TRY));
+        let wait = before.map_or(SOON, |refused| match refused.wait {
+            SOON => FIRST_TRY,
+            wait => (wait * 2).min(LAST_TRY),
+        });
         writes.insert((object.clone(), verb), Refused { basis, error: error.clone(), again: now + wait, wait });
         wait
     }
@@ -101,6 +107,9 @@ mod tests {
         let refusals = Refusals::default();
         assert!(is_sent(&refusals, BASIS));
         refusals.refused(&object(), "apply", BASIS, &error());
+        tokio::time::advance(SOON).await;
+        assert!(is_sent(&refusals, BASIS), "admission may have been behind");
+        refusals.refused(&object(), "apply", BASIS, &error());
         tokio::time::advance(Duration::from_mins(9)).await;
         assert_eq!(refusals.of(&object(), "apply", || BASIS), Some((error(), Duration::from_mins(1))));
         assert!(is_sent(&refusals, Basis { sent: 2, ..BASIS }), "another write");
@@ -116,12 +125,12 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..5 {
             let wait = refusals.refused(&object(), "apply", BASIS, &error());
-            waits.push(wait.as_secs() / 60);
+            waits.push(wait.as_secs());
             tokio::time::advance(wait).await;
             assert!(is_sent(&refusals, BASIS));
         }
-        assert_eq!(waits, [10, 20, 40, 60, 60]);
+        assert_eq!(waits, [2, 600, 1200, 2400, 3600]);
         let changed = Basis { sent: 2, ..BASIS };
-        assert_eq!(refusals.refused(&object(), "apply", changed, &error()), FIRST_TRY, "something else is tried");
+        assert_eq!(refusals.refused(&object(), "apply", changed, &error()), SOON, "something else is tried");
     }
 }

@@ -25,7 +25,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let Some(entity) = context.caches().entities.get("", &key.name) else { return Ok(Next::Wait) };
     if entity.metadata.deletion_timestamp.is_some() {
         // A service that cannot be read cannot be dismissed, and is no service that is gone.
-        if let Some(undecodable) = gather::undecodable_for_entity(context.caches(), &entity) {
+        if let Some(undecodable) = gather::undecodable_service(context.caches(), &entity) {
             report(context, key, &entity, Some(EntityObstacle::Undecodable(undecodable).verdict())).await?;
             return Ok(Next::Wait);
         }

@@ -12,7 +12,7 @@ use kube::ResourceExt as _;
 
 pub use entity::{entity_facts, entity_object, entity_owned, entity_services};
 pub use packages::Packages;
-pub use undecodable::{undecodable, undecodable_for_entity};
+pub use undecodable::{undecodable, undecodable_for_entity, undecodable_service};
 
 use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, RolloutStrategy, marks};
 use crate::cache::{Caches, Live, Sealed};

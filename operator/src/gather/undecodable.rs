@@ -39,6 +39,12 @@ pub fn undecodable_for_entity(caches: &Caches, entity: &Entity) -> Option<Arc<Un
     })
 }
 
+/// The first Dedicated resource of an Entity that does not decode: all that its deletion depends on.
+pub fn undecodable_service(caches: &Caches, entity: &Entity) -> Option<Arc<Undecodable>> {
+    let mut inside = caches.undecodable_in(&entity.name_any()).into_iter();
+    inside.find(|object| kinds::DEDICATED.iter().any(|kind| kind.kind == object.kind))
+}
+
 fn sold(caches: &Caches, entity: &Entity) -> Option<Arc<Undecodable>> {
     caches
         .namespaces

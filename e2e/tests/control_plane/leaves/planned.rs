@@ -111,7 +111,7 @@ fn written(package: Value, platform: Value) -> Outcome<BTreeMap<String, Value>> 
     for object in render(&plan)?.objects {
         objects.insert(format!("{}/{}", object.kind, object.name), object.value);
     }
-    for change in compare_data(&plan, &KnownData::default())? {
+    for change in compare_data(&plan, &KnownData::default(), false)? {
         let object = match change.action {
             Action::Create(object) => object,
             Action::Generate { secret, keys } => json!({"metadata": secret["metadata"], "keys": keys}),

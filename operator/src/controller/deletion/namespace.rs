@@ -62,7 +62,7 @@ pub(super) async fn remove(context: &Context, key: &Key) -> Result<Namespace, Wr
         (false, _) => "the operator did not make it".to_owned(),
         (true, objects) => format!("objects in it are not the operator's ({})", shortened(&objects)),
     };
-    give_back(context, key, &namespace).await;
+    give_back(context, key, &namespace).await?;
     Ok(Namespace::Kept(why))
 }
 
@@ -96,9 +96,17 @@ async fn names(context: &Context, namespace: &str, of: &[&str]) -> Result<Vec<St
 async fn kept_objects(context: &Context, namespace: &str) -> Result<Vec<String>, WriteError> {
     let kinds = kinds::watched().map(|kind| kind.kind).chain([kinds::SECRET.kind, "Pod"]);
     let lists = kinds.map(|kind| async move {
-        let inside = context.server.list_metadata(&resource(kind), namespace).await?;
-        let kept = inside.iter().filter(|metadata| keeps(kind, metadata));
-        Ok::<_, WriteError>(kept.map(|metadata| named(kind, metadata)).collect::<Vec<_>>())
+        match context.server.list_metadata(&resource(kind), namespace).await {
+            Ok(inside) => {
+                let kept = inside.iter().filter(|metadata| keeps(kind, metadata));
+                Ok::<_, WriteError>(kept.map(|metadata| named(kind, metadata)).collect::<Vec<_>>())
+            }
+            // The right to look at Secrets goes with the RoleBinding, which may be gone already.
+            Err(error) if kind == kinds::SECRET.kind && error.trouble == Trouble::Forbidden => {
+                Ok(vec!["Secrets, which the operator may not list (any more)".to_owned()])
+            }
+            Err(error) => Err(error),
+        }
     });
     Ok(try_join_all(lists).await?.concat())
 }
@@ -142,22 +150,30 @@ fn shortened(names: &[String]) -> String {
 
 /// A namespace that stays without data of the operator's becomes everybody else's again: the rights
 /// and the labels go, by which admission keeps it from deletion. Where that is refused they stay.
-async fn give_back(context: &Context, key: &Key, namespace: &DynamicObject) {
+async fn give_back(context: &Context, key: &Key, namespace: &DynamicObject) -> Result<(), WriteError> {
     if let Some(binding) = context.caches().object("RoleBinding", &key.name, OPERATOR_BINDING) {
         let target = Target { kind: "RoleBinding", namespace: &key.name, name: OPERATOR_BINDING };
         let deleted = context.server.delete(target, binding.metadata.uid.as_deref().unwrap_or_default()).await;
-        ignored(deleted);
+        unless_refused(deleted)?;
     }
     let target = Target { kind: kinds::NAMESPACE.kind, namespace: "", name: &key.name };
     match context.server.merge(target, &without_labels(&namespace.metadata)).await {
-        Ok(answer) => context.known.take_in(key, kinds::NAMESPACE.kind, answer),
-        Err(error) => ignored(Err(error)),
+        Ok(answer) => {
+            context.known.take_in(key, kinds::NAMESPACE.kind, answer);
+            Ok(())
+        }
+        Err(error) => unless_refused(Err(error)),
     }
 }
 
-fn ignored(result: Result<(), WriteError>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "a namespace that stays keeps the operator's labels");
+/// What may pass is tried again: nobody looks at the namespace once its Entity is gone.
+fn unless_refused(result: Result<(), WriteError>) -> Result<(), WriteError> {
+    match result {
+        Err(error) if !error.trouble.passes() || error.trouble == Trouble::Forbidden => {
+            tracing::warn!(%error, "a namespace that stays keeps the operator's labels");
+            Ok(())
+        }
+        other => other,
     }
 }
 
