@@ -15,7 +15,7 @@ use crate::package::SERVICES;
 use crate::report::Report;
 use crate::sight::{Sight, milliseconds};
 
-/// What holds data is not made again, and is guarded from deletion.
+/// What holds data is made once, left as it is, and guarded from deletion.
 const DATA: [&str; 3] = ["Secret", "PersistentVolumeClaim", "ServiceData"];
 
 /// How somebody strikes a child.
@@ -61,7 +61,8 @@ async fn children(bench: &Bench, namespace: &str, service: &str) -> Outcome<BTre
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let managed = object["metadata"]["labels"][marks::MANAGED_BY] == marks::OPERATOR;
         // An instance is edited in its Entity, and its deletion is a story of its own.
-        if managed && !kind.starts_with("Dedicated") && (name.starts_with(service) || !name.starts_with('s')) {
+        let drifts = managed && !kind.starts_with("Dedicated") && !DATA.contains(&kind.as_str());
+        if drifts && (name.starts_with(service) || !name.starts_with('s')) {
             chosen.insert(kind, object);
         }
     }
@@ -73,8 +74,7 @@ fn strikes(kind: &str, object: &Value) -> Vec<Strike> {
     let label = labels.and_then(|labels| labels.keys().find(|key| *key != marks::MANAGED_BY));
     let label = label.map(|key| Strike::Change("label", json!({"metadata": {"labels": {key: "drifted"}}})));
     let field = field(kind).map(|change| Strike::Change("field", change));
-    let deletion = (!DATA.contains(&kind)).then_some(Strike::Delete);
-    label.into_iter().chain(field).chain(deletion).collect()
+    label.into_iter().chain(field).chain([Strike::Delete]).collect()
 }
 
 /// Another value for a field that matters.

@@ -169,7 +169,20 @@ fn sendable(object: &Value) -> Value {
     if object["kind"] == "Job" {
         forget_job(&mut object);
     }
+    without_nulls(&mut object);
     object
+}
+
+/// What the API server shows as null nobody sends.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
 }
 
 /// The API server gives a Job a selector of its own uid.

@@ -12,7 +12,7 @@ pub const SERVICES: usize = 4;
 /// The setting before anybody changes it.
 const SETTING: &str = "as it was";
 
-/// The package with every kind, with a setting, a headless Service and a second ConfigMap.
+/// The package with every kind, with a setting, a second PodDisruptionBudget and a second ConfigMap.
 pub fn package() -> Outcome<Value> {
     let mut package = json!(everything::package()?);
     package["metadata"]["name"] = Value::from(FIFTEEN);
@@ -25,7 +25,7 @@ pub fn package() -> Outcome<Value> {
     }
     let more = json!({
         "name": "more.yaml",
-        "objects": [{"kind": "Service", "name": "data"}, {"kind": "ConfigMap", "name": "data"}],
+        "objects": [{"kind": "PodDisruptionBudget", "name": "data"}, {"kind": "ConfigMap", "name": "data"}],
         "template": MORE,
     });
     if let Some(manifests) = spec["manifests"].as_array_mut() {
@@ -34,15 +34,14 @@ pub fn package() -> Outcome<Value> {
     Ok(package)
 }
 
-const MORE: &str = r#"apiVersion: v1
-kind: Service
+const MORE: &str = r#"apiVersion: policy/v1
+kind: PodDisruptionBudget
 metadata:
   name: {{ instance.name ~ "-data" }}
 spec:
-  clusterIP: None
-  selector: {{ selector(component="data") }}
-  ports:
-    - {name: data, port: 5432, protocol: TCP}
+  maxUnavailable: 1
+  selector:
+    matchLabels: {{ selector(component="data") }}
 ---
 apiVersion: v1
 kind: ConfigMap

@@ -84,8 +84,7 @@ impl Operator {
     /// How often it looked at resources of a kind since it started, by its metrics.
     pub async fn judged(&self, kind: &str) -> Outcome<f64> {
         let metrics = get(self.port, "/metrics").await?;
-        let counts = |line: &&str| line.contains("reconcile") && line.contains("_total") && line.contains(kind);
-        let lines = metrics.lines().filter(counts).filter(|line| !line.contains("error"));
+        let lines = metrics.lines().filter(|line| line.contains("reconciles_total") && line.contains(kind));
         Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 

@@ -39,6 +39,8 @@ pub async fn quiet(bench: &Bench, plan: &Plan, report: &mut Report) -> Outcome {
 
 /// Starts the operator anew, held to the chart's memory limit, until it has judged every instance.
 pub async fn restart(bench: &mut Bench, plan: &Plan, report: &mut Report) -> Outcome {
+    // The last thing that was measured may have left something to report.
+    tokio::time::sleep(SETTLES).await;
     let (_, peak_before) = fleet::memory(bench.pid()?)?;
     bench.stop().await?;
     let limit = chart::memory_limit(&bench.cluster.programs.source)?;
