@@ -103,6 +103,23 @@ pub const SOURCES_OF_COPIES: Allowance = Allowance {
     bound: Bound::None,
 };
 
+/// A copy that several services share is looked at by each that lost the race for it.
+pub const SHARED_COPIES: Allowance = Allowance {
+    name: "copies of the Platform's Secrets that another service was faster to make",
+    covers: |request| {
+        let object = &request.object_ref;
+        request.verb == "get" && object.resource == "secrets" && object.namespace != NAMESPACE
+    },
+    bound: Bound::PerFeed(20),
+};
+
+/// A removal that was refused is looked at once: its version is gone, or it can never apply.
+pub const REFUSED_REMOVALS: Allowance = Allowance {
+    name: "objects whose removal of an addition was refused",
+    covers: |request| request.verb == "get" && !request.object_ref.namespace.is_empty(),
+    bound: Bound::PerFeed(1),
+};
+
 /// What an operator with nothing to do may ask.
 pub const AT_REST: [&Allowance; 4] = [&LEASE, &WATCHES, &SELF_REVIEWS, &HEALTH];
 /// What an operator that starts and finds nothing to do may ask.
@@ -110,6 +127,20 @@ pub const AT_START: [&Allowance; 5] = [&LEASE, &WATCHES, &FIRST_LISTS, &SELF_REV
 /// What may be asked beside the writes that make something.
 pub const MAKING: [&Allowance; 8] =
     [&LEASE, &SECRETS_OF_A_NAMESPACE, &WATCHES, &SELF_REVIEWS, &HEALTH, &EVENTS, &NEW_RIGHTS, &SOURCES_OF_COPIES];
+
+/// What may be asked beside the writes that repair many objects at once.
+pub const REPAIRING: [&Allowance; 10] = [
+    &LEASE,
+    &SECRETS_OF_A_NAMESPACE,
+    &WATCHES,
+    &SELF_REVIEWS,
+    &HEALTH,
+    &EVENTS,
+    &NEW_RIGHTS,
+    &SOURCES_OF_COPIES,
+    &SHARED_COPIES,
+    &REFUSED_REMOVALS,
+];
 
 impl Allowance {
     /// Whether it is one of these requests.

@@ -133,9 +133,9 @@ pub struct Cost {
     pub instances: usize,
     /// All objects that the operator made, the namespace and the Dedicated resources included.
     pub objects: usize,
-    /// Writes other than of a status, refused ones too.
+    /// Writes other than of a status that were taken; those refused are judged by themselves.
     pub writes: usize,
-    /// Writes of a status, refused ones too: one for each change of a condition.
+    /// Writes of a status that were taken: one for each change of a condition.
     pub statuses: usize,
     /// What was read but for the watch of the namespace's Secrets.
     pub reads: usize,
@@ -156,7 +156,8 @@ impl Cost {
         // Those of a CronJob are made by the cluster.
         let jobs = jobs.iter().filter(|job| job.owner_references().iter().all(|owner| owner.kind != "CronJob"));
         let about_it: Vec<&Request> = requests.iter().filter(|request| request.is_about(namespace)).collect();
-        let writes: Vec<&&Request> = about_it.iter().filter(|request| request.is_write()).collect();
+        let writes: Vec<&&Request> =
+            about_it.iter().filter(|request| request.is_write() && request.succeeded()).collect();
         let statuses = writes.iter().filter(|request| request.object_ref.subresource == "status").count();
         let reads = about_it.iter().filter(|request| request.is_read() && !SECRETS_OF_A_NAMESPACE.covers(request));
         let is_dedicated = |object: &&&Value| object["kind"].as_str().is_some_and(|kind| kind.starts_with("Dedicated"));

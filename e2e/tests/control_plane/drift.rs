@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use commonscloud_e2e::allowance::{AT_REST, MAKING};
+use commonscloud_e2e::allowance::{AT_REST, REPAIRING};
 use commonscloud_e2e::audit::{Mark, Request};
 use commonscloud_e2e::chart::USER;
 use commonscloud_e2e::everything::{self, EVERYTHING};
@@ -48,6 +48,9 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         Scenario::new("a finalizer that somebody takes off an entity or its service is put back", finalizers::put_back),
     ]
 }
+
+/// The most refused writes about one object of those that all services repair at once.
+const LOST_RACES: usize = 10;
 
 type Objects = BTreeMap<String, Value>;
 
@@ -224,7 +227,7 @@ fn written_too_often(tier: &ControlPlane, mark: Mark, namespace: &str, hits: &[H
     let requests = tier.cluster.audit.requests(mark, USER)?.only(|request| request.is_about(namespace));
     // A service that was deleted leaves first, and what destroys is preceded by a live read.
     let leaves = hits.iter().any(|hit| hit.patch.is_none());
-    let mut lines: Vec<String> = requests.only(|request| request.is_read() && !leaves).beyond(&MAKING);
+    let mut lines: Vec<String> = requests.only(|request| request.is_read() && !leaves).beyond(&REPAIRING);
     let writes = requests.only(Request::is_write).all;
     for hit in hits {
         let plural = kinds::resource(hit.kind).map(|resource| resource.plural).unwrap_or_default();
@@ -233,7 +236,12 @@ fn written_too_often(tier: &ControlPlane, mark: Mark, namespace: &str, hits: &[H
             let here = object.namespace == namespace || hit.kind == kinds::NAMESPACE.kind;
             here && object.resource == plural && object.name == hit.name && object.subresource.is_empty()
         });
-        let verbs: Vec<&str> = about.map(|write| write.verb.as_str()).collect();
+        let (taken, refused): (Vec<&Request>, Vec<&Request>) = about.partition(|write| write.succeeded());
+        // Services that share a copy race for it, and what lost a race was written to another version.
+        if refused.len() > LOST_RACES {
+            lines.push(format!("{}: {} writes were refused, at most {LOST_RACES}", hit.key, refused.len()));
+        }
+        let verbs: Vec<&str> = taken.iter().map(|write| write.verb.as_str()).collect();
         let allowed = match hit.ends {
             Ends::Undone(most) => 1..=most,
             Ends::Refused(_) | Ends::Stays | Ends::Nothing => 0..=0,

@@ -29,6 +29,9 @@ const TOLD: Duration = Duration::from_secs(15);
 /// Who may delete what holds data: it empties namespaces.
 const EMPTIES: &str = "--as=system:serviceaccount:kube-system:namespace-controller";
 
+/// The Entity whose record does not fit what is there.
+pub const UNVERIFIED: &str = "earlier-lost";
+
 /// Makes the record say what 98b1c24 would have written, as the operator that is down.
 async fn forget_uids(tier: &ControlPlane, namespace: &str) -> Outcome {
     let client = tier.cluster.impersonate(USER, &[]).await?;
@@ -68,7 +71,7 @@ async fn is_complete(tier: &ControlPlane, namespace: &str) -> Outcome {
 
 async fn completed(tier: Arc<ControlPlane>) -> Outcome {
     let tier = tier.aside().await?;
-    let (runs, kept, lost) = ("earlier-runs", "earlier-kept", "earlier-lost");
+    let (runs, kept, lost) = ("earlier-runs", "earlier-kept", UNVERIFIED);
     for name in [runs, kept, lost] {
         tier.running(&entity_with(name, "radicale")).await?;
     }

@@ -219,7 +219,7 @@ async fn revised(tier: Arc<ControlPlane>) -> Outcome {
     let with_token = |text: &str| {
         text.replace(
             "- name: ADMIN_PASSWORD\n",
-            "- name: ADMIN_TOKEN\n                      valueFrom: {secretKeyRef: {name: {{ secrets.admin }}, key: token}}\n                    - name: ADMIN_PASSWORD\n",
+            "- name: ADMIN_TOKEN\n              valueFrom: {secretKeyRef: {name: {{ secrets.admin }}, key: token}}\n            - name: ADMIN_PASSWORD\n",
         )
     };
     for manifest in manifest.iter_mut() {

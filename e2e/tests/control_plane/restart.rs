@@ -12,6 +12,7 @@ use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Outcome, ensure};
 use serde_json::{Value, json};
 
+use crate::earlier_release::UNVERIFIED;
 use crate::tier::ControlPlane;
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
@@ -55,7 +56,9 @@ async fn quiet_minute(tier: &ControlPlane) -> Outcome {
     let second = start().await?;
     // Not a wait for something: a minute in which nothing may happen.
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let lines = tier.cluster.audit.requests(mark, USER)?.beyond(&AT_START);
+    // Another scenario of this cluster leaves a service that is not healthy: it is judged anew at each start.
+    let requests = tier.cluster.audit.requests(mark, USER)?.only(|request| !request.is_about(UNVERIFIED));
+    let lines = requests.beyond(&AT_START);
     ensure!(lines.is_empty(), "{}", lines.join("\n"));
     second.stop().await.map(drop)
 }

@@ -81,7 +81,7 @@ pub fn of_records() -> Vec<Case> {
     let written = |leaf: &str, value: &str| own(leaf, json!(value), "is written by the operator, from what runs");
     // A further Secret has a name and keys.
     let alone = |leaf: &str| {
-        let words = &["spec.secrets[0].further[0]", "Required value"];
+        let words = &["further: element 0", "omits all key fields"];
         refused("ServiceData", format!("spec.secrets[0].further[0].{leaf}"), json!("another"), words)
     };
     let late = "2999-01-01T00:00:00Z";
@@ -110,7 +110,12 @@ pub fn of_records() -> Vec<Case> {
         alone("secret"),
         alone("uid"),
         alone("formerUid"),
-        refused("ServiceData", "spec.secrets[0].further[0].keys[0]", json!("another"), &["secret: Required value"]),
+        refused(
+            "ServiceData",
+            "spec.secrets[0].further[0].keys[0]",
+            json!("another"),
+            &["further: element 0", "omits all key fields"],
+        ),
         shows(
             "ServiceData",
             "spec.restoring",

@@ -63,6 +63,7 @@ fn full(name: &str) -> Value {
     let mut entity = entity(name, services);
     entity["spec"]["language"] = json!("ca");
     entity["spec"]["domains"] = json!([format!("{name}.example")]);
+    entity["spec"]["adopt"] = json!(["6f7b2c1e-0000-4000-8000-000000000000"]);
     entity["spec"]["managers"] = manager("User");
     entity
 }
