@@ -64,6 +64,7 @@ impl Edit {
         if let Some(object) = event.get_mut("object") {
             (self.0)(object);
         }
-        format!("{event}\n").into_bytes()
+        // In the API server's own order: whoever reads a stream may rely on it.
+        format!("{{\"type\":{},\"object\":{}}}\n", event["type"], event["object"]).into_bytes()
     }
 }

@@ -81,7 +81,10 @@ pub fn of_records() -> Vec<Case> {
     let written = |leaf: &str, value: &str| own(leaf, json!(value), "is written by the operator, from what runs");
     // A further Secret has a name and keys.
     let alone = |leaf: &str| {
-        let words = &["further: element 0", "omits all key fields"];
+        let words = match leaf {
+            "secret" => &["spec.secrets[0].further[0].keys", "Required value"],
+            _ => &["further: element 0", "omits all key fields"],
+        };
         refused("ServiceData", format!("spec.secrets[0].further[0].{leaf}"), json!("another"), words)
     };
     let late = "2999-01-01T00:00:00Z";
