@@ -108,7 +108,8 @@ pub const SHARED_COPIES: Allowance = Allowance {
     name: "copies of the Platform's Secrets that another service was faster to make",
     covers: |request| {
         let object = &request.object_ref;
-        request.verb == "get" && object.resource == "secrets" && object.namespace != NAMESPACE
+        let raced = request.verb == "get" || request.verb == "create" && request.code() == 409;
+        raced && object.resource == "secrets" && object.namespace != NAMESPACE
     },
     bound: Bound::PerFeed(20),
 };
@@ -117,7 +118,7 @@ pub const SHARED_COPIES: Allowance = Allowance {
 pub const REFUSED_REMOVALS: Allowance = Allowance {
     name: "objects whose removal of an addition was refused",
     covers: |request| request.verb == "get" && !request.object_ref.namespace.is_empty(),
-    bound: Bound::PerFeed(1),
+    bound: Bound::PerFeed(4),
 };
 
 /// What an operator with nothing to do may ask.
@@ -125,8 +126,17 @@ pub const AT_REST: [&Allowance; 4] = [&LEASE, &WATCHES, &SELF_REVIEWS, &HEALTH];
 /// What an operator that starts and finds nothing to do may ask.
 pub const AT_START: [&Allowance; 5] = [&LEASE, &WATCHES, &FIRST_LISTS, &SELF_REVIEWS, &HEALTH];
 /// What may be asked beside the writes that make something.
-pub const MAKING: [&Allowance; 8] =
-    [&LEASE, &SECRETS_OF_A_NAMESPACE, &WATCHES, &SELF_REVIEWS, &HEALTH, &EVENTS, &NEW_RIGHTS, &SOURCES_OF_COPIES];
+pub const MAKING: [&Allowance; 9] = [
+    &LEASE,
+    &SECRETS_OF_A_NAMESPACE,
+    &WATCHES,
+    &SELF_REVIEWS,
+    &HEALTH,
+    &EVENTS,
+    &NEW_RIGHTS,
+    &SOURCES_OF_COPIES,
+    &SHARED_COPIES,
+];
 
 /// What may be asked beside the writes that repair many objects at once.
 pub const REPAIRING: [&Allowance; 10] = [

@@ -87,7 +87,7 @@ async fn completed(tier: Arc<ControlPlane>) -> Outcome {
     }
     let kubectl = &tier.cluster.kubectl;
     let claim = "persistentvolumeclaim/site-data";
-    kubectl.ok(&["delete", claim, "-n", lost, EMPTIES, "--wait=false"]).await?;
+    kubectl.ok(&["delete", claim, "-n", lost, EMPTIES, "--timeout=60s"]).await?;
     tier.start_operator().await?;
 
     is_complete(&tier, runs).await?;
