@@ -86,11 +86,12 @@ pub const SECRETS_OF_A_NAMESPACE: Allowance = Allowance {
     bound: Bound::PerFeed(6),
 };
 
-/// A RoleBinding takes a moment to have effect; what is written meanwhile is refused, and tried again.
+/// A RoleBinding and a ResourceQuota take a moment to have effect; what is written meanwhile is refused, and tried again.
 pub const NEW_RIGHTS: Allowance = Allowance {
-    name: "writes refused until the rights in a new namespace have effect",
+    name: "writes refused until the rights and the quota of a new namespace have effect",
     covers: |request| request.is_write() && request.code() == 403 && !request.object_ref.namespace.is_empty(),
-    bound: Bound::PerFeed(3),
+    // Three services, with up to three claims each, tried twice.
+    bound: Bound::PerFeed(18),
 };
 
 /// A Secret that the Platform names is read when it is copied.
