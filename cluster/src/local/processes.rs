@@ -90,6 +90,11 @@ mod tests {
         let other = folder.path().join("other");
         let spawn = |mark: &Path| Command::new("sleep").arg("600").env(MARK, mark).spawn().unwrap();
         let (mut ours, mut theirs) = (spawn(folder.path()), spawn(&other));
+        // A program that was just executed has no environment for a moment: the kernel fills it in last.
+        let begun = std::time::Instant::now();
+        while !carries(ours.id(), &format!("{MARK}={}", folder.path().display())) && begun.elapsed().as_secs() < 10 {
+            std::thread::yield_now();
+        }
         let found = marked(folder.path());
         assert_eq!(found, [ProcessId::of(ours.id()).unwrap()]);
         found[0].kill();
