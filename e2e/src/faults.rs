@@ -174,6 +174,11 @@ impl Faults {
         self.plan(filter, 0, Fault::CutBefore)
     }
 
+    /// What has not struck by now never does.
+    pub fn lapse(&self) {
+        self.plans().iter_mut().for_each(|plan| plan.at = 0);
+    }
+
     /// How many requests a plan has counted.
     pub fn seen(&self, planned: Planned) -> u32 {
         self.plans().get(planned.0).map_or(0, |plan| plan.seen)
@@ -226,6 +231,15 @@ mod tests {
         assert_eq!(verdicts, [pass(), pass(), pass(), Verdict::CutBefore, pass()]);
         assert_eq!(faults.struck(planned).as_deref(), Some("patch secrets a/s"));
         assert_eq!(faults.seen(planned), 3);
+    }
+
+    #[test]
+    fn a_fault_that_lapsed_strikes_nothing() {
+        let faults = Faults::default();
+        let planned = faults.plan(Filter::about("a"), 1, Fault::CutBefore);
+        faults.lapse();
+        assert_eq!(faults.judge(&call("GET", "/api/v1/namespaces/a", false)), Verdict::Pass);
+        assert_eq!(faults.struck(planned), None);
     }
 
     #[test]

@@ -5,10 +5,10 @@ mod check;
 mod operation;
 mod seed;
 mod summary;
+mod victim;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,11 @@ use crate::control_plane::ControlPlane;
 use crate::failure::{Failure, Outcome};
 use crate::faults::{Fault, Faults, Filter, Planned};
 use crate::objects::Kinds;
-use crate::operator::{self, HostOperator, redirected, tail};
+use crate::operator::{client, redirected};
 use crate::proxy::Proxy;
 use crate::resources;
 use crate::wait::gone;
+use victim::Victim;
 
 pub use check::Undisturbed;
 pub use operation::Operation;
@@ -38,12 +39,6 @@ const END: Duration = Duration::from_mins(3);
 const QUIET: Duration = Duration::from_secs(3);
 /// It comes to rest within this.
 const REST: Duration = Duration::from_mins(2);
-/// A signal has its effect within this.
-const SIGNAL: Duration = Duration::from_secs(1);
-/// So often an operator is started that ends before it is ready.
-const STARTS: usize = 5;
-/// How an operator ends that could not renew its Lease: a machine too busy says nothing of a fault.
-const LEASE_LOST: &str = "the Lease was lost";
 
 /// One fault at one request of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +70,7 @@ pub struct Sweep<'a> {
     kinds: Kinds,
     faults: Arc<Faults>,
     proxy: Proxy,
-    through_proxy: PathBuf,
-    operator: HostOperator,
+    victim: Victim<'a>,
     references: BTreeMap<Operation, Undisturbed>,
     watches: u32,
 }
@@ -94,14 +88,12 @@ impl<'a> Sweep<'a> {
         let _ = tier.stop_operator().await;
         tier.forget_leader().await?;
         let faults = Arc::new(Faults::default());
-        let proxy = Proxy::open(operator::client(&tier.kubeconfig()).await?, Arc::clone(&faults)).await?;
+        let proxy = Proxy::open(client(&tier.kubeconfig()).await?, Arc::clone(&faults)).await?;
         let through_proxy = tier.file("proxy.kubeconfig");
         redirected(&tier.kubeconfig(), &proxy.server(), &through_proxy)?;
         let counted = faults.count(of_watches());
-        let operator = HostOperator::start(&tier.cluster, &through_proxy, &tier.log()).await?;
-        faults.victim(operator.pid());
-        let mut sweep =
-            Self { tier, kinds, faults, proxy, through_proxy, operator, references: BTreeMap::new(), watches: 0 };
+        let victim = Victim::start(tier, through_proxy, Arc::clone(&faults)).await?;
+        let mut sweep = Self { tier, kinds, faults, proxy, victim, references: BTreeMap::new(), watches: 0 };
         sweep.rest().await?;
         sweep.watches = sweep.faults.seen(counted);
         Ok(sweep)
@@ -112,7 +104,7 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// When an operator does not stop or start.
     pub async fn end(self) -> Outcome {
-        self.operator.stop().await?;
+        self.victim.stop().await?;
         rollout(self.tier, "Manual").await?;
         self.tier.start_operator().await
     }
@@ -167,71 +159,41 @@ impl<'a> Sweep<'a> {
         let kept = join_all(cases.iter().map(|case| self.treasures(case.name()))).await;
         let begun = Instant::now();
         let planned = self.plan(cases).await?;
-        let acted = self.act(cases, &planned, summary).await?;
-        self.revive(cases, &planned, summary).await?;
-        for (index, (case, acted)) in cases.iter().zip(acted).enumerate() {
-            let took = acted.as_ref().copied().unwrap_or_else(|_| begun.elapsed());
-            let seen = check::Seen { tier: self.tier, kinds: &self.kinds, proxy: &self.proxy, begun };
-            let ended = match (&prepared[index], acted) {
-                (Err(failure), _) => Err(Failure::new(format!("before the fault: {failure}"))),
-                (Ok(()), Err(failure)) => Err(failure),
-                (Ok(()), Ok(_)) => seen.same(&self.references[&case.operation], &case.name(), &kept[index]).await,
-            };
-            let failure = ended.err().map(|failure| failure.to_string());
-            summary.add(Tried { case: *case, struck: self.faults.struck(planned[index]), failure, took });
-        }
-        self.revive(cases, &planned, summary).await?;
-        if let (Err(failure), Some(first)) = (self.rest().await, cases.first()) {
-            summary.failed(format!("after {first} and {} others: {failure}", cases.len() - 1));
-        }
-        Ok(())
-    }
-
-    /// All acts at once, until each has come to its end; an operator that ends meanwhile is followed by
-    /// another. How long each took.
-    async fn act(
-        &mut self,
-        cases: &[Case],
-        planned: &[Planned],
-        summary: &mut Summary,
-    ) -> Outcome<Vec<Outcome<Duration>>> {
         let cluster = &self.tier.cluster;
-        let acting = async |case: &Case| -> Outcome<Duration> {
+        let acting = join_all(cases.iter().map(async |case| -> Outcome<Duration> {
             let begun = Instant::now();
             case.operation.act(cluster, &case.name()).await?;
             case.operation.done(cluster, &case.name(), END).await?;
             Ok(begun.elapsed())
-        };
-        let working = join_all(cases.iter().map(acting));
-        tokio::pin!(working);
-        loop {
-            tokio::select! {
-                ended = &mut working => return Ok(ended),
-                died = self.operator.ended(Duration::from_hours(1)) => died?,
+        }));
+        let may_be_killed = may_be_killed(&self.faults, cases, &planned);
+        let mut failures = Vec::new();
+        let acted = self.victim.outlived(acting, &may_be_killed, &mut failures).await?;
+        let seen = check::Seen { tier: self.tier, kinds: &self.kinds, proxy: &self.proxy, begun };
+        // The last kills strike when what was asked for is there already.
+        let checking = async {
+            let mut tried = Vec::new();
+            for (index, (case, acted)) in cases.iter().zip(acted).enumerate() {
+                let took = acted.as_ref().copied().unwrap_or_else(|_| begun.elapsed());
+                let ended = match (&prepared[index], acted) {
+                    (Err(failure), _) => Err(Failure::new(format!("before the fault: {failure}"))),
+                    (Ok(()), Err(failure)) => Err(failure),
+                    (Ok(()), Ok(_)) => seen.same(&self.references[&case.operation], &case.name(), &kept[index]).await,
+                };
+                let failure = ended.err().map(|failure| failure.to_string());
+                tried.push(Tried { case: *case, struck: self.faults.struck(planned[index]), failure, took });
             }
-            summary.failed_if(self.after_end(cases, planned));
-            self.operator = fresh(self.tier, &self.through_proxy).await?;
-            self.faults.victim(self.operator.pid());
-        }
-    }
-
-    /// Another operator in the place of one that the last request of an operation was the end of.
-    async fn revive(&mut self, cases: &[Case], planned: &[Planned], summary: &mut Summary) -> Outcome {
-        if self.operator.ended(SIGNAL).await.is_ok() {
-            summary.failed_if(self.after_end(cases, planned));
-            self.operator = fresh(self.tier, &self.through_proxy).await?;
-            self.faults.victim(self.operator.pid());
+            tried
+        };
+        let tried = self.victim.outlived(checking, &may_be_killed, &mut failures).await?;
+        tried.into_iter().for_each(|tried| summary.add(tried));
+        let resting = self.victim.outlived(rest(self.tier), &may_be_killed, &mut failures).await?;
+        self.faults.lapse();
+        failures.into_iter().for_each(|failure| summary.failed(failure));
+        if let (Err(failure), Some(first)) = (resting, cases.first()) {
+            summary.failed(format!("after {first} and {} others: {failure}", cases.len() - 1));
         }
         Ok(())
-    }
-
-    /// What is wrong with it that the operator ended: nothing when a fault killed it.
-    fn after_end(&self, cases: &[Case], planned: &[Planned]) -> Option<String> {
-        let words = tail(&self.tier.log());
-        let of_kill =
-            |(case, plan): (&Case, &Planned)| case.fault == Fault::Kill && self.faults.struck(*plan).is_some();
-        let expected = cases.iter().zip(planned).any(of_kill) || words.contains(LEASE_LOST);
-        (!expected).then(|| format!("the operator ended by itself: {words}"))
     }
 
     /// Deletes the Entities of cases, so that they never add up.
@@ -252,17 +214,17 @@ impl<'a> Sweep<'a> {
 
     async fn plan(&mut self, cases: &[Case]) -> Outcome<Vec<Planned>> {
         let of_watch = |case: &Case| Fault::OF_WATCHES.contains(&case.fault);
-        if cases.iter().any(of_watch) {
-            self.operator.halt().await?;
+        let disturbs = cases.iter().any(of_watch);
+        if disturbs {
+            self.victim.halt().await?;
         }
         let plan = |case: &Case| {
             let filter = if of_watch(case) { of_watches() } else { Filter::about(&case.name()) };
             self.faults.plan(filter, case.at, case.fault)
         };
         let planned = cases.iter().map(plan).collect();
-        if cases.iter().any(of_watch) {
-            self.operator = fresh(self.tier, &self.through_proxy).await?;
-            self.faults.victim(self.operator.pid());
+        if disturbs {
+            self.victim.replace().await?;
         }
         Ok(planned)
     }
@@ -273,25 +235,21 @@ impl<'a> Sweep<'a> {
     }
 
     async fn rest(&self) -> Outcome {
-        self.tier.cluster.audit.at_rest(USER, QUIET, REST, &AT_REST, |_| true).await
+        rest(self.tier).await
     }
+}
+
+async fn rest(tier: &ControlPlane) -> Outcome {
+    tier.cluster.audit.at_rest(USER, QUIET, REST, &AT_REST, |_| true).await
+}
+
+/// Whether a fault has killed an operator.
+fn may_be_killed(faults: &Faults, cases: &[Case], planned: &[Planned]) -> impl Fn() -> bool {
+    move || cases.iter().zip(planned).any(|(case, plan)| case.fault == Fault::Kill && faults.struck(*plan).is_some())
 }
 
 fn of_watches() -> Filter {
     Filter { verbs: &["watch"], ..Filter::default() }
-}
-
-/// An operator behind the proxy after another that is gone; the next fault may kill it at once.
-async fn fresh(tier: &ControlPlane, kubeconfig: &Path) -> Outcome<HostOperator> {
-    let mut tries = 0;
-    loop {
-        tier.forget_leader().await?;
-        tries += 1;
-        match HostOperator::start(&tier.cluster, kubeconfig, &tier.log()).await {
-            Err(_) if tries < STARTS => {}
-            started => return started,
-        }
-    }
 }
 
 async fn rollout(tier: &ControlPlane, strategy: &str) -> Outcome {

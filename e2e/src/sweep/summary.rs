@@ -43,11 +43,6 @@ impl Summary {
         self.tried.push(tried);
     }
 
-    /// Takes in a failure that is of no single case, if there is one.
-    pub fn failed_if(&mut self, failure: Option<String>) {
-        self.general.extend(failure);
-    }
-
     /// Takes in a failure that is of no single case.
     pub fn failed(&mut self, failure: String) {
         self.general.push(failure);
