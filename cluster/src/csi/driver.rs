@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
 
 use super::fault::Fault;
 use super::image::{Image, Images};
@@ -10,6 +13,9 @@ use super::mount::{Mount, Mounts};
 use super::proto::v1::Topology;
 use super::volume_id::VolumeId;
 use super::volume_locks::VolumeLocks;
+
+/// Whoever only looks at a device has closed it within this.
+const CLOSED: Duration = Duration::from_secs(1);
 
 /// One driver on one node.
 #[derive(Debug)]
@@ -81,10 +87,25 @@ impl Driver {
         Ok(loop_device::find(image).await?.is_none())
     }
 
+    /// Whether nothing uses the image. The kernel detaches a device when the last who has it open closes
+    /// it, and whoever looks at all devices (udev, blkid) has it open for a moment.
+    async fn released(&self, image: &Image) -> Result<bool, Fault> {
+        let begun = Instant::now();
+        loop {
+            if self.release_unused(image).await? {
+                return Ok(true);
+            }
+            if begun.elapsed() > CLOSED {
+                return Ok(false);
+            }
+            sleep(CLOSED / 20).await;
+        }
+    }
+
     /// Deletes a volume that nothing uses; an unknown one is as good as deleted.
     pub(crate) async fn delete(&self, id: &VolumeId) -> Result<(), Fault> {
         if let Some(image) = self.images.find(id)?
-            && !self.release_unused(&image).await?
+            && !self.released(&image).await?
         {
             return Err(Fault::Precondition(format!(
                 "volume {id} is in use: delete the pods that use it, then it can be unmounted and deleted"
