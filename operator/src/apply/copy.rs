@@ -81,7 +81,7 @@ fn is_copy(wanted: &Value, found: &DynamicObject) -> bool {
 
 fn foreign(target: Target<'_>) -> WriteError {
     WriteError {
-        trouble: Trouble::Refused,
+        trouble: Trouble::Foreign,
         object: target.shown(),
         message:
             "exists already and is no copy of the Platform's Secret of that name; remove it, or call that one otherwise"

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::target::ObjectKey;
-use super::trouble::WriteError;
+use super::trouble::{Trouble, WriteError};
 
 /// What admission judges by may be a moment behind what the caches show: the first time a refused
 /// write is tried once more after this long.
@@ -17,6 +17,8 @@ const SOON: Duration = Duration::from_secs(2);
 const FIRST_TRY: Duration = Duration::from_mins(10);
 /// ... then after twice as long each time, up to this.
 const LAST_TRY: Duration = Duration::from_hours(1);
+/// Nobody watches somebody else's object that has the name of ours: tried this often.
+const NAME_TAKEN: Duration = Duration::from_mins(1);
 
 /// The writes that were refused for good.
 #[derive(Default)]
@@ -69,10 +71,12 @@ impl Refusals {
         // What is not asked for any more is forgotten.
         writes.retain(|_, refused| now.saturating_duration_since(refused.again) < LAST_TRY);
         let before = writes.get(&(object.clone(), verb)).filter(|refused| refused.basis == basis);
-        let wait = before.map_or(SOON, |refused| match refused.wait {
-            SOON => FIRST_TRY,
-            wait => (wait * 2).min(LAST_TRY),
-        });
+        let wait = match before.map(|refused| refused.wait) {
+            _ if error.trouble == Trouble::Foreign => NAME_TAKEN,
+            None => SOON,
+            Some(SOON) => FIRST_TRY,
+            Some(wait) => (wait * 2).min(LAST_TRY),
+        };
         writes.insert((object.clone(), verb), Refused { basis, error: error.clone(), again: now + wait, wait });
         wait
     }
@@ -85,7 +89,6 @@ impl Refusals {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trouble::Trouble;
     use super::*;
 
     const BASIS: Basis = Basis { sent: 1, surroundings: 1 };
@@ -117,6 +120,15 @@ mod tests {
         assert!(refusals.of(&object(), "json patch", || BASIS).is_none(), "another sort of write");
         refusals.taken(&object(), "apply");
         assert!(is_sent(&refusals, BASIS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_that_somebody_else_has_is_tried_each_minute() {
+        let refusals = Refusals::default();
+        let taken = WriteError { trouble: Trouble::Foreign, ..error() };
+        for _ in 0..3 {
+            assert_eq!(refusals.refused(&object(), "create", BASIS, &taken), NAME_TAKEN);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -37,6 +37,10 @@ pub enum Trouble {
     NotBound,
     /// The storage class lets no volume grow.
     NotExpandable,
+    /// Somebody else's object has its name.
+    Foreign,
+    /// What it depends on cannot be read.
+    Undecodable,
     /// The API server, a policy or a webhook refuses the object as it is.
     Refused,
     /// The answer differs from what was sent: writing again would never end.
@@ -50,7 +54,16 @@ pub enum Trouble {
 impl Trouble {
     /// Whether it is worth to try again without any change.
     pub const fn passes(self) -> bool {
-        !matches!(self, Self::OutOfLimits | Self::NotExpandable | Self::Refused | Self::NotCanonical | Self::Contested)
+        !matches!(
+            self,
+            Self::OutOfLimits
+                | Self::NotExpandable
+                | Self::Foreign
+                | Self::Undecodable
+                | Self::Refused
+                | Self::NotCanonical
+                | Self::Contested
+        )
     }
 
     /// The condition's reason.
@@ -66,6 +79,8 @@ impl Trouble {
             Self::OutOfLimits => Reason::LimitRangeViolated,
             Self::NotBound => Reason::VolumePending,
             Self::NotExpandable => Reason::VolumeNotExpandable,
+            Self::Foreign => Reason::NameTaken,
+            Self::Undecodable => Reason::Undecodable,
             Self::Refused => Reason::Refused,
             Self::NotCanonical => Reason::NotCanonical,
             Self::Contested => Reason::FieldContested,

@@ -116,7 +116,12 @@ impl Writer<'_> {
             Action::Copy { secret, because } => copy::copy(server, target, secret, !because.is_empty()).await?,
             Action::Apply { object, .. } => return self.apply(target, object).await,
             Action::Merge { patch, .. } => server.merge(target, patch).await?,
-            Action::Remove { patch, because } => self.remove(target, patch, because).await?,
+            Action::Remove { patch, because } => {
+                let answer = self.remove(target, patch, because).await?;
+                // A webhook may have put it back into the answer, which the watch brings as something known.
+                self.known.again(self.by);
+                answer
+            }
             Action::Delete { uid } => return server.delete(target, uid).await,
         };
         self.known.take_in(self.by, target.kind, answer);
@@ -205,7 +210,7 @@ fn is_ours(target: Target<'_>, object: &Value, found: &DynamicObject) -> Result<
         return Ok(());
     }
     Err(WriteError {
-        trouble: Trouble::Refused,
+        trouble: Trouble::Foreign,
         object: target.shown(),
         message: "exists already and does not carry the labels of this instance; remove it or choose another name"
             .to_owned(),

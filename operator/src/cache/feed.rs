@@ -285,6 +285,9 @@ async fn answered<A>(request: impl Future<Output = Result<A, kube::Error>>) -> R
 fn end(error: &kube::Error) -> End {
     match error {
         kube::Error::Api(status) if status.code == 410 => End::Expired,
+        kube::Error::Api(status) if status.reason.is_empty() && status.message.is_empty() => {
+            End::Failed(format!("the API server says no more than code {}", status.code))
+        }
         kube::Error::Api(status) => End::Failed(format!("{}: {}", status.reason, status.message)),
         other => End::Failed(other.to_string()),
     }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::clock::Start;
 use super::news::{Reported, events};
 use super::queue::Queue;
-use crate::api::{GROUP, VERSION};
-use crate::apply::{Server, Target, WriteError};
+use crate::api::{GROUP, Retention, VERSION};
+use crate::apply::{Server, Target, Trouble, WriteError};
 use crate::cache::{Caches, Key, Known, SecretWatches};
 use crate::entity::ServiceAccount;
 use crate::gather::Packages;
@@ -22,6 +22,8 @@ use crate::usage::Usages;
 
 /// How long an Event may take.
 const TELLING: Duration = Duration::from_secs(5);
+/// The name of the only Platform.
+const PLATFORM: &str = "default";
 
 /// What every controller has at hand.
 pub struct Context {
@@ -56,6 +58,19 @@ impl Context {
     /// The time that goes into statuses.
     pub fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    /// How long data stays that is left now.
+    ///
+    /// # Errors
+    /// When there is a Platform and it cannot be read: another date than its own must not be recorded.
+    pub fn retention(&self) -> Result<Retention, WriteError> {
+        if let Some(platform) = self.caches().platforms.undecodable("", PLATFORM) {
+            let message = format!("its spec.retention cannot be read: {}", platform.error);
+            let object = format!("{}/{PLATFORM}", platform.kind);
+            return Err(WriteError { trouble: Trouble::Undecodable, object, message });
+        }
+        Ok(self.caches().platform().map_or_else(Retention::default, |platform| platform.spec.retention))
     }
 
     /// Writes a status, unless it is what was last reported.

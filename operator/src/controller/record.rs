@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::clock;
 use super::context::Context;
 use super::queue::Next;
-use crate::api::{DataEntity, Retention, ServiceData, marks};
+use crate::api::{DataEntity, ServiceData, marks};
 use crate::apply::{Target, Trouble, WriteError};
 use crate::cache::{Caches, Key, Sealed};
 use crate::compare::{KnownData, Part, PartKind, compare_record, parts};
@@ -44,7 +44,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         return write(context, key, &patch).await;
     }
     if !in_use && record.spec.keep_until.is_none() && is_left(context, &record).await? {
-        return write(context, key, &dated(context, &record)).await;
+        return write(context, key, &dated(context, &record)?).await;
     }
     let parts = visible_parts(&record, &known, caches.secrets.of(&key.namespace).is_some());
     let date = date(context, &record, in_use).await;
@@ -125,12 +125,11 @@ async fn is_left(context: &Context, record: &ServiceData) -> Result<bool, WriteE
     }
 }
 
-fn dated(context: &Context, record: &ServiceData) -> Value {
-    let retention = context.caches().platform().map_or_else(Retention::default, |platform| platform.spec.retention);
-    json!({
+fn dated(context: &Context, record: &ServiceData) -> Result<Value, WriteError> {
+    Ok(json!({
         "metadata": {"uid": record.metadata.uid, "resourceVersion": record.metadata.resource_version},
-        "spec": {"keepUntil": Time(keep_until(context.now(), retention.days.into()))},
-    })
+        "spec": {"keepUntil": Time(keep_until(context.now(), context.retention()?.days.into()))},
+    }))
 }
 
 /// Writes the record; the answer brings it up once more.

@@ -2,17 +2,17 @@
 //! owns is collected; volumes, Secrets and the record are not owned.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::core::DynamicObject;
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::json;
 
 use super::{Blocked, at, finalizer, of_others, outcome, unless_gone};
-use crate::api::{Retention, ServiceData};
+use crate::api::ServiceData;
 use crate::apply::{Target, Trouble, WriteError};
 use crate::cache::Key;
 use crate::controller::context::Context;
 use crate::controller::queue::Next;
+use crate::core::lifecycle;
 use crate::kinds;
 use crate::report::{DeletionWait, deleted_instance};
 use crate::resolve::Instance;
@@ -86,8 +86,7 @@ fn undated_of(found: &DynamicObject, owner: &str) -> Option<Record> {
 }
 
 async fn keep_until(context: &Context, key: &Key, record: &Record) -> Result<(), WriteError> {
-    let retention = context.caches().platform().map_or_else(Retention::default, |platform| platform.spec.retention);
-    let until = date(context.now(), retention);
+    let until = lifecycle::keep_until(context.now(), context.retention()?.days.into());
     let patch = json!({
         "metadata": {"uid": record.uid, "resourceVersion": record.version},
         "spec": {"keepUntil": Time(until)},
@@ -96,12 +95,6 @@ async fn keep_until(context: &Context, key: &Key, record: &Record) -> Result<(),
     let answer = context.server.merge(target, &patch).await?;
     context.known.take_in(key, kinds::SERVICE_DATA.kind, answer);
     Ok(())
-}
-
-fn date(now: Timestamp, retention: Retention) -> Timestamp {
-    let days = SignedDuration::from_hours(24 * i64::from(retention.days));
-    let until = now.checked_add(days).unwrap_or(Timestamp::MAX);
-    Timestamp::from_second(until.as_second()).unwrap_or(until)
 }
 
 #[cfg(test)]

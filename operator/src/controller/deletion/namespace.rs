@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
-use crate::api::marks;
+use crate::api::{GROUP, marks};
 use crate::apply::{Target, Trouble, WriteError};
 use crate::cache::Key;
 use crate::controller::context::Context;
@@ -126,13 +126,20 @@ fn keeps(kind: &str, metadata: &ObjectMeta) -> bool {
         return true;
     }
     let is_default = DEFAULTS.contains(&(kind, metadata.name.as_deref().unwrap_or_default()));
-    // Who owns a pod may be of a kind that the operator cannot list.
+    // An owner of a kind that the operator cannot list would be lost with what it owns.
+    let mut owners = metadata.owner_references.iter().flatten();
     let follows_its_owner =
-        kind != "Pod" && metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
+        kind != "Pod" && owners.clone().next().is_some() && owners.all(|owner| is_known(&owner.api_version));
     label(marks::MANAGED_BY) != Some(marks::OPERATOR)
         && !is_default
         && !follows_its_owner
         && metadata.deletion_timestamp.is_none()
+}
+
+/// Whether objects of an API version are Kubernetes' own, or ours.
+fn is_known(api_version: &str) -> bool {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    !group.contains('.') || group.ends_with(".k8s.io") || group == GROUP
 }
 
 /// The API server itself keeps who made what: namespaces are created under a field manager of that
@@ -151,10 +158,11 @@ fn shortened(names: &[String]) -> String {
 /// A namespace that stays without data of the operator's becomes everybody else's again: the rights
 /// and the labels go, by which admission keeps it from deletion. Where that is refused they stay.
 async fn give_back(context: &Context, key: &Key, namespace: &DynamicObject) -> Result<(), WriteError> {
-    if let Some(binding) = context.caches().object("RoleBinding", &key.name, OPERATOR_BINDING) {
-        let target = Target { kind: "RoleBinding", namespace: &key.name, name: OPERATOR_BINDING };
-        let deleted = context.server.delete(target, binding.metadata.uid.as_deref().unwrap_or_default()).await;
-        unless_refused(deleted)?;
+    let target = Target { kind: "RoleBinding", namespace: &key.name, name: OPERATOR_BINDING };
+    match context.server.get(target).await {
+        Ok(binding) => unless_refused(context.server.delete(target, &binding.uid().unwrap_or_default()).await)?,
+        Err(error) if error.trouble == Trouble::Missing => {}
+        Err(error) => unless_refused(Err(error))?,
     }
     let target = Target { kind: kinds::NAMESPACE.kind, namespace: "", name: &key.name };
     match context.server.merge(target, &without_labels(&namespace.metadata)).await {
@@ -208,10 +216,13 @@ mod tests {
     fn an_object_of_somebody_else_keeps_a_namespace() {
         assert!(keeps("ConfigMap", &metadata(json!({"name": "precious"}))));
         assert!(keeps("Secret", &metadata(json!({"name": "precious"}))));
-        let owned =
-            json!({"name": "p", "ownerReferences": [{"apiVersion": "v1", "kind": "X", "name": "x", "uid": "u"}]});
-        assert!(keeps("Pod", &metadata(owned.clone())), "its owner may be of any kind");
-        assert!(!keeps("Job", &metadata(owned)), "it goes with its owner");
+        let owned = |api_version: &str| {
+            let owner = json!({"apiVersion": api_version, "kind": "X", "name": "x", "uid": "u"});
+            metadata(json!({"name": "p", "ownerReferences": [owner]}))
+        };
+        assert!(keeps("Pod", &owned("v1")), "its owner may be of any kind");
+        assert!(!keeps("Job", &owned("batch/v1")), "it goes with its owner");
+        assert!(keeps("ConfigMap", &owned("databases.example.org/v1")), "nobody can list its owner");
     }
 
     #[test]

@@ -223,7 +223,9 @@ async fn stays(server: &ApiServer, why: &str) {
     let context = context(server).await;
     deleted_coop(&context);
     assert_eq!(entity_pass(&context).await, Next::Wait);
-    assert_eq!(server.writes(), [format!("PATCH {NAMESPACE}"), format!("PATCH {ENTITY}")]);
+    let binding = "/apis/rbac.authorization.k8s.io/v1/namespaces/coop/rolebindings/commonscloud-operator";
+    let taken_back = [format!("DELETE {binding}"), format!("PATCH {NAMESPACE}"), format!("PATCH {ENTITY}")];
+    assert_eq!(server.writes(), taken_back, "the rights, though no cache shows the binding");
     assert_eq!(server.sent(NAMESPACE)["metadata"]["labels"][marks::ENTITY], Value::Null);
     let event = server.sent("/events");
     assert_eq!(event["reason"], "NamespaceKept");
