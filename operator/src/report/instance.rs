@@ -7,7 +7,7 @@ use super::conditions::{Problem, Shown, Verdict, conditions};
 use super::filling::{has_grown, volume_filling};
 use super::pass::{Pass, Reach, Usage};
 use super::quota::{pending_shrink, quota_enforced};
-use super::rollout::rollout_condition;
+use super::rollout::{refused_condition, rollout_condition};
 use crate::api::{ConditionType, InstanceStatus, Reason, VolumeStatus};
 use crate::cache::Live;
 use crate::compare::{Change, capacity, requested};
@@ -21,7 +21,7 @@ pub fn refused(instance: &Instance, rollout: &Rollout, verdict: &Verdict, now: T
     let mut shown = verdict.shown();
     shown
         .extend(kept(before, &[ConditionType::QuotaEnforced, ConditionType::UsageKnown, ConditionType::VolumeFilling]));
-    shown.extend(rollout_condition(before, rollout, verdict.is_ready()));
+    shown.extend(refused_condition(before, rollout, verdict.is_ready()));
     shown.extend(paused(instance, &[]));
     InstanceStatus {
         observed_generation: Some(instance.generation),

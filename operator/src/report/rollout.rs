@@ -29,6 +29,13 @@ pub(super) fn rollout_condition(before: &InstanceStatus, rollout: &Rollout, is_r
     }
 }
 
+/// The same for an instance of which nothing is applied. One that runs the newest revision and has a
+/// fault in its manifest runs on: it holds nobody.
+pub(super) fn refused_condition(before: &InstanceStatus, rollout: &Rollout, is_ready: bool) -> Option<Shown> {
+    let runs = matches!(rollout, Rollout::Newest(newest) if before.revision.as_ref() == Some(newest));
+    if runs && !held(before) { None } else { rollout_condition(before, rollout, is_ready) }
+}
+
 fn was_ready(before: &InstanceStatus) -> bool {
     before.is_true(ConditionType::Ready).is_some()
 }
@@ -78,6 +85,15 @@ mod tests {
         assert!(holds(&after(&site, &Rollout::Off, &not_ready())).is_none(), "it was taken back, or paused");
         let ready = Verdict::Ready("runs".to_owned());
         assert!(holds(&after(&site, &newest(), &ready)).is_none());
+    }
+
+    #[test]
+    fn one_that_runs_the_newest_revision_and_has_a_fault_in_its_manifest_holds_nobody() {
+        let mut site = reported(&Verdict::Ready("runs".to_owned()));
+        site.status.revision = Some("radicale-new".to_owned());
+        assert_eq!(after(&site, &newest(), &not_ready()).is_true(ConditionType::HoldsRollout), None);
+        site.status.revision = Some("radicale-old".to_owned());
+        assert!(after(&site, &newest(), &not_ready()).is_true(ConditionType::HoldsRollout).is_some());
     }
 
     #[test]

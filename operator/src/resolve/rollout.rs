@@ -38,8 +38,8 @@ enum Stage {
     Begun,
     /// It is Ready on another revision.
     Ready,
-    /// It is not Ready on another revision, and no roll-out made it so: it never keeps those waiting
-    /// that are Ready.
+    /// It is not Ready on another revision, and no roll-out made it so: it keeps nobody waiting, since
+    /// what is wrong with it may be its own manifest.
     NotReady,
 }
 
@@ -124,7 +124,8 @@ pub fn rollout(instance: &Instance, facts: &Facts, platform: Option<&PlatformSpe
         return moves;
     }
     let Some(own) = Peer::of_instance(instance, newest) else { return moves };
-    let mut before: Vec<&Peer> = facts.peers.iter().filter(|peer| **peer < own).collect();
+    let waited_for = |peer: &&Peer| peer.stage != Stage::NotReady && **peer < own;
+    let mut before: Vec<&Peer> = facts.peers.iter().filter(waited_for).collect();
     let maximum = usize::try_from(rule.max_unavailable).unwrap_or(usize::MAX).max(1);
     if before.len() < maximum {
         return moves;

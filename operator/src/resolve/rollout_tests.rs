@@ -104,6 +104,12 @@ fn one_that_was_not_ready_before_keeps_nobody_and_comes_last() {
 }
 
 #[test]
+fn one_whose_manifest_is_refused_for_ever_keeps_no_other_that_is_not_ready() {
+    let broken = |namespace| service(namespace, "radicale-old", &["Ready False 1"], "");
+    assert_eq!(moving(&[broken("a"), broken("b")], 1), ["a", "b"]);
+}
+
+#[test]
 fn who_is_paused_or_named_a_revision_is_in_nobodys_way() {
     let holds = &["Ready False 2", "HoldsRollout True 2"];
     for spec in [", paused: true", ", revision: radicale-old"] {
