@@ -13,6 +13,7 @@ use commonscloud_operator::compare::Change;
 use commonscloud_operator::controller::{entity as entities, instance as instances};
 use commonscloud_operator::entity::{self, ServiceAccount};
 use commonscloud_operator::gather::{self, Packages};
+use commonscloud_operator::usage::Known;
 use commonscloud_operator::resolve::Instance;
 use commonscloud_operator::template::{Package, RenderedObject};
 use kube::api::DynamicObject;
@@ -84,7 +85,7 @@ pub(crate) fn of(caches: &Caches, account: &ServiceAccount) -> Result<Outlook, F
     let mut all = caches.entities.all();
     all.sort_by_key(|entity| entity.name_any());
     for entity in all {
-        match entities::decide(caches, &packages, &entity, account) {
+        match entities::decide(&entity, &gather::observe_entity(caches, &packages, &entity), account) {
             Ok(changes) => outlook.changes.extend(changes),
             Err(obstacle) => outlook.obstacles.push(format!("Entity {}: {obstacle}", entity.name_any())),
         }
@@ -94,8 +95,8 @@ pub(crate) fn of(caches: &Caches, account: &ServiceAccount) -> Result<Outlook, F
         caches.dedicated_all().iter().map(|resource| Instance::of(resource.as_ref())).collect();
     all.sort_by(|a, b| (&a.reference.namespace, &a.reference.name).cmp(&(&b.reference.namespace, &b.reference.name)));
     for instance in &all {
-        let facts = gather::facts(caches, &packages, instance);
-        match instances::decide(caches, instance, &facts) {
+        let observed = gather::observe(caches, &packages, instance, |_| Known::NotYet);
+        match instances::decide(&caches.settled, instance, &observed) {
             Ok((_, changes)) => outlook.changes.extend(changes),
             Err(obstacle) => {
                 let reference = &instance.reference;

@@ -13,6 +13,7 @@ mod trouble;
 mod write;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -21,7 +22,7 @@ pub use server::Server;
 pub use target::Target;
 pub use trouble::{Trouble, WriteError};
 
-use crate::cache::{Key, Known};
+use crate::cache::{Key, Known, Live};
 use crate::compare::{Action, Change, Difference};
 use crate::kinds;
 use digest::digest;
@@ -34,8 +35,23 @@ pub struct Applied {
     pub writes: usize,
     /// What it did not take, or was not asked for again.
     pub failures: Vec<WriteError>,
+    /// What the API server answered to them; of Secrets only that it did.
+    pub answers: Vec<Answer>,
     /// When what was refused or is contested is tried again though nothing changes.
     pub wait: Option<Duration>,
+}
+
+/// An object as the API server has it after a write.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The generation of its spec; none when it has none.
+    pub generation: Option<i64>,
+    /// The object, where it is one that an instance or an Entity is made of.
+    pub live: Option<Arc<Live>>,
 }
 
 impl Applied {
@@ -65,7 +81,10 @@ pub async fn apply(server: &Server, known: &Known, by: &Key, changes: &[Change])
                 *wanted = wanted.or(asked(&change.action));
             }
             match outcome {
-                Outcome::Taken => applied.writes += 1,
+                Outcome::Taken(answer) => {
+                    applied.writes += 1;
+                    applied.answers.extend(answer);
+                }
                 Outcome::Failed(error) => {
                     stops |= is_unreachable(&error) || is_foundation(change);
                     applied.failures.push(error);

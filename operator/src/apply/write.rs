@@ -11,7 +11,7 @@ use super::digest::{basis, digest};
 use super::server::Server;
 use super::target::{ObjectKey, Target};
 use super::trouble::{Trouble, WriteError};
-use super::{asked, copy, generate, repairs, target};
+use super::{Answer, asked, copy, generate, repairs, target};
 use crate::api::{SecretKey, marks};
 use crate::cache::{Key, Known, Live};
 use crate::compare::{Action, Change, Difference, Fault, differences};
@@ -25,8 +25,8 @@ pub(super) struct Writer<'a> {
 
 /// What came of one change.
 pub(super) enum Outcome {
-    /// The API server took it.
-    Taken,
+    /// The API server took it, and has this now; nothing, where it was deleted.
+    Taken(Option<Answer>),
     /// It did not, in a way that may pass.
     Failed(WriteError),
     /// It did not, or was not asked: only a change mends that. Tried again after this long.
@@ -37,7 +37,7 @@ pub(super) enum Outcome {
 /// A copy that loses one was repaired by another instance, which shares it.
 pub(super) const fn is_round(action: &Action, outcome: &Outcome) -> bool {
     let lost = matches!(outcome, Outcome::Failed(WriteError { trouble: Trouble::Conflict, .. }));
-    matches!(outcome, Outcome::Taken) || (lost && matches!(action, Action::Remove { .. }))
+    matches!(outcome, Outcome::Taken(_)) || (lost && matches!(action, Action::Remove { .. }))
 }
 
 /// What is contested, how people are told, and how long it waits.
@@ -94,9 +94,9 @@ impl Writer<'_> {
             return Outcome::Waits(error, wait);
         }
         match self.send(change).await {
-            Ok(()) => {
+            Ok(answer) => {
                 refusals.taken(&key, verb);
-                Outcome::Taken
+                Outcome::Taken(answer)
             }
             Err(error) if error.trouble.passes() => Outcome::Failed(error),
             Err(error) => {
@@ -107,14 +107,14 @@ impl Writer<'_> {
         }
     }
 
-    async fn send(&self, change: &Change) -> Result<(), WriteError> {
+    async fn send(&self, change: &Change) -> Result<Option<Answer>, WriteError> {
         let (server, target) = (self.server, target(change));
         tracing::info!(change = %change, namespace = change.namespace, "writing");
         let answer = match &change.action {
             Action::Create(object) => create(server, target, object).await?,
             Action::Generate { secret, keys } => create(server, target, &generated(target, secret, keys)?).await?,
             Action::Copy { secret, because } => copy::copy(server, target, secret, !because.is_empty()).await?,
-            Action::Apply { object, .. } => return self.apply(target, object).await,
+            Action::Apply { object, .. } => return self.apply(target, object).await.map(Some),
             Action::Merge { patch, .. } => server.merge(target, patch).await?,
             Action::Remove { patch, because } => {
                 let answer = self.remove(target, patch, because).await?;
@@ -122,21 +122,26 @@ impl Writer<'_> {
                 self.known.again(self.by);
                 answer
             }
-            Action::Delete { uid } => return server.delete(target, uid).await,
+            Action::Delete { uid } => return server.delete(target, uid).await.map(|()| None),
         };
-        self.known.take_in(self.by, target.kind, answer);
-        Ok(())
+        Ok(Some(self.taken_in(target, answer)))
     }
 
-    async fn apply(&self, target: Target<'_>, object: &Value) -> Result<(), WriteError> {
+    fn taken_in(&self, target: Target<'_>, answer: DynamicObject) -> Answer {
+        let (kind, name, generation) = (target.kind.to_owned(), target.name.to_owned(), answer.metadata.generation);
+        let live = self.known.take_in(self.by, target.kind, answer);
+        Answer { kind, name, generation, live }
+    }
+
+    async fn apply(&self, target: Target<'_>, object: &Value) -> Result<Answer, WriteError> {
         let answer = self.server.apply(target, object).await?;
         let is_added_to = is_added_to(target, object, &answer);
         if is_added_to == Ok(true) {
             // What somebody added meanwhile the watch will bring as something known.
             self.known.again(self.by);
         }
-        self.known.take_in(self.by, target.kind, answer);
-        is_added_to.map(drop)
+        let answer = self.taken_in(target, answer);
+        is_added_to.map(|_| answer)
     }
 
     /// The API server answers the same to a patch of a version that is gone and to one that can never

@@ -56,8 +56,9 @@ impl Known {
 
     /// Takes the answer to a write of `by` in, before the watch brings it; everybody else that it
     /// concerns hears of it. So does `by` where the answer to a write of its own status shows what
-    /// somebody asked of it meanwhile: the watch brings that later, as something known.
-    pub fn take_in(&self, by: &Key, kind: &str, object: DynamicObject) {
+    /// somebody asked of it meanwhile: the watch brings that later, as something known. Gives what is
+    /// kept of it, where that is an object that an instance or an Entity is made of.
+    pub fn take_in(&self, by: &Key, kind: &str, object: DynamicObject) -> Option<Arc<Live>> {
         let identity = Identity::of(&object.metadata);
         let caches = &self.caches;
         match kind {
@@ -77,11 +78,12 @@ impl Known {
             "DedicatedService" => self.take(by, kind, &caches.services, &identity, object),
             "Namespace" => self.take(by, kind, &caches.namespaces, &identity, object),
             _ => {
-                if let Some(store) = caches.objects.get(kind) {
-                    self.put(by, store, &identity, Live::of(kind, object), |_, _| false);
-                }
+                let store = caches.objects.get(kind)?;
+                self.put(by, store, &identity, Live::of(kind, object), |_, _| false);
+                return caches.object(kind, &identity.namespace, &identity.name);
             }
         }
+        None
     }
 
     /// Has a resource looked at once more.

@@ -59,12 +59,12 @@ pub struct ObjectTaken {
 /// When an object with a desired name belongs to another instance.
 pub fn compare_objects(
     desired: &[RenderedObject],
-    live: impl Fn(&str, &str, &str) -> Option<Arc<Live>>,
+    live: impl Fn(&str, &str) -> Option<Arc<Live>>,
     owned: &[Arc<Live>],
 ) -> Result<Vec<Change>, ObjectTaken> {
     let mut changes = Vec::new();
     for object in desired {
-        match live(&object.kind, &object.namespace, &object.name) {
+        match live(&object.kind, &object.name) {
             Some(found) => {
                 same_owner(object, &found)?;
                 changes.extend(repair(object, &found));

@@ -1,16 +1,18 @@
 //! The controller of Entities: gather, resolve, render, compare, apply, report.
 
+use std::sync::Arc;
+
 use kube::ResourceExt as _;
 
 use super::context::Context;
 use super::deletion::{self, finalizer};
 use super::queue::Next;
 use crate::api::{Entity, Reason};
-use crate::apply::{WriteError, apply};
-use crate::cache::{Caches, Key};
+use crate::apply::{Answer, WriteError, apply};
+use crate::cache::Key;
 use crate::compare::{Change, compare_namespace, compare_objects};
 use crate::entity::{self, ServiceAccount};
-use crate::gather::{self, Packages};
+use crate::gather::{self, EntityObserved};
 use crate::report::{EntityObstacle, Problem, Verdict, entity_problem, entity_status};
 use crate::resolve::resolve_entity;
 
@@ -26,21 +28,24 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     if entity.metadata.deletion_timestamp.is_some() {
         // A service that cannot be read cannot be dismissed, and is no service that is gone.
         if let Some(undecodable) = gather::undecodable_service(context.caches(), &entity) {
-            report(context, key, &entity, Some(EntityObstacle::Undecodable(undecodable).verdict())).await?;
+            let observed = gather::observe_entity(context.caches(), &context.packages, &entity);
+            let verdict = EntityObstacle::Undecodable(undecodable).verdict();
+            report(context, key, &entity, &observed, &[], Some(verdict)).await?;
             return Ok(Next::Wait);
         }
         return deletion::entity(context, key, &entity).await;
     }
-    let changes = match decide(context.caches(), &context.packages, &entity, &context.account) {
+    let observed = gather::observe_entity(context.caches(), &context.packages, &entity);
+    let changes = match decide(&entity, &observed, &context.account) {
         Ok(changes) => changes,
         Err(obstacle) => {
-            report(context, key, &entity, Some(obstacle.verdict())).await?;
+            report(context, key, &entity, &observed, &[], Some(obstacle.verdict())).await?;
             return Ok(Next::Wait);
         }
     };
     finalizer::ensure(context, key, entity.as_ref()).await?;
     if changes.is_empty() {
-        report(context, key, &entity, None).await?;
+        report(context, key, &entity, &observed, &[], None).await?;
         return Ok(Next::Wait);
     }
     let applied = apply(&context.server, &context.known, key, &changes).await;
@@ -50,7 +55,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     if passes && !applied.failures.is_empty() && context.queue.failures(key) < PATIENCE {
         return Ok(next);
     }
-    report(context, key, &entity, entity_problem(&applied)).await?;
+    report(context, key, &entity, &observed, &applied.answers, entity_problem(&applied)).await?;
     Ok(next)
 }
 
@@ -59,34 +64,42 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
 /// # Errors
 /// Why nothing is written.
 pub fn decide(
-    caches: &Caches,
-    packages: &Packages,
     entity: &Entity,
+    observed: &EntityObserved,
     account: &ServiceAccount,
 ) -> Result<Vec<Change>, EntityObstacle> {
-    if let Some(undecodable) = gather::undecodable_for_entity(caches, entity) {
-        return Err(EntityObstacle::Undecodable(undecodable));
+    if let Some(undecodable) = &observed.undecodable {
+        return Err(EntityObstacle::Undecodable(Arc::clone(undecodable)));
     }
-    let facts = gather::entity_facts(caches, packages, entity);
-    let plan = resolve_entity(entity, &facts, account)?;
+    let facts = &observed.facts;
+    let plan = resolve_entity(entity, facts, account)?;
     let rendered = entity::render(&plan);
     let mut changes: Vec<Change> =
         compare_namespace(&rendered.namespace, facts.namespace.as_ref()).into_iter().collect();
-    let live = |kind: &str, namespace: &str, name: &str| gather::entity_object(caches, kind, namespace, name);
-    changes.extend(compare_objects(&rendered.objects, live, &gather::entity_owned(caches, entity))?);
+    changes.extend(compare_objects(
+        &rendered.objects,
+        |kind, name| observed.object(kind, name),
+        &observed.owned,
+    )?);
     Ok(changes)
 }
 
-async fn report(context: &Context, key: &Key, entity: &Entity, problem: Option<Verdict>) -> Result<(), WriteError> {
-    let caches = context.caches();
-    let tariff = caches.tariffs.get("", &entity.spec.tariff);
+async fn report(
+    context: &Context,
+    key: &Key,
+    entity: &Entity,
+    observed: &EntityObserved,
+    answers: &[Answer],
+    problem: Option<Verdict>,
+) -> Result<(), WriteError> {
+    let tariff = observed.tariff.as_ref();
     let missing = || {
         let message = format!("Tariff {} does not exist (yet); create it, or name another", entity.spec.tariff);
         Verdict::Reconciling(Problem::new(Reason::TariffNotFound, message))
     };
     let problem = problem.or_else(|| tariff.is_none().then(missing));
-    let services = gather::entity_services(caches, entity, tariff.as_deref());
-    let currency = tariff.as_ref().map(|tariff| tariff.spec.currency.as_str());
+    let services = observed.services_after(answers);
+    let currency = tariff.map(|tariff| tariff.spec.currency.as_str());
     let status = entity_status(entity, &services, currency, problem, context.now());
     context.report(key, &entity.uid().unwrap_or_default(), entity.status.as_ref(), &status).await
 }
@@ -98,8 +111,9 @@ mod tests {
 
     use super::*;
     use crate::api::{ServiceTemplate, marks};
-    use crate::cache::{Identity, Live, Store};
+    use crate::cache::{Caches, Identity, Live, Store};
     use crate::compare::Action;
+    use crate::gather::Packages;
     use crate::resolve::fixtures;
     use crate::template::Package;
 
@@ -142,10 +156,14 @@ mod tests {
         caches
     }
 
+    fn seen(caches: &Caches, entity: &Entity) -> EntityObserved {
+        gather::observe_entity(caches, &Packages::default(), entity)
+    }
+
     fn deleted(caches: &Caches, services: &Value) -> Vec<String> {
         let entity: Entity = serde_json::from_value(entity(services)).unwrap();
         let account = ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() };
-        let changes = decide(caches, &Packages::default(), &entity, &account).unwrap();
+        let changes = decide(&entity, &seen(caches, &entity), &account).unwrap();
         let deletions = changes.iter().filter(|change| matches!(change.action, Action::Delete { .. }));
         deletions.map(|change| format!("{}/{}", change.kind, change.name)).collect()
     }
@@ -177,7 +195,7 @@ mod tests {
     /// The ResourceQuota that is to be written, if any is.
     fn quota(caches: &Caches, entity: &Entity) -> Option<Value> {
         let account = ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() };
-        let changes = decide(caches, &Packages::default(), entity, &account).unwrap();
+        let changes = decide(entity, &seen(caches, entity), &account).unwrap();
         changes.into_iter().find_map(|change| match change.action {
             Action::Apply { object, .. } if change.kind == "ResourceQuota" => Some(object),
             _ => None,
@@ -200,7 +218,7 @@ mod tests {
         let (caches, entity) = with_package(&fixtures::growing_template());
         let written: kube::core::DynamicObject = serde_json::from_value(quota(&caches, &entity).unwrap()).unwrap();
         caches.objects["ResourceQuota"].put(&Identity::of(&written.metadata), Live::of("ResourceQuota", written));
-        let storage = |caches: &Caches| gather::entity_facts(caches, &Packages::default(), &entity).granted.to_string();
+        let storage = |caches: &Caches| seen(caches, &entity).facts.granted.to_string();
         assert_eq!((quota(&caches, &entity), storage(&caches)), (None, "9218Mi".to_owned()));
         let without_platform = Caches { platforms: Store::default(), ..caches };
         let kept = quota(&without_platform, &entity).map(|quota| quota["spec"]["hard"]["requests.storage"].clone());
@@ -216,12 +234,30 @@ mod tests {
             "spec": {"template": "radicale", "tier": "gone"},
         });
         put(&caches.services, by_hand);
-        let tariff = caches.tariffs.get("", "t");
-        let services = gather::entity_services(&caches, &entity, tariff.as_deref());
+        let services = seen(&caches, &entity).services;
         let status = entity_status(&entity, &services, Some("EUR"), None, k8s_openapi::jiff::Timestamp::UNIX_EPOCH);
         assert_eq!(status.services_ready.as_deref(), Some("0/2"));
         assert_eq!(status.price.as_deref(), Some("5.00 EUR + 1 unknown (byhand)"));
         assert_eq!(status.storage.as_deref(), Some("1Gi + 1 unknown (byhand)"));
+    }
+
+    #[test]
+    fn what_a_service_said_before_it_was_written_is_not_about_what_it_is_asked_now() {
+        let caches = running();
+        let office = caches.dedicated("DedicatedOffice", "coop", "office").unwrap().object().unwrap();
+        let mut office = serde_json::to_value(office).unwrap();
+        office["metadata"]["generation"] = json!(3);
+        office["status"] = json!({"observedGeneration": 3});
+        put(&caches.offices, office);
+        let entity: Entity = serde_json::from_value(entity(&json!({"office": {"tier": "5gb"}}))).unwrap();
+        let answer = |generation| Answer {
+            kind: "DedicatedOffice".to_owned(),
+            name: "office".to_owned(),
+            generation: Some(generation),
+            live: None,
+        };
+        let is_current = |answers: &[Answer]| seen(&caches, &entity).services_after(answers)[0].current;
+        assert!(is_current(&[]) && is_current(&[answer(3)]) && !is_current(&[answer(4)]));
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! The one controller of all Dedicated kinds.
 
+use std::sync::Arc;
+
 use super::context::Context;
 use super::deletion::{self, finalizer};
 use super::queue::Next;
 use super::rendered;
 use crate::api::{ConditionType, Reason};
 use crate::apply::{Applied, Trouble, WriteError, apply};
-use crate::cache::{Caches, Key};
+use crate::cache::{Key, Settled};
 use crate::compare::{Change, KnownData, compare_copies, compare_data, compare_growth, compare_stuck_pods};
-use crate::gather;
+use crate::gather::{self, Observed};
 use crate::plan::Plan;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
@@ -32,33 +34,36 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         forget(context, key);
         // Its date would be recorded nowhere.
         if let Some(record) = context.caches().records.undecodable(&key.namespace, &key.name) {
-            let facts = gather::facts(context.caches(), &context.packages, &instance);
+            let facts = observe(context, key, &instance).facts;
             return refuse(context, key, &instance, &facts, &Obstacle::Undecodable(record)).await;
         }
         return deletion::instance(context, key, &instance).await;
     }
-    let mut facts = gather::facts(context.caches(), &context.packages, &instance);
-    if let Some(usages) = &context.usages {
-        gather::measure(&mut facts, &instance, |claim| usages.of(key, claim));
-    }
+    let observed = observe(context, key, &instance);
+    let facts = &observed.facts;
     if facts.namespace.writable && facts.entity.is_some() {
         context.secrets.watch(&key.namespace);
     }
-    let decided = decide(context.caches(), &instance, &facts);
+    let decided = decide(&context.caches().settled, &instance, &observed);
     // Data that is there is protected whatever is wrong with the instance, and while it is paused.
     if facts.record.is_some() || (decided.is_ok() && !instance.spec.paused) {
         finalizer::ensure(context, key, &instance).await?;
     }
     match decided {
-        Ok((resolved, changes)) => carry_out(context, key, &instance, &facts, &resolved, &changes).await,
+        Ok((resolved, changes)) => carry_out(context, key, &instance, &observed, &resolved, &changes).await,
         // They are on their way, unless the API server says otherwise.
         Err(Obstacle::SecretsUnknown) => match context.secrets.failing(&key.namespace) {
-            Some(feed) => refuse(context, key, &instance, &facts, &Obstacle::SecretsUnreadable(feed.to_string())).await,
+            Some(feed) => refuse(context, key, &instance, facts, &Obstacle::SecretsUnreadable(feed.to_string())).await,
             None => Ok(Next::Wait),
         },
         Err(obstacle) if obstacle.is_fleeting(context.queue.failures(key)) => Ok(Next::Retry(Reason::EntityDiffers)),
-        Err(obstacle) => refuse(context, key, &instance, &facts, &obstacle).await,
+        Err(obstacle) => refuse(context, key, &instance, facts, &obstacle).await,
     }
+}
+
+fn observe(context: &Context, key: &Key, instance: &Instance) -> Observed {
+    let usage = |claim: &str| context.usages.as_ref().map_or(Known::NotYet, |usages| usages.of(key, claim));
+    gather::observe(context.caches(), &context.packages, instance, usage)
 }
 
 async fn refuse(
@@ -79,40 +84,44 @@ async fn refuse(
 ///
 /// # Errors
 /// Why nothing is written.
-pub fn decide(caches: &Caches, instance: &Instance, facts: &Facts) -> Result<(Resolved, Vec<Change>), Obstacle> {
-    if let Some(undecodable) = gather::undecodable(caches, instance) {
-        return Err(Obstacle::Undecodable(undecodable));
+pub fn decide(
+    settled: &Settled,
+    instance: &Instance,
+    observed: &Observed,
+) -> Result<(Resolved, Vec<Change>), Obstacle> {
+    if let Some(undecodable) = &observed.undecodable {
+        return Err(Obstacle::Undecodable(Arc::clone(undecodable)));
     }
-    let resolved = resolve(instance, facts)?;
-    let owned = gather::owned(caches, instance);
-    let rendered = rendered::changes(caches, &resolved.plan, &owned)?;
-    let data = gather::data(caches, instance).ok_or(Obstacle::SecretsUnknown)?;
+    let resolved = resolve(instance, &observed.facts)?;
+    let rendered = rendered::changes(settled, &resolved.plan, observed)?;
+    let data = observed.data.as_ref().ok_or(Obstacle::SecretsUnknown)?;
     let is_applied = rendered.changes.is_empty();
-    let ended = is_applied && has_ended(caches, instance, &resolved.plan, &data);
-    let mut changes = compare_data(&resolved.plan, &data, ended)?;
-    changes.extend(compare_copies(&resolved.plan, &rendered.platform_secrets, &data)?);
+    let ended = is_applied && has_ended(observed, &resolved.plan, data);
+    let mut changes = compare_data(&resolved.plan, data, ended)?;
+    changes.extend(compare_copies(&resolved.plan, &rendered.platform_secrets, data)?);
     changes.extend(rendered.changes);
-    changes.extend(compare_growth(&resolved.plan, &data));
-    changes.extend(compare_stuck_pods(&owned, &gather::pods(caches, instance)));
+    changes.extend(compare_growth(&resolved.plan, data));
+    changes.extend(compare_stuck_pods(&observed.owned, &observed.pods));
     Ok((resolved, changes))
 }
 
 /// Whether the data has become the plan's version since it was recorded: all workloads of it run.
-fn has_ended(caches: &Caches, instance: &Instance, plan: &Plan, data: &KnownData) -> bool {
+fn has_ended(observed: &Observed, plan: &Plan, data: &KnownData) -> bool {
     let is_recorded = data.record.as_ref().is_some_and(|record| {
         record.spec.version.as_ref() == Some(&plan.version) && record.spec.revision.as_ref() == Some(&plan.revision)
     });
-    !is_recorded && gather::children(caches, instance, plan).are_running()
+    !is_recorded && observed.children(plan, &[]).are_running()
 }
 
 async fn carry_out(
     context: &Context,
     key: &Key,
     instance: &Instance,
-    facts: &Facts,
+    observed: &Observed,
     resolved: &Resolved,
     changes: &[Change],
 ) -> Result<Next, WriteError> {
+    let facts = &observed.facts;
     // The record says what is there; it is no change of the instance.
     let waits = |change: &&Change| instance.spec.paused && !change.records();
     let waiting: Vec<Change> = changes.iter().filter(waits).cloned().collect();
@@ -125,7 +134,7 @@ async fn carry_out(
     if is_too_early(context, key, &applied) {
         return Ok(next);
     }
-    let children = gather::children(context.caches(), instance, &resolved.plan);
+    let children = observed.children(&resolved.plan, &applied.answers);
     let pass = Pass {
         instance,
         resolved,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::cache::{Caches, Key, Kind, Live, State};
+use crate::cache::{Key, Kind, Live, Settled, State};
 use crate::compare::{Change, compare_objects};
+use crate::gather::Observed;
 use crate::plan::Plan;
 use crate::report::Obstacle;
 use crate::template::render;
@@ -20,23 +21,23 @@ pub(super) struct Rendered {
     pub(super) platform_secrets: Arc<BTreeSet<String>>,
 }
 
-/// The writes that a plan's objects need; `owned` are those that the instance has.
+/// The writes that a plan's objects need. `settled`: which plans were found applied before.
 ///
 /// # Errors
 /// When the package does not render, or an object is another instance's.
-pub(super) fn changes(caches: &Caches, plan: &Plan, owned: &[Arc<Live>]) -> Result<Rendered, Obstacle> {
-    let state = state(plan, owned);
+pub(super) fn changes(settled: &Settled, plan: &Plan, observed: &Observed) -> Result<Rendered, Obstacle> {
+    let state = state(plan, &observed.owned);
     let reference = &plan.instance;
     let key = Kind::dedicated(&reference.kind).map(|kind| Key::new(kind, &reference.namespace, &reference.name));
-    if let Some(platform_secrets) = key.as_ref().and_then(|key| caches.settled.platform_secrets(key, &state)) {
+    if let Some(platform_secrets) = key.as_ref().and_then(|key| settled.platform_secrets(key, &state)) {
         return Ok(Rendered { changes: Vec::new(), platform_secrets });
     }
     let rendered = render(plan)?;
-    let live = |kind: &str, namespace: &str, name: &str| caches.object(kind, namespace, name);
-    let changes = compare_objects(&rendered.objects, live, owned)?;
+    let live = |kind: &str, name: &str| observed.inside.object(kind, name);
+    let changes = compare_objects(&rendered.objects, live, &observed.owned)?;
     let platform_secrets = Arc::new(rendered.platform_secrets);
     if let (true, Some(key)) = (changes.is_empty(), key) {
-        caches.settled.put(key, state, Arc::clone(&platform_secrets));
+        settled.put(key, state, Arc::clone(&platform_secrets));
     }
     Ok(Rendered { changes, platform_secrets })
 }
@@ -89,6 +90,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::gather::Inside;
     use crate::resolve::{fixtures, resolve};
 
     fn plan(spec: &str) -> Plan {
@@ -107,35 +109,35 @@ mod tests {
         made.collect()
     }
 
-    fn put(caches: &Caches, objects: &[Value]) -> Vec<Arc<Live>> {
-        for object in objects {
+    fn seen(objects: &[Value]) -> Observed {
+        let live = |object: &Value| {
             let kind = object["kind"].as_str().unwrap();
-            let typed: kube::core::DynamicObject = serde_json::from_value(object.clone()).unwrap();
-            let identity = crate::cache::Identity { version: 0, ..crate::cache::Identity::of(&typed.metadata) };
-            caches.objects[kind].put(&identity, Live::of(kind, typed));
-        }
-        caches.objects_in("coop")
+            Arc::new(Live::of(kind, serde_json::from_value(object.clone()).unwrap()))
+        };
+        let owned: Vec<_> = objects.iter().map(live).collect();
+        let inside = Inside { objects: owned.clone(), secrets: None };
+        Observed { inside, owned, ..Observed::default() }
     }
 
     #[test]
     fn a_plan_that_is_applied_is_not_rendered_again_until_an_object_is_another() {
-        let (caches, plan) = (Caches::new(), plan("tier: 1gb"));
+        let (settled, plan) = (Settled::default(), plan("tier: 1gb"));
         let mut objects = applied(&plan);
-        let owned = put(&caches, &objects);
+        let as_applied = seen(&objects);
         let key = Key::new(Kind::DedicatedService, "coop", "calendar");
-        assert!(changes(&caches, &plan, &owned).unwrap().changes.is_empty());
-        assert!(caches.settled.platform_secrets(&key, &state(&plan, &owned)).is_some());
+        assert!(changes(&settled, &plan, &as_applied).unwrap().changes.is_empty());
+        assert!(settled.platform_secrets(&key, &state(&plan, &as_applied.owned)).is_some());
         // A status is no other object.
         let at = objects.iter().position(|object| object["kind"] == "Deployment").unwrap();
         objects[at]["status"] = json!({"replicas": 1});
         objects[at]["metadata"]["resourceVersion"] = json!("2");
-        let reported = put(&caches, &objects);
-        assert!(caches.settled.platform_secrets(&key, &state(&plan, &reported)).is_some());
+        let reported = seen(&objects);
+        assert!(settled.platform_secrets(&key, &state(&plan, &reported.owned)).is_some());
         objects[at]["spec"]["replicas"] = json!(0);
-        let drifted = put(&caches, &objects);
-        assert_eq!(changes(&caches, &plan, &drifted).unwrap().changes.len(), 1);
-        let gone: Vec<_> = owned.iter().filter(|live| live.kind != "Service").cloned().collect();
-        assert!(caches.settled.platform_secrets(&key, &state(&plan, &gone)).is_none());
+        let drifted = seen(&objects);
+        assert_eq!(changes(&settled, &plan, &drifted).unwrap().changes.len(), 1);
+        let gone: Vec<_> = as_applied.owned.iter().filter(|live| live.kind != "Service").cloned().collect();
+        assert!(settled.platform_secrets(&key, &state(&plan, &gone)).is_none());
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use kube::ResourceExt as _;
 
-use super::{Packages, around};
+use super::{Inside, Packages, facts_in, undecodable_for_entity};
 use crate::api::{Dedicated, Entity, InstanceSpec, InstanceStatus, Reason, Tariff};
-use crate::cache::{Caches, Live};
+use crate::apply::Answer;
+use crate::cache::{Caches, Live, Undecodable};
 use crate::compare::requested;
 use crate::core::Bytes;
 use crate::entity::{self, Asked};
@@ -15,19 +16,83 @@ use crate::plan::InstanceReference;
 use crate::report::Service;
 use crate::resolve::{EntityFacts, Facts, Instance, NamespaceFacts, Sale, sell};
 
-/// What the caches know around one Entity.
-pub fn entity_facts(caches: &Caches, packages: &Packages, entity: &Entity) -> EntityFacts {
+/// What a pass over one Entity sees.
+#[derive(Clone, Debug, Default)]
+pub struct EntityObserved {
+    /// The first object that the Entity depends on and that does not decode.
+    pub undecodable: Option<Arc<Undecodable>>,
+    /// What its plan depends on.
+    pub facts: EntityFacts,
+    /// Its Tariff.
+    pub tariff: Option<Arc<Tariff>>,
+    /// The services that it asks for, then those in its namespace that it does not: written by hand, or
+    /// taken out and kept from going.
+    pub services: Vec<Service>,
+    /// The written objects in its namespace, Dedicated resources included.
+    pub objects: Vec<Arc<Live>>,
+    /// Those that the Entity owns.
+    pub owned: Vec<Arc<Live>>,
+}
+
+/// What the caches know of one Entity.
+pub fn observe_entity(caches: &Caches, packages: &Packages, entity: &Entity) -> EntityObserved {
     let name = entity.name_any();
-    let claims = caches.claims_in(&name);
-    let instances = instances(caches, entity).into_iter().map(|instance| {
-        let facts = facts_as_made(caches, packages, entity, &instance);
+    let mut inside = Inside::of(caches, &name);
+    let dedicated = caches.dedicated_in(&name);
+    let tariff = caches.tariffs.get("", &entity.spec.tariff);
+    let facts = facts(caches, packages, entity, &inside, &dedicated);
+    inside.objects.extend(dedicated.iter().filter_map(|resource| as_live(resource.as_ref())));
+    let uid = entity.uid().unwrap_or_default();
+    EntityObserved {
+        undecodable: undecodable_for_entity(caches, entity),
+        facts,
+        services: services(entity, tariff.as_deref(), &dedicated),
+        owned: inside.objects.iter().filter(|object| object.is_owned_by(&uid)).cloned().collect(),
+        objects: inside.objects,
+        tariff,
+    }
+}
+
+impl EntityObserved {
+    /// One of the objects.
+    pub fn object(&self, kind: &str, name: &str) -> Option<Arc<Live>> {
+        self.objects.iter().find(|object| object.kind == kind && object.name() == name).cloned()
+    }
+
+    /// The services after these writes: what a service reported before is not about what it is asked now.
+    pub fn services_after(&self, answers: &[Answer]) -> Vec<Service> {
+        let mut services = self.services.clone();
+        for service in &mut services {
+            let answer = answers.iter().find(|answer| answer.kind == service.kind && answer.name == service.name);
+            if let (Some(answer), Some(status)) = (answer, &service.status) {
+                service.current = status.observed_generation == answer.generation;
+            }
+        }
+        services
+    }
+}
+
+type Resources = [Arc<dyn Dedicated>];
+
+fn facts(
+    caches: &Caches,
+    packages: &Packages,
+    entity: &Entity,
+    inside: &Inside,
+    dedicated: &Resources,
+) -> EntityFacts {
+    let instances = instances(entity, dedicated).into_iter().map(|instance| {
+        let facts = facts_as_made(caches, packages, entity, &instance, inside);
         (instance, facts)
     });
     EntityFacts {
-        namespace: namespace(caches, &name),
+        namespace: namespace(caches, &entity.name_any()),
         instances: instances.collect(),
-        claims: claims.iter().map(|claim| (claim.name().to_owned(), requested(claim).unwrap_or_default())).collect(),
-        granted: granted(caches, &name),
+        claims: inside
+            .claims()
+            .map(|claim| (claim.name().to_owned(), requested(claim).unwrap_or_default()))
+            .collect(),
+        granted: granted(inside),
     }
 }
 
@@ -39,25 +104,30 @@ fn namespace(caches: &Caches, name: &str) -> Option<Live> {
 
 /// What is known around an instance; what the Entity is about to make counts as made. Who else asks
 /// for its host name changes no volume.
-fn facts_as_made(caches: &Caches, packages: &Packages, entity: &Entity, instance: &Instance) -> Facts {
-    let mut facts = around(caches, packages, instance);
+fn facts_as_made(
+    caches: &Caches,
+    packages: &Packages,
+    entity: &Entity,
+    instance: &Instance,
+    inside: &Inside,
+) -> Facts {
+    let mut facts = facts_in(caches, packages, instance, inside);
     facts.namespace = NamespaceFacts { exists: true, entity: Some(entity.name_any()), writable: true };
     facts.entity.get_or_insert_with(|| Arc::new(entity.clone()));
     facts
 }
 
 /// The storage in the namespace's quota as it is.
-fn granted(caches: &Caches, namespace: &str) -> Bytes {
-    let quota = caches.object("ResourceQuota", namespace, entity::RESOURCE_QUOTA);
+fn granted(inside: &Inside) -> Bytes {
+    let quota = inside.object("ResourceQuota", entity::RESOURCE_QUOTA);
     let storage = quota.as_ref().and_then(|quota| quota.value.pointer("/spec/hard/requests.storage")?.as_str());
     storage.and_then(|storage| storage.parse().ok()).unwrap_or_default()
 }
 
 /// The instances of a namespace, and those that are about to be made.
-fn instances(caches: &Caches, entity: &Entity) -> Vec<Instance> {
+fn instances(entity: &Entity, dedicated: &Resources) -> Vec<Instance> {
     let name = entity.name_any();
-    let mut instances: Vec<Instance> =
-        caches.dedicated_in(&name).iter().map(|resource| Instance::of(resource.as_ref())).collect();
+    let mut instances: Vec<Instance> = dedicated.iter().map(|resource| Instance::of(resource.as_ref())).collect();
     for asked in entity::asked(entity) {
         match instances.iter_mut().find(|i| i.reference.kind == asked.kind && i.reference.name == asked.name) {
             Some(known) => known.spec = asked.instance.clone(),
@@ -88,41 +158,25 @@ fn future(namespace: &str, asked: &Asked<'_>) -> Instance {
     }
 }
 
-/// The objects that an Entity owns.
-pub fn entity_owned(caches: &Caches, entity: &Entity) -> Vec<Arc<Live>> {
-    let name = entity.name_any();
-    let uid = entity.uid().unwrap_or_default();
-    let mut owned = caches.objects_in(&name);
-    owned.extend(caches.dedicated_in(&name).iter().filter_map(|resource| as_live(resource.as_ref())));
-    owned.retain(|object| object.is_owned_by(&uid));
-    owned
-}
-
-/// An object of an Entity as it is, Dedicated resources included.
-pub fn entity_object(caches: &Caches, kind: &str, namespace: &str, name: &str) -> Option<Arc<Live>> {
-    let dedicated = || as_live(caches.dedicated(kind, namespace, name)?.as_ref());
-    caches.object(kind, namespace, name).or_else(dedicated)
-}
-
 /// A Dedicated resource in the form in which written objects are compared.
 fn as_live(resource: &dyn Dedicated) -> Option<Arc<Live>> {
     Some(Arc::new(Live::of(resource.kind(), resource.object()?)))
 }
 
-/// The services that the Entity asks for, then those in its namespace that it does not: written by
-/// hand, or taken out and kept from going.
-pub fn entity_services(caches: &Caches, entity: &Entity, tariff: Option<&Tariff>) -> Vec<Service> {
-    let namespace = entity.name_any();
+fn services(entity: &Entity, tariff: Option<&Tariff>, dedicated: &Resources) -> Vec<Service> {
     let sale = |template: &str, spec: &InstanceSpec| {
         sell(&entity.spec.tariff, &tariff?.spec, template, &spec.tier, spec.extra_blocks).ok()
     };
     let asked = entity::asked(entity);
     let of_asked = asked.iter().map(|asked| {
-        let found = caches.dedicated(asked.kind, &namespace, asked.name);
-        service(asked.kind, asked.name, found.as_deref(), sale(asked.template, asked.instance))
+        let is_it = |one: &&Arc<dyn Dedicated>| {
+            one.kind() == asked.kind && one.metadata().name.as_deref() == Some(asked.name)
+        };
+        let found = dedicated.iter().find(is_it).map(AsRef::as_ref);
+        service(asked.kind, asked.name, found, sale(asked.template, asked.instance))
     });
     let is_asked = |kind: &str, name: &str| asked.iter().any(|asked| asked.kind == kind && asked.name == name);
-    let others = caches.dedicated_in(&namespace).into_iter().filter_map(|found| {
+    let others = dedicated.iter().filter_map(|found| {
         let name = found.metadata().name.clone().unwrap_or_default();
         let sale = sale(found.template(), found.instance());
         (!is_asked(found.kind(), &name) && stays(found.as_ref(), entity))

@@ -1,56 +1,47 @@
 //! Collects what the caches know around one instance. No request is made here.
 
 mod entity;
+mod observed;
 mod packages;
 mod undecodable;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
-pub use entity::{entity_facts, entity_object, entity_owned, entity_services};
+pub use entity::{EntityObserved, observe_entity};
+pub use observed::{Inside, Observed, observe};
 pub use packages::Packages;
-pub use undecodable::{undecodable, undecodable_for_entity, undecodable_service};
+pub use undecodable::undecodable_service;
+use undecodable::{undecodable, undecodable_for_entity};
 
 use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, RolloutStrategy, marks};
 use crate::cache::{Caches, Live, Sealed};
 use crate::compare::{KnownData, capacity, requested};
 use crate::core::Hostname;
 use crate::entity::OPERATOR_BINDING;
-use crate::plan::Plan;
-use crate::report::Children;
 use crate::resolve::{
     Facts, HostnameClaim, Instance, NamespaceFacts, Peer, Rollout, VolumeFacts, asks_for, candidates, may_be_made_of,
     may_have, recorded_entity, rollout, wanted_hostname,
 };
 use crate::usage::Known;
 
-/// What the caches know around one instance.
-pub fn facts(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
-    let mut facts = around(caches, packages, instance);
-    if let Some(platform) = &facts.platform {
-        facts.claims = claims(caches, &platform.spec, instance);
-        facts.platform_secrets = revisions(caches, &platform.spec, &instance.reference.namespace);
-    }
-    facts
-}
-
-/// The same without who else asks for the host name, and without the Platform's Secrets.
-fn around(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
+/// What the caches know around one instance of a namespace; not who else asks for its host name, and not
+/// the Platform's Secrets.
+fn facts_in(caches: &Caches, packages: &Packages, instance: &Instance, inside: &Inside) -> Facts {
     let namespace = &instance.reference.namespace;
     let platform = caches.platform();
     let entity = caches.entities.get("", namespace);
     let mut facts = Facts {
         tariff: entity.as_ref().and_then(|entity| caches.tariffs.get("", &entity.spec.tariff)),
-        namespace: namespace_facts(caches, namespace),
+        namespace: namespace_facts(caches, namespace, inside),
         newest_revision: newest_revision(caches, &instance.template),
         template_fault: template_fault(caches, &instance.template),
         record: caches.records.get(namespace, &instance.reference.name),
-        volumes: volumes(caches, namespace),
+        volumes: inside.claims().map(|claim| (claim.name().to_owned(), volume(caches, claim))).collect(),
         packages: BTreeMap::new(),
-        secret_keys: secret_keys(caches, namespace),
+        secret_keys: secret_keys(inside),
         platform_secrets: BTreeMap::new(),
         claims: Vec::new(),
         peers: Vec::new(),
@@ -60,13 +51,6 @@ fn around(caches: &Caches, packages: &Packages, instance: &Instance) -> Facts {
     facts.peers = peers(caches, instance, &facts);
     facts.packages = compiled(caches, packages, instance, &facts);
     facts
-}
-
-/// What is known of an instance's data; none while the Secrets of its namespace are not known.
-pub fn data(caches: &Caches, instance: &Instance) -> Option<KnownData> {
-    let reference = &instance.reference;
-    let secrets = caches.secrets.of(&reference.namespace)?;
-    Some(KnownData { secrets, sources: sources(caches), ..recorded(caches, &reference.namespace, &reference.name) })
 }
 
 /// What is known of the data under a name, its Secrets apart.
@@ -79,9 +63,8 @@ pub fn recorded(caches: &Caches, namespace: &str, name: &str) -> KnownData {
     }
 }
 
-fn secret_keys(caches: &Caches, namespace: &str) -> BTreeMap<String, Vec<String>> {
-    let secrets = caches.secrets.of(namespace).unwrap_or_default();
-    secrets.into_iter().map(|(name, secret)| (name, secret.keys.clone())).collect()
+fn secret_keys(inside: &Inside) -> BTreeMap<String, Vec<String>> {
+    inside.secrets.iter().flatten().map(|(name, secret)| (name.clone(), secret.keys.clone())).collect()
 }
 
 /// The Secrets of the operator's own namespace that the Platform names, those that are there.
@@ -93,29 +76,23 @@ fn sources(caches: &Caches) -> BTreeMap<String, Arc<Sealed>> {
 
 /// The revisions of the Secrets that the Platform names: each by its source or, while that is away,
 /// as the copy in the namespace has it, so that a lost source restarts no pod.
-fn revisions(caches: &Caches, platform: &PlatformSpec, namespace: &str) -> BTreeMap<String, String> {
-    let copies = caches.secrets.of(namespace).unwrap_or_default();
-    let of_copy = |name: &str| copies.get(name).and_then(|copy| copy.source.clone());
+fn revisions(
+    caches: &Caches,
+    platform: &PlatformSpec,
+    copies: Option<&BTreeMap<String, Arc<Sealed>>>,
+) -> BTreeMap<String, String> {
+    let of_copy = |name: &str| copies?.get(name)?.source.clone();
     let revision = |name: &str| caches.platform_secret(name).map(|source| source.revision()).or_else(|| of_copy(name));
     platform.secrets().filter_map(|(_, name)| Some((name.to_owned(), revision(name)?))).collect()
 }
 
-/// The objects that an instance owns.
-pub fn owned(caches: &Caches, instance: &Instance) -> Vec<Arc<Live>> {
-    let reference = &instance.reference;
-    let objects = caches.objects_in(&reference.namespace).into_iter();
-    objects
-        .filter(|object| object.label(marks::INSTANCE) == reference.name && object.is_owned_by(&reference.uid))
-        .collect()
-}
-
-fn namespace_facts(caches: &Caches, name: &str) -> NamespaceFacts {
+fn namespace_facts(caches: &Caches, name: &str, inside: &Inside) -> NamespaceFacts {
     let Some(namespace) = caches.namespaces.get("", name) else { return NamespaceFacts::default() };
     NamespaceFacts {
         exists: namespace.metadata.deletion_timestamp.is_none(),
         entity: namespace.labels().get(marks::ENTITY).cloned(),
         // What is not taken in yet would be made once more.
-        writable: caches.object("RoleBinding", name, OPERATOR_BINDING).is_some() && !caches.door.lacks(name),
+        writable: inside.object("RoleBinding", OPERATOR_BINDING).is_some() && !caches.door.lacks(name),
     }
 }
 
@@ -153,10 +130,6 @@ fn peers(caches: &Caches, instance: &Instance, facts: &Facts) -> Vec<Peer> {
     others.filter_map(|resource| Peer::of(resource.as_ref(), newest)).collect()
 }
 
-fn volumes(caches: &Caches, namespace: &str) -> BTreeMap<String, VolumeFacts> {
-    caches.claims_in(namespace).iter().map(|claim| (claim.name().to_owned(), volume(caches, claim))).collect()
-}
-
 /// How full it is, no cache of the API server knows: see [`measure`].
 fn volume(caches: &Caches, claim: &Live) -> VolumeFacts {
     let class = claim.value.pointer("/spec/storageClassName").and_then(|class| class.as_str());
@@ -171,7 +144,7 @@ fn volume(caches: &Caches, claim: &Live) -> VolumeFacts {
 }
 
 /// Asks how full the instance's volumes are that may grow, whichever of its packages it runs.
-pub fn measure(facts: &mut Facts, instance: &Instance, usage: impl Fn(&str) -> Known) {
+fn measured(facts: &mut Facts, instance: &Instance, usage: impl Fn(&str) -> Known) {
     let packages = facts.packages.values().filter_map(|package| package.as_ref().ok());
     let growing = packages.flat_map(|package| package.volumes()).filter(|volume| volume.growth.is_some());
     for claim in growing.map(|volume| format!("{}-{}", instance.reference.name, volume.name)) {
@@ -235,26 +208,4 @@ fn claim(
         created: metadata.creation_timestamp.as_ref().map(|time| time.0),
         uid: metadata.uid.clone().unwrap_or_default(),
     })
-}
-
-/// An instance's children as the caches see them.
-pub fn children(caches: &Caches, instance: &Instance, plan: &Plan) -> Children {
-    let reference = &instance.reference;
-    let claims = caches.claims_in(&reference.namespace);
-    Children {
-        objects: owned(caches, instance),
-        volumes: claims.into_iter().filter(|claim| plan.volumes.iter().any(|v| v.claim == claim.name())).collect(),
-        pods: pods(caches, instance),
-        events: caches.events.in_namespace(&reference.namespace),
-    }
-}
-
-/// An instance's pods.
-pub fn pods(caches: &Caches, instance: &Instance) -> Vec<Arc<Pod>> {
-    let reference = &instance.reference;
-    let is_mine = |pod: &Arc<Pod>| {
-        let label = |key: &str| pod.labels().get(key).map(String::as_str);
-        label(marks::INSTANCE) == Some(&reference.name) && label(marks::INSTANCE_KIND) == Some(&reference.kind)
-    };
-    caches.pods.in_namespace(&reference.namespace).into_iter().filter(is_mine).collect()
 }

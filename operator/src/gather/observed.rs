@@ -1,0 +1,127 @@
+//! What one pass sees. Every step of it reads this and no cache, so that no two of them see the world
+//! at different moments.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::ResourceExt as _;
+
+use super::{Packages, claims, facts_in, measured, recorded, revisions, sources, undecodable};
+use crate::api::marks;
+use crate::apply::Answer;
+use crate::cache::{Caches, Live, Sealed, Undecodable};
+use crate::compare::KnownData;
+use crate::kinds;
+use crate::plan::Plan;
+use crate::report::Children;
+use crate::resolve::{Facts, Instance};
+use crate::usage::Known;
+
+/// The inside of a namespace: what the operator writes there.
+#[derive(Clone, Debug, Default)]
+pub struct Inside {
+    /// The written objects, of all kinds but Secrets.
+    pub objects: Vec<Arc<Live>>,
+    /// The managed Secrets by name; none while they are not known.
+    pub secrets: Option<BTreeMap<String, Arc<Sealed>>>,
+}
+
+impl Inside {
+    pub(super) fn of(caches: &Caches, namespace: &str) -> Self {
+        Self { objects: caches.objects_in(namespace), secrets: caches.secrets.of(namespace) }
+    }
+
+    /// One of the objects.
+    pub fn object(&self, kind: &str, name: &str) -> Option<Arc<Live>> {
+        self.objects.iter().find(|object| object.kind == kind && object.name() == name).cloned()
+    }
+
+    /// The claims to volumes.
+    pub(super) fn claims(&self) -> impl Iterator<Item = &Arc<Live>> {
+        self.objects.iter().filter(|object| object.kind == kinds::VOLUME.kind)
+    }
+}
+
+/// What a pass over one instance sees.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The first object that the instance depends on and that does not decode.
+    pub undecodable: Option<Arc<Undecodable>>,
+    /// What its plan depends on.
+    pub facts: Facts,
+    /// What is known of its data; none while the Secrets of its namespace are not known.
+    pub data: Option<KnownData>,
+    /// The inside of its namespace.
+    pub inside: Inside,
+    /// Those of the objects that the instance owns.
+    pub owned: Vec<Arc<Live>>,
+    /// Its pods.
+    pub pods: Vec<Arc<Pod>>,
+    /// Warnings in its namespace.
+    pub events: Vec<Arc<Event>>,
+}
+
+/// What the caches know of one instance. `usage`: how full a claim's volume is.
+pub fn observe(
+    caches: &Caches,
+    packages: &Packages,
+    instance: &Instance,
+    usage: impl Fn(&str) -> Known,
+) -> Observed {
+    let reference = &instance.reference;
+    let inside = Inside::of(caches, &reference.namespace);
+    let mut facts = facts_in(caches, packages, instance, &inside);
+    if let Some(platform) = &facts.platform {
+        facts.claims = claims(caches, &platform.spec, instance);
+        facts.platform_secrets = revisions(caches, &platform.spec, inside.secrets.as_ref());
+    }
+    measured(&mut facts, instance, usage);
+    let data = inside.secrets.clone().map(|secrets| KnownData {
+        secrets,
+        sources: sources(caches),
+        record: facts.record.clone(),
+        volumes: inside.claims().cloned().collect(),
+        ..recorded(caches, &reference.namespace, &reference.name)
+    });
+    let is_owned = |object: &&Arc<Live>| {
+        object.label(marks::INSTANCE) == reference.name && object.is_owned_by(&reference.uid)
+    };
+    let owned = inside.objects.iter().filter(is_owned).cloned().collect();
+    Observed {
+        undecodable: undecodable(caches, instance),
+        facts,
+        data,
+        owned,
+        pods: pods(caches, instance),
+        events: caches.events.in_namespace(&reference.namespace),
+        inside,
+    }
+}
+
+fn pods(caches: &Caches, instance: &Instance) -> Vec<Arc<Pod>> {
+    let reference = &instance.reference;
+    let is_mine = |pod: &Arc<Pod>| {
+        let label = |key: &str| pod.labels().get(key).map(String::as_str);
+        label(marks::INSTANCE) == Some(&reference.name) && label(marks::INSTANCE_KIND) == Some(&reference.kind)
+    };
+    caches.pods.in_namespace(&reference.namespace).into_iter().filter(is_mine).collect()
+}
+
+impl Observed {
+    /// The instance's children, as the API server answered where they were written.
+    pub fn children(&self, plan: &Plan, answers: &[Answer]) -> Children {
+        let written = || answers.iter().filter_map(|answer| answer.live.as_ref());
+        let mut objects = self.owned.clone();
+        let mut volumes: Vec<_> = self.inside.claims().cloned().collect();
+        for live in written() {
+            let into = if live.kind == kinds::VOLUME.kind { &mut volumes } else { &mut objects };
+            match into.iter_mut().find(|known| known.kind == live.kind && known.name() == live.name()) {
+                Some(known) => known.clone_from(live),
+                None => into.push(Arc::clone(live)),
+            }
+        }
+        volumes.retain(|claim| plan.volumes.iter().any(|volume| volume.claim == claim.name()));
+        Children { objects, volumes, pods: self.pods.clone(), events: self.events.clone() }
+    }
+}
