@@ -13,9 +13,9 @@ use commonscloud_operator::compare::Change;
 use commonscloud_operator::controller::{entity as entities, instance as instances};
 use commonscloud_operator::entity::{self, ServiceAccount};
 use commonscloud_operator::gather::{self, Packages};
-use commonscloud_operator::usage::Known;
 use commonscloud_operator::resolve::Instance;
 use commonscloud_operator::template::{Package, RenderedObject};
+use commonscloud_operator::usage::Measurement;
 use kube::api::DynamicObject;
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -95,7 +95,7 @@ pub(crate) fn of(caches: &Caches, account: &ServiceAccount) -> Result<Outlook, F
         caches.dedicated_all().iter().map(|resource| Instance::of(resource.as_ref())).collect();
     all.sort_by(|a, b| (&a.reference.namespace, &a.reference.name).cmp(&(&b.reference.namespace, &b.reference.name)));
     for instance in &all {
-        let observed = gather::observe(caches, &packages, instance, |_| Known::NotYet);
+        let observed = gather::observe(caches, &packages, instance, |_| Measurement::NotYet);
         match instances::decide(&caches.settled, instance, &observed) {
             Ok((_, changes)) => outlook.changes.extend(changes),
             Err(obstacle) => {

@@ -6,9 +6,9 @@ use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use serde_json::Value;
 
+use super::error::{ErrorKind, WriteError};
 use super::server::Server;
 use super::target::Target;
-use super::trouble::{Trouble, WriteError};
 use crate::api::marks;
 use crate::cache::Sealed;
 
@@ -29,7 +29,7 @@ pub(super) async fn copy(
         return server.replace(target, &wanted).await;
     }
     match server.create(target, &wanted).await {
-        Err(error) if error.trouble == Trouble::Exists => {
+        Err(error) if error.kind == ErrorKind::Exists => {
             let found = server.get(target).await?;
             // Another instance was faster.
             if is_same(&wanted, &found) {
@@ -81,7 +81,7 @@ fn is_copy(wanted: &Value, found: &DynamicObject) -> bool {
 
 fn foreign(target: Target<'_>) -> WriteError {
     WriteError {
-        trouble: Trouble::Foreign,
+        kind: ErrorKind::Foreign,
         object: target.shown(),
         message:
             "exists already and is no copy of the Platform's Secret of that name; remove it, or call that one otherwise"

@@ -3,24 +3,24 @@
 mod conflicts;
 mod copy;
 mod digest;
+mod error;
 mod generate;
 mod refusal;
 mod server;
 mod target;
 #[cfg(test)]
 mod tests;
-mod trouble;
 mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use error::{ErrorKind, WriteError};
 use futures::future::join_all;
 pub use generate::RandomError;
 pub use server::Server;
 pub use target::Target;
-pub use trouble::{Trouble, WriteError};
 
 use crate::cache::{Key, Known, Live};
 use crate::compare::{Action, Change, Difference};
@@ -57,7 +57,7 @@ pub struct Answer {
 impl Applied {
     /// The failure to report: the first that does not pass, else the first.
     pub fn worst(&self) -> Option<&WriteError> {
-        self.failures.iter().find(|f| !f.trouble.passes()).or_else(|| self.failures.first())
+        self.failures.iter().find(|f| !f.kind.is_transient()).or_else(|| self.failures.first())
     }
 
     fn wait_at_most(&mut self, wait: Duration) {
@@ -112,7 +112,7 @@ fn is_parallel(change: &Change) -> bool {
 }
 
 const fn is_unreachable(error: &WriteError) -> bool {
-    matches!(error.trouble, Trouble::Passing | Trouble::NotLeading | Trouble::Forbidden)
+    matches!(error.kind, ErrorKind::Transient | ErrorKind::NotLeading | ErrorKind::Forbidden)
 }
 
 /// What else builds on. A volume that does not grow is there all the same.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::error::{ErrorKind, WriteError};
 use super::target::ObjectKey;
-use super::trouble::{Trouble, WriteError};
 
 /// What admission judges by may be a moment behind what the caches show: the first time a refused
 /// write is tried once more after this long.
@@ -72,7 +72,7 @@ impl Refusals {
         writes.retain(|_, refused| now.saturating_duration_since(refused.again) < LAST_TRY);
         let before = writes.get(&(object.clone(), verb)).filter(|refused| refused.basis == basis);
         let wait = match before.map(|refused| refused.wait) {
-            _ if error.trouble == Trouble::Foreign => NAME_TAKEN,
+            _ if error.kind == ErrorKind::Foreign => NAME_TAKEN,
             None => SOON,
             Some(SOON) => FIRST_TRY,
             Some(wait) => (wait * 2).min(LAST_TRY),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn error() -> WriteError {
-        WriteError { trouble: Trouble::Refused, object: "Deployment/s-app".to_owned(), message: "no".to_owned() }
+        WriteError { kind: ErrorKind::Refused, object: "Deployment/s-app".to_owned(), message: "no".to_owned() }
     }
 
     fn is_sent(refusals: &Refusals, basis: Basis) -> bool {
@@ -125,7 +125,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_name_that_somebody_else_has_is_tried_each_minute() {
         let refusals = Refusals::default();
-        let taken = WriteError { trouble: Trouble::Foreign, ..error() };
+        let taken = WriteError { kind: ErrorKind::Foreign, ..error() };
         for _ in 0..3 {
             assert_eq!(refusals.refused(&object(), "create", BASIS, &taken), NAME_TAKEN);
         }

@@ -13,9 +13,9 @@ use kube::{Api, Client};
 use serde_json::Value;
 
 use super::conflicts::ConflictTracker;
+use super::error::{ErrorKind, WriteError, classify};
 use super::refusal::Refusals;
 use super::target::Target;
-use super::trouble::{Trouble, WriteError, classify};
 use crate::api::marks;
 use crate::kinds;
 use crate::leader::Leadership;
@@ -89,22 +89,22 @@ impl Server {
     /// Makes an object that must not exist yet.
     ///
     /// # Errors
-    /// [`Trouble::Exists`] when it does, and others.
+    /// [`ErrorKind::Exists`] when it does, and others.
     pub async fn create(&self, target: Target<'_>, object: &Value) -> Answer {
         let params = PostParams { field_manager: Some(marks::OPERATOR_CREATE.to_owned()), ..PostParams::default() };
         let object: DynamicObject = serde_json::from_value(object.clone())
-            .map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
+            .map_err(|error| failed(target, ErrorKind::Refused, error.to_string()))?;
         self.write("create", target, |api| async move { api.create(&params, &object).await }).await
     }
 
     /// Writes over an object; put uid and resourceVersion into it.
     ///
     /// # Errors
-    /// [`Trouble::Conflict`] when it is not that version any more, and others.
+    /// [`ErrorKind::Conflict`] when it is not that version any more, and others.
     pub async fn replace(&self, target: Target<'_>, object: &Value) -> Answer {
         let params = PostParams { field_manager: Some(marks::OPERATOR.to_owned()), ..PostParams::default() };
         let object: DynamicObject = serde_json::from_value(object.clone())
-            .map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
+            .map_err(|error| failed(target, ErrorKind::Refused, error.to_string()))?;
         self.write("replace", target, |api| async move { api.replace(target.name, &params, &object).await }).await
     }
 
@@ -125,7 +125,7 @@ impl Server {
     pub async fn json_patch(&self, target: Target<'_>, operations: &Value) -> Answer {
         let params = PatchParams { field_manager: Some(marks::OPERATOR.to_owned()), ..PatchParams::default() };
         let operations = serde_json::from_value(operations.clone())
-            .map_err(|error| failed(target, Trouble::Refused, error.to_string()))?;
+            .map_err(|error| failed(target, ErrorKind::Refused, error.to_string()))?;
         let patch: Patch<Value> = Patch::Json(operations);
         self.write("remove", target, |api| async move { api.patch(target.name, &params, &patch).await }).await
     }
@@ -141,7 +141,7 @@ impl Server {
             self.write("delete", target, |api| async move { api.delete(target.name, &params).await.map(|_| ()) }).await;
         match deleted {
             // Gone, or replaced by another object of that name.
-            Err(error) if matches!(error.trouble, Trouble::Missing | Trouble::Conflict) => Ok(()),
+            Err(error) if matches!(error.kind, ErrorKind::Missing | ErrorKind::Conflict) => Ok(()),
             other => other,
         }
     }
@@ -168,7 +168,7 @@ impl Server {
 
     fn api(&self, target: Target<'_>) -> Result<Api<DynamicObject>, WriteError> {
         let resource: ApiResource = kinds::resource(target.kind)
-            .ok_or_else(|| failed(target, Trouble::Refused, "the operator does not write this kind".to_owned()))?;
+            .ok_or_else(|| failed(target, ErrorKind::Refused, "the operator does not write this kind".to_owned()))?;
         Ok(if target.namespace.is_empty() {
             Api::all_with(self.client.clone(), &resource)
         } else {
@@ -186,7 +186,7 @@ impl Server {
         F: Future<Output = Result<T, kube::Error>>,
     {
         if !self.leadership.holds() {
-            return Err(failed(target, Trouble::NotLeading, "this process does not lead (any more)".to_owned()));
+            return Err(failed(target, ErrorKind::NotLeading, "this process does not lead (any more)".to_owned()));
         }
         let answer = timed(target, request(self.api(target)?)).await;
         self.metrics.wrote(verb, target.kind, answer.is_ok());
@@ -200,20 +200,20 @@ impl Server {
     }
 }
 
-fn failed(target: Target<'_>, trouble: Trouble, message: String) -> WriteError {
-    WriteError { trouble, object: target.shown(), message }
+fn failed(target: Target<'_>, kind: ErrorKind, message: String) -> WriteError {
+    WriteError { kind, object: target.shown(), message }
 }
 
 async fn timed<T>(target: Target<'_>, request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteError> {
     match tokio::time::timeout(REQUEST, request).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
-            let (trouble, message) = classify(&error);
-            Err(failed(target, trouble, message))
+            let (kind, message) = classify(&error);
+            Err(failed(target, kind, message))
         }
         Err(_) => Err(failed(
             target,
-            Trouble::Passing,
+            ErrorKind::Transient,
             format!("no answer from the API server within {} s", REQUEST.as_secs()),
         )),
     }

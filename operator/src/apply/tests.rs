@@ -85,8 +85,8 @@ fn growth() -> Change {
 
 const NO_GROWTH: &str = "persistentvolumeclaims \"s-data\" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
 
-fn troubles(applied: &Applied) -> Vec<Trouble> {
-    applied.failures.iter().map(|failure| failure.trouble).collect()
+fn troubles(applied: &Applied) -> Vec<ErrorKind> {
+    applied.failures.iter().map(|failure| failure.kind).collect()
 }
 
 #[tokio::test]
@@ -95,8 +95,8 @@ async fn a_forbidden_growth_does_not_hold_up_the_new_host_name() {
         |_, name, sent| if name == "s-data" { refusal(403, "Forbidden", NO_GROWTH) } else { (200, sent) },
     );
     let outcome = api.apply(&[growth(), applied("Ingress", "s-app")]).await;
-    assert_eq!((outcome.writes, troubles(&outcome)), (1, vec![Trouble::NotExpandable]));
-    assert_eq!(Trouble::NotExpandable.reason(), Reason::VolumeNotExpandable);
+    assert_eq!((outcome.writes, troubles(&outcome)), (1, vec![ErrorKind::NotExpandable]));
+    assert_eq!(ErrorKind::NotExpandable.reason(), Reason::VolumeNotExpandable);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_volume_that_is_not_made_holds_up_what_builds_on_it() {
     let changes = [made, applied("StatefulSet", "s-db")];
     for _ in 0..2 {
         let outcome = api.apply(&changes).await;
-        assert_eq!((outcome.writes, troubles(&outcome)), (0, vec![Trouble::OutOfLimits]), "refused before, too");
+        assert_eq!((outcome.writes, troubles(&outcome)), (0, vec![ErrorKind::OutOfLimits]), "refused before, too");
     }
     assert_eq!(*api.requests.lock().unwrap(), ["POST persistentvolumeclaims"]);
 }
@@ -119,7 +119,7 @@ async fn what_was_refused_is_not_sent_again_before_something_changes() {
     let api = Api::answering(|_, _, _| refusal(422, "Invalid", "spec.selector: field is immutable"));
     for _ in 0..20 {
         let outcome = api.apply(&[applied("Deployment", "s-app")]).await;
-        assert_eq!(troubles(&outcome), [Trouble::Refused]);
+        assert_eq!(troubles(&outcome), [ErrorKind::Refused]);
         assert!(outcome.wait.is_some_and(|wait| !wait.is_zero()), "{:?}", outcome.wait);
     }
     assert_eq!(api.count("PATCH s-app"), 1);
@@ -141,7 +141,7 @@ async fn an_answer_that_is_not_what_was_sent_is_not_asked_for_again() {
     });
     for _ in 0..20 {
         let outcome = api.apply(&[applied("Deployment", "s-app")]).await;
-        assert_eq!(troubles(&outcome), [Trouble::NotCanonical]);
+        assert_eq!(troubles(&outcome), [ErrorKind::NotCanonical]);
     }
     assert_eq!(api.count("PATCH s-app"), 1);
 }
@@ -192,7 +192,7 @@ async fn unprocessable(version: &'static str) -> (Api, Applied) {
 #[tokio::test]
 async fn a_patch_that_can_never_be_applied_is_refused_and_no_conflict() {
     let (api, outcome) = unprocessable("7").await;
-    assert_eq!(troubles(&outcome), [Trouble::Refused]);
+    assert_eq!(troubles(&outcome), [ErrorKind::Refused]);
     assert!(outcome.failures[0].message.contains("/data/b"), "{:?}", outcome.failures);
     assert!(api.known.caches().object("ConfigMap", "e", "s-app").is_none());
 }
@@ -200,7 +200,7 @@ async fn a_patch_that_can_never_be_applied_is_refused_and_no_conflict() {
 #[tokio::test]
 async fn a_patch_of_a_version_that_is_gone_is_a_conflict_and_the_next_pass_knows_the_newer_one() {
     let (api, outcome) = unprocessable("8").await;
-    assert_eq!(troubles(&outcome), [Trouble::Conflict]);
+    assert_eq!(troubles(&outcome), [ErrorKind::Conflict]);
     let seen = api.known.caches().object("ConfigMap", "e", "s-app").unwrap();
     assert_eq!(seen.metadata.resource_version.as_deref(), Some("8"));
 }
@@ -227,7 +227,7 @@ async fn instances_that_repair_what_they_share_contest_nothing() {
         let outcome = api
             .apply(&[change("Secret", "smtp", Action::Copy { secret: secret.clone(), because: because.clone() })])
             .await;
-        assert_eq!(troubles(&outcome), [Trouble::Conflict]);
+        assert_eq!(troubles(&outcome), [ErrorKind::Conflict]);
     }
     assert_eq!(api.count("PUT smtp"), 20);
 }

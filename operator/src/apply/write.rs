@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::conflicts::{Standing, other_manager};
 use super::digest::{basis, digest};
+use super::error::{ErrorKind, WriteError};
 use super::server::Server;
 use super::target::{ObjectKey, Target};
-use super::trouble::{Trouble, WriteError};
 use super::{Answer, asked, copy, generate, repairs, target};
 use crate::api::{SecretKey, marks};
 use crate::cache::{Key, Known, Live};
@@ -36,7 +36,7 @@ pub(super) enum Outcome {
 /// Whether it was a round of repairs: done, or a removal that lost a race against another manager.
 /// A copy that loses one was repaired by another instance, which shares it.
 pub(super) const fn is_round(action: &Action, outcome: &Outcome) -> bool {
-    let lost = matches!(outcome, Outcome::Failed(WriteError { trouble: Trouble::Conflict, .. }));
+    let lost = matches!(outcome, Outcome::Failed(WriteError { kind: ErrorKind::Conflict, .. }));
     matches!(outcome, Outcome::Taken(_)) || (lost && matches!(action, Action::Remove { .. }))
 }
 
@@ -60,7 +60,7 @@ impl Writer<'_> {
                 Some(message) => message,
                 None => self.name(target(change), &because).await,
             };
-            let error = WriteError { trouble: Trouble::Contested, object: target(change).shown(), message };
+            let error = WriteError { kind: ErrorKind::Contested, object: target(change).shown(), message };
             contested.insert(key, (error, wait));
         }
         contested
@@ -98,7 +98,7 @@ impl Writer<'_> {
                 refusals.taken(&key, verb);
                 Outcome::Taken(answer)
             }
-            Err(error) if error.trouble.passes() => Outcome::Failed(error),
+            Err(error) if error.kind.is_transient() => Outcome::Failed(error),
             Err(error) => {
                 let wait = refusals.refused(&key, verb, basis(), &error);
                 tracing::warn!(%error, seconds = wait.as_secs(), "refused; not sent again before something changes");
@@ -153,7 +153,7 @@ impl Writer<'_> {
         because: &[Difference],
     ) -> Result<DynamicObject, WriteError> {
         let error = match self.server.json_patch(target, patch).await {
-            Err(error) if error.trouble == Trouble::Conflict => error,
+            Err(error) if error.kind == ErrorKind::Conflict => error,
             other => return other,
         };
         let live = self.server.get(target).await?;
@@ -161,7 +161,7 @@ impl Writer<'_> {
         if tested.is_some() && live.metadata.resource_version.as_deref() == tested {
             let paths: Vec<String> = because.iter().map(ToString::to_string).collect();
             let message = format!("cannot be set right: {}: {}; remove it by hand", paths.join(", "), error.message);
-            return Err(WriteError { trouble: Trouble::Refused, message, ..error });
+            return Err(WriteError { kind: ErrorKind::Refused, message, ..error });
         }
         self.known.take_in(self.by, target.kind, live);
         Err(error)
@@ -182,7 +182,7 @@ const fn verb(action: &Action) -> &'static str {
 /// The Secret with its random values.
 fn generated(target: Target<'_>, secret: &Value, keys: &[SecretKey]) -> Result<Value, WriteError> {
     let data = generate::data(keys).map_err(|error| WriteError {
-        trouble: Trouble::Passing,
+        kind: ErrorKind::Transient,
         object: target.shown(),
         message: error.to_string(),
     })?;
@@ -196,7 +196,7 @@ fn generated(target: Target<'_>, secret: &Value, keys: &[SecretKey]) -> Result<V
 /// Creates an object that holds data, or adopts the one that is there if it is ours.
 async fn create(server: &Server, target: Target<'_>, object: &Value) -> Result<DynamicObject, WriteError> {
     match server.create(target, object).await {
-        Err(error) if error.trouble == Trouble::Exists => {
+        Err(error) if error.kind == ErrorKind::Exists => {
             let found = server.get(target).await?;
             is_ours(target, object, &found)?;
             Ok(found)
@@ -215,7 +215,7 @@ fn is_ours(target: Target<'_>, object: &Value, found: &DynamicObject) -> Result<
         return Ok(());
     }
     Err(WriteError {
-        trouble: Trouble::Foreign,
+        kind: ErrorKind::Foreign,
         object: target.shown(),
         message: "exists already and does not carry the labels of this instance; remove it or choose another name"
             .to_owned(),
@@ -230,7 +230,7 @@ fn is_added_to(target: Target<'_>, object: &Value, answer: &DynamicObject) -> Re
     match found.iter().find(|difference| difference.fault != Fault::Extra) {
         None => Ok(!found.is_empty()),
         Some(difference) => Err(WriteError {
-            trouble: Trouble::NotCanonical,
+            kind: ErrorKind::NotCanonical,
             object: target.shown(),
             message: format!("the API server answers with another value at {}", difference.path),
         }),

@@ -14,7 +14,7 @@ use crate::cache::{Live, Sealed};
 use crate::core::lifecycle::Fate;
 use crate::core::{Bytes, Quantity, taken_back};
 use crate::kinds;
-use crate::plan::{Filling, InstanceReference, Plan, PlannedSecret, PlannedVolume};
+use crate::plan::{GrowthDecision, InstanceReference, Plan, PlannedSecret, PlannedVolume};
 
 /// What the caches know of an instance's data.
 #[derive(Clone, Debug, Default)]
@@ -255,7 +255,7 @@ pub(crate) fn growth_failed(live: &Live) -> bool {
 /// refused, by a quota for example, holds up nothing.
 pub fn compare_growth(plan: &Plan, known: &KnownData) -> Vec<Change> {
     let growing = plan.volumes.iter().filter_map(|volume| match volume.growth?.filling {
-        Filling::Grow(size) => Some((&volume.claim, size)),
+        GrowthDecision::Grow(size) => Some((&volume.claim, size)),
         _ => None,
     });
     growing

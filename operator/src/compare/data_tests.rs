@@ -11,7 +11,7 @@ use super::fixtures::{
 };
 use super::*;
 use crate::api::{DataEntity, FurtherSecret};
-use crate::plan::{Filling, Plan, PlannedFurther, PlannedGrowth, PlannedSecret};
+use crate::plan::{GrowthDecision, Plan, PlannedFurther, PlannedGrowth, PlannedSecret};
 use crate::resolve::fixtures::instance;
 
 #[test]
@@ -56,7 +56,7 @@ fn a_volume_grows_by_a_patch_with_preconditions_and_never_shrinks() {
 #[test]
 fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
     let mut plan = plan(&instance("tier: 1gb"));
-    let filling = Filling::Grow("1538Mi".parse().unwrap());
+    let filling = GrowthDecision::Grow("1538Mi".parse().unwrap());
     plan.volumes[0].growth = Some(PlannedGrowth { maximum: "8Gi".parse().unwrap(), filling });
     let mut known = complete(None);
     assert_eq!(shown(&plan, &known), ["create ServiceData/calendar"], "it holds up nothing");

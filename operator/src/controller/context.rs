@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::clock::Start;
-use super::news::{Reported, events};
+use super::events::{Reported, events};
 use super::queue::Queue;
 use crate::api::{GROUP, Retention, VERSION};
-use crate::apply::{Server, Target, Trouble, WriteError};
+use crate::apply::{ErrorKind, Server, Target, WriteError};
 use crate::cache::{Caches, Key, Known, SecretWatches};
 use crate::entity::ServiceAccount;
 use crate::gather::Packages;
@@ -21,7 +21,7 @@ use crate::reachability::Reachability;
 use crate::usage::Usages;
 
 /// How long an Event may take.
-const TELLING: Duration = Duration::from_secs(5);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The name of the only Platform.
 const PLATFORM: &str = "default";
 
@@ -68,7 +68,7 @@ impl Context {
         if let Some(platform) = self.caches().platforms.undecodable("", PLATFORM) {
             let message = format!("its spec.retention cannot be read: {}", platform.error);
             let object = format!("{}/{PLATFORM}", platform.kind);
-            return Err(WriteError { trouble: Trouble::Undecodable, object, message });
+            return Err(WriteError { kind: ErrorKind::Undecodable, object, message });
         }
         Ok(self.caches().platform().map_or_else(Retention::default, |platform| platform.spec.retention))
     }
@@ -113,7 +113,7 @@ impl Context {
             uid: Some(uid.to_owned()),
             ..ObjectReference::default()
         };
-        match tokio::time::timeout(TELLING, self.recorder.publish(event, &about)).await {
+        match tokio::time::timeout(EVENT_TIMEOUT, self.recorder.publish(event, &about)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "event not taken"),
             Err(_) => tracing::debug!("event not taken in time"),

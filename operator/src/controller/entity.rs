@@ -49,10 +49,10 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         return Ok(Next::Wait);
     }
     let applied = apply(&context.server, &context.known, key, &changes).await;
-    let passes = applied.failures.iter().all(|failure| failure.trouble.passes());
+    let is_transient = applied.failures.iter().all(|failure| failure.kind.is_transient());
     let next = applied.next();
     // Rights that were just given take a moment: the first failures are no news.
-    if passes && !applied.failures.is_empty() && context.queue.failures(key) < PATIENCE {
+    if is_transient && !applied.failures.is_empty() && context.queue.failures(key) < PATIENCE {
         return Ok(next);
     }
     report(context, key, &entity, &observed, &applied.answers, entity_problem(&applied)).await?;
@@ -76,11 +76,7 @@ pub fn decide(
     let rendered = entity::render(&plan);
     let mut changes: Vec<Change> =
         compare_namespace(&rendered.namespace, facts.namespace.as_ref()).into_iter().collect();
-    changes.extend(compare_objects(
-        &rendered.objects,
-        |kind, name| observed.object(kind, name),
-        &observed.owned,
-    )?);
+    changes.extend(compare_objects(&rendered.objects, |kind, name| observed.object(kind, name), &observed.owned)?);
     Ok(changes)
 }
 

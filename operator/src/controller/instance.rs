@@ -7,7 +7,7 @@ use super::deletion::{self, finalizer};
 use super::queue::Next;
 use super::rendered;
 use crate::api::{ConditionType, Reason};
-use crate::apply::{Applied, Trouble, WriteError, apply};
+use crate::apply::{Applied, ErrorKind, WriteError, apply};
 use crate::cache::{Key, Settled};
 use crate::compare::{Change, KnownData, compare_copies, compare_data, compare_growth, compare_stuck_pods};
 use crate::gather::{self, Observed};
@@ -15,7 +15,7 @@ use crate::plan::Plan;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
 use crate::resolve::{Facts, Instance, Resolved, Rollout, resolve, rollout};
-use crate::usage::Known;
+use crate::usage::Measurement;
 
 /// Failures that usually pass at once are reported after this many in a row.
 const PATIENCE: u32 = 4;
@@ -62,7 +62,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
 }
 
 fn observe(context: &Context, key: &Key, instance: &Instance) -> Observed {
-    let usage = |claim: &str| context.usages.as_ref().map_or(Known::NotYet, |usages| usages.of(key, claim));
+    let usage = |claim: &str| context.usages.as_ref().map_or(Measurement::NotYet, |usages| usages.of(key, claim));
     gather::observe(context.caches(), &context.packages, instance, usage)
 }
 
@@ -160,14 +160,18 @@ fn requeue_if_its_turn(context: &Context, key: &Key, instance: &Instance, facts:
 
 /// A cache that lags, or a right that has no effect yet, is no news for anybody.
 fn is_too_early(context: &Context, key: &Key, applied: &Applied) -> bool {
-    let fleeting = |trouble| {
+    let fleeting = |kind| {
         matches!(
-            trouble,
-            Trouble::Passing | Trouble::Conflict | Trouble::Forbidden | Trouble::NotLeading | Trouble::QuotaExceeded
+            kind,
+            ErrorKind::Transient
+                | ErrorKind::Conflict
+                | ErrorKind::Forbidden
+                | ErrorKind::NotLeading
+                | ErrorKind::QuotaExceeded
         )
     };
     !applied.failures.is_empty()
-        && applied.failures.iter().all(|f| fleeting(f.trouble))
+        && applied.failures.iter().all(|f| fleeting(f.kind))
         && context.queue.failures(key) < PATIENCE
 }
 
@@ -178,10 +182,10 @@ fn reach(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved,
         return Reach::NotAsked;
     };
     if !children.are_running() {
-        reachability.want(key, None);
+        reachability.probe(key, None);
         return Reach::Unknown;
     }
-    reachability.want(key, target(&resolved.plan, health, &children.objects));
+    reachability.probe(key, target(&resolved.plan, health, &children.objects));
     let reported = instance.status.conditions.iter().find(|c| c.type_ == ConditionType::Reachable.as_str());
     match (reachability.answer(key), reported) {
         (Answer::Reachable, _) => Reach::Answers,
@@ -198,16 +202,16 @@ fn usage(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved)
     let Some(volume) = resolved.plan.volumes.iter().find(|volume| volume.carries_quota) else { return Usage::NotAsked };
     let reported = instance.status.used.as_ref().and_then(|used| used.parse().ok());
     match usages.of(key, &volume.claim) {
-        Known::Measured(measured) => Usage::Used(measured.used_since(reported)),
-        Known::Nothing => Usage::Unknown,
-        Known::NotYet => reported.map_or(Usage::Unknown, Usage::Used),
+        Measurement::Measured(measured) => Usage::Used(measured.used_since(reported)),
+        Measurement::Nothing => Usage::Unknown,
+        Measurement::NotYet => reported.map_or(Usage::Unknown, Usage::Used),
     }
 }
 
 fn forget(context: &Context, key: &Key) {
     context.caches().settled.forget(key);
     if let Some(reachability) = &context.reachability {
-        reachability.want(key, None);
+        reachability.probe(key, None);
     }
     if let Some(usages) = &context.usages {
         usages.forget(key);

@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use super::context::Context;
-use super::news::Reported;
+use super::events::Reported;
 use crate::api::{Condition, ConditionType, Reason};
 use crate::apply::WriteError;
 use crate::cache::{Key, Kind};
@@ -71,13 +71,13 @@ fn with_internal_error(before: &[Condition], words: &str, generation: i64, now: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Shown;
+    use crate::report::ConditionUpdate;
 
     #[test]
     fn a_panic_is_told_in_the_status_and_what_else_was_reported_stays() {
         let verdict = Verdict::Reconciling(Problem::new(Reason::Starting, "starts"));
         let mut before = verdict.shown();
-        before.push(Shown::new(ConditionType::Reachable, true, Reason::Answers, "answers"));
+        before.push(ConditionUpdate::new(ConditionType::Reachable, true, Reason::Answers, "answers"));
         let before = conditions(&[], before, 1, Timestamp::UNIX_EPOCH);
         let after = with_internal_error(&before, "overflow", 2, Timestamp::UNIX_EPOCH);
         let shown: Vec<_> = after.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect();

@@ -4,9 +4,9 @@ mod clock;
 pub mod context;
 mod deletion;
 pub mod entity;
+mod events;
 pub mod instance;
 mod internal_error;
-mod news;
 pub mod platform;
 pub mod queue;
 pub mod record;
@@ -69,13 +69,13 @@ async fn run_pass(context: &Context, metrics: &Metrics, key: &Key) -> Next {
     let _entered = span.enter();
     let next = match pass {
         Ok(Ok(next)) => next,
-        Ok(Err(error)) if error.trouble.passes() => {
+        Ok(Err(error)) if error.kind.is_transient() => {
             tracing::info!(%error, "not done, trying again");
-            Next::Retry(error.trouble.reason())
+            Next::Retry(error.kind.reason())
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "refused; waiting for a change");
-            Next::Blocked(error.trouble.reason(), BLOCKED)
+            Next::Blocked(error.kind.reason(), BLOCKED)
         }
         Err(_) => {
             tracing::warn!("gave up a pass that hung, trying again");

@@ -8,7 +8,7 @@ use crate::api::{ConditionType, Platform, PlatformSpec, PlatformStatus, Reason};
 use crate::apply::WriteError;
 use crate::cache::{Caches, Key};
 use crate::core::Hostname;
-use crate::report::{Problem, Shown, Verdict, conditions};
+use crate::report::{ConditionUpdate, Problem, Verdict, conditions};
 
 /// One pass over the Platform.
 ///
@@ -51,9 +51,10 @@ fn verdict(caches: &Caches, platform: &Platform, home: &str) -> Verdict {
 }
 
 /// What the operator does not see: feeds that fail, and objects that have no status to say so.
-fn watching(caches: &Caches) -> Option<Shown> {
+fn watching(caches: &Caches) -> Option<ConditionUpdate> {
     let feeds: Vec<String> = caches.feeds.failing().iter().map(ToString::to_string).collect();
-    let not_seen = |reason, message: String| Some(Shown::new(ConditionType::Watching, false, reason, message));
+    let not_seen =
+        |reason, message: String| Some(ConditionUpdate::new(ConditionType::Watching, false, reason, message));
     if !feeds.is_empty() {
         return not_seen(Reason::FeedFailing, feeds.join("; "));
     }

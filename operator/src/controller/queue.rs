@@ -48,11 +48,11 @@ impl Applied {
     /// When to reconcile again after these writes. What was refused is not sent again before its time, so
     /// that a pass for the sake of another failure costs nothing.
     pub fn next(&self) -> Next {
-        let passing = self.failures.iter().find(|failure| failure.trouble.passes());
-        match (passing, self.worst()) {
+        let transient = self.failures.iter().find(|failure| failure.kind.is_transient());
+        match (transient, self.worst()) {
             (None, None) => Next::Wait,
-            (Some(failure), _) => Next::Retry(failure.trouble.reason()),
-            (None, Some(failure)) => Next::Blocked(failure.trouble.reason(), self.wait.unwrap_or(BLOCKED)),
+            (Some(failure), _) => Next::Retry(failure.kind.reason()),
+            (None, Some(failure)) => Next::Blocked(failure.kind.reason(), self.wait.unwrap_or(BLOCKED)),
         }
     }
 }
@@ -230,7 +230,7 @@ fn backoff(failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::{Trouble, WriteError};
+    use crate::apply::{ErrorKind, WriteError};
 
     #[tokio::test(start_paused = true)]
     async fn what_changes_while_it_is_worked_on_is_looked_at_once_more() {
@@ -304,15 +304,15 @@ mod tests {
 
     #[test]
     fn what_was_refused_waits_for_a_change_and_what_passes_does_not() {
-        let failure = |trouble| WriteError { trouble, object: String::new(), message: String::new() };
-        let after = |failures: &[Trouble], wait| {
-            let failures = failures.iter().map(|trouble| failure(*trouble)).collect();
+        let failure = |kind| WriteError { kind, object: String::new(), message: String::new() };
+        let after = |failures: &[ErrorKind], wait| {
+            let failures = failures.iter().map(|kind| failure(*kind)).collect();
             Applied { failures, wait, ..Applied::default() }.next()
         };
         let hour = Duration::from_hours(1);
         assert_eq!(after(&[], None), Next::Wait);
-        assert_eq!(after(&[Trouble::Refused], Some(hour)), Next::Blocked(Reason::Refused, hour));
-        let both = after(&[Trouble::Refused, Trouble::QuotaExceeded], Some(hour));
+        assert_eq!(after(&[ErrorKind::Refused], Some(hour)), Next::Blocked(Reason::Refused, hour));
+        let both = after(&[ErrorKind::Refused, ErrorKind::QuotaExceeded], Some(hour));
         assert_eq!(both, Next::Retry(Reason::QuotaExceeded), "the refused one is not sent again for it");
     }
 

@@ -12,7 +12,7 @@ use super::clock;
 use super::context::Context;
 use super::queue::Next;
 use crate::api::{DataEntity, ServiceData, marks};
-use crate::apply::{Target, Trouble, WriteError};
+use crate::apply::{ErrorKind, Target, WriteError};
 use crate::cache::{Caches, Key, Sealed};
 use crate::compare::{KnownData, Part, PartKind, compare_record, parts};
 use crate::core::lifecycle::{ClocksDisagree, Facts, Found, Mark, State, agreed, keep_until, state};
@@ -50,7 +50,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let date = date(context, &record, in_use).await;
     let facts = facts(&record, in_use, &parts);
     let state = state(&facts, date.as_ref().ok().copied().flatten());
-    if is_young && matches!(state, State::Planned | State::Made) && parts.iter().all(|part| !part.fate.is_trouble()) {
+    if is_young && matches!(state, State::Planned | State::Made) && parts.iter().all(|part| !part.fate.is_fault()) {
         return Ok(Next::After(Duration::try_from(SLOW - age).unwrap_or(CLOCKS)));
     }
     let status = record_status(&record, state, &parts, date.as_ref().err(), now);
@@ -87,9 +87,9 @@ async fn known(context: &Context, record: &ServiceData, in_use: bool) -> Result<
                             known.secrets.insert(secret.secret.clone(), Sealed::of(&found).into());
                         }
                     }
-                    Err(error) if error.trouble == Trouble::Missing => {}
+                    Err(error) if error.kind == ErrorKind::Missing => {}
                     // The operator has no rights there any more: nobody can tell.
-                    Err(error) if error.trouble == Trouble::Forbidden => return Ok(None),
+                    Err(error) if error.kind == ErrorKind::Forbidden => return Ok(None),
                     Err(error) => return Err(error),
                 }
             }
@@ -120,7 +120,7 @@ async fn is_left(context: &Context, record: &ServiceData) -> Result<bool, WriteE
     let target = Target { kind: &owner.kind, namespace: &namespace, name: &owner.name };
     match context.server.get(target).await {
         Ok(found) => Ok(found.metadata.uid.as_deref() != Some(&owner.uid)),
-        Err(error) if error.trouble == Trouble::Missing => Ok(true),
+        Err(error) if error.kind == ErrorKind::Missing => Ok(true),
         Err(error) => Err(error),
     }
 }

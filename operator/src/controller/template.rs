@@ -6,7 +6,7 @@ use serde_json::json;
 use super::context::Context;
 use super::queue::Next;
 use crate::api::{GROUP, Reason, ServiceTemplate, ServiceTemplateSpec, ServiceTemplateStatus, VERSION, marks};
-use crate::apply::{Target, Trouble, WriteError};
+use crate::apply::{ErrorKind, Target, WriteError};
 use crate::cache::{Caches, Key, Kind};
 use crate::report::{Problem, Verdict, conditions};
 use crate::template::{Package, builtin};
@@ -92,7 +92,7 @@ async fn keep_revision(
             Ok(())
         }
         // The watch is about to bring it.
-        Err(error) if error.trouble == Trouble::Exists => Ok(()),
+        Err(error) if error.kind == ErrorKind::Exists => Ok(()),
         Err(error) => Err(error),
     }
 }

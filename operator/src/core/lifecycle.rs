@@ -73,7 +73,7 @@ pub enum Fate {
 
 impl Fate {
     /// Whether somebody has to do something about it.
-    pub const fn is_trouble(self) -> bool {
+    pub const fn is_fault(self) -> bool {
         !matches!(self, Self::Make | Self::Wait | Self::Record | Self::Keep)
     }
 }

@@ -74,13 +74,7 @@ impl EntityObserved {
 
 type Resources = [Arc<dyn Dedicated>];
 
-fn facts(
-    caches: &Caches,
-    packages: &Packages,
-    entity: &Entity,
-    inside: &Inside,
-    dedicated: &Resources,
-) -> EntityFacts {
+fn facts(caches: &Caches, packages: &Packages, entity: &Entity, inside: &Inside, dedicated: &Resources) -> EntityFacts {
     let instances = instances(entity, dedicated).into_iter().map(|instance| {
         let facts = facts_as_made(caches, packages, entity, &instance, inside);
         (instance, facts)
@@ -88,10 +82,7 @@ fn facts(
     EntityFacts {
         namespace: namespace(caches, &entity.name_any()),
         instances: instances.collect(),
-        claims: inside
-            .claims()
-            .map(|claim| (claim.name().to_owned(), requested(claim).unwrap_or_default()))
-            .collect(),
+        claims: inside.claims().map(|claim| (claim.name().to_owned(), requested(claim).unwrap_or_default())).collect(),
         granted: granted(inside),
     }
 }
@@ -104,13 +95,7 @@ fn namespace(caches: &Caches, name: &str) -> Option<Live> {
 
 /// What is known around an instance; what the Entity is about to make counts as made. Who else asks
 /// for its host name changes no volume.
-fn facts_as_made(
-    caches: &Caches,
-    packages: &Packages,
-    entity: &Entity,
-    instance: &Instance,
-    inside: &Inside,
-) -> Facts {
+fn facts_as_made(caches: &Caches, packages: &Packages, entity: &Entity, instance: &Instance, inside: &Inside) -> Facts {
     let mut facts = facts_in(caches, packages, instance, inside);
     facts.namespace = NamespaceFacts { exists: true, entity: Some(entity.name_any()), writable: true };
     facts.entity.get_or_insert_with(|| Arc::new(entity.clone()));
@@ -169,9 +154,8 @@ fn services(entity: &Entity, tariff: Option<&Tariff>, dedicated: &Resources) -> 
     };
     let asked = entity::asked(entity);
     let of_asked = asked.iter().map(|asked| {
-        let is_it = |one: &&Arc<dyn Dedicated>| {
-            one.kind() == asked.kind && one.metadata().name.as_deref() == Some(asked.name)
-        };
+        let is_it =
+            |one: &&Arc<dyn Dedicated>| one.kind() == asked.kind && one.metadata().name.as_deref() == Some(asked.name);
         let found = dedicated.iter().find(is_it).map(AsRef::as_ref);
         service(asked.kind, asked.name, found, sale(asked.template, asked.instance))
     });

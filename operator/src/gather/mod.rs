@@ -25,7 +25,7 @@ use crate::resolve::{
     Facts, HostnameClaim, Instance, NamespaceFacts, Peer, Rollout, VolumeFacts, asks_for, candidates, may_be_made_of,
     may_have, recorded_entity, rollout, wanted_hostname,
 };
-use crate::usage::Known;
+use crate::usage::Measurement;
 
 /// What the caches know around one instance of a namespace; not who else asks for its host name, and not
 /// the Platform's Secrets.
@@ -139,12 +139,12 @@ fn volume(caches: &Caches, claim: &Live) -> VolumeFacts {
         expandable: known.is_some_and(|class| class.allow_volume_expansion == Some(true)),
         requested: requested(claim),
         capacity: capacity(claim),
-        usage: Known::NotYet,
+        usage: Measurement::NotYet,
     }
 }
 
 /// Asks how full the instance's volumes are that may grow, whichever of its packages it runs.
-fn measured(facts: &mut Facts, instance: &Instance, usage: impl Fn(&str) -> Known) {
+fn measured(facts: &mut Facts, instance: &Instance, usage: impl Fn(&str) -> Measurement) {
     let packages = facts.packages.values().filter_map(|package| package.as_ref().ok());
     let growing = packages.flat_map(|package| package.volumes()).filter(|volume| volume.growth.is_some());
     for claim in growing.map(|volume| format!("{}-{}", instance.reference.name, volume.name)) {

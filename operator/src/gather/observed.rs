@@ -16,7 +16,7 @@ use crate::kinds;
 use crate::plan::Plan;
 use crate::report::Children;
 use crate::resolve::{Facts, Instance};
-use crate::usage::Known;
+use crate::usage::Measurement;
 
 /// The inside of a namespace: what the operator writes there.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +67,7 @@ pub fn observe(
     caches: &Caches,
     packages: &Packages,
     instance: &Instance,
-    usage: impl Fn(&str) -> Known,
+    usage: impl Fn(&str) -> Measurement,
 ) -> Observed {
     let reference = &instance.reference;
     let inside = Inside::of(caches, &reference.namespace);
@@ -84,9 +84,8 @@ pub fn observe(
         volumes: inside.claims().cloned().collect(),
         ..recorded(caches, &reference.namespace, &reference.name)
     });
-    let is_owned = |object: &&Arc<Live>| {
-        object.label(marks::INSTANCE) == reference.name && object.is_owned_by(&reference.uid)
-    };
+    let is_owned =
+        |object: &&Arc<Live>| object.label(marks::INSTANCE) == reference.name && object.is_owned_by(&reference.uid);
     let owned = inside.objects.iter().filter(is_owned).cloned().collect();
     Observed {
         undecodable: undecodable(caches, instance),

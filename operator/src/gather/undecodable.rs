@@ -86,7 +86,7 @@ mod tests {
     use crate::gather::{Observed, Packages, observe};
     use crate::report::Obstacle;
     use crate::resolve::fixtures;
-    use crate::usage::Known;
+    use crate::usage::Measurement;
 
     fn poison<T: PartialEq>(store: &Store<T>, kind: &str, namespace: &str, name: &str, instance: Option<&str>) {
         let labels = instance.map(|instance| (marks::INSTANCE.to_owned(), instance.to_owned()));
@@ -121,7 +121,7 @@ mod tests {
     /// What stops `coop/calendar`; what is written otherwise.
     fn stopped_by(caches: &Caches) -> Result<Vec<String>, String> {
         let instance = fixtures::instance("tier: 1gb");
-        let seen = observe(caches, &Packages::default(), &instance, |_| Known::NotYet);
+        let seen = observe(caches, &Packages::default(), &instance, |_| Measurement::NotYet);
         match decide(&caches.settled, &instance, &Observed { facts: fixtures::facts(), ..seen }) {
             Ok((_, changes)) => Ok(changes.iter().map(|change| format!("{}/{}", change.kind, change.name)).collect()),
             Err(obstacle @ Obstacle::Undecodable(_)) => Err(obstacle.to_string()),
@@ -173,7 +173,7 @@ mod tests {
         caches.services.take(&identity, Kept::Undecodable(Arc::new(holder)), Origin::List);
         assert!(undecodable_for_entity(&caches, &entity).is_some());
         let wanting = fixtures::instance("tier: 1gb, hostname: wiki.coop.cat");
-        let facts = observe(&caches, &Packages::default(), &wanting, |_| Known::NotYet).facts;
+        let facts = observe(&caches, &Packages::default(), &wanting, |_| Measurement::NotYet).facts;
         assert_eq!(facts.claims.len(), 1);
         assert!(facts.claims[0].holds);
     }

@@ -32,8 +32,8 @@ impl Reachability {
 
     /// Sets or changes what is asked for an instance; none forgets it. The same target again
     /// changes nothing; another one starts anew with [`Answer::Unknown`].
-    pub fn want(&self, key: &Key, target: Option<Target>) {
-        self.probes.want(key, target);
+    pub fn probe(&self, key: &Key, target: Option<Target>) {
+        self.probes.probe(key, target);
     }
 
     /// What the instance's current target answers.
@@ -136,7 +136,7 @@ mod tests {
     async fn a_service_is_searched_for_and_then_asked_every_minute() {
         let service = Arc::new(Service::default());
         let feed = service.feed();
-        feed.want(&key("office"), Some(target("/")));
+        feed.probe(&key("office"), Some(target("/")));
         assert_eq!(feed.answer(&key("office")), Answer::Unknown);
         sleep(Duration::from_millis(1700)).await;
         assert_eq!((feed.answer(&key("office")), service.asked.load(Ordering::SeqCst)), (Answer::Unknown, 3));
@@ -156,7 +156,7 @@ mod tests {
         let service = Arc::new(Service::default());
         service.up.store(true, Ordering::SeqCst);
         let feed = service.feed();
-        feed.want(&key("office"), Some(target("/")));
+        feed.probe(&key("office"), Some(target("/")));
         sleep(Duration::from_secs(1)).await;
         service.up.store(false, Ordering::SeqCst);
         sleep(Duration::from_secs(60 + 7)).await;
@@ -169,16 +169,16 @@ mod tests {
     async fn the_same_want_changes_nothing_another_starts_anew_and_none_forgets() {
         let service = Arc::new(Service::default());
         let feed = service.feed();
-        feed.want(&key("office"), Some(target("/")));
+        feed.probe(&key("office"), Some(target("/")));
         sleep(Duration::from_secs(3)).await;
-        feed.want(&key("office"), Some(target("/")));
+        feed.probe(&key("office"), Some(target("/")));
         assert_eq!(feed.answer(&key("office")), down());
         let asked = service.asked.load(Ordering::SeqCst);
-        feed.want(&key("office"), Some(target("/other")));
+        feed.probe(&key("office"), Some(target("/other")));
         assert_eq!(feed.answer(&key("office")), Answer::Unknown);
         sleep(Duration::from_millis(10)).await;
         assert_eq!(service.asked.load(Ordering::SeqCst), asked + 1);
-        feed.want(&key("office"), None);
+        feed.probe(&key("office"), None);
         assert_eq!(feed.answer(&key("office")), Answer::Unknown);
         sleep(Duration::from_mins(5)).await;
         assert_eq!(service.asked.load(Ordering::SeqCst), asked + 1);
@@ -194,9 +194,9 @@ mod tests {
             Err("down".to_owned())
         };
         let feed = started(ask, Arc::new(|_| {}));
-        feed.want(&key("office"), Some(target("/slow")));
+        feed.probe(&key("office"), Some(target("/slow")));
         sleep(Duration::from_secs(1)).await;
-        feed.want(&key("office"), Some(target("/new")));
+        feed.probe(&key("office"), Some(target("/new")));
         sleep(Duration::from_secs(10)).await;
         assert_eq!(feed.answer(&key("office")), down());
     }
@@ -218,7 +218,7 @@ mod tests {
         };
         let feed = started(ask, Arc::new(|_| {}));
         for number in 0..100 {
-            feed.want(&key(&format!("office-{number}")), Some(target("/")));
+            feed.probe(&key(&format!("office-{number}")), Some(target("/")));
         }
         sleep(Duration::from_secs(36)).await;
         assert_eq!((most.load(Ordering::SeqCst), ever.load(Ordering::SeqCst)), (CONCURRENCY, 100));

@@ -53,7 +53,7 @@ impl Probes {
     }
 
     /// Sets, changes or forgets what is asked.
-    pub(super) fn want(&self, key: &Key, target: Option<Target>) {
+    pub(super) fn probe(&self, key: &Key, target: Option<Target>) {
         let mut state = self.lock();
         let Some(target) = target else {
             state.entries.remove(key);

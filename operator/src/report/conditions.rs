@@ -47,13 +47,13 @@ impl Problem {
 
 /// One condition that is to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ConditionUpdate {
     kind: ConditionType,
     status: &'static str,
     problem: Problem,
 }
 
-impl Shown {
+impl ConditionUpdate {
     /// A condition that is true or false.
     pub fn new(kind: ConditionType, truth: bool, reason: Reason, message: impl Into<String>) -> Self {
         Self::problem(kind, truth, &Problem::new(reason, message))
@@ -72,12 +72,17 @@ impl Shown {
 
 impl Verdict {
     /// `Ready`, and `Reconciling` or `Stalled` while true.
-    pub fn shown(&self) -> Vec<Shown> {
+    pub fn shown(&self) -> Vec<ConditionUpdate> {
         let beside = |kind, problem: &Problem| {
-            vec![Shown::problem(ConditionType::Ready, false, problem), Shown::problem(kind, true, problem)]
+            vec![
+                ConditionUpdate::problem(ConditionType::Ready, false, problem),
+                ConditionUpdate::problem(kind, true, problem),
+            ]
         };
         match self {
-            Self::Ready(message) => vec![Shown::new(ConditionType::Ready, true, Reason::Ready, message.clone())],
+            Self::Ready(message) => {
+                vec![ConditionUpdate::new(ConditionType::Ready, true, Reason::Ready, message.clone())]
+            }
             Self::Reconciling(problem) => beside(ConditionType::Reconciling, problem),
             Self::Stalled(problem) => beside(ConditionType::Stalled, problem),
         }
@@ -90,14 +95,19 @@ impl Verdict {
 }
 
 /// Conditions for a status: those of `before` that did not change keep their transition time.
-pub fn conditions(before: &[Condition], shown: Vec<Shown>, generation: i64, now: Timestamp) -> Vec<Condition> {
+pub fn conditions(
+    before: &[Condition],
+    shown: Vec<ConditionUpdate>,
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
     let mut conditions: Vec<Condition> =
         shown.into_iter().map(|shown| condition(before, shown, generation, now)).collect();
     conditions.sort_by_key(|condition| (condition.type_ != "Ready", condition.type_.clone()));
     conditions
 }
 
-fn condition(before: &[Condition], shown: Shown, generation: i64, now: Timestamp) -> Condition {
+fn condition(before: &[Condition], shown: ConditionUpdate, generation: i64, now: Timestamp) -> Condition {
     let kind = shown.kind.as_str();
     let same = before.iter().find(|c| c.type_ == kind && c.status == shown.status);
     Condition {

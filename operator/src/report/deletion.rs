@@ -131,7 +131,7 @@ fn listed(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Shown;
+    use crate::report::ConditionUpdate;
 
     fn service(name: &str, held: Option<&str>, blocked: bool) -> ServiceDeletion {
         let held = held.map(str::to_owned);
@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn a_service_that_is_being_deleted_is_not_ready_and_no_longer_asked() {
         let mut before = Verdict::Ready("answers".to_owned()).shown();
-        before.push(Shown::new(ConditionType::Reachable, true, Reason::Answers, ""));
-        before.push(Shown::new(ConditionType::QuotaEnforced, true, Reason::Enforced, ""));
+        before.push(ConditionUpdate::new(ConditionType::Reachable, true, Reason::Answers, ""));
+        before.push(ConditionUpdate::new(ConditionType::QuotaEnforced, true, Reason::Enforced, ""));
         let before = conditions(&[], before, 1, Timestamp::UNIX_EPOCH);
         let wait = DeletionWait::Finalizers(vec!["other.example/tool".into()]);
         let verdict = wait.verdict(Timestamp::UNIX_EPOCH).unwrap();

@@ -139,8 +139,8 @@ fn verdict(services: &[Service]) -> Verdict {
 /// What stops an Entity whose own objects were not all taken.
 pub fn entity_problem(applied: &Applied) -> Option<Verdict> {
     let failure = applied.worst()?;
-    let problem = Problem::new(failure.trouble.reason(), failure.to_string());
-    Some(if failure.trouble.passes() { Verdict::Reconciling(problem) } else { Verdict::Stalled(problem) })
+    let problem = Problem::new(failure.kind.reason(), failure.to_string());
+    Some(if failure.kind.is_transient() { Verdict::Reconciling(problem) } else { Verdict::Stalled(problem) })
 }
 
 #[cfg(test)]
@@ -148,10 +148,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::report::Shown;
+    use crate::report::ConditionUpdate;
 
     fn service(name: &str, verdict: &Verdict) -> Service {
-        let shown: Vec<Shown> = verdict.shown();
+        let shown: Vec<ConditionUpdate> = verdict.shown();
         let status = InstanceStatus {
             conditions: conditions(&[], shown, 1, Timestamp::UNIX_EPOCH),
             ..InstanceStatus::default()

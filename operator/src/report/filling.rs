@@ -1,13 +1,13 @@
 //! Volumes that are nearly full: that they grow, or what keeps them from it.
 
-use super::conditions::{Problem, Shown};
+use super::conditions::{ConditionUpdate, Problem};
 use super::pass::Pass;
 use crate::api::{ConditionType, Reason};
 use crate::apply::Applied;
 use crate::cache::Live;
 use crate::compare::requested;
 use crate::kinds;
-use crate::plan::{Filling, Plan, PlannedVolume};
+use crate::plan::{GrowthDecision, Plan, PlannedVolume};
 
 /// Whether a claim requests more than its quota asks for, because its volume filled up.
 pub(super) fn has_grown(plan: &Plan, claim: &Live) -> bool {
@@ -17,21 +17,21 @@ pub(super) fn has_grown(plan: &Plan, claim: &Live) -> bool {
 
 /// Condition `VolumeFilling`, while there is something to say. What was not measured since the
 /// operator started is as it was reported.
-pub(super) fn volume_filling(pass: &Pass<'_>) -> Option<Shown> {
+pub(super) fn volume_filling(pass: &Pass<'_>) -> Option<ConditionUpdate> {
     let plan = &pass.resolved.plan;
     let problems: Vec<Problem> = plan.volumes.iter().filter_map(|volume| problem(pass, volume)).collect();
     if let Some(first) = problems.first() {
         let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
         let problem = Problem::quoted(&first.reason, messages.join("; "));
-        return Some(Shown::problem(ConditionType::VolumeFilling, true, &problem));
+        return Some(ConditionUpdate::problem(ConditionType::VolumeFilling, true, &problem));
     }
-    let unmeasured = |volume: &PlannedVolume| volume.growth.is_some_and(|g| g.filling == Filling::NotMeasured);
+    let unmeasured = |volume: &PlannedVolume| volume.growth.is_some_and(|g| g.filling == GrowthDecision::NotMeasured);
     let before = pass.instance.status.conditions.iter();
     let mut before =
         before.filter(|c| c.type_ == ConditionType::VolumeFilling.as_str() && c.reason != Reason::VolumeGrowing.name());
     let before = before.next().filter(|_| plan.volumes.iter().any(unmeasured))?;
     let problem = Problem::quoted(&before.reason, before.message.clone());
-    Some(Shown::problem(ConditionType::VolumeFilling, true, &problem))
+    Some(ConditionUpdate::problem(ConditionType::VolumeFilling, true, &problem))
 }
 
 fn problem(pass: &Pass<'_>, volume: &PlannedVolume) -> Option<Problem> {
@@ -45,22 +45,22 @@ fn problem(pass: &Pass<'_>, volume: &PlannedVolume) -> Option<Problem> {
     let requested = requested(live)?;
     let full = format!("{} {} is nearly full", kinds::VOLUME.kind, volume.claim);
     match growth.filling {
-        Filling::NotMeasured | Filling::Nothing => None,
-        Filling::Grow(size) if size <= requested => None,
-        Filling::Grow(size) if pass.instance.spec.paused => {
+        GrowthDecision::NotMeasured | GrowthDecision::Nothing => None,
+        GrowthDecision::Grow(size) if size <= requested => None,
+        GrowthDecision::Grow(size) if pass.instance.spec.paused => {
             Some(Problem::new(Reason::Paused, format!("{full}; spec.paused keeps it from growing to {size}")))
         }
-        Filling::Grow(size) => {
+        GrowthDecision::Grow(size) => {
             let why = refusal(pass.applied, &volume.claim).unwrap_or("not written yet");
             Some(Problem::new(Reason::VolumeNotGrown, format!("{full} and does not grow to {size}: {why}")))
         }
-        Filling::AtMaximum => Some(Problem::new(
+        GrowthDecision::AtMaximum => Some(Problem::new(
             Reason::VolumeAtMaximum,
             format!(
                 "{full} at {requested}, the most that the package lets it grow to for this quota; remove data, or raise the quota"
             ),
         )),
-        Filling::NotExpandable => {
+        GrowthDecision::NotExpandable => {
             let class = volume.storage_class.as_deref().unwrap_or_default();
             let message =
                 format!("{full} at {requested}, and storage class {class} lets no volume grow (allowVolumeExpansion)");
@@ -84,12 +84,12 @@ mod tests {
 
     use super::*;
     use crate::api::{Condition, InstanceStatus};
-    use crate::apply::{Trouble, WriteError};
+    use crate::apply::{ErrorKind, WriteError};
     use crate::core::Bytes;
     use crate::report::{Children, Reach, Usage, instance_status};
     use crate::resolve::fixtures::{growing_facts, instance};
     use crate::resolve::{Instance, resolve};
-    use crate::usage::{self, Known};
+    use crate::usage::{self, Measurement};
 
     /// A volume `db` that requests and has this much, of which so much is free; all in MiB.
     struct Case {
@@ -114,7 +114,7 @@ mod tests {
 
     fn status(instance: &Instance, case: &Case, applied: &Applied) -> InstanceStatus {
         let measured = |free| usage::Usage { used: bytes(case.capacity - free), available: bytes(free), inodes: None };
-        let known = case.free.map_or(Known::NotYet, |free| Known::Measured(measured(free)));
+        let known = case.free.map_or(Measurement::NotYet, |free| Measurement::Measured(measured(free)));
         let mut facts = growing_facts("1Gi", known);
         let volume = facts.volumes.get_mut("calendar-db").unwrap();
         (volume.requested, volume.capacity) = (Some(bytes(case.requested)), Some(bytes(case.capacity)));
@@ -172,7 +172,7 @@ mod tests {
         let shown = status(&paused, &full, &Applied::default());
         assert_eq!(find(&shown, "VolumeFilling").unwrap().reason, "Paused");
         let refused = WriteError {
-            trouble: Trouble::QuotaExceeded,
+            kind: ErrorKind::QuotaExceeded,
             object: "PersistentVolumeClaim/calendar-db".into(),
             message: "exceeded quota: entity".into(),
         };

@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::children::Children;
-use super::conditions::{Problem, Shown, Verdict, conditions};
+use super::conditions::{ConditionUpdate, Problem, Verdict, conditions};
 use super::filling::{has_grown, volume_filling};
 use super::pass::{Pass, Reach, Usage};
 use super::quota::{pending_shrink, quota_enforced};
@@ -30,12 +30,14 @@ pub fn refused(instance: &Instance, rollout: &Rollout, verdict: &Verdict, now: T
     }
 }
 
-fn kept(before: &InstanceStatus, kinds: &[ConditionType]) -> Vec<Shown> {
+fn kept(before: &InstanceStatus, kinds: &[ConditionType]) -> Vec<ConditionUpdate> {
     let find = |kind: &ConditionType| before.conditions.iter().find(|c| c.type_ == kind.as_str()).map(|c| (*kind, c));
     kinds
         .iter()
         .filter_map(find)
-        .map(|(kind, c)| Shown::problem(kind, c.status == "True", &Problem::quoted(&c.reason, c.message.clone())))
+        .map(|(kind, c)| {
+            ConditionUpdate::problem(kind, c.status == "True", &Problem::quoted(&c.reason, c.message.clone()))
+        })
         .collect()
 }
 
@@ -89,8 +91,8 @@ fn described(pass: &Pass<'_>) -> InstanceStatus {
 /// Failed writes first, then the children, then the way in.
 fn verdict(pass: &Pass<'_>) -> Verdict {
     if let Some(failure) = pass.applied.worst() {
-        let problem = Problem::new(failure.trouble.reason(), failure.to_string());
-        return if failure.trouble.passes() { Verdict::Reconciling(problem) } else { Verdict::Stalled(problem) };
+        let problem = Problem::new(failure.kind.reason(), failure.to_string());
+        return if failure.kind.is_transient() { Verdict::Reconciling(problem) } else { Verdict::Stalled(problem) };
     }
     if let Some(problem) = pass.children.problem(|claim| is_large_enough(&pass.resolved.plan, claim)) {
         return Verdict::Reconciling(problem);
@@ -126,35 +128,43 @@ fn waits(waiting: &[Change]) -> String {
     format!("spec.paused is true: not applied: {}{more}", names.join(", "))
 }
 
-fn paused(instance: &Instance, waiting: &[Change]) -> Option<Shown> {
+fn paused(instance: &Instance, waiting: &[Change]) -> Option<ConditionUpdate> {
     let message = if waiting.is_empty() {
         "spec.paused is true: nothing of this instance is changed".to_owned()
     } else {
         waits(waiting)
     };
-    instance.spec.paused.then(|| Shown::new(ConditionType::Paused, true, Reason::Paused, message))
+    instance.spec.paused.then(|| ConditionUpdate::new(ConditionType::Paused, true, Reason::Paused, message))
 }
 
-fn reachable(reach: &Reach) -> Option<Shown> {
+fn reachable(reach: &Reach) -> Option<ConditionUpdate> {
     let kind = ConditionType::Reachable;
     match reach {
         Reach::NotAsked => None,
-        Reach::Unknown => Some(Shown::unknown(kind, Reason::NotAsked, "asked once the pods are ready")),
-        Reach::Answers => {
-            Some(Shown::new(kind, true, Reason::Answers, "the page for health checks answers through the ingress"))
-        }
-        Reach::Fails(why) => Some(Shown::new(kind, false, Reason::Unreachable, why.clone())),
+        Reach::Unknown => Some(ConditionUpdate::unknown(kind, Reason::NotAsked, "asked once the pods are ready")),
+        Reach::Answers => Some(ConditionUpdate::new(
+            kind,
+            true,
+            Reason::Answers,
+            "the page for health checks answers through the ingress",
+        )),
+        Reach::Fails(why) => Some(ConditionUpdate::new(kind, false, Reason::Unreachable, why.clone())),
     }
 }
 
-fn usage_known(usage: Usage) -> Option<Shown> {
+fn usage_known(usage: Usage) -> Option<ConditionUpdate> {
     let kind = ConditionType::UsageKnown;
     match usage {
         Usage::NotAsked => None,
-        Usage::Unknown => {
-            Some(Shown::new(kind, false, Reason::NotReported, "the kubelet reports no usage of this volume (yet)"))
+        Usage::Unknown => Some(ConditionUpdate::new(
+            kind,
+            false,
+            Reason::NotReported,
+            "the kubelet reports no usage of this volume (yet)",
+        )),
+        Usage::Used(_) => {
+            Some(ConditionUpdate::new(kind, true, Reason::Measured, "as the kubelet measures the volume"))
         }
-        Usage::Used(_) => Some(Shown::new(kind, true, Reason::Measured, "as the kubelet measures the volume")),
     }
 }
 

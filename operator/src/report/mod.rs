@@ -20,7 +20,7 @@ mod rollout;
 mod children_tests;
 
 pub use children::Children;
-pub use conditions::{Problem, Shown, Verdict, conditions};
+pub use conditions::{ConditionUpdate, Problem, Verdict, conditions};
 pub use deletion::{DeletionWait, ServiceDeletion, deleted_entity, deleted_instance};
 pub use entity::{EntityObstacle, Service, entity_problem, entity_status};
 pub use instance::{instance_status, refused};

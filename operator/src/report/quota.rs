@@ -1,7 +1,7 @@
 //! Whether the quota is what its volume holds.
 
 use super::children::Children;
-use super::conditions::Shown;
+use super::conditions::ConditionUpdate;
 use crate::api::{ConditionType, Platform, Reason};
 use crate::compare::{capacity, requested};
 use crate::core::{Bytes, least_above};
@@ -9,16 +9,16 @@ use crate::kinds;
 use crate::plan::{Plan, PlannedVolume};
 
 /// Condition `QuotaEnforced`.
-pub(super) fn quota_enforced(plan: &Plan, children: &Children, platform: Option<&Platform>) -> Option<Shown> {
+pub(super) fn quota_enforced(plan: &Plan, children: &Children, platform: Option<&Platform>) -> Option<ConditionUpdate> {
     let kind = ConditionType::QuotaEnforced;
     let volume = plan.volumes.iter().find(|v| v.carries_quota)?;
     let Some(class) = &volume.storage_class else {
-        return Some(Shown::unknown(kind, Reason::ClassUnknown, "the Platform names no storage class"));
+        return Some(ConditionUpdate::unknown(kind, Reason::ClassUnknown, "the Platform names no storage class"));
     };
     let facts = platform?.spec.storage_classes.iter().find(|facts| facts.name == *class);
     Some(match facts {
         Some(facts) if facts.enforces_size => match excess(volume, children) {
-            Some((held, enough)) => Shown::new(
+            Some((held, enough)) => ConditionUpdate::new(
                 kind,
                 false,
                 Reason::VolumeLarger,
@@ -29,22 +29,29 @@ pub(super) fn quota_enforced(plan: &Plan, children: &Children, platform: Option<
                     plan.quota
                 ),
             ),
-            None => {
-                Shown::new(kind, true, Reason::Enforced, format!("storage class {class} enforces the size of volumes"))
-            }
+            None => ConditionUpdate::new(
+                kind,
+                true,
+                Reason::Enforced,
+                format!("storage class {class} enforces the size of volumes"),
+            ),
         },
-        Some(_) => Shown::new(
+        Some(_) => ConditionUpdate::new(
             kind,
             false,
             Reason::NotEnforced,
             format!("storage class {class} does not enforce the size of volumes: a full quota stops nothing"),
         ),
-        None => Shown::unknown(kind, Reason::ClassUnknown, format!("the Platform does not list storage class {class}")),
+        None => ConditionUpdate::unknown(
+            kind,
+            Reason::ClassUnknown,
+            format!("the Platform does not list storage class {class}"),
+        ),
     })
 }
 
 /// Condition `PendingShrink`.
-pub(super) fn pending_shrink(plan: &Plan, children: &Children) -> Option<Shown> {
+pub(super) fn pending_shrink(plan: &Plan, children: &Children) -> Option<ConditionUpdate> {
     let mut larger = plan.volumes.iter().filter_map(|volume| Some((volume, excess(volume, children)?)));
     let (volume, (held, enough)) = larger.next()?;
     let message = format!(
@@ -52,7 +59,7 @@ pub(super) fn pending_shrink(plan: &Plan, children: &Children) -> Option<Shown> 
         kinds::VOLUME.kind,
         volume.claim
     );
-    Some(Shown::new(ConditionType::PendingShrink, true, Reason::VolumeLarger, message))
+    Some(ConditionUpdate::new(ConditionType::PendingShrink, true, Reason::VolumeLarger, message))
 }
 
 /// What a volume has and what would be enough, where it has more. What a claim requests and was not
@@ -93,7 +100,7 @@ mod tests {
         let facts = facts();
         let plan = resolve(&instance("tier: 1gb"), &facts).unwrap().plan;
         let children = Children { volumes: vec![claim(requested, capacity)], ..Children::default() };
-        let words = |shown: Shown| format!("{shown:?}");
+        let words = |shown: ConditionUpdate| format!("{shown:?}");
         let enforced = quota_enforced(&plan, &children, facts.platform.as_deref()).map(words).unwrap();
         (pending_shrink(&plan, &children).map(words), enforced)
     }

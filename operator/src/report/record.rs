@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::conditions::{Problem, Shown, Verdict, conditions};
+use super::conditions::{ConditionUpdate, Problem, Verdict, conditions};
 use crate::api::{ConditionType, Reason, ServiceData, ServiceDataStatus};
 use crate::compare::{Part, PartKind};
 use crate::core::lifecycle::{ClocksDisagree, Fate, State};
@@ -74,7 +74,7 @@ fn told(part: &Part<'_>) -> Option<(Reason, String)> {
     }
 }
 
-fn unverified(state: State, parts: &[Part<'_>]) -> Option<Shown> {
+fn unverified(state: State, parts: &[Part<'_>]) -> Option<ConditionUpdate> {
     let missing: Vec<String> =
         parts.iter().filter(|part| part.fate == Fate::Unverified).map(ToString::to_string).collect();
     let is_shown = state != State::Restoring && !missing.is_empty();
@@ -82,5 +82,5 @@ fn unverified(state: State, parts: &[Part<'_>]) -> Option<Shown> {
         "written by an earlier release, and not there: {}; restore it, or have it made by `commonscloud data rebind --without`",
         missing.join(", ")
     );
-    is_shown.then(|| Shown::new(ConditionType::Unverified, true, Reason::Unverified, message))
+    is_shown.then(|| ConditionUpdate::new(ConditionType::Unverified, true, Reason::Unverified, message))
 }

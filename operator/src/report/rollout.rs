@@ -1,12 +1,12 @@
 //! Whether an instance waits in a roll-out, or keeps others waiting.
 
-use super::conditions::Shown;
+use super::conditions::ConditionUpdate;
 use crate::api::{ConditionType, InstanceStatus, Reason};
 use crate::resolve::Rollout;
 
 /// Condition `RevisionPending` of who waits, `HoldsRollout` of who was Ready before the newest revision
 /// and is not: from that moment until it is Ready.
-pub(super) fn rollout_condition(before: &InstanceStatus, rollout: &Rollout, is_ready: bool) -> Option<Shown> {
+pub(super) fn rollout_condition(before: &InstanceStatus, rollout: &Rollout, is_ready: bool) -> Option<ConditionUpdate> {
     match rollout {
         Rollout::Waits { revision, after, maximum } => {
             let whom = match after.as_slice() {
@@ -17,13 +17,13 @@ pub(super) fn rollout_condition(before: &InstanceStatus, rollout: &Rollout, is_r
             let message = format!(
                 "revision {revision} comes {whom}; rollout.maxUnavailable of the Platform is {maximum}, and who keeps others waiting has condition HoldsRollout"
             );
-            Some(Shown::new(ConditionType::RevisionPending, true, Reason::RevisionWaits, message))
+            Some(ConditionUpdate::new(ConditionType::RevisionPending, true, Reason::RevisionWaits, message))
         }
         Rollout::Newest(revision) if !is_ready && (was_ready(before) || held(before)) => {
             let message = format!(
                 "it was Ready before, and is not on revision {revision}: no other instance moves there meanwhile; an earlier one in spec.revision takes it back, spec.paused lets the others go on"
             );
-            Some(Shown::new(ConditionType::HoldsRollout, true, Reason::NotReadyOnRevision, message))
+            Some(ConditionUpdate::new(ConditionType::HoldsRollout, true, Reason::NotReadyOnRevision, message))
         }
         Rollout::Newest(_) | Rollout::Off => None,
     }
@@ -31,7 +31,7 @@ pub(super) fn rollout_condition(before: &InstanceStatus, rollout: &Rollout, is_r
 
 /// The same for an instance of which nothing is applied. One that runs the newest revision and has a
 /// fault in its manifest runs on: it holds nobody.
-pub(super) fn refused_condition(before: &InstanceStatus, rollout: &Rollout, is_ready: bool) -> Option<Shown> {
+pub(super) fn refused_condition(before: &InstanceStatus, rollout: &Rollout, is_ready: bool) -> Option<ConditionUpdate> {
     let runs = matches!(rollout, Rollout::Newest(newest) if before.revision.as_ref() == Some(newest));
     if runs && !held(before) { None } else { rollout_condition(before, rollout, is_ready) }
 }

@@ -9,7 +9,7 @@ use super::rollout::Peer;
 use crate::api::{Entity, Platform, ServiceData, Tariff};
 use crate::core::{Bytes, Hostname};
 use crate::template::Package;
-use crate::usage::Known;
+use crate::usage::Measurement;
 
 /// What is known around one instance.
 #[derive(Clone, Debug, Default)]
@@ -81,5 +81,5 @@ pub struct VolumeFacts {
     /// What its claim has.
     pub capacity: Option<Bytes>,
     /// How full it is.
-    pub usage: Known,
+    pub usage: Measurement,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::api::{DedicatedService, ServiceTemplate, VolumeGrowth, VolumeTemplate};
-use crate::usage::Known;
+use crate::usage::Measurement;
 
 const TEMPLATE: &str = include_str!("../../../examples/templates/radicale.yaml");
 
@@ -57,7 +57,7 @@ pub(crate) fn facts() -> Facts {
 }
 
 /// Facts around an instance of [`growing_template`], whose `db` requests and has that much.
-pub(crate) fn growing_facts(size: &str, usage: Known) -> Facts {
+pub(crate) fn growing_facts(size: &str, usage: Measurement) -> Facts {
     let mut facts = facts_with(&growing_template());
     let size = size.parse().ok();
     let volume =

@@ -3,8 +3,8 @@
 use super::facts::VolumeFacts;
 use crate::api::FileSystemOverhead;
 use crate::core::{Bytes, GrowthRule};
-use crate::plan::Filling;
-use crate::usage::{Known, Usage};
+use crate::plan::GrowthDecision;
+use crate::usage::{Measurement, Usage};
 
 /// What the storage class says of a volume's file system.
 #[derive(Clone, Copy, Debug)]
@@ -26,24 +26,24 @@ pub(super) fn filling(
     (request, maximum): (Bytes, Bytes),
     class: ClassFacts,
     volume: Option<&VolumeFacts>,
-) -> Filling {
-    let Some(volume) = volume else { return Filling::Nothing };
-    let (Some(requested), Some(capacity)) = (volume.requested, volume.capacity) else { return Filling::Nothing };
+) -> GrowthDecision {
+    let Some(volume) = volume else { return GrowthDecision::Nothing };
+    let (Some(requested), Some(capacity)) = (volume.requested, volume.capacity) else { return GrowthDecision::Nothing };
     if requested < request || capacity < requested || !class.enforces_size {
-        return Filling::Nothing;
+        return GrowthDecision::Nothing;
     }
     let usage = match volume.usage {
-        Known::Measured(usage) => usage,
-        Known::NotYet => return Filling::NotMeasured,
-        Known::Nothing => return Filling::Nothing,
+        Measurement::Measured(usage) => usage,
+        Measurement::NotYet => return GrowthDecision::NotMeasured,
+        Measurement::Nothing => return GrowthDecision::Nothing,
     };
     if !is_short(rule, &usage, capacity, class.overhead) {
-        return Filling::Nothing;
+        return GrowthDecision::Nothing;
     }
     match rule.next(requested, maximum) {
-        None => Filling::AtMaximum,
-        Some(_) if !volume.expandable => Filling::NotExpandable,
-        Some(next) => Filling::Grow(next),
+        None => GrowthDecision::AtMaximum,
+        Some(_) if !volume.expandable => GrowthDecision::NotExpandable,
+        Some(next) => GrowthDecision::Grow(next),
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
     }
 
     /// A volume that requests and has this much, in MiB, as it was measured.
-    fn volume(requested: u64, capacity: u64, usage: Known) -> VolumeFacts {
+    fn volume(requested: u64, capacity: u64, usage: Measurement) -> VolumeFacts {
         VolumeFacts {
             storage_class: Some("xfs".into()),
             expandable: true,
@@ -94,20 +94,20 @@ mod tests {
         }
     }
 
-    fn measured(used: u64, available: u64) -> Known {
-        Known::Measured(Usage { used: mib(used), available: mib(available), inodes: None })
+    fn measured(used: u64, available: u64) -> Measurement {
+        Measurement::Measured(Usage { used: mib(used), available: mib(available), inodes: None })
     }
 
-    fn decided(volume: &VolumeFacts) -> Filling {
+    fn decided(volume: &VolumeFacts) -> GrowthDecision {
         filling(RULE, (mib(1100), mib(3000)), CLASS, Some(volume))
     }
 
-    #[test_case(measured(800, 200), Filling::Nothing; "there is room")]
-    #[test_case(measured(801, 199), Filling::Grow(mib(1650)); "nearly full")]
-    #[test_case(measured(1000, 0), Filling::Grow(mib(1650)); "full")]
-    #[test_case(Known::Nothing, Filling::Nothing; "nothing is known")]
-    #[test_case(Known::NotYet, Filling::NotMeasured; "nothing is known yet")]
-    fn it_grows_when_too_little_is_free(usage: Known, expected: Filling) {
+    #[test_case(measured(800, 200), GrowthDecision::Nothing; "there is room")]
+    #[test_case(measured(801, 199), GrowthDecision::Grow(mib(1650)); "nearly full")]
+    #[test_case(measured(1000, 0), GrowthDecision::Grow(mib(1650)); "full")]
+    #[test_case(Measurement::Nothing, GrowthDecision::Nothing; "nothing is known")]
+    #[test_case(Measurement::NotYet, GrowthDecision::NotMeasured; "nothing is known yet")]
+    fn it_grows_when_too_little_is_free(usage: Measurement, expected: GrowthDecision) {
         assert_eq!(decided(&volume(1100, 1100, usage)), expected);
     }
 
@@ -115,31 +115,31 @@ mod tests {
     fn inodes_count_as_bytes_do() {
         let with = |free| {
             let inodes = Some(Inodes { all: 1000, free });
-            decided(&volume(1100, 1100, Known::Measured(Usage { used: mib(100), available: mib(900), inodes })))
+            decided(&volume(1100, 1100, Measurement::Measured(Usage { used: mib(100), available: mib(900), inodes })))
         };
-        assert_eq!([with(200), with(199)], [Filling::Nothing, Filling::Grow(mib(1650))]);
+        assert_eq!([with(200), with(199)], [GrowthDecision::Nothing, GrowthDecision::Grow(mib(1650))]);
     }
 
     #[test]
     fn one_growth_waits_for_the_other() {
         let full = measured(1000, 0);
-        assert_eq!(decided(&volume(1650, 1100, full)), Filling::Nothing, "the driver has not grown it yet");
-        assert_eq!(decided(&volume(1000, 1000, full)), Filling::Nothing, "a larger quota grows it already");
+        assert_eq!(decided(&volume(1650, 1100, full)), GrowthDecision::Nothing, "the driver has not grown it yet");
+        assert_eq!(decided(&volume(1000, 1000, full)), GrowthDecision::Nothing, "a larger quota grows it already");
         let unbound = VolumeFacts { capacity: None, ..volume(1100, 0, full) };
-        assert_eq!(decided(&unbound), Filling::Nothing);
+        assert_eq!(decided(&unbound), GrowthDecision::Nothing);
     }
 
     #[test]
     fn what_was_measured_before_a_growth_does_not_cause_another() {
-        assert_eq!(decided(&volume(1650, 1650, measured(1000, 0))), Filling::Nothing);
+        assert_eq!(decided(&volume(1650, 1650, measured(1000, 0))), GrowthDecision::Nothing);
         assert_eq!(
             decided(&volume(1650, 1650, measured(1300, 250))),
-            Filling::Grow(mib(2475)),
+            GrowthDecision::Grow(mib(2475)),
             "it was measured since"
         );
         let inodes = Some(Inodes { all: 1000, free: 1 });
-        let stale = Known::Measured(Usage { used: mib(500), available: mib(500), inodes });
-        assert_eq!(decided(&volume(1650, 1650, stale)), Filling::Nothing);
+        let stale = Measurement::Measured(Usage { used: mib(500), available: mib(500), inodes });
+        assert_eq!(decided(&volume(1650, 1650, stale)), GrowthDecision::Nothing);
     }
 
     #[test]
@@ -148,27 +148,27 @@ mod tests {
         let decided = |usage| filling(RULE, (mib(1000), mib(3000)), untold, Some(&volume(1000, 1000, usage)));
         assert_eq!(
             [decided(measured(720, 180)), decided(measured(721, 179))],
-            [Filling::Nothing, Filling::Grow(mib(1500))]
+            [GrowthDecision::Nothing, GrowthDecision::Grow(mib(1500))]
         );
     }
 
     #[test]
     fn it_ends_at_its_maximum_and_never_goes_back() {
-        assert_eq!(decided(&volume(2475, 2475, measured(2300, 75))), Filling::Grow(mib(3000)));
-        assert_eq!(decided(&volume(3000, 3000, measured(2800, 100))), Filling::AtMaximum);
+        assert_eq!(decided(&volume(2475, 2475, measured(2300, 75))), GrowthDecision::Grow(mib(3000)));
+        assert_eq!(decided(&volume(3000, 3000, measured(2800, 100))), GrowthDecision::AtMaximum);
         assert_eq!(
             decided(&volume(9000, 9000, measured(8800, 100))),
-            Filling::AtMaximum,
+            GrowthDecision::AtMaximum,
             "the maximum was larger once"
         );
-        assert_eq!(decided(&volume(9000, 9000, measured(1, 8899))), Filling::Nothing);
+        assert_eq!(decided(&volume(9000, 9000, measured(1, 8899))), GrowthDecision::Nothing);
     }
 
     #[test]
     fn what_cannot_grow_is_told_and_a_disk_of_others_is_not_judged() {
         let full = volume(1100, 1100, measured(1000, 0));
-        assert_eq!(decided(&VolumeFacts { expandable: false, ..full.clone() }), Filling::NotExpandable);
+        assert_eq!(decided(&VolumeFacts { expandable: false, ..full.clone() }), GrowthDecision::NotExpandable);
         let shared = ClassFacts { enforces_size: false, ..CLASS };
-        assert_eq!(filling(RULE, (mib(1100), mib(3000)), shared, Some(&full)), Filling::Nothing);
+        assert_eq!(filling(RULE, (mib(1100), mib(3000)), shared, Some(&full)), GrowthDecision::Nothing);
     }
 }

@@ -6,8 +6,8 @@ use super::fixtures::{facts, growing_facts, instance, package, read};
 use super::*;
 use crate::api::ServiceData;
 use crate::core::Bytes;
-use crate::plan::{Filling, PlannedVolume};
-use crate::usage::{Known, Usage};
+use crate::plan::{GrowthDecision, PlannedVolume};
+use crate::usage::{Measurement, Usage};
 
 fn reason(instance: &Instance, facts: &Facts) -> &'static str {
     resolve(instance, facts).err().map_or("none", |refusal| refusal.reason().name())
@@ -33,7 +33,7 @@ fn database(spec: &str, size: &str, free: Option<u64>) -> PlannedVolume {
     let capacity = size.parse::<Bytes>().unwrap().get() >> 20;
     let measured =
         free.map(|free| Usage { used: mebibytes(capacity - free), available: mebibytes(free), inodes: None });
-    let facts = growing_facts(size, measured.map_or(Known::Nothing, Known::Measured));
+    let facts = growing_facts(size, measured.map_or(Measurement::Nothing, Measurement::Measured));
     let volumes = resolve(&instance(spec), &facts).unwrap().plan.volumes;
     volumes.into_iter().find(|volume| volume.name == "db").unwrap()
 }
@@ -45,12 +45,12 @@ fn a_volume_that_fills_up_grows_to_what_the_quota_allows() {
         let growth = volume.growth.unwrap();
         (volume.request.to_string(), growth.maximum.to_string(), growth.filling)
     };
-    let grow = |size: &str| Filling::Grow(size.parse().unwrap());
+    let grow = |size: &str| GrowthDecision::Grow(size.parse().unwrap());
     let (base, maximum) = ("2049Mi".to_owned(), "8193Mi".to_owned());
     assert_eq!(decided("tier: 1gb", "2049Mi", Some(300)), (base.clone(), maximum.clone(), grow("3074Mi")));
-    assert_eq!(decided("tier: 1gb", "2049Mi", Some(500)), (base.clone(), maximum.clone(), Filling::Nothing));
-    assert_eq!(decided("tier: 1gb", "2049Mi", None), (base.clone(), maximum.clone(), Filling::Nothing));
-    assert_eq!(decided("tier: 1gb", "8193Mi", Some(0)), (base.clone(), maximum, Filling::AtMaximum));
+    assert_eq!(decided("tier: 1gb", "2049Mi", Some(500)), (base.clone(), maximum.clone(), GrowthDecision::Nothing));
+    assert_eq!(decided("tier: 1gb", "2049Mi", None), (base.clone(), maximum.clone(), GrowthDecision::Nothing));
+    assert_eq!(decided("tier: 1gb", "8193Mi", Some(0)), (base.clone(), maximum, GrowthDecision::AtMaximum));
     let sold_more = decided("tier: 1gb, extraBlocks: 4", "8193Mi", Some(0));
     assert_eq!(sold_more, (base, "10753Mi".to_owned(), grow("10753Mi")), "half of 21 GiB, and no more");
 }

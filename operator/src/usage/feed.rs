@@ -11,7 +11,7 @@ use super::kubelet::{self, Account};
 use super::nodes::Kubelet;
 use super::troubles::{Troubles, Turn};
 use super::volumes::{MISSES, Volumes};
-use super::{AccountFiles, Claim, Known, Usage};
+use super::{AccountFiles, Claim, Measurement, Usage};
 use crate::cache::{Key, Listener, Store};
 
 /// How many kubelets are asked at a time.
@@ -28,11 +28,11 @@ struct State {
 }
 
 impl State {
-    fn known(&self, claim: &Claim) -> Known {
+    fn known(&self, claim: &Claim) -> Measurement {
         match self.volumes.of(claim) {
-            Some(usage) => Known::Measured(usage),
-            None if self.complete => Known::Nothing,
-            None => Known::NotYet,
+            Some(usage) => Measurement::Measured(usage),
+            None if self.complete => Measurement::Nothing,
+            None => Measurement::NotYet,
         }
     }
 
@@ -68,7 +68,7 @@ impl Usages {
 
     /// What is known of the volume of a claim in the instance's namespace; the instance hears of
     /// changes from now on.
-    pub fn of(&self, key: &Key, claim: &str) -> Known {
+    pub fn of(&self, key: &Key, claim: &str) -> Measurement {
         let claim = Claim { namespace: key.namespace.clone(), name: claim.to_owned() };
         let mut state = self.lock();
         let known = state.known(&claim);
@@ -215,7 +215,7 @@ mod tests {
             let (tell, news) = unbounded_channel();
             let usages =
                 Usages::new(Arc::new(move |key: Key| tell.send(format!("{}/{}", key.namespace, key.name)).unwrap()));
-            assert_eq!(usages.of(&key("school"), "office-files"), Known::NotYet);
+            assert_eq!(usages.of(&key("school"), "office-files"), Measurement::NotYet);
             let (asking, mut task) = (usages.clone(), JoinSet::new());
             let caches = Caches::new();
             let (nodes, watching) =
@@ -227,9 +227,9 @@ mod tests {
         /// MiB in use.
         fn used(&self) -> Option<u64> {
             match self.usages.of(&key("school"), "office-files") {
-                Known::Measured(usage) => Some(usage.used.get() / MIB),
-                Known::Nothing => None,
-                Known::NotYet => panic!("not yet"),
+                Measurement::Measured(usage) => Some(usage.used.get() / MIB),
+                Measurement::Nothing => None,
+                Measurement::NotYet => panic!("not yet"),
             }
         }
 
@@ -254,8 +254,8 @@ mod tests {
         let mut cluster = Cluster::start("127.0.0.1", metrics("first", 100 * MIB)).await;
         assert_eq!(cluster.next().await, "school/office");
         let measured = Usage { used: Bytes::new(100 * MIB), available: Bytes::new(900 * MIB), inodes: None };
-        assert_eq!(cluster.usages.of(&key("school"), "office-files"), Known::Measured(measured));
-        assert_eq!(cluster.usages.of(&key("town"), "office-files"), Known::Nothing);
+        assert_eq!(cluster.usages.of(&key("school"), "office-files"), Measurement::Measured(measured));
+        assert_eq!(cluster.usages.of(&key("town"), "office-files"), Measurement::Nothing);
         assert_eq!(cluster.kubelet.requests()[0].path, "/metrics");
 
         cluster.kubelet.now_answers(metrics("first", 105 * MIB));
@@ -270,9 +270,9 @@ mod tests {
     #[tokio::test]
     async fn an_instance_hears_of_each_of_its_volumes() {
         let mut cluster = Cluster::start("127.0.0.1", metrics("first", 100 * MIB)).await;
-        assert_eq!(cluster.usages.of(&key("school"), "office-database"), Known::NotYet);
+        assert_eq!(cluster.usages.of(&key("school"), "office-database"), Measurement::NotYet);
         assert_eq!(cluster.next().await, "school/office");
-        assert_eq!(cluster.usages.of(&key("school"), "office-database"), Known::Nothing);
+        assert_eq!(cluster.usages.of(&key("school"), "office-database"), Measurement::Nothing);
         cluster.kubelet.now_answers(metrics("first", 400 * MIB));
         assert_eq!(cluster.next().await, "school/office", "the question about one volume forgets no other");
         assert_eq!(cluster.used(), Some(400));

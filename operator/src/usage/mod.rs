@@ -55,7 +55,7 @@ impl Usage {
 
 /// What is known of a volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Known {
+pub enum Measurement {
     /// Not all kubelets were asked yet since the operator started.
     #[default]
     NotYet,

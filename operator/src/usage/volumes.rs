@@ -14,7 +14,7 @@ const INODE_PARTS: u64 = 10;
 /// kubelet that restarts is no news.
 pub(super) const MISSES: u32 = 2;
 
-struct Shown {
+struct ConditionUpdate {
     usage: Usage,
     missed: u32,
 }
@@ -22,7 +22,7 @@ struct Shown {
 /// What was last told of each volume.
 #[derive(Default)]
 pub(super) struct Volumes {
-    shown: HashMap<Claim, Shown>,
+    shown: HashMap<Claim, ConditionUpdate>,
 }
 
 impl Volumes {
@@ -38,7 +38,7 @@ impl Volumes {
             match self.shown.get_mut(&claim) {
                 Some(shown) if !moved(&shown.usage, &usage) => shown.missed = 0,
                 _ => {
-                    self.shown.insert(claim.clone(), Shown { usage, missed: 0 });
+                    self.shown.insert(claim.clone(), ConditionUpdate { usage, missed: 0 });
                     changed.push(claim);
                 }
             }

@@ -17,7 +17,7 @@ use commonscloud_operator::plan::{Filling, PlannedVolume};
 use commonscloud_operator::reachability::target;
 use commonscloud_operator::resolve::{Facts, Instance, NamespaceFacts, VolumeFacts, resolve};
 use commonscloud_operator::template::{Package, builtin, render};
-use commonscloud_operator::usage::{Known, Usage};
+use commonscloud_operator::usage::{Measurement, Usage};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -143,7 +143,7 @@ fn a_quarter_free() -> VolumeFacts {
         expandable: true,
         requested: size,
         capacity: size,
-        usage: Known::Measured(usage),
+        usage: Measurement::Measured(usage),
     }
 }
 

@@ -84,7 +84,7 @@ async fn delete(context: &Context, service: &dyn Dedicated, owner: &str) -> Resu
         let namespace = metadata.namespace.as_deref().unwrap_or_default();
         let target = Target { kind: service.kind(), namespace, name: &deletion.name };
         match context.server.delete(target, metadata.uid.as_deref().unwrap_or_default()).await {
-            Err(error) if !error.trouble.passes() => {
+            Err(error) if !error.kind.is_transient() => {
                 deletion.held = Some(error.message);
                 deletion.blocked = true;
             }

@@ -3,7 +3,7 @@
 use kube::ResourceExt as _;
 
 use crate::api::{Entity, marks};
-use crate::apply::{Trouble, WriteError};
+use crate::apply::{ErrorKind, WriteError};
 use crate::cache::Key;
 use crate::controller::context::Context;
 use crate::resolve::Instance;
@@ -74,7 +74,7 @@ pub(in crate::controller) async fn ensure(
 pub(super) async fn remove(context: &Context, key: &Key, resource: &Finalized) -> Result<(), WriteError> {
     let rest = others(&resource.finalizers);
     match context.set_finalizers(key, &resource.uid, &resource.version, &rest).await {
-        Err(error) if error.trouble == Trouble::Missing => Ok(()),
+        Err(error) if error.kind == ErrorKind::Missing => Ok(()),
         other => other,
     }
 }

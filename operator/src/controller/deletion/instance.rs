@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Blocked, at, finalizer, of_others, outcome, unless_gone};
 use crate::api::ServiceData;
-use crate::apply::{Target, Trouble, WriteError};
+use crate::apply::{ErrorKind, Target, WriteError};
 use crate::cache::Key;
 use crate::controller::context::Context;
 use crate::controller::queue::Next;
@@ -66,7 +66,7 @@ async fn record(context: &Context, instance: &Instance) -> Result<Option<Record>
     let target = Target { kind: kinds::SERVICE_DATA.kind, namespace: &reference.namespace, name: &reference.name };
     match context.server.get(target).await {
         Ok(found) => Ok(undated_of(&found, &reference.uid)),
-        Err(error) if error.trouble == Trouble::Missing => Ok(None),
+        Err(error) if error.kind == ErrorKind::Missing => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -17,7 +17,7 @@ pub(super) use instance::instance;
 
 use super::context::Context;
 use super::queue::Next;
-use crate::apply::{Trouble, WriteError};
+use crate::apply::{ErrorKind, WriteError};
 use crate::cache::Key;
 use crate::report::{DeletionWait, Verdict};
 
@@ -42,7 +42,7 @@ fn at(step: &'static str) -> impl Fn(WriteError) -> Blocked {
 impl Blocked {
     /// Whether somebody has to change something: a policy, a schema, a right.
     fn is_permanent(&self) -> bool {
-        !self.error.trouble.passes() || self.error.trouble == Trouble::Forbidden
+        !self.error.kind.is_transient() || self.error.kind == ErrorKind::Forbidden
     }
 }
 
@@ -63,13 +63,13 @@ fn judge(failures: u32, since: Timestamp, ended: Result<DeletionWait, Blocked>) 
             let next = if matches!(wait, DeletionWait::Services(_)) { Next::After(FALLBACK) } else { Next::Wait };
             (wait.verdict(since), next)
         }
-        Err(Blocked { error, .. }) if error.trouble.passes() && failures < PATIENCE => {
-            (None, Next::Retry(error.trouble.reason()))
+        Err(Blocked { error, .. }) if error.kind.is_transient() && failures < PATIENCE => {
+            (None, Next::Retry(error.kind.reason()))
         }
         Err(blocked) => {
-            let reason = blocked.error.trouble.reason();
+            let reason = blocked.error.kind.reason();
             let next =
-                if blocked.error.trouble.passes() { Next::Retry(reason) } else { Next::Blocked(reason, FALLBACK) };
+                if blocked.error.kind.is_transient() { Next::Retry(reason) } else { Next::Blocked(reason, FALLBACK) };
             let permanent = blocked.is_permanent();
             let message = format!("{}: {}", blocked.step, blocked.error);
             (DeletionWait::Refused { message, permanent }.verdict(since), next)
@@ -85,7 +85,7 @@ fn of_others(finalizers: &[String]) -> DeletionWait {
 /// What is gone needs no report.
 fn unless_gone(reported: Result<(), WriteError>) -> Result<(), WriteError> {
     match reported {
-        Err(error) if matches!(error.trouble, Trouble::Missing | Trouble::Conflict) => Ok(()),
+        Err(error) if matches!(error.kind, ErrorKind::Missing | ErrorKind::Conflict) => Ok(()),
         other => other,
     }
 }

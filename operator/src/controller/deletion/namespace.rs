@@ -8,7 +8,7 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
 use crate::api::{GROUP, marks};
-use crate::apply::{Target, Trouble, WriteError};
+use crate::apply::{ErrorKind, Target, WriteError};
 use crate::cache::Key;
 use crate::controller::context::Context;
 use crate::entity::OPERATOR_BINDING;
@@ -38,7 +38,7 @@ pub(super) async fn remove(context: &Context, key: &Key) -> Result<Namespace, Wr
     let target = Target { kind: kinds::NAMESPACE.kind, namespace: "", name };
     let namespace = match context.server.get(target).await {
         Ok(namespace) => namespace,
-        Err(error) if error.trouble == Trouble::Missing => return Ok(Namespace::Removed),
+        Err(error) if error.kind == ErrorKind::Missing => return Ok(Namespace::Removed),
         Err(error) => return Err(error),
     };
     if namespace.labels().get(marks::ENTITY).map(String::as_str) != Some(name)
@@ -102,7 +102,7 @@ async fn kept_objects(context: &Context, namespace: &str) -> Result<Vec<String>,
                 Ok::<_, WriteError>(kept.map(|metadata| named(kind, metadata)).collect::<Vec<_>>())
             }
             // The right to look at Secrets goes with the RoleBinding, which may be gone already.
-            Err(error) if kind == kinds::SECRET.kind && error.trouble == Trouble::Forbidden => {
+            Err(error) if kind == kinds::SECRET.kind && error.kind == ErrorKind::Forbidden => {
                 Ok(vec!["Secrets, which the operator may not list (any more)".to_owned()])
             }
             Err(error) => Err(error),
@@ -161,7 +161,7 @@ async fn give_back(context: &Context, key: &Key, namespace: &DynamicObject) -> R
     let target = Target { kind: "RoleBinding", namespace: &key.name, name: OPERATOR_BINDING };
     match context.server.get(target).await {
         Ok(binding) => unless_refused(context.server.delete(target, &binding.uid().unwrap_or_default()).await)?,
-        Err(error) if error.trouble == Trouble::Missing => {}
+        Err(error) if error.kind == ErrorKind::Missing => {}
         Err(error) => unless_refused(Err(error))?,
     }
     let target = Target { kind: kinds::NAMESPACE.kind, namespace: "", name: &key.name };
@@ -177,7 +177,7 @@ async fn give_back(context: &Context, key: &Key, namespace: &DynamicObject) -> R
 /// What may pass is tried again: nobody looks at the namespace once its Entity is gone.
 fn unless_refused(result: Result<(), WriteError>) -> Result<(), WriteError> {
     match result {
-        Err(error) if !error.trouble.passes() || error.trouble == Trouble::Forbidden => {
+        Err(error) if !error.kind.is_transient() || error.kind == ErrorKind::Forbidden => {
             tracing::warn!(%error, "a namespace that stays keeps the operator's labels");
             Ok(())
         }

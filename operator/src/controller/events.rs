@@ -32,7 +32,7 @@ macro_rules! reported {
 
 reported!(EntityStatus, InstanceStatus, PlatformStatus, ServiceTemplateStatus);
 
-/// Of data only trouble is news: the instance tells the rest.
+/// Of data only what is wrong is news: the instance tells the rest.
 impl Reported for ServiceDataStatus {
     fn conditions(&self) -> &[Condition] {
         let stalled = self.conditions.iter().any(|condition| condition.type_ == ConditionType::Stalled.as_str());
@@ -80,7 +80,7 @@ mod tests {
     use k8s_openapi::jiff::Timestamp;
 
     use super::*;
-    use crate::report::{Problem, Shown, Verdict, conditions};
+    use crate::report::{ConditionUpdate, Problem, Verdict, conditions};
 
     fn status(verdict: &Verdict) -> InstanceStatus {
         InstanceStatus {
@@ -103,7 +103,7 @@ mod tests {
     fn a_volume_that_grows_is_news_and_one_that_cannot_is_a_warning() {
         let filling = |reason: Reason| {
             let mut shown = Verdict::Ready("answers".to_owned()).shown();
-            shown.push(Shown::new(ConditionType::VolumeFilling, true, reason, "office-db is nearly full"));
+            shown.push(ConditionUpdate::new(ConditionType::VolumeFilling, true, reason, "office-db is nearly full"));
             InstanceStatus { conditions: conditions(&[], shown, 1, Timestamp::UNIX_EPOCH), ..InstanceStatus::default() }
         };
         let calm = status(&Verdict::Ready("answers".to_owned()));
