@@ -13,7 +13,7 @@
 //! | [`core`] | quotas, tariffs, names: knows no Kubernetes types |
 //! | [`cache`] | what the API server has, as the watches saw it |
 //! | [`entity`] | what an Entity gets: namespace, rights, quota, networks, Dedicated resources |
-//! | [`gather`] | what the caches know around one instance: [`resolve::Facts`] |
+//! | [`gather`] | what one pass sees: [`gather::Observed`] |
 //! | [`resolve`] | resource, Entity, Tariff, Platform and package make a [`plan::Plan`], or a reason why not |
 //! | [`plan`] | what is to run for one instance, decided and checked |
 //! | [`template`] | service packages: checked, compiled, rendered |

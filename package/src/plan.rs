@@ -102,12 +102,12 @@ pub struct PlannedGrowth {
     /// The most that the claim may request.
     pub maximum: Bytes,
     /// What follows from how full it is.
-    pub filling: Filling,
+    pub filling: GrowthDecision,
 }
 
 /// What follows from how full a volume is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filling {
+pub enum GrowthDecision {
     /// It was not measured since the operator started.
     NotMeasured,
     /// There is room, or nothing is known, or an earlier growth is under way.
