@@ -94,11 +94,26 @@ fn said(text: String) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(format!("{text}\n").as_bytes())?)
 }
 
-/// Patches the version of the record that was read.
-async fn write(records: &Api<ServiceData>, record: &ServiceData, spec: Value) -> Result<ServiceData, kube::Error> {
-    let metadata = json!({"uid": record.uid(), "resourceVersion": record.resource_version()});
-    let patch = Patch::Merge(json!({"metadata": metadata, "spec": spec}));
-    records.patch(&record.name_any(), &PatchParams::default(), &patch).await
+/// Patches the record as it was read. The operator may report its status at any time: what it says of
+/// itself is no reason to refuse.
+async fn write(records: &Api<ServiceData>, record: &ServiceData, spec: Value) -> Result<ServiceData, Failure> {
+    let name = record.name_any();
+    let mut version = record.resource_version();
+    loop {
+        let metadata = json!({"uid": record.uid(), "resourceVersion": version});
+        let patch = Patch::Merge(json!({"metadata": metadata, "spec": spec}));
+        match records.patch(&name, &PatchParams::default(), &patch).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            other => return Ok(other?),
+        }
+        let now = records.get(&name).await?;
+        if now.uid() != record.uid() || now.spec != record.spec {
+            return Err(
+                format!("ServiceData {name} was changed meanwhile by somebody else: run the command again").into()
+            );
+        }
+        version = now.resource_version();
+    }
 }
 
 /// The claims and Secrets of the namespace that the operator manages.
