@@ -13,7 +13,7 @@ use commonscloud_operator::api::{DedicatedOffice, ServiceTemplate};
 use commonscloud_operator::cache::Live;
 use commonscloud_operator::compare::{Action, KnownData, compare_data};
 use commonscloud_operator::core::Bytes;
-use commonscloud_operator::plan::{Filling, PlannedVolume};
+use commonscloud_operator::plan::{GrowthDecision, PlannedVolume};
 use commonscloud_operator::reachability::target;
 use commonscloud_operator::resolve::{Facts, Instance, NamespaceFacts, VolumeFacts, resolve};
 use commonscloud_operator::template::{Package, builtin, render};
@@ -151,7 +151,7 @@ fn a_quarter_free() -> VolumeFacts {
 fn growth(volume: &PlannedVolume) -> Option<(String, Value)> {
     let growth = volume.growth?;
     let next = match growth.filling {
-        Filling::Grow(size) => size.to_string(),
+        GrowthDecision::Grow(size) => size.to_string(),
         other => format!("{other:?}"),
     };
     Some((format!("Growth/{}", volume.claim), json!({"maximum": growth.maximum.to_string(), "next": next})))
