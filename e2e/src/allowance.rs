@@ -28,7 +28,7 @@ enum Bound {
     Each(Duration, usize),
 }
 
-/// The Lease is read and renewed every 4 seconds by the leader, read every 2 seconds by a candidate.
+/// The Lease is read and renewed every 4 seconds by the leader, read every second by a candidate.
 pub const LEASE: Allowance = Allowance {
     name: "renewals of the Lease",
     covers: |request| request.object_ref.resource == "leases" && request.object_ref.namespace == NAMESPACE,

@@ -16,6 +16,8 @@ use tokio::time::Instant;
 const DURATION: Duration = Duration::from_secs(15);
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(4);
+/// How often who does not lead looks whether the Lease is free.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(4);
 /// How long the leader writes without a renewal: it stops before another may take over.
@@ -90,7 +92,7 @@ impl Candidate {
     /// Waits until this process leads.
     pub async fn win(&mut self) {
         while !self.attempt().await {
-            tokio::time::sleep(RENEWAL / 2).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 

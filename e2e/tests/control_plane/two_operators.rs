@@ -30,9 +30,9 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     ]
 }
 
-/// A candidate looks every two seconds; a busy machine takes its time.
+/// A candidate looks every second; a busy machine takes its time.
 const GRACEFUL: Duration = Duration::from_secs(5);
-/// A Lease holds for 15 seconds, and a candidate looks every two.
+/// A Lease holds for 15 seconds, and a candidate looks every second.
 const EXPIRED: Duration = Duration::from_secs(30);
 /// A leader that finds its Lease gone ends within this.
 const END: Duration = Duration::from_secs(20);
