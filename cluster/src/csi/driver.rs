@@ -91,15 +91,16 @@ impl Driver {
     /// it, and whoever looks at all devices (udev, blkid) has it open for a moment.
     async fn released(&self, image: &Image) -> Result<bool, Fault> {
         let begun = Instant::now();
-        loop {
-            if self.release_unused(image).await? {
-                return Ok(true);
+        // Once: the number of a device that is free by now may be another volume's.
+        let mut is_free = self.release_unused(image).await?;
+        while !is_free && begun.elapsed() < CLOSED {
+            match loop_device::find(image).await? {
+                None => is_free = true,
+                Some(device) if Mounts::read()?.has(&device.number) => break,
+                Some(_) => sleep(CLOSED / 20).await,
             }
-            if begun.elapsed() > CLOSED {
-                return Ok(false);
-            }
-            sleep(CLOSED / 20).await;
         }
+        Ok(is_free)
     }
 
     /// Deletes a volume that nothing uses; an unknown one is as good as deleted.
