@@ -28,7 +28,8 @@ enum Bound {
     Each(Duration, usize),
 }
 
-/// The Lease is read and renewed every 4 seconds by the leader, read every second by a candidate.
+/// The Lease is read and renewed every 4 seconds. A second operator, which reads it every second, would be
+/// too much for this: where there are two, each is counted in a proxy of its own.
 pub const LEASE: Allowance = Allowance {
     name: "renewals of the Lease",
     covers: |request| request.object_ref.resource == "leases" && request.object_ref.namespace == NAMESPACE,

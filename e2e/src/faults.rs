@@ -198,10 +198,15 @@ impl Judge for Faults {
             if plan.seen != plan.at {
                 continue;
             }
+            let own = plan.fault.verdict(self.victim.load(Ordering::SeqCst));
+            // Nobody is there to be killed.
+            if own == Verdict::Pass {
+                continue;
+            }
             plan.struck = Some(call.shown());
             // Two faults at one request are one: the first that was planned.
             if verdict == Verdict::Pass {
-                verdict = plan.fault.verdict(self.victim.load(Ordering::SeqCst));
+                verdict = own;
             }
         }
         verdict

@@ -166,9 +166,9 @@ impl<'a> Sweep<'a> {
             case.operation.done(cluster, &case.name(), END).await?;
             Ok(begun.elapsed())
         }));
-        let may_be_killed = may_be_killed(&self.faults, cases, &planned);
-        let mut failures = Vec::new();
-        let acted = self.victim.outlived(acting, &may_be_killed, &mut failures).await?;
+        let kills = kills(&self.faults, cases, &planned);
+        self.victim.begin();
+        let acted = self.victim.outlived(acting, &kills, summary).await?;
         let seen = check::Seen { tier: self.tier, kinds: &self.kinds, proxy: &self.proxy, begun };
         // The last kills strike when what was asked for is there already.
         let checking = async {
@@ -185,11 +185,10 @@ impl<'a> Sweep<'a> {
             }
             tried
         };
-        let tried = self.victim.outlived(checking, &may_be_killed, &mut failures).await?;
+        let tried = self.victim.outlived(checking, &kills, summary).await?;
         tried.into_iter().for_each(|tried| summary.add(tried));
-        let resting = self.victim.outlived(rest(self.tier), &may_be_killed, &mut failures).await?;
+        let resting = self.victim.outlived(rest(self.tier), &kills, summary).await?;
         self.faults.lapse();
-        failures.into_iter().for_each(|failure| summary.failed(failure));
         if let (Err(failure), Some(first)) = (resting, cases.first()) {
             summary.failed(format!("after {first} and {} others: {failure}", cases.len() - 1));
         }
@@ -243,9 +242,10 @@ async fn rest(tier: &ControlPlane) -> Outcome {
     tier.cluster.audit.at_rest(USER, QUIET, REST, &AT_REST, |_| true).await
 }
 
-/// Whether a fault has killed an operator.
-fn may_be_killed(faults: &Faults, cases: &[Case], planned: &[Planned]) -> impl Fn() -> bool {
-    move || cases.iter().zip(planned).any(|(case, plan)| case.fault == Fault::Kill && faults.struck(*plan).is_some())
+/// How many faults have killed an operator.
+fn kills(faults: &Faults, cases: &[Case], planned: &[Planned]) -> impl Fn() -> usize {
+    let is_kill = |(case, plan): &(&Case, &Planned)| case.fault == Fault::Kill && faults.struck(**plan).is_some();
+    move || cases.iter().zip(planned).filter(is_kill).count()
 }
 
 fn of_watches() -> Filter {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::summary::Summary;
 use crate::control_plane::ControlPlane;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::faults::Faults;
 use crate::operator::{HostOperator, tail};
 
@@ -24,13 +25,15 @@ pub(super) struct Victim<'a> {
     kubeconfig: PathBuf,
     faults: Arc<Faults>,
     operator: HostOperator,
+    /// How often it ended since the batch began.
+    ends: usize,
 }
 
 impl<'a> Victim<'a> {
     pub(super) async fn start(tier: &'a ControlPlane, kubeconfig: PathBuf, faults: Arc<Faults>) -> Outcome<Self> {
         let operator = HostOperator::start(&tier.cluster, &kubeconfig, &tier.log()).await?;
         faults.victim(operator.pid());
-        Ok(Self { tier, kubeconfig, faults, operator })
+        Ok(Self { tier, kubeconfig, faults, operator, ends: 0 })
     }
 
     /// Stops the one that is followed by another.
@@ -50,12 +53,12 @@ impl<'a> Victim<'a> {
     }
 
     /// Waits for what is done, and starts another operator each time one ends, with the last thing that
-    /// was done too. What `is_expected` does not know of is a failure.
+    /// was done too. So many ends are expected as kills have struck.
     pub(super) async fn outlived<T>(
         &mut self,
         work: impl Future<Output = T>,
-        is_expected: impl Fn() -> bool,
-        failures: &mut Vec<String>,
+        kills: impl Fn() -> usize,
+        summary: &mut Summary,
     ) -> Outcome<T> {
         let mut work = std::pin::pin!(work);
         let value = loop {
@@ -63,21 +66,32 @@ impl<'a> Victim<'a> {
                 value = &mut work => break value,
                 ended = self.operator.ended(FOREVER) => ended?,
             }
-            failures.extend(self.unexpected(&is_expected));
-            self.replace().await?;
+            self.follow(&kills, summary).await?;
         };
-        while self.operator.ended(SIGNAL).await.is_ok() {
-            failures.extend(self.unexpected(&is_expected));
-            self.replace().await?;
+        for _ in 0..STARTS {
+            if self.operator.ended(SIGNAL).await.is_err() {
+                return Ok(value);
+            }
+            self.follow(&kills, summary).await?;
         }
-        Ok(value)
+        Err(Failure::new(format!("the operator ends each time it is started: {}", tail(&self.tier.log()))))
     }
 
-    /// What is wrong with it that the operator ended: nothing when a fault may have killed it.
-    fn unexpected(&self, is_expected: impl Fn() -> bool) -> Option<String> {
+    async fn follow(&mut self, kills: impl Fn() -> usize, summary: &mut Summary) -> Outcome {
+        self.faults.victim(0);
         let words = tail(&self.tier.log());
-        let is_fine = is_expected() || words.contains(LEASE_LOST);
-        (!is_fine).then(|| format!("the operator ended by itself: {words}"))
+        if !words.contains(LEASE_LOST) {
+            self.ends += 1;
+            if self.ends > kills() {
+                summary.failed(format!("the operator ended by itself: {words}"));
+            }
+        }
+        self.replace().await
+    }
+
+    /// The ends of an earlier batch count no more.
+    pub(super) fn begin(&mut self) {
+        self.ends = 0;
     }
 }
 
