@@ -94,12 +94,15 @@ fn said(text: String) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(format!("{text}\n").as_bytes())?)
 }
 
+/// The operator writes a status once for each change of a record.
+const TRIES: usize = 10;
+
 /// Patches the record as it was read. The operator may report its status at any time: what it says of
 /// itself is no reason to refuse.
 async fn write(records: &Api<ServiceData>, record: &ServiceData, spec: Value) -> Result<ServiceData, Failure> {
     let name = record.name_any();
     let mut version = record.resource_version();
-    loop {
+    for _ in 0..TRIES {
         let metadata = json!({"uid": record.uid(), "resourceVersion": version});
         let patch = Patch::Merge(json!({"metadata": metadata, "spec": spec}));
         match records.patch(&name, &PatchParams::default(), &patch).await {
@@ -107,13 +110,18 @@ async fn write(records: &Api<ServiceData>, record: &ServiceData, spec: Value) ->
             other => return Ok(other?),
         }
         let now = records.get(&name).await?;
-        if now.uid() != record.uid() || now.spec != record.spec {
+        let is_going = now.metadata.deletion_timestamp.is_some();
+        if now.uid() != record.uid() || now.spec != record.spec || is_going {
             return Err(
                 format!("ServiceData {name} was changed meanwhile by somebody else: run the command again").into()
             );
         }
         version = now.resource_version();
     }
+    Err(format!(
+        "ServiceData {name}: the API server answered {TRIES} times that it was changed meanwhile: run the command again"
+    )
+    .into())
 }
 
 /// The claims and Secrets of the namespace that the operator manages.
