@@ -1,4 +1,6 @@
-//! Every rule of the package format, by name.
+//! Every rule of the package format, by name. What checks them is in `format/` (a package's own fields)
+//! and `security/` (rendered objects); `tests/scaffold.rs` has a case for each, and
+//! `cli/src/template/lint.rs` holds `docs/writing-a-package.md` to this table.
 
 use std::fmt;
 
@@ -144,7 +146,7 @@ rules! {
     /// Requests and limits.
     Resources = "resources": "A container requests CPU and memory and has a memory limit: `{{ resources.NAME | json_encode }}`.";
     /// Probes.
-    Probes = "probes": "A Deployment or StatefulSet has a container with a readiness probe; one with a liveness probe has a start-up probe, so that a migration is not killed.";
+    Probes = "probes": "One of the containers that a Service leads to has a readiness probe; one with a liveness probe has a start-up probe, so that a migration is not killed.";
     /// Last words of containers.
     TerminationMessage = "termination-message": "A container says `terminationMessagePolicy: FallbackToLogsOnError`: when it fails, the status shows its last line.";
     /// Pod Security *baseline*.

@@ -7,16 +7,16 @@
 //! | `directory`, `builtin` | packages from folders, those compiled in |
 //! | `golden` | what a package renders for sample instances, as text |
 //! | `schema` | what the API server asks of a ServiceTemplate |
-//! | `lint`, `lines` | faults by file and line |
+//! | `findings`, `lines` | faults by file and line |
 //! | `predecessor` | what instances of an earlier package cannot follow |
 
 pub(crate) mod builtin;
 pub(crate) mod compile;
 pub(crate) mod directory;
 pub(crate) mod fields;
+pub(crate) mod findings;
 pub(crate) mod golden;
 pub(crate) mod lines;
-pub(crate) mod lint;
 pub(crate) mod names;
 pub(crate) mod parameters;
 pub(crate) mod predecessor;

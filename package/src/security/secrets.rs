@@ -34,6 +34,9 @@ pub(crate) fn secret_references(value: &Value, found: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|item| secret_references(item, found)),
         Value::Object(map) => {
             for (key, value) in map {
+                if let ("imagePullSecrets", Value::Array(items)) = (key.as_str(), value) {
+                    found.extend(items.iter().filter_map(|item| Some(item.get("name")?.as_str()?.to_owned())));
+                }
                 let name = match (key.as_str(), value) {
                     ("secretName", Value::String(name)) => Some(name.as_str()),
                     ("secretKeyRef" | "secretRef" | "secret", Value::Object(_)) => {

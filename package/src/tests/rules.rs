@@ -3,7 +3,7 @@
 use test_case::test_case;
 
 use super::*;
-use crate::format::lint::lint_text;
+use crate::format::findings::lint_text;
 
 /// A package with every kind of thing in it, good.
 const GOOD: &str = r#"apiVersion: commonscloud.coop/v1alpha1

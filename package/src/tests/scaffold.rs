@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::format::lint::lint_text;
+use crate::format::findings::lint_text;
 
 const FOLDER: &str = "cli/src/template/scaffold";
 pub(super) const PACKAGE: &str = "package.yaml";
