@@ -138,7 +138,7 @@ dedicated_kind! {
     }
 }
 
-/// What only an office has.
+/// What only an office has; `templates/office/package.yaml` says the same in `spec.parameters`.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OfficeParameters {

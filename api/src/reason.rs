@@ -1,4 +1,5 @@
-//! The reasons of conditions: one word each, with what it means and what to do.
+//! The reasons of conditions: one word each, with what it means and what to do. `cli/src/status.rs` holds
+//! `docs/operations.md` to this table.
 
 use std::fmt;
 

@@ -16,7 +16,7 @@ const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
 
 /// An amount as Kubernetes writes it, such as `500m` or `1536Mi`.
 ///
-/// Two quantities are equal when their values are. ConditionUpdate as the API server writes it once it has
+/// Two quantities are equal when their values are. Shown as the API server writes it once it has
 /// read its own text: `1024Mi` is `1Gi`, and `74484.375Ki`, which it first gives back as `76272000`,
 /// is `76272k`.
 #[derive(Clone, Copy, Debug)]

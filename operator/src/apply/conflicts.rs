@@ -169,7 +169,7 @@ mod tests {
         ("Deployment".to_owned(), "e".to_owned(), "s-app".to_owned())
     }
 
-    /// ConflictTracker in which `object()` has become a contested one.
+    /// Conflicts among which `object()` has become a contested one.
     fn contested() -> ConflictTracker {
         let conflicts = ConflictTracker::default();
         for _ in 0..ROUNDS {

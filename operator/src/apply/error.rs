@@ -79,7 +79,7 @@ impl ErrorKind {
             Self::OutOfLimits => Reason::LimitRangeViolated,
             Self::NotBound => Reason::VolumePending,
             Self::NotExpandable => Reason::VolumeNotExpandable,
-            Self::Foreign => Reason::NameTaken,
+            Self::Foreign => Reason::AlreadyExists,
             Self::Undecodable => Reason::Undecodable,
             Self::Refused => Reason::Refused,
             Self::NotCanonical => Reason::NotCanonical,

@@ -22,6 +22,7 @@ pub use generate::RandomError;
 pub use server::Server;
 pub use target::Target;
 
+use crate::api::InstanceStatus;
 use crate::cache::{Key, Known, Live};
 use crate::compare::{Action, Change, Difference};
 use crate::kinds;
@@ -35,21 +36,23 @@ pub struct Applied {
     pub writes: usize,
     /// What it did not take, or was not asked for again.
     pub failures: Vec<WriteError>,
-    /// What the API server answered to them; of Secrets only that it did.
-    pub answers: Vec<Answer>,
+    /// The objects as they are by its answers.
+    pub written: Vec<Written>,
     /// When what was refused or is contested is tried again though nothing changes.
     pub wait: Option<Duration>,
 }
 
 /// An object as the API server has it after a write.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Written {
     /// Its kind.
     pub kind: String,
     /// Its name.
     pub name: String,
     /// The generation of its spec; none when it has none.
     pub generation: Option<i64>,
+    /// What it reports, where it is a Dedicated resource.
+    pub status: Option<Box<InstanceStatus>>,
     /// The object, where it is one that an instance or an Entity is made of.
     pub live: Option<Arc<Live>>,
 }
@@ -75,16 +78,14 @@ pub async fn apply(server: &Server, known: &Known, by: &Key, changes: &[Change])
     for group in changes.chunk_by(|a, b| a.kind == b.kind && is_parallel(a) && is_parallel(b)) {
         let outcomes = join_all(group.iter().map(|change| writer.write(change, &contested))).await;
         let mut stops = false;
-        for (change, outcome) in group.iter().zip(outcomes) {
+        for (change, (outcome, written)) in group.iter().zip(outcomes) {
+            applied.written.extend(written);
             if is_round(&change.action, &outcome) && !repairs(&change.action).is_empty() {
                 let wanted = repaired.entry(target(change).key()).or_insert(None);
                 *wanted = wanted.or(asked(&change.action));
             }
             match outcome {
-                Outcome::Taken(answer) => {
-                    applied.writes += 1;
-                    applied.answers.extend(answer);
-                }
+                Outcome::Taken => applied.writes += 1,
                 Outcome::Failed(error) => {
                     stops |= is_unreachable(&error) || is_foundation(change);
                     applied.failures.push(error);

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::error::{ErrorKind, WriteError};
 use super::target::ObjectKey;
+use crate::cache::Key;
 
 /// What admission judges by may be a moment behind what the caches show: the first time a refused
 /// write is tried once more after this long.
@@ -26,8 +27,8 @@ pub(super) struct Refusals {
     writes: Mutex<HashMap<Write, Refused>>,
 }
 
-/// An object, and what was to be done to it.
-type Write = (ObjectKey, &'static str);
+/// An object, what was to be done to it, and by which resource: two may share an object.
+pub(super) type Write = (ObjectKey, &'static str, Key);
 
 /// A digest of what was sent, and one of what the refusal may depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +50,9 @@ impl Refusals {
     }
 
     /// How this write was refused, if nothing has changed since, and how long it waits.
-    pub(super) fn of(
-        &self,
-        object: &ObjectKey,
-        verb: &'static str,
-        basis: impl FnOnce() -> Basis,
-    ) -> Option<(WriteError, Duration)> {
+    pub(super) fn of(&self, write: &Write, basis: impl FnOnce() -> Basis) -> Option<(WriteError, Duration)> {
         let writes = self.lock();
-        let refused = writes.get(&(object.clone(), verb))?;
+        let refused = writes.get(write)?;
         if refused.basis != basis() {
             return None;
         }
@@ -65,36 +61,42 @@ impl Refusals {
     }
 
     /// Notes a refusal; answers when the write is tried again though nothing changes.
-    pub(super) fn refused(&self, object: &ObjectKey, verb: &'static str, basis: Basis, error: &WriteError) -> Duration {
+    pub(super) fn refused(&self, write: &Write, basis: Basis, error: &WriteError) -> Duration {
         let mut writes = self.lock();
         let now = Instant::now();
         // What is not asked for any more is forgotten.
         writes.retain(|_, refused| now.saturating_duration_since(refused.again) < LAST_TRY);
-        let before = writes.get(&(object.clone(), verb)).filter(|refused| refused.basis == basis);
+        let before = writes.get(write).filter(|refused| refused.basis == basis);
         let wait = match before.map(|refused| refused.wait) {
             _ if error.kind == ErrorKind::Foreign => NAME_TAKEN,
             None => SOON,
             Some(SOON) => FIRST_TRY,
             Some(wait) => (wait * 2).min(LAST_TRY),
         };
-        writes.insert((object.clone(), verb), Refused { basis, error: error.clone(), again: now + wait, wait });
+        writes.insert(write.clone(), Refused { basis, error: error.clone(), again: now + wait, wait });
         wait
     }
 
     /// Forgets the refusal of a write that was taken.
-    pub(super) fn taken(&self, object: &ObjectKey, verb: &'static str) {
-        self.lock().remove(&(object.clone(), verb));
+    pub(super) fn taken(&self, write: &Write) {
+        self.lock().remove(write);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Kind;
 
     const BASIS: Basis = Basis { sent: 1, surroundings: 1 };
 
-    fn object() -> ObjectKey {
-        ("Deployment".to_owned(), "e".to_owned(), "s-app".to_owned())
+    fn write(verb: &'static str, by: &str) -> Write {
+        let object = ("Deployment".to_owned(), "e".to_owned(), "s-app".to_owned());
+        (object, verb, Key::new(Kind::DedicatedService, "e", by))
+    }
+
+    fn apply() -> Write {
+        write("apply", "s")
     }
 
     fn error() -> WriteError {
@@ -102,23 +104,24 @@ mod tests {
     }
 
     fn is_sent(refusals: &Refusals, basis: Basis) -> bool {
-        refusals.of(&object(), "apply", || basis).is_none()
+        refusals.of(&apply(), || basis).is_none()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refused_write_is_not_sent_again_while_nothing_has_changed() {
         let refusals = Refusals::default();
         assert!(is_sent(&refusals, BASIS));
-        refusals.refused(&object(), "apply", BASIS, &error());
+        refusals.refused(&apply(), BASIS, &error());
         tokio::time::advance(SOON).await;
         assert!(is_sent(&refusals, BASIS), "admission may have been behind");
-        refusals.refused(&object(), "apply", BASIS, &error());
+        refusals.refused(&apply(), BASIS, &error());
         tokio::time::advance(Duration::from_mins(9)).await;
-        assert_eq!(refusals.of(&object(), "apply", || BASIS), Some((error(), Duration::from_mins(1))));
+        assert_eq!(refusals.of(&apply(), || BASIS), Some((error(), Duration::from_mins(1))));
         assert!(is_sent(&refusals, Basis { sent: 2, ..BASIS }), "another write");
         assert!(is_sent(&refusals, Basis { surroundings: 2, ..BASIS }), "another Tariff, say");
-        assert!(refusals.of(&object(), "json patch", || BASIS).is_none(), "another sort of write");
-        refusals.taken(&object(), "apply");
+        assert!(refusals.of(&write("remove", "s"), || BASIS).is_none(), "another sort of write");
+        assert!(refusals.of(&write("apply", "t"), || BASIS).is_none(), "for another service");
+        refusals.taken(&apply());
         assert!(is_sent(&refusals, BASIS));
     }
 
@@ -127,7 +130,7 @@ mod tests {
         let refusals = Refusals::default();
         let taken = WriteError { kind: ErrorKind::Foreign, ..error() };
         for _ in 0..3 {
-            assert_eq!(refusals.refused(&object(), "create", BASIS, &taken), NAME_TAKEN);
+            assert_eq!(refusals.refused(&write("create", "s"), BASIS, &taken), NAME_TAKEN);
         }
     }
 
@@ -136,13 +139,13 @@ mod tests {
         let refusals = Refusals::default();
         let mut waits = Vec::new();
         for _ in 0..5 {
-            let wait = refusals.refused(&object(), "apply", BASIS, &error());
+            let wait = refusals.refused(&apply(), BASIS, &error());
             waits.push(wait.as_secs());
             tokio::time::advance(wait).await;
             assert!(is_sent(&refusals, BASIS));
         }
         assert_eq!(waits, [2, 600, 1200, 2400, 3600]);
         let changed = Basis { sent: 2, ..BASIS };
-        assert_eq!(refusals.refused(&object(), "apply", changed, &error()), SOON, "something else is tried");
+        assert_eq!(refusals.refused(&apply(), changed, &error()), SOON, "something else is tried");
     }
 }

@@ -11,10 +11,11 @@ use super::digest::{basis, digest};
 use super::error::{ErrorKind, WriteError};
 use super::server::Server;
 use super::target::{ObjectKey, Target};
-use super::{Answer, asked, copy, generate, repairs, target};
+use super::{Written, asked, copy, generate, repairs, target};
 use crate::api::{SecretKey, marks};
 use crate::cache::{Key, Known, Live};
 use crate::compare::{Action, Change, Difference, Fault, differences};
+use crate::kinds;
 
 /// Who writes, for which resource.
 pub(super) struct Writer<'a> {
@@ -25,8 +26,8 @@ pub(super) struct Writer<'a> {
 
 /// What came of one change.
 pub(super) enum Outcome {
-    /// The API server took it, and has this now; nothing, where it was deleted.
-    Taken(Option<Answer>),
+    /// The API server took it.
+    Taken,
     /// It did not, in a way that may pass.
     Failed(WriteError),
     /// It did not, or was not asked: only a change mends that. Tried again after this long.
@@ -37,7 +38,7 @@ pub(super) enum Outcome {
 /// A copy that loses one was repaired by another instance, which shares it.
 pub(super) const fn is_round(action: &Action, outcome: &Outcome) -> bool {
     let lost = matches!(outcome, Outcome::Failed(WriteError { kind: ErrorKind::Conflict, .. }));
-    matches!(outcome, Outcome::Taken(_)) || (lost && matches!(action, Action::Remove { .. }))
+    matches!(outcome, Outcome::Taken) || (lost && matches!(action, Action::Remove { .. }))
 }
 
 /// What is contested, how people are told, and how long it waits.
@@ -82,66 +83,77 @@ impl Writer<'_> {
         message
     }
 
-    pub(super) async fn write(&self, change: &Change, contested: &Contested) -> Outcome {
+    /// What came of a change, and the object as the API server has it by its answer, if there is one.
+    pub(super) async fn write(&self, change: &Change, contested: &Contested) -> (Outcome, Option<Written>) {
         let key = target(change).key();
         if let Some((error, wait)) = contested.get(&key).filter(|_| !repairs(&change.action).is_empty()) {
-            return Outcome::Waits(error.clone(), *wait);
+            return (Outcome::Waits(error.clone(), *wait), None);
         }
         let basis = || basis(self.known.caches(), self.by, &change.action);
         let refusals = self.server.refusals();
-        let verb = verb(&change.action);
-        if let Some((error, wait)) = refusals.of(&key, verb, basis) {
-            return Outcome::Waits(error, wait);
+        let write = (key, verb(&change.action), self.by.clone());
+        if let Some((error, wait)) = refusals.of(&write, basis) {
+            return (Outcome::Waits(error, wait), None);
         }
-        match self.send(change).await {
-            Ok(answer) => {
-                refusals.taken(&key, verb);
-                Outcome::Taken(answer)
+        let mut written = None;
+        let outcome = match self.send(change, &mut written).await {
+            Ok(()) => {
+                refusals.taken(&write);
+                Outcome::Taken
             }
             Err(error) if error.kind.is_transient() => Outcome::Failed(error),
             Err(error) => {
-                let wait = refusals.refused(&key, verb, basis(), &error);
+                let wait = refusals.refused(&write, basis(), &error);
                 tracing::warn!(%error, seconds = wait.as_secs(), "refused; not sent again before something changes");
                 Outcome::Waits(error, wait)
             }
-        }
+        };
+        (outcome, written)
     }
 
-    async fn send(&self, change: &Change) -> Result<Option<Answer>, WriteError> {
+    async fn send(&self, change: &Change, written: &mut Option<Written>) -> Result<(), WriteError> {
         let (server, target) = (self.server, target(change));
         tracing::info!(change = %change, namespace = change.namespace, "writing");
         let answer = match &change.action {
             Action::Create(object) => create(server, target, object).await?,
             Action::Generate { secret, keys } => create(server, target, &generated(target, secret, keys)?).await?,
             Action::Copy { secret, because } => copy::copy(server, target, secret, !because.is_empty()).await?,
-            Action::Apply { object, .. } => return self.apply(target, object).await.map(Some),
+            Action::Apply { object, .. } => return self.apply(target, object, written).await,
             Action::Merge { patch, .. } => server.merge(target, patch).await?,
             Action::Remove { patch, because } => {
-                let answer = self.remove(target, patch, because).await?;
+                let answer = self.remove(target, patch, because, written).await?;
                 // A webhook may have put it back into the answer, which the watch brings as something known.
                 self.known.again(self.by);
                 answer
             }
-            Action::Delete { uid } => return server.delete(target, uid).await.map(|()| None),
+            Action::Delete { uid } => return server.delete(target, uid).await,
         };
-        Ok(Some(self.taken_in(target, answer)))
+        *written = Some(self.taken_in(target, answer));
+        Ok(())
     }
 
-    fn taken_in(&self, target: Target<'_>, answer: DynamicObject) -> Answer {
-        let (kind, name, generation) = (target.kind.to_owned(), target.name.to_owned(), answer.metadata.generation);
-        let live = self.known.take_in(self.by, target.kind, answer);
-        Answer { kind, name, generation, live }
+    fn taken_in(&self, target: Target<'_>, answer: DynamicObject) -> Written {
+        let is_dedicated = kinds::DEDICATED.iter().any(|kind| kind.kind == target.kind);
+        let status = is_dedicated.then(|| answer.data.get("status").cloned()).flatten();
+        Written {
+            kind: target.kind.to_owned(),
+            name: target.name.to_owned(),
+            generation: answer.metadata.generation,
+            // One that cannot be read has reported nothing.
+            status: status.and_then(|status| serde_json::from_value(status).ok()).map(Box::new),
+            live: self.known.take_in(self.by, target.kind, answer),
+        }
     }
 
-    async fn apply(&self, target: Target<'_>, object: &Value) -> Result<Answer, WriteError> {
+    async fn apply(&self, target: Target<'_>, object: &Value, written: &mut Option<Written>) -> Result<(), WriteError> {
         let answer = self.server.apply(target, object).await?;
         let is_added_to = is_added_to(target, object, &answer);
         if is_added_to == Ok(true) {
             // What somebody added meanwhile the watch will bring as something known.
             self.known.again(self.by);
         }
-        let answer = self.taken_in(target, answer);
-        is_added_to.map(|_| answer)
+        *written = Some(self.taken_in(target, answer));
+        is_added_to.map(drop)
     }
 
     /// The API server answers the same to a patch of a version that is gone and to one that can never
@@ -151,6 +163,7 @@ impl Writer<'_> {
         target: Target<'_>,
         patch: &Value,
         because: &[Difference],
+        written: &mut Option<Written>,
     ) -> Result<DynamicObject, WriteError> {
         let error = match self.server.json_patch(target, patch).await {
             Err(error) if error.kind == ErrorKind::Conflict => error,
@@ -163,7 +176,7 @@ impl Writer<'_> {
             let message = format!("cannot be set right: {}: {}; remove it by hand", paths.join(", "), error.message);
             return Err(WriteError { kind: ErrorKind::Refused, message, ..error });
         }
-        self.known.take_in(self.by, target.kind, live);
+        *written = Some(self.taken_in(target, live));
         Err(error)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Caches;
-use crate::api::{ConditionType, Dedicated, Reason};
+use crate::api::{ConditionType, Dedicated, InstanceStatus, Reason};
 use crate::core::Hostname;
 
 /// A Dedicated resource of any kind.
@@ -85,14 +85,27 @@ pub(super) fn keys<D: Dedicated>(resource: &D) -> Vec<String> {
     let status = resource.status();
     let held = status.and_then(|status| status.hostname.as_deref());
     let mut keys: Vec<String> = held.into_iter().chain(resource.instance().hostname.as_deref()).map(at).collect();
-    let waits = [Reason::HostnameTaken.name(), Reason::NameTaken.name()];
-    if status.is_some_and(|status| status.conditions.iter().any(|c| waits.contains(&c.reason.as_str()))) {
+    if status.is_some_and(waits_for_name) {
         keys.push(WAITS.to_owned());
     }
-    if status.is_some_and(|status| status.is_true(ConditionType::RevisionPending).is_some()) {
+    if status.is_some_and(waits_for_turn) {
         keys.push(turn(resource.template()));
     }
     keys
+}
+
+fn waits_for_name(status: &InstanceStatus) -> bool {
+    let waits = [Reason::HostnameTaken.name(), Reason::NameTaken.name()];
+    status.conditions.iter().any(|condition| waits.contains(&condition.reason.as_str()))
+}
+
+fn waits_for_turn(status: &InstanceStatus) -> bool {
+    status.is_true(ConditionType::RevisionPending).is_some()
+}
+
+/// Whether an instance says that it waits for what another has: its name, its host name, its turn.
+pub fn waits_for_another(status: &InstanceStatus) -> bool {
+    waits_for_name(status) || waits_for_turn(status)
 }
 
 fn any<D: Dedicated>(resources: Vec<Arc<D>>) -> Vec<AnyDedicated> {

@@ -16,6 +16,7 @@ use super::health::TOLERATED;
 use super::key::{Key, Kind};
 use super::known::Known;
 use super::live::LAST_APPLIED;
+use super::pods;
 use super::stores::PLATFORM_SECRETS;
 use super::triggers::{Trigger, is_entity_namespace};
 use super::{Caches, Listener, Live, Raw, Sealed, Store};
@@ -169,7 +170,7 @@ impl Feeder {
     fn pods(&mut self) -> BoxFuture<'static, ()> {
         let slim = |raw: &Raw| {
             let mut pod: Pod = raw.typed()?;
-            slim_pod(&mut pod);
+            pods::slim(&mut pod);
             Ok(pod)
         };
         let store = self.known.caches.pods.clone();
@@ -205,22 +206,6 @@ impl Feeder {
             ..feed
         };
         Arc::new(feed).run().boxed()
-    }
-}
-
-/// Reasons come from the status, and from a few fields of each container in it; the rest would only
-/// take memory.
-fn slim_pod(pod: &mut Pod) {
-    pod.metadata.annotations = None;
-    pod.spec = None;
-    let Some(status) = &mut pod.status else { return };
-    (status.host_ips, status.pod_ips) = (None, None);
-    let containers = status.init_container_statuses.iter_mut().chain(&mut status.container_statuses);
-    for container in containers.flatten() {
-        container.volume_mounts = None;
-        (container.resources, container.allocated_resources) = (None, None);
-        (container.container_id, container.user) = (None, None);
-        container.image_id.clear();
     }
 }
 

@@ -12,6 +12,7 @@ use super::feed::Changed;
 use super::triggers::Trigger;
 use super::undecodable::Undecodable;
 use super::{Caches, Identity, Kept, Key, Listener, Live, Origin, Outcome, Sealed, Store};
+use crate::api::marks;
 
 /// The caches, and who hears of their changes.
 #[derive(Clone)]
@@ -109,7 +110,9 @@ impl Known {
                 typed.meta_mut().managed_fields = None;
                 let is_own = by.kind.as_str() == kind && by.namespace == identity.namespace && by.name == identity.name;
                 let asked = |before: Option<&K>, after: &K| {
-                    is_own && before.is_none_or(|before| asked(before.meta()) != asked(after.meta()))
+                    let lost = |before: &K| has_finalizer(before.meta()) && !has_finalizer(after.meta());
+                    let is_news = |before: &K| asked(before.meta()) != asked(after.meta()) || lost(before);
+                    is_own && before.is_none_or(is_news)
                 };
                 self.put(by, store, identity, typed, asked);
             }
@@ -154,6 +157,10 @@ fn asked(metadata: &ObjectMeta) -> impl PartialEq {
     (metadata.generation, metadata.deletion_timestamp.clone(), metadata.labels.clone(), metadata.annotations.clone())
 }
 
+fn has_finalizer(metadata: &ObjectMeta) -> bool {
+    metadata.finalizers.iter().flatten().any(|finalizer| finalizer == marks::FINALIZER)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -163,14 +170,16 @@ mod tests {
     use super::super::Kind;
     use super::*;
 
+    const OURS: [&str; 1] = [marks::FINALIZER];
+
     /// Who hears of the answer to a report of `site`, known before as version 5 of generation 1.
-    fn heard(generation: u32, labels: &[(&str, &str)]) -> Vec<Key> {
-        let site = |version: u32, generation: u32, labels: &[(&str, &str)]| {
+    fn heard(generation: u32, labels: &[(&str, &str)], finalizers: &[&str]) -> Vec<Key> {
+        let site = |version: u32, generation: u32, labels: &[(&str, &str)], finalizers: &[&str]| {
             let labels: std::collections::BTreeMap<_, _> = labels.iter().copied().collect();
             serde_json::from_value::<DynamicObject>(json!({
                 "apiVersion": "commonscloud.coop/v1alpha1", "kind": "DedicatedService",
                 "metadata": {"name": "site", "namespace": "e", "uid": "u", "resourceVersion": version.to_string(),
-                             "generation": generation, "labels": labels},
+                             "generation": generation, "labels": labels, "finalizers": finalizers},
                 "spec": {"template": "radicale", "tier": "1gb"},
             }))
             .unwrap()
@@ -179,11 +188,11 @@ mod tests {
         let ears = Arc::clone(&heard);
         let known = Known::new(Caches::new(), Arc::new(move |key| ears.lock().unwrap().push(key)));
         let by = Key::new(Kind::DedicatedService, "e", "site");
-        known.take_in(&Key::cluster(Kind::Entity, "e"), "DedicatedService", site(5, 1, &[]));
+        known.take_in(&Key::cluster(Kind::Entity, "e"), "DedicatedService", site(5, 1, &[], &OURS));
         heard.lock().unwrap().clear();
-        known.take_in(&by, "DedicatedService", site(9, generation, labels));
+        known.take_in(&by, "DedicatedService", site(9, generation, labels, finalizers));
         // What the watch brings late is older than that answer.
-        let late = known.caches().services.put(&Identity::of(&site(7, 2, labels).metadata), late());
+        let late = known.caches().services.put(&Identity::of(&site(7, 2, labels, finalizers).metadata), late());
         assert!(matches!(late, Outcome::Known));
         let heard = heard.lock().unwrap();
         heard.iter().filter(|key| **key == by).cloned().collect()
@@ -195,8 +204,9 @@ mod tests {
 
     #[test]
     fn a_writer_hears_of_what_was_asked_of_it_meanwhile_and_not_of_its_own_report() {
-        assert_eq!(heard(1, &[]).len(), 0, "its own report");
-        assert_eq!(heard(2, &[]).len(), 1, "another spec");
-        assert_eq!(heard(1, &[("a", "b")]).len(), 1, "another label");
+        assert_eq!(heard(1, &[], &OURS).len(), 0, "its own report");
+        assert_eq!(heard(2, &[], &OURS).len(), 1, "another spec");
+        assert_eq!(heard(1, &[("a", "b")], &OURS).len(), 1, "another label");
+        assert_eq!(heard(1, &[], &[]).len(), 1, "the finalizer was taken off");
     }
 }

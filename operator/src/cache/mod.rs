@@ -1,4 +1,16 @@
 //! What the API server has, as the watches saw it: the only thing that gather reads.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `feeds`, `feed`, `connections` | which kinds are watched; a list, then a watch, for ever |
+//! | `health` | how each feed is |
+//! | `raw`, `kept`, `undecodable` | decoding one object, and one that does not decode |
+//! | `live`, `lazy`, `pods`, `sealed` | what is kept of an object, of a pod, of a Secret |
+//! | `store`, `stores`, `index`, `dedicated`, `gone` | which version wins; what is found by what |
+//! | `secrets`, `door` | Secrets by namespace; which namespaces are taken in |
+//! | `triggers`, `rollout`, `known` | whom a change concerns, and who hears of our own writes |
+//! | `settled` | which plans were found applied |
+//! | `key` | the name of a resource in the queue |
 
 mod connections;
 mod dedicated;
@@ -13,6 +25,7 @@ mod key;
 mod known;
 mod lazy;
 mod live;
+mod pods;
 mod raw;
 mod rollout;
 mod sealed;
@@ -38,7 +51,7 @@ use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 
 pub use connections::Connections;
-pub use dedicated::AnyDedicated;
+pub use dedicated::{AnyDedicated, waits_for_another};
 pub use door::Door;
 pub use health::{FeedHealth, Feeds, TOLERATED};
 pub use kept::{Kept, Origin, Outcome};

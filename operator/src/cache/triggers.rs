@@ -130,6 +130,16 @@ impl Caches {
         keys
     }
 
+    /// The records whose instance is gone and that have no date yet: the Platform says how long data stays.
+    fn undated(&self) -> Vec<Key> {
+        let records = self.records.all().into_iter().filter(|record| record.spec.keep_until.is_none());
+        let left = records.filter(|record| {
+            let owner = &record.spec.owner;
+            self.dedicated(&owner.kind, namespace(record.meta()), &owner.name).is_none()
+        });
+        left.map(|record| Key::new(Kind::ServiceData, namespace(record.meta()), name(record.meta()))).collect()
+    }
+
     fn entities_of(&self, keep: impl Fn(&Entity) -> bool) -> Vec<Key> {
         self.entities.all().into_iter().filter(|e| keep(e)).map(|e| Key::entity(name(e.meta()))).collect()
     }
@@ -139,6 +149,7 @@ impl Trigger for Platform {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let mut keys = vec![Key::cluster(Kind::Platform, name(self.meta()))];
         keys.extend(caches.everything());
+        keys.extend(caches.undated());
         keys
     }
 }

@@ -1,11 +1,9 @@
 //! What every controller has at hand.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::jiff::Timestamp;
-use kube::runtime::events::{Event, Recorder};
+use kube::runtime::events::Recorder;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -20,8 +18,6 @@ use crate::gather::Packages;
 use crate::reachability::Reachability;
 use crate::usage::Usages;
 
-/// How long an Event may take.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The name of the only Platform.
 const PLATFORM: &str = "default";
 
@@ -65,12 +61,17 @@ impl Context {
     /// # Errors
     /// When there is a Platform and it cannot be read: another date than its own must not be recorded.
     pub fn retention(&self) -> Result<Retention, WriteError> {
-        if let Some(platform) = self.caches().platforms.undecodable("", PLATFORM) {
-            let message = format!("its spec.retention cannot be read: {}", platform.error);
-            let object = format!("{}/{PLATFORM}", platform.kind);
-            return Err(WriteError { kind: ErrorKind::Undecodable, object, message });
+        if let Some(platform) = self.caches().platform() {
+            return Ok(platform.spec.retention);
         }
-        Ok(self.caches().platform().map_or_else(Retention::default, |platform| platform.spec.retention))
+        match self.caches().platforms.undecodable("", PLATFORM) {
+            None => Ok(Retention::default()),
+            Some(platform) => {
+                let message = format!("its spec.retention cannot be read: {}", platform.error);
+                let object = format!("{}/{PLATFORM}", platform.kind);
+                Err(WriteError { kind: ErrorKind::Undecodable, object, message })
+            }
+        }
     }
 
     /// Writes a status, unless it is what was last reported.
@@ -101,23 +102,6 @@ impl Context {
             self.publish(key, uid, &event).await;
         }
         Ok(())
-    }
-
-    /// An Event that is not taken is no reason to do anything again.
-    pub(super) async fn publish(&self, key: &Key, uid: &str, event: &Event) {
-        let about = ObjectReference {
-            api_version: Some(format!("{GROUP}/{VERSION}")),
-            kind: Some(key.kind.as_str().to_owned()),
-            namespace: (!key.namespace.is_empty()).then(|| key.namespace.clone()),
-            name: Some(key.name.clone()),
-            uid: Some(uid.to_owned()),
-            ..ObjectReference::default()
-        };
-        match tokio::time::timeout(EVENT_TIMEOUT, self.recorder.publish(event, &about)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "event not taken"),
-            Err(_) => tracing::debug!("event not taken in time"),
-        }
     }
 
     /// Sets the finalizers of a resource of the version that was read.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use kube::ResourceExt as _;
 
 use super::context::Context;
-use super::deletion::{self, finalizer};
 use super::queue::Next;
+use super::{deletion, finalizer};
 use crate::api::{Entity, Reason};
-use crate::apply::{Answer, WriteError, apply};
+use crate::apply::{WriteError, Written, apply};
 use crate::cache::Key;
 use crate::compare::{Change, compare_namespace, compare_objects};
 use crate::entity::{self, ServiceAccount};
@@ -55,7 +55,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     if is_transient && !applied.failures.is_empty() && context.queue.failures(key) < PATIENCE {
         return Ok(next);
     }
-    report(context, key, &entity, &observed, &applied.answers, entity_problem(&applied)).await?;
+    report(context, key, &entity, &observed, &applied.written, entity_problem(&applied)).await?;
     Ok(next)
 }
 
@@ -85,7 +85,7 @@ async fn report(
     key: &Key,
     entity: &Entity,
     observed: &EntityObserved,
-    answers: &[Answer],
+    written: &[Written],
     problem: Option<Verdict>,
 ) -> Result<(), WriteError> {
     let tariff = observed.tariff.as_ref();
@@ -94,7 +94,7 @@ async fn report(
         Verdict::Reconciling(Problem::new(Reason::TariffNotFound, message))
     };
     let problem = problem.or_else(|| tariff.is_none().then(missing));
-    let services = observed.services_after(answers);
+    let services = observed.services_after(written);
     let currency = tariff.map(|tariff| tariff.spec.currency.as_str());
     let status = entity_status(entity, &services, currency, problem, context.now());
     context.report(key, &entity.uid().unwrap_or_default(), entity.status.as_ref(), &status).await
@@ -106,7 +106,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::{ServiceTemplate, marks};
+    use crate::api::{InstanceStatus, ServiceTemplate, marks};
     use crate::cache::{Caches, Identity, Live, Store};
     use crate::compare::Action;
     use crate::gather::Packages;
@@ -246,14 +246,16 @@ mod tests {
         office["status"] = json!({"observedGeneration": 3});
         put(&caches.offices, office);
         let entity: Entity = serde_json::from_value(entity(&json!({"office": {"tier": "5gb"}}))).unwrap();
-        let answer = |generation| Answer {
+        let written = |generation, observed| Written {
             kind: "DedicatedOffice".to_owned(),
             name: "office".to_owned(),
             generation: Some(generation),
+            status: Some(Box::new(InstanceStatus { observed_generation: Some(observed), ..InstanceStatus::default() })),
             live: None,
         };
-        let is_current = |answers: &[Answer]| seen(&caches, &entity).services_after(answers)[0].current;
-        assert!(is_current(&[]) && is_current(&[answer(3)]) && !is_current(&[answer(4)]));
+        let is_current = |written: &[Written]| seen(&caches, &entity).services_after(written)[0].current;
+        assert!(is_current(&[]) && is_current(&[written(3, 3)]) && !is_current(&[written(4, 3)]));
+        assert!(is_current(&[written(4, 3), written(4, 4)]), "the last one counts, with what it reported meanwhile");
     }
 
     #[test]

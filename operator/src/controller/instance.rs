@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use super::context::Context;
-use super::deletion::{self, finalizer};
 use super::queue::Next;
 use super::rendered;
-use crate::api::{ConditionType, Reason};
+use super::{deletion, finalizer};
+use crate::api::{ConditionType, InstanceStatus, Reason};
 use crate::apply::{Applied, ErrorKind, WriteError, apply};
-use crate::cache::{Key, Settled};
+use crate::cache::{Key, Settled, waits_for_another};
 use crate::compare::{Change, KnownData, compare_copies, compare_data, compare_growth, compare_stuck_pods};
 use crate::gather::{self, Observed};
 use crate::plan::Plan;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
-use crate::resolve::{Facts, Instance, Resolved, Rollout, resolve, rollout};
+use crate::resolve::{Facts, Instance, Resolved, resolve, rollout};
 use crate::usage::Measurement;
 
 /// Failures that usually pass at once are reported after this many in a row.
@@ -75,8 +75,7 @@ async fn refuse(
 ) -> Result<Next, WriteError> {
     let rollout = rollout(instance, facts, facts.platform.as_deref().map(|platform| &platform.spec));
     let status = refused(instance, &rollout, &obstacle.verdict(), context.now());
-    context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
-    requeue_if_its_turn(context, key, instance, facts, &rollout);
+    report(context, key, instance, &status).await?;
     Ok(Next::Wait)
 }
 
@@ -134,28 +133,30 @@ async fn carry_out(
     if is_too_early(context, key, &applied) {
         return Ok(next);
     }
-    let children = observed.children(&resolved.plan, &applied.answers);
+    let children = observed.children(&resolved.plan, &applied.written);
     let pass = Pass {
         instance,
         resolved,
         applied: &applied,
         waiting: &waiting,
         reach: reach(context, key, instance, resolved, &children),
-        usage: usage(context, key, instance, resolved),
+        usage: usage(context, instance, observed, resolved),
         children: &children,
         platform: facts.platform.as_deref(),
         now: context.now(),
     };
-    context.report(key, &instance.reference.uid, Some(&instance.status), &instance_status(&pass)).await?;
-    requeue_if_its_turn(context, key, instance, facts, &resolved.rollout);
+    report(context, key, instance, &instance_status(&pass)).await?;
     Ok(next)
 }
 
-/// Who was before it in a roll-out may have become Ready before it had said that it waits.
-fn requeue_if_its_turn(context: &Context, key: &Key, instance: &Instance, facts: &Facts, rollout: &Rollout) {
-    if matches!(rollout, Rollout::Waits { .. }) && gather::is_its_turn(context.caches(), instance, facts) {
+/// Reports, and looks once more where it begins to wait for another: that one may have gone on before
+/// anybody could know that somebody waits.
+async fn report(context: &Context, key: &Key, instance: &Instance, status: &InstanceStatus) -> Result<(), WriteError> {
+    context.report(key, &instance.reference.uid, Some(&instance.status), status).await?;
+    if waits_for_another(status) && !waits_for_another(&instance.status) {
         context.known.again(key);
     }
+    Ok(())
 }
 
 /// A cache that lags, or a right that has no effect yet, is no news for anybody.
@@ -197,11 +198,13 @@ fn reach(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved,
 }
 
 /// What is not measured yet since the operator started is as it was reported.
-fn usage(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved) -> Usage {
-    let Some(usages) = &context.usages else { return Usage::NotAsked };
+fn usage(context: &Context, instance: &Instance, observed: &Observed, resolved: &Resolved) -> Usage {
+    if context.usages.is_none() {
+        return Usage::NotAsked;
+    }
     let Some(volume) = resolved.plan.volumes.iter().find(|volume| volume.carries_quota) else { return Usage::NotAsked };
     let reported = instance.status.used.as_ref().and_then(|used| used.parse().ok());
-    match usages.of(key, &volume.claim) {
+    match observed.facts.volumes.get(&volume.claim).map(|volume| volume.usage).unwrap_or_default() {
         Measurement::Measured(measured) => Usage::Used(measured.used_since(reported)),
         Measurement::Nothing => Usage::Unknown,
         Measurement::NotYet => reported.map_or(Usage::Unknown, Usage::Used),

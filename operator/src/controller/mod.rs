@@ -1,10 +1,21 @@
 //! Who calls the steps, when, for which kind.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `instance`, `entity`, `record`, `platform`, `template` | a controller for each kind |
+//! | `deletion`, `finalizer` | what happens while something is deleted; the finalizer, put on and put back |
+//! | `context`, `events` | statuses and finalizers on their way out; the Events that they are worth |
+//! | `queue`, `workers`, `internal_error` | when, side by side, and what a panic leaves |
+//! | `rendered` | a plan's objects, rendered and compared only when one of them is another |
+//! | `undecodable` | the status of what cannot be read |
+//! | `clock` | whose time counts |
 
 mod clock;
 pub mod context;
 mod deletion;
 pub mod entity;
 mod events;
+mod finalizer;
 pub mod instance;
 mod internal_error;
 pub mod platform;

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use super::clock;
 use super::context::Context;
 use super::queue::Next;
-use crate::api::{DataEntity, ServiceData, marks};
+use crate::api::{DataEntity, Reason, Retention, ServiceData, marks};
 use crate::apply::{ErrorKind, Target, WriteError};
 use crate::cache::{Caches, Key, Sealed};
 use crate::compare::{KnownData, Part, PartKind, compare_record, parts};
 use crate::core::lifecycle::{ClocksDisagree, Facts, Found, Mark, State, agreed, keep_until, state};
 use crate::gather;
 use crate::kinds;
-use crate::report::record_status;
+use crate::report::{Problem, record_status};
 
 /// A first installation that takes longer is recorded and reported before it ends; a quicker one
 /// costs one write of the record, and one of its status.
@@ -43,8 +43,12 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     if let Some(patch) = compare_record(&known).filter(|_| !in_use || !is_young) {
         return write(context, key, &patch).await;
     }
+    let mut waits = None;
     if !in_use && record.spec.keep_until.is_none() && is_left(context, &record).await? {
-        return write(context, key, &dated(context, &record)?).await;
+        match context.retention() {
+            Ok(retention) => return write(context, key, &dated(context, &record, retention)).await,
+            Err(error) => waits = Some(Problem::new(error.kind.reason(), format!("it has no date yet: {error}"))),
+        }
     }
     let parts = visible_parts(&record, &known, caches.secrets.of(&key.namespace).is_some());
     let date = date(context, &record, in_use).await;
@@ -53,7 +57,9 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     if is_young && matches!(state, State::Planned | State::Made) && parts.iter().all(|part| !part.fate.is_fault()) {
         return Ok(Next::After(Duration::try_from(SLOW - age).unwrap_or(CLOCKS)));
     }
-    let status = record_status(&record, state, &parts, date.as_ref().err(), now);
+    let disagree = |error| Problem::new(Reason::ClocksDisagree, format!("not judged due: {error}"));
+    let waits = waits.or_else(|| date.as_ref().err().map(disagree));
+    let status = record_status(&record, state, &parts, waits, now);
     context.report(key, &record.uid().unwrap_or_default(), record.status.as_ref(), &status).await?;
     Ok(next(&record, state, date.is_err(), now))
 }
@@ -125,11 +131,11 @@ async fn is_left(context: &Context, record: &ServiceData) -> Result<bool, WriteE
     }
 }
 
-fn dated(context: &Context, record: &ServiceData) -> Result<Value, WriteError> {
-    Ok(json!({
+fn dated(context: &Context, record: &ServiceData, retention: Retention) -> Value {
+    json!({
         "metadata": {"uid": record.metadata.uid, "resourceVersion": record.metadata.resource_version},
-        "spec": {"keepUntil": Time(keep_until(context.now(), context.retention()?.days.into()))},
-    }))
+        "spec": {"keepUntil": Time(keep_until(context.now(), retention.days.into()))},
+    })
 }
 
 /// Writes the record; the answer brings it up once more.

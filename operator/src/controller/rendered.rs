@@ -115,7 +115,7 @@ mod tests {
             Arc::new(Live::of(kind, serde_json::from_value(object.clone()).unwrap()))
         };
         let owned: Vec<_> = objects.iter().map(live).collect();
-        let inside = Inside { objects: owned.clone(), secrets: None };
+        let inside = Inside { objects: owned.clone(), ..Inside::default() };
         Observed { inside, owned, ..Observed::default() }
     }
 

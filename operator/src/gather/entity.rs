@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 
 use super::{Inside, Packages, facts_in, undecodable_for_entity};
 use crate::api::{Dedicated, Entity, InstanceSpec, InstanceStatus, Reason, Tariff};
-use crate::apply::Answer;
+use crate::apply::Written;
 use crate::cache::{Caches, Live, Undecodable};
 use crate::compare::requested;
 use crate::core::Bytes;
@@ -37,6 +37,7 @@ pub struct EntityObserved {
 /// What the caches know of one Entity.
 pub fn observe_entity(caches: &Caches, packages: &Packages, entity: &Entity) -> EntityObserved {
     let name = entity.name_any();
+    let before = undecodable_for_entity(caches, entity);
     let mut inside = Inside::of(caches, &name);
     let dedicated = caches.dedicated_in(&name);
     let tariff = caches.tariffs.get("", &entity.spec.tariff);
@@ -44,7 +45,7 @@ pub fn observe_entity(caches: &Caches, packages: &Packages, entity: &Entity) -> 
     inside.objects.extend(dedicated.iter().filter_map(|resource| as_live(resource.as_ref())));
     let uid = entity.uid().unwrap_or_default();
     EntityObserved {
-        undecodable: undecodable_for_entity(caches, entity),
+        undecodable: before.or_else(|| undecodable_for_entity(caches, entity)),
         facts,
         services: services(entity, tariff.as_deref(), &dedicated),
         owned: inside.objects.iter().filter(|object| object.is_owned_by(&uid)).cloned().collect(),
@@ -59,13 +60,15 @@ impl EntityObserved {
         self.objects.iter().find(|object| object.kind == kind && object.name() == name).cloned()
     }
 
-    /// The services after these writes: what a service reported before is not about what it is asked now.
-    pub fn services_after(&self, answers: &[Answer]) -> Vec<Service> {
+    /// The services after these writes: what one reported before is not about what it is asked now.
+    pub fn services_after(&self, written: &[Written]) -> Vec<Service> {
         let mut services = self.services.clone();
         for service in &mut services {
-            let answer = answers.iter().find(|answer| answer.kind == service.kind && answer.name == service.name);
-            if let (Some(answer), Some(status)) = (answer, &service.status) {
-                service.current = status.observed_generation == answer.generation;
+            let is_it = |written: &&Written| written.kind == service.kind && written.name == service.name;
+            if let Some(last) = written.iter().rev().find(is_it) {
+                service.status = last.status.as_deref().cloned();
+                service.current =
+                    service.status.as_ref().is_some_and(|status| status.observed_generation == last.generation);
             }
         }
         services

@@ -16,14 +16,14 @@ pub use packages::Packages;
 pub use undecodable::undecodable_service;
 use undecodable::{undecodable, undecodable_for_entity};
 
-use crate::api::{ConditionType, Dedicated, Entity, PlatformSpec, RolloutStrategy, marks};
+use crate::api::{ConditionType, Dedicated, Entity, Platform, PlatformSpec, RolloutStrategy, marks};
 use crate::cache::{Caches, Live, Sealed};
 use crate::compare::{KnownData, capacity, requested};
 use crate::core::Hostname;
 use crate::entity::OPERATOR_BINDING;
 use crate::resolve::{
-    Facts, HostnameClaim, Instance, NamespaceFacts, Peer, Rollout, VolumeFacts, asks_for, candidates, may_be_made_of,
-    may_have, recorded_entity, rollout, wanted_hostname,
+    Facts, HostnameClaim, Instance, NamespaceFacts, Peer, VolumeFacts, asks_for, candidates, may_be_made_of, may_have,
+    recorded_entity, wanted_hostname,
 };
 use crate::usage::Measurement;
 
@@ -68,9 +68,8 @@ fn secret_keys(inside: &Inside) -> BTreeMap<String, Vec<String>> {
 }
 
 /// The Secrets of the operator's own namespace that the Platform names, those that are there.
-fn sources(caches: &Caches) -> BTreeMap<String, Arc<Sealed>> {
-    let platform = caches.platform();
-    let named = platform.iter().flat_map(|platform| platform.spec.secrets());
+fn sources(caches: &Caches, platform: Option<&Platform>) -> BTreeMap<String, Arc<Sealed>> {
+    let named = platform.into_iter().flat_map(|platform| platform.spec.secrets());
     named.filter_map(|(_, name)| Some((name.to_owned(), caches.platform_secret(name)?))).collect()
 }
 
@@ -92,7 +91,7 @@ fn namespace_facts(caches: &Caches, name: &str, inside: &Inside) -> NamespaceFac
         exists: namespace.metadata.deletion_timestamp.is_none(),
         entity: namespace.labels().get(marks::ENTITY).cloned(),
         // What is not taken in yet would be made once more.
-        writable: inside.object("RoleBinding", OPERATOR_BINDING).is_some() && !caches.door.lacks(name),
+        writable: inside.object("RoleBinding", OPERATOR_BINDING).is_some() && !inside.lacks,
     }
 }
 
@@ -106,13 +105,6 @@ fn template_fault(caches: &Caches, template: &str) -> Option<String> {
     let conditions = &template.status.as_ref()?.conditions;
     let stalled = conditions.iter().find(|c| c.type_ == ConditionType::Stalled.as_str() && c.status == "True")?;
     Some(stalled.message.clone())
-}
-
-/// Whether an instance that waits in a roll-out would go on by what the caches know by now.
-pub fn is_its_turn(caches: &Caches, instance: &Instance, facts: &Facts) -> bool {
-    let facts = Facts { peers: peers(caches, instance, facts), ..facts.clone() };
-    let platform = facts.platform.as_ref().map(|platform| &platform.spec);
-    matches!(rollout(instance, &facts, platform), Rollout::Newest(_))
 }
 
 /// The other instances in the queue of a roll-out: looked for only while this one may be in it.
@@ -143,11 +135,11 @@ fn volume(caches: &Caches, claim: &Live) -> VolumeFacts {
     }
 }
 
-/// Asks how full the instance's volumes are that may grow, whichever of its packages it runs.
-fn measured(facts: &mut Facts, instance: &Instance, usage: impl Fn(&str) -> Measurement) {
+/// Asks how full the instance's volumes are that are sold or may grow, whichever of its packages it runs.
+fn measure(facts: &mut Facts, instance: &Instance, usage: impl Fn(&str) -> Measurement) {
     let packages = facts.packages.values().filter_map(|package| package.as_ref().ok());
-    let growing = packages.flat_map(|package| package.volumes()).filter(|volume| volume.growth.is_some());
-    for claim in growing.map(|volume| format!("{}-{}", instance.reference.name, volume.name)) {
+    let asked = packages.flat_map(|package| package.volumes()).filter(|v| v.growth.is_some() || v.carries_quota);
+    for claim in asked.map(|volume| format!("{}-{}", instance.reference.name, volume.name)) {
         if let Some(volume) = facts.volumes.get_mut(&claim) {
             volume.usage = usage(&claim);
         }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::ResourceExt as _;
 
-use super::{Packages, claims, facts_in, measured, recorded, revisions, sources, undecodable};
+use super::{Packages, claims, facts_in, measure, revisions, sources, undecodable};
 use crate::api::marks;
-use crate::apply::Answer;
+use crate::apply::Written;
 use crate::cache::{Caches, Live, Sealed, Undecodable};
 use crate::compare::KnownData;
 use crate::kinds;
 use crate::plan::Plan;
 use crate::report::Children;
-use crate::resolve::{Facts, Instance};
+use crate::resolve::{Facts, Instance, recorded_entity};
 use crate::usage::Measurement;
 
 /// The inside of a namespace: what the operator writes there.
@@ -25,11 +25,15 @@ pub struct Inside {
     pub objects: Vec<Arc<Live>>,
     /// The managed Secrets by name; none while they are not known.
     pub secrets: Option<BTreeMap<String, Arc<Sealed>>>,
+    /// Whether not all of it is taken in yet.
+    pub lacks: bool,
 }
 
 impl Inside {
     pub(super) fn of(caches: &Caches, namespace: &str) -> Self {
-        Self { objects: caches.objects_in(namespace), secrets: caches.secrets.of(namespace) }
+        // First: what is taken in meanwhile is not in the objects.
+        let lacks = caches.door.lacks(namespace);
+        Self { objects: caches.objects_in(namespace), secrets: caches.secrets.of(namespace), lacks }
     }
 
     /// One of the objects.
@@ -70,25 +74,27 @@ pub fn observe(
     usage: impl Fn(&str) -> Measurement,
 ) -> Observed {
     let reference = &instance.reference;
+    // Before and after: what becomes readable meanwhile, or no longer is, stops the pass.
+    let before = undecodable(caches, instance);
     let inside = Inside::of(caches, &reference.namespace);
     let mut facts = facts_in(caches, packages, instance, &inside);
     if let Some(platform) = &facts.platform {
         facts.claims = claims(caches, &platform.spec, instance);
         facts.platform_secrets = revisions(caches, &platform.spec, inside.secrets.as_ref());
     }
-    measured(&mut facts, instance, usage);
+    measure(&mut facts, instance, usage);
     let data = inside.secrets.clone().map(|secrets| KnownData {
         secrets,
-        sources: sources(caches),
+        sources: sources(caches, facts.platform.as_deref()),
         record: facts.record.clone(),
+        entity: facts.entity.as_deref().map(recorded_entity),
         volumes: inside.claims().cloned().collect(),
-        ..recorded(caches, &reference.namespace, &reference.name)
     });
     let is_owned =
         |object: &&Arc<Live>| object.label(marks::INSTANCE) == reference.name && object.is_owned_by(&reference.uid);
     let owned = inside.objects.iter().filter(is_owned).cloned().collect();
     Observed {
-        undecodable: undecodable(caches, instance),
+        undecodable: before.or_else(|| undecodable(caches, instance)),
         facts,
         data,
         owned,
@@ -109,11 +115,10 @@ fn pods(caches: &Caches, instance: &Instance) -> Vec<Arc<Pod>> {
 
 impl Observed {
     /// The instance's children, as the API server answered where they were written.
-    pub fn children(&self, plan: &Plan, answers: &[Answer]) -> Children {
-        let written = || answers.iter().filter_map(|answer| answer.live.as_ref());
+    pub fn children(&self, plan: &Plan, written: &[Written]) -> Children {
         let mut objects = self.owned.clone();
         let mut volumes: Vec<_> = self.inside.claims().cloned().collect();
-        for live in written() {
+        for live in written.iter().filter_map(|written| written.live.as_ref()) {
             let into = if live.kind == kinds::VOLUME.kind { &mut volumes } else { &mut objects };
             match into.iter_mut().find(|known| known.kind == live.kind && known.name() == live.name()) {
                 Some(known) => known.clone_from(live),

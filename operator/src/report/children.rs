@@ -7,9 +7,9 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::conditions::Problem;
-use super::events::{About, newest};
 use super::pods;
 use super::rank::{Origin, sort_key};
+use super::warnings::{About, newest};
 use crate::api::{ComponentStatus, Reason};
 use crate::cache::Live;
 

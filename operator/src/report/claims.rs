@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::children::Children;
 use super::conditions::Problem;
-use super::events::{About, newest, without_directories};
+use super::warnings::{About, newest, without_directories};
 use crate::api::Reason;
 use crate::cache::Live;
 use crate::compare::{capacity, growth_failed, requested};

@@ -7,7 +7,7 @@ use super::conditions::{ConditionUpdate, Problem, Verdict, conditions};
 use super::filling::{has_grown, volume_filling};
 use super::pass::{Pass, Reach, Usage};
 use super::quota::{pending_shrink, quota_enforced};
-use super::rollout::{refused_condition, rollout_condition};
+use super::rollout::{rollout_condition, unapplied_condition};
 use crate::api::{ConditionType, InstanceStatus, Reason, VolumeStatus};
 use crate::cache::Live;
 use crate::compare::{Change, capacity, requested};
@@ -21,7 +21,7 @@ pub fn refused(instance: &Instance, rollout: &Rollout, verdict: &Verdict, now: T
     let mut shown = verdict.shown();
     shown
         .extend(kept(before, &[ConditionType::QuotaEnforced, ConditionType::UsageKnown, ConditionType::VolumeFilling]));
-    shown.extend(refused_condition(before, rollout, verdict.is_ready()));
+    shown.extend(unapplied_condition(before, rollout, verdict.is_ready()));
     shown.extend(paused(instance, &[]));
     InstanceStatus {
         observed_generation: Some(instance.generation),
@@ -51,7 +51,9 @@ pub fn instance_status(pass: &Pass<'_>) -> InstanceStatus {
     shown.extend(quota_enforced(plan, pass.children, pass.platform));
     shown.extend(pending_shrink(plan, pass.children));
     shown.extend(volume_filling(pass));
-    shown.extend(rollout_condition(&instance.status, &pass.resolved.rollout, verdict.is_ready()));
+    let is_refused = pass.applied.worst().is_some_and(|failure| !failure.kind.is_transient());
+    let rollout = if is_refused { unapplied_condition } else { rollout_condition };
+    shown.extend(rollout(&instance.status, &pass.resolved.rollout, verdict.is_ready()));
     shown.extend(paused(instance, pass.waiting));
     let complete = pass.applied.failures.is_empty();
     let before = &instance.status;

@@ -1,11 +1,18 @@
 //! Makes the status: only from what was really applied and what the caches saw. Pure.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `instance`, `entity`, `record` | the status of each kind |
+//! | `conditions` | verdicts, and conditions with their transition times |
+//! | `children`, `pods`, `claims`, `warnings`, `rank` | what workloads and volumes wait for; Kubernetes' Warning Events |
+//! | `obstacle`, `deletion`, `rollout`, `quota`, `filling` | what stops, delays or limits an instance |
+//! | `pass` | what is known at the end of a pass |
 
 mod children;
 mod claims;
 mod conditions;
 mod deletion;
 mod entity;
-mod events;
 mod filling;
 mod instance;
 mod obstacle;
@@ -15,6 +22,7 @@ mod quota;
 mod rank;
 mod record;
 mod rollout;
+mod warnings;
 
 #[cfg(test)]
 mod children_tests;

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Conta
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::Problem;
-use super::events::{About, newest, without_directories};
+use super::warnings::{About, newest, without_directories};
 use crate::api::Reason;
 
 /// What stops a pod, if anything does.

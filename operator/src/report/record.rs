@@ -5,19 +5,19 @@ use jiff::Timestamp;
 use super::conditions::{ConditionUpdate, Problem, Verdict, conditions};
 use crate::api::{ConditionType, Reason, ServiceData, ServiceDataStatus};
 use crate::compare::{Part, PartKind};
-use crate::core::lifecycle::{ClocksDisagree, Fate, State};
+use crate::core::lifecycle::{Fate, State};
 
-/// The status of a record.
+/// The status of a record. `waits`: what its date waits for.
 pub fn record_status(
     record: &ServiceData,
     state: State,
     parts: &[Part<'_>],
-    clocks: Option<&ClocksDisagree>,
+    waits: Option<Problem>,
     now: Timestamp,
 ) -> ServiceDataStatus {
     let before = record.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let generation = record.metadata.generation.unwrap_or_default();
-    let mut shown = verdict(record, state, parts, clocks).shown();
+    let mut shown = verdict(record, state, parts, waits).shown();
     shown.extend(unverified(state, parts));
     ServiceDataStatus {
         observed_generation: Some(generation),
@@ -26,7 +26,7 @@ pub fn record_status(
     }
 }
 
-fn verdict(record: &ServiceData, state: State, parts: &[Part<'_>], clocks: Option<&ClocksDisagree>) -> Verdict {
+fn verdict(record: &ServiceData, state: State, parts: &[Part<'_>], waits: Option<Problem>) -> Verdict {
     let spec = &record.spec;
     let owner = format!("{} {}", spec.owner.kind, spec.owner.name);
     let until = || spec.keep_until.as_ref().map_or_else(|| "a date".to_owned(), |until| until.0.to_string());
@@ -37,8 +37,8 @@ fn verdict(record: &ServiceData, state: State, parts: &[Part<'_>], clocks: Optio
     if let Some(problem) = problem(parts) {
         return Verdict::Stalled(problem);
     }
-    if let Some(disagree) = clocks {
-        return Verdict::Reconciling(Problem::new(Reason::ClocksDisagree, format!("not judged due: {disagree}")));
+    if let Some(problem) = waits {
+        return Verdict::Reconciling(problem);
     }
     let made = || Verdict::Reconciling(Problem::new(Reason::DataBeingMade, format!("{owner} was not ready on it yet")));
     match state {

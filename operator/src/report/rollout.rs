@@ -29,9 +29,13 @@ pub(super) fn rollout_condition(before: &InstanceStatus, rollout: &Rollout, is_r
     }
 }
 
-/// The same for an instance of which nothing is applied. One that runs the newest revision and has a
-/// fault in its manifest runs on: it holds nobody.
-pub(super) fn refused_condition(before: &InstanceStatus, rollout: &Rollout, is_ready: bool) -> Option<ConditionUpdate> {
+/// The same for an instance of which not all is applied until somebody changes something. One that runs
+/// the newest revision and has a fault in its manifest runs on: it holds nobody.
+pub(super) fn unapplied_condition(
+    before: &InstanceStatus,
+    rollout: &Rollout,
+    is_ready: bool,
+) -> Option<ConditionUpdate> {
     let runs = matches!(rollout, Rollout::Newest(newest) if before.revision.as_ref() == Some(newest));
     if runs && !held(before) { None } else { rollout_condition(before, rollout, is_ready) }
 }

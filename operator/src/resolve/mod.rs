@@ -1,5 +1,12 @@
 //! Decides what is to run: resource, Entity, Tariff, Platform and package make a [`Plan`], or a
 //! typed reason why not. Pure; repeats every rule of admission, since admission can be absent.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `facts`, `instance`, `entity` | what goes in: of any kind of instance, of an Entity |
+//! | `refusal` | every reason why there is no plan |
+//! | `sale`, `hostname`, `revision`, `rollout` | what is sold, where it serves, which package, and when |
+//! | `ownership`, `volumes`, `growth`, `secrets` | whose data it is, and what it consists of |
 
 mod entity;
 mod facts;

@@ -38,9 +38,11 @@ enum Stage {
     Begun,
     /// It is Ready on another revision.
     Ready,
-    /// It is not Ready on another revision, and no roll-out made it so: it keeps nobody waiting, since
-    /// what is wrong with it may be its own manifest.
+    /// It is not Ready on another revision, and no roll-out made it so: it never keeps those waiting
+    /// that are Ready.
     NotReady,
+    /// The same, until somebody changes something: it keeps nobody waiting.
+    Stalled,
 }
 
 /// An instance of a template in the queue of a roll-out.
@@ -103,6 +105,7 @@ fn stage(spec: &InstanceSpec, status: &InstanceStatus, newest: &str) -> Option<(
         Some(_) => Some((Stage::Begun, since(holds))),
         None if revision == newest => None,
         None if status.is_true(ConditionType::Ready).is_some() => Some((Stage::Ready, since(ready))),
+        None if status.is_true(ConditionType::Stalled).is_some() => Some((Stage::Stalled, since(ready))),
         None => Some((Stage::NotReady, since(ready))),
     }
 }
@@ -124,7 +127,7 @@ pub fn rollout(instance: &Instance, facts: &Facts, platform: Option<&PlatformSpe
         return moves;
     }
     let Some(own) = Peer::of_instance(instance, newest) else { return moves };
-    let waited_for = |peer: &&Peer| peer.stage != Stage::NotReady && **peer < own;
+    let waited_for = |peer: &&Peer| peer.stage != Stage::Stalled && **peer < own;
     let mut before: Vec<&Peer> = facts.peers.iter().filter(waited_for).collect();
     let maximum = usize::try_from(rule.max_unavailable).unwrap_or(usize::MAX).max(1);
     if before.len() < maximum {

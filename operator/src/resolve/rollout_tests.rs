@@ -105,8 +105,18 @@ fn one_that_was_not_ready_before_keeps_nobody_and_comes_last() {
 
 #[test]
 fn one_whose_manifest_is_refused_for_ever_keeps_no_other_that_is_not_ready() {
-    let broken = |namespace| service(namespace, "radicale-old", &["Ready False 1"], "");
-    assert_eq!(moving(&[broken("a"), broken("b")], 1), ["a", "b"]);
+    let refused = service("a", "radicale-old", &["Ready False 1", "Stalled True 1"], "");
+    let starting = service("b", "radicale-old", &["Ready False 2"], "");
+    assert_eq!(moving(&[refused.clone(), starting.clone()], 1), ["b"]);
+    assert_eq!(
+        moving(&[refused.clone(), service("c", "radicale-old", &["Ready False 1", "Stalled True 1"], "")], 1),
+        ["a", "c"]
+    );
+    assert_eq!(
+        moving(&[starting, service("d", "radicale-old", &["Ready False 3"], "")], 1),
+        ["b"],
+        "an outage makes no haste"
+    );
 }
 
 #[test]

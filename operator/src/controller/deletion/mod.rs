@@ -2,7 +2,6 @@
 //! Tariff, Platform or template; data stays. What a deletion waits for is in the status.
 
 mod entity;
-pub(super) mod finalizer;
 mod instance;
 mod namespace;
 #[cfg(test)]
@@ -16,6 +15,7 @@ pub(super) use entity::entity;
 pub(super) use instance::instance;
 
 use super::context::Context;
+use super::finalizer;
 use super::queue::Next;
 use crate::apply::{ErrorKind, WriteError};
 use crate::cache::Key;

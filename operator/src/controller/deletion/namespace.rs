@@ -2,12 +2,12 @@
 //! look finds neither data nor anybody else's object in it.
 
 use futures::future::try_join_all;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::ResourceExt as _;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::{Value, json};
 
-use crate::api::{GROUP, marks};
+use crate::api::marks;
 use crate::apply::{ErrorKind, Target, WriteError};
 use crate::cache::Key;
 use crate::controller::context::Context;
@@ -94,8 +94,7 @@ async fn names(context: &Context, namespace: &str, of: &[&str]) -> Result<Vec<St
 /// The objects that keep a namespace, of every kind that the operator may list: its roles know the
 /// kinds that it writes, and pods.
 async fn kept_objects(context: &Context, namespace: &str) -> Result<Vec<String>, WriteError> {
-    let kinds = kinds::watched().map(|kind| kind.kind).chain([kinds::SECRET.kind, "Pod"]);
-    let lists = kinds.map(|kind| async move {
+    let lists = listed().map(|kind| async move {
         match context.server.list_metadata(&resource(kind), namespace).await {
             Ok(inside) => {
                 let kept = inside.iter().filter(|metadata| keeps(kind, metadata));
@@ -128,18 +127,21 @@ fn keeps(kind: &str, metadata: &ObjectMeta) -> bool {
     let is_default = DEFAULTS.contains(&(kind, metadata.name.as_deref().unwrap_or_default()));
     // An owner of a kind that the operator cannot list would be lost with what it owns.
     let mut owners = metadata.owner_references.iter().flatten();
-    let follows_its_owner =
-        kind != "Pod" && owners.clone().next().is_some() && owners.all(|owner| is_known(&owner.api_version));
+    let follows_its_owner = kind != "Pod" && owners.clone().next().is_some() && owners.all(is_listed);
     label(marks::MANAGED_BY) != Some(marks::OPERATOR)
         && !is_default
         && !follows_its_owner
         && metadata.deletion_timestamp.is_none()
 }
 
-/// Whether objects of an API version are Kubernetes' own, or ours.
-fn is_known(api_version: &str) -> bool {
-    let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    !group.contains('.') || group.ends_with(".k8s.io") || group == GROUP
+/// The kinds of which a namespace is asked, whether something keeps it.
+fn listed() -> impl Iterator<Item = &'static str> {
+    kinds::watched().map(|kind| kind.kind).chain([kinds::SECRET.kind, "Pod"])
+}
+
+/// Whether an owner is of one of those kinds.
+fn is_listed(owner: &OwnerReference) -> bool {
+    listed().any(|kind| kind == owner.kind && resource(kind).api_version == owner.api_version)
 }
 
 /// The API server itself keeps who made what: namespaces are created under a field manager of that
@@ -216,13 +218,14 @@ mod tests {
     fn an_object_of_somebody_else_keeps_a_namespace() {
         assert!(keeps("ConfigMap", &metadata(json!({"name": "precious"}))));
         assert!(keeps("Secret", &metadata(json!({"name": "precious"}))));
-        let owned = |api_version: &str| {
-            let owner = json!({"apiVersion": api_version, "kind": "X", "name": "x", "uid": "u"});
+        let owned = |api_version: &str, kind: &str| {
+            let owner = json!({"apiVersion": api_version, "kind": kind, "name": "x", "uid": "u"});
             metadata(json!({"name": "p", "ownerReferences": [owner]}))
         };
-        assert!(keeps("Pod", &owned("v1")), "its owner may be of any kind");
-        assert!(!keeps("Job", &owned("batch/v1")), "it goes with its owner");
-        assert!(keeps("ConfigMap", &owned("databases.example.org/v1")), "nobody can list its owner");
+        assert!(keeps("Pod", &owned("batch/v1", "CronJob")), "a pod of somebody else");
+        assert!(!keeps("Job", &owned("batch/v1", "CronJob")), "it goes with its owner");
+        assert!(keeps("ConfigMap", &owned("databases.example.org/v1", "Database")), "nobody can list its owner");
+        assert!(keeps("Secret", &owned("snapshot.storage.k8s.io/v1", "VolumeSnapshot")), "nor this one");
     }
 
     #[test]
