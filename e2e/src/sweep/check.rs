@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use commonscloud_operator::api::GROUP;
 use serde_json::Value;
 
 use crate::control_plane::ControlPlane;
 use crate::failure::Outcome;
 use crate::objects::{Kinds, comparable, differences, treasures};
 use crate::proxy::Proxy;
+use crate::resources;
 use crate::wait::eventually;
 use crate::{ensure, ensure_eq};
 
@@ -46,6 +48,9 @@ impl Seen<'_> {
             let same = now == before;
             before = now;
             ensure!(same, "they change");
+            // The garbage collector learns of new kinds within half a minute.
+            let going = self.going(name).await?;
+            ensure!(going.is_empty(), "still going: {}", going.join(", "));
             Ok(())
         })
         .await?;
@@ -70,6 +75,25 @@ impl Seen<'_> {
         let deleted = self.deleted(name);
         ensure!(deleted == reference.deleted, "deleted {deleted:?} in place of {:?}", reference.deleted);
         Ok(())
+    }
+
+    /// What is being deleted, and what is to be since its owner is gone.
+    async fn going(&self, name: &str) -> Outcome<Vec<String>> {
+        let client = &self.tier.cluster.client;
+        let all = self.kinds.all(client, name).await?;
+        let entity = resources::ours(client, "Entity").get_opt(name).await?.and_then(|entity| entity.metadata.uid);
+        let uids: BTreeSet<&str> =
+            all.values().filter_map(|object| object["metadata"]["uid"].as_str()).chain(entity.as_deref()).collect();
+        let is_orphan = |owner: &Value| {
+            let is_ours = owner["apiVersion"].as_str().is_some_and(|version| version.starts_with(GROUP));
+            is_ours && owner["uid"].as_str().is_some_and(|uid| !uids.contains(uid))
+        };
+        let is_going = |object: &Value| {
+            let metadata = &object["metadata"];
+            let owners = metadata["ownerReferences"].as_array();
+            !metadata["deletionTimestamp"].is_null() || owners.into_iter().flatten().any(is_orphan)
+        };
+        Ok(all.iter().filter(|(_, object)| is_going(object)).map(|(key, _)| key.clone()).collect())
     }
 
     async fn objects(&self, name: &str) -> Outcome<BTreeMap<String, Value>> {
