@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::clock::Start;
-use super::events::{Reported, events};
+use super::events::{Reported, events, publish};
 use super::queue::Queue;
 use crate::api::{GROUP, Retention, VERSION};
 use crate::apply::{ErrorKind, Server, Target, WriteError};
@@ -99,7 +99,7 @@ impl Context {
         let answer = self.server.apply_status(target, &object).await?;
         self.known.take_in(key, kind, answer);
         for event in events(before, status) {
-            self.publish(key, uid, &event).await;
+            publish(&self.recorder, key, uid, &event).await;
         }
         Ok(())
     }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::{Event, EventType, Recorder};
 
-use super::context::Context;
 use crate::api::{
     Condition, ConditionType, EntityStatus, GROUP, InstanceStatus, PlatformStatus, Reason, ServiceDataStatus,
     ServiceTemplateStatus, VERSION,
@@ -15,22 +14,20 @@ use crate::cache::Key;
 /// How long an Event may take.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-impl Context {
-    /// An Event that is not taken is no reason to do anything again.
-    pub(super) async fn publish(&self, key: &Key, uid: &str, event: &Event) {
-        let about = ObjectReference {
-            api_version: Some(format!("{GROUP}/{VERSION}")),
-            kind: Some(key.kind.as_str().to_owned()),
-            namespace: (!key.namespace.is_empty()).then(|| key.namespace.clone()),
-            name: Some(key.name.clone()),
-            uid: Some(uid.to_owned()),
-            ..ObjectReference::default()
-        };
-        match tokio::time::timeout(EVENT_TIMEOUT, self.recorder.publish(event, &about)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "event not taken"),
-            Err(_) => tracing::debug!("event not taken in time"),
-        }
+/// An Event that is not taken is no reason to do anything again.
+pub(super) async fn publish(recorder: &Recorder, key: &Key, uid: &str, event: &Event) {
+    let about = ObjectReference {
+        api_version: Some(format!("{GROUP}/{VERSION}")),
+        kind: Some(key.kind.as_str().to_owned()),
+        namespace: (!key.namespace.is_empty()).then(|| key.namespace.clone()),
+        name: Some(key.name.clone()),
+        uid: Some(uid.to_owned()),
+        ..ObjectReference::default()
+    };
+    match tokio::time::timeout(EVENT_TIMEOUT, recorder.publish(event, &about)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "event not taken"),
+        Err(_) => tracing::debug!("event not taken in time"),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::api::{ConditionType, Dedicated, Entity, Reason, marks};
 use crate::apply::{Target, WriteError};
 use crate::cache::Key;
 use crate::controller::context::Context;
+use crate::controller::events::publish;
 use crate::controller::queue::Next;
 use crate::report::{DeletionWait, ServiceDeletion, deleted_entity};
 
@@ -41,7 +42,7 @@ async fn finalize(context: &Context, key: &Key, entity: &Entity) -> Result<Delet
             Namespace::Removed => {}
             // The caches do not show them yet; they will, and wake this Entity.
             Namespace::HasServices(services) => return Ok(DeletionWait::Services(services)),
-            Namespace::Kept(why) => context.publish(key, &resource.uid, &kept(&key.name, &why)).await,
+            Namespace::Kept(why) => publish(&context.recorder, key, &resource.uid, &kept(&key.name, &why)).await,
         }
         finalizer::remove(context, key, &resource).await.map_err(at("the operator's finalizer cannot be removed"))?;
         context.caches().secrets.forget(&key.name);
