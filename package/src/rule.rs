@@ -120,7 +120,7 @@ rules! {
     /// Backends of Ingresses.
     IngressBackend = "ingress-backend": "An Ingress forwards to Services that the package declares.";
     /// Annotations of Ingresses.
-    IngressSnippet = "ingress-snippet": "An Ingress has no snippet annotation: it would run in the ingress controller.";
+    IngressAnnotation = "ingress-annotation": "An Ingress has no annotations but `cert-manager.io/cluster-issuer: {{ exposure.cluster_issuer }}` and those of ingress-nginx for sizes, buffers and time-outs.";
     /// Pods of workloads.
     Pod = "pod": "A workload has a pod template with containers.";
     /// Tokens.

@@ -3,9 +3,11 @@
 //! | module | what lives there |
 //! |---|---|
 //! | `check` | each object by itself, and all of them together, against what the package declares |
-//! | `network`, `pods`, `pod_security` | what may be reached, and what a pod may be |
+//! | `network`, `annotations` | what may be reached, and by which orders to the ingress |
+//! | `pods`, `pod_security` | what a pod may be |
 //! | `secrets` | which Secrets an object refers to |
 
+pub(crate) mod annotations;
 pub(crate) mod check;
 pub(crate) mod network;
 pub(crate) mod pod_security;

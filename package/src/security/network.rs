@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use crate::engine::labels::{selector, selects_instance};
-use crate::engine::lookup::{items, texts};
+use crate::engine::lookup::items;
 use crate::engine::object::RenderedObject;
 use crate::fault::Problem;
 use crate::plan::Plan;
 use crate::rule::Rule;
+use crate::security::annotations;
 
 /// The rules that the object breaks.
 pub(crate) fn problems(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
@@ -84,14 +85,7 @@ fn ingress(plan: &Plan, value: &Value) -> Vec<Problem> {
             "needs an entry with hosts: [{{ hostname }}] and no other host",
         ));
     }
-    let annotations = texts(value.pointer("/metadata/annotations"));
-    if annotations.keys().any(|key| key.contains("snippet")) {
-        problems.push(Problem::new(
-            Rule::IngressSnippet,
-            "metadata.annotations",
-            "snippets are not for packages: they run in the ingress controller",
-        ));
-    }
+    problems.extend(annotations::problems(plan, value));
     problems
 }
 

@@ -182,8 +182,18 @@ const CASES: &[Case] = &[
         (WEB, "backend:"),
     ),
     case(
-        Rule::IngressSnippet,
-        (WEB, "    cert-manager.io", "    nginx.ingress.kubernetes.io/configuration-snippet: x\n    cert-manager.io"),
+        Rule::IngressAnnotation,
+        (WEB, "    cert-manager.io", "    nginx.ingress.kubernetes.io/server-alias: x\n    cert-manager.io"),
+        (WEB, "annotations:"),
+    ),
+    case(
+        Rule::IngressAnnotation,
+        (WEB, "    cert-manager.io", "    nginx.ingress.kubernetes.io/proxy-body-size: 1m; x\n    cert-manager.io"),
+        (WEB, "annotations:"),
+    ),
+    case(
+        Rule::IngressAnnotation,
+        (WEB, "issuer: {{ exposure.cluster_issuer }}", "issuer: other"),
         (WEB, "annotations:"),
     ),
     // Pods.
