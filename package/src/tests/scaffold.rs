@@ -172,6 +172,34 @@ const CASES: &[Case] = &[
         (NETWORK, "from: {{ network.ingress | json_encode }}", "from: [{ipBlock: {cidr: 0.0.0.0/0}}]"),
         (NETWORK, "0.0.0.0/0"),
     ),
+    case(
+        Rule::Peers,
+        (NETWORK, "from: {{ network.ingress | json_encode }}", "from: [{ipBlock: {cidr: 128.0.0.0/1}}]"),
+        (NETWORK, "128.0.0.0/1"),
+    ),
+    case(
+        Rule::Peers,
+        (NETWORK, "from: {{ network.ingress | json_encode }}", "from: [{ipBlock: {cidr: \"::ffff:0:0/96\"}}]"),
+        (NETWORK, "::ffff:0:0/96"),
+    ),
+    case(
+        Rule::Peers,
+        (
+            NETWORK,
+            "from: {{ network.ingress | json_encode }}",
+            "from: [{ipBlock: {cidr: 192.0.2.0/24, except: [198.51.100.0/25]}}]",
+        ),
+        (NETWORK, "198.51.100.0/25"),
+    ),
+    case(
+        Rule::Peers,
+        (
+            NETWORK,
+            "policyTypes: [Ingress]\n",
+            "policyTypes: [Ingress, Egress]\n  egress: [{to: [{ipBlock: {cidr: \"::/0\"}}], ports: [{port: 443}]}]\n",
+        ),
+        (NETWORK, "::/0"),
+    ),
     case(Rule::Ports, (NETWORK, "\n      ports:\n        - {port: 8080, protocol: TCP}", ""), (NETWORK, "  ingress:")),
     case(Rule::ServiceInside, (WEB, "  selector:", "  type: NodePort\n  selector:"), (WEB, "NodePort")),
     case(Rule::IngressHost, (WEB, "- host: {{ hostname }}", "- host: other.example.org"), (WEB, "- host: other")),
