@@ -134,7 +134,7 @@ rules! {
     /// Writers of volumes.
     OneWriter = "one-writer": "A Deployment with a ReadWriteOnce volume says `strategy: {type: Recreate}` and has at most one replica.";
     /// ConfigMaps.
-    ConfigMap = "config-map": "A pod's ConfigMap is one that the package declares.";
+    ConfigMap = "config-map": "A pod's ConfigMap, in volumes and in variables, is one that the package declares.";
     /// Secrets.
     Secret = "secret": "A pod's Secret is `{{ secrets.NAME }}`, one that a parameter names, or the Platform's.";
     /// Secrets in arguments.

@@ -9,6 +9,7 @@ use crate::engine::object::RenderedObject;
 use crate::fault::Problem;
 use crate::plan::Plan;
 use crate::rule::Rule;
+use crate::security::config_maps;
 use crate::security::pod_security;
 use crate::security::secrets::secret_references;
 use commonscloud_api::VolumeAccess;
@@ -84,7 +85,7 @@ pub(crate) fn container_names(object: &RenderedObject) -> Vec<String> {
 }
 
 /// Name, container and path of each container and init container.
-fn containers<'p>(pod: &'p Value, field: &str) -> Vec<(&'p str, &'p Value, String)> {
+pub(crate) fn containers<'p>(pod: &'p Value, field: &str) -> Vec<(&'p str, &'p Value, String)> {
     ["initContainers", "containers"]
         .into_iter()
         .flat_map(|list| {
@@ -133,15 +134,6 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
                 "must be {{ volumes.NAME }}, a volume that the package declares",
             ));
         }
-        if let Some(map) = volume.pointer("/configMap/name").and_then(Value::as_str)
-            && !declared.iter().any(|child| child.kind.kind == "ConfigMap" && child.name == map)
-        {
-            problems.push(Problem::new(
-                Rule::ConfigMap,
-                format!("{field}.volumes.configMap"),
-                "must be a ConfigMap that the package declares",
-            ));
-        }
         if items(volume, "/projected/sources").iter().any(|source| source.get("serviceAccountToken").is_some()) {
             problems.push(Problem::new(
                 Rule::Token,
@@ -150,6 +142,7 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
             ));
         }
     }
+    problems.extend(config_maps::problems(plan, pod, field));
     problems.extend(secrets(plan, pod, field));
     problems
 }

@@ -241,6 +241,29 @@ const CASES: &[Case] = &[
         (APP, "configMap: {name: {{ instance.name ~ \"-app\" }}}", "configMap: {name: other}"),
         (APP, "configMap: {name: other}"),
     ),
+    case(
+        Rule::ConfigMap,
+        (
+            APP,
+            "configMap: {name: {{ instance.name ~ \"-app\" }}}",
+            "projected: {sources: [{configMap: {name: other}}]}",
+        ),
+        (APP, "configMap: {name: other}"),
+    ),
+    case(
+        Rule::ConfigMap,
+        (APP, "secretKeyRef: {name: {{ secrets.admin }}, key: username}", "configMapKeyRef: {name: other, key: a}"),
+        (APP, "configMapKeyRef: {name: other"),
+    ),
+    case(
+        Rule::ConfigMap,
+        (
+            APP,
+            "          args: [--config",
+            "          envFrom: [{configMapRef: {name: other}}]\n          args: [--config",
+        ),
+        (APP, "configMapRef: {name: other}"),
+    ),
     case(Rule::Secret, (APP, "name: {{ secrets.admin }}", "name: other"), (APP, "secretKeyRef: {name: other")),
     case(
         Rule::SecretInArguments,
