@@ -153,6 +153,8 @@ rules! {
     Baseline = "baseline": "Pods keep to Pod Security *baseline*: no host network, processes, ports or paths, nothing privileged; nothing lifts this.";
     /// Types of volumes.
     VolumeType = "volume-type": "A pod's volumes are of the types configMap, secret, emptyDir, persistentVolumeClaim, projected, downwardAPI.";
+    /// Sizes of temporary folders.
+    EmptyDir = "empty-dir": "An `emptyDir` has a `sizeLimit`, in memory too: one that fills up ends its own pod, not its neighbours on the node.";
     /// Pod Security *restricted*.
     Restricted = "restricted": "Containers keep to Pod Security *restricted*, but those in `podSecurityExceptions`, each with its reason.";
 }

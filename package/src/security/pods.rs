@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::engine::lookup::items;
+use crate::engine::lookup::{items, name_of};
 use crate::engine::object::RenderedObject;
 use crate::fault::Problem;
 use crate::plan::Plan;
@@ -90,7 +90,7 @@ pub(crate) fn containers<'p>(pod: &'p Value, field: &str) -> Vec<(&'p str, &'p V
         .into_iter()
         .flat_map(|list| {
             items(pod, &format!("/{list}")).iter().map(move |container| {
-                let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
+                let name = name_of(container);
                 (name, container, format!("{field}.{list}[{name}]"))
             })
         })
@@ -132,6 +132,14 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
                 Rule::Claim,
                 format!("{field}.volumes.persistentVolumeClaim"),
                 "must be {{ volumes.NAME }}, a volume that the package declares",
+            ));
+        }
+        // A limit of 0 is none.
+        if volume.get("emptyDir").is_some_and(|empty| empty.get("sizeLimit").is_none_or(|limit| limit == "0")) {
+            problems.push(Problem::new(
+                Rule::EmptyDir,
+                format!("{field}.volumes[{}].emptyDir", name_of(volume)),
+                "needs a sizeLimit, such as {sizeLimit: 64Mi}: what is to grow lies on a volume of the package",
             ));
         }
         if items(volume, "/projected/sources").iter().any(|source| source.get("serviceAccountToken").is_some()) {

@@ -304,6 +304,12 @@ const CASES: &[Case] = &[
     ),
     case(Rule::Baseline, (APP, "emptyDir: {sizeLimit: 64Mi}", "hostPath: {path: /}"), (APP, "hostPath:")),
     case(Rule::VolumeType, (APP, "emptyDir: {sizeLimit: 64Mi}", "nfs: {server: a, path: /}"), (APP, "nfs:")),
+    case(Rule::EmptyDir, (APP, "emptyDir: {sizeLimit: 64Mi}", "emptyDir: {}"), (APP, "emptyDir: {}")),
+    case(
+        Rule::EmptyDir,
+        (APP, "emptyDir: {medium: Memory, sizeLimit: 1Mi}", "emptyDir: {medium: Memory, sizeLimit: 0Mi}"),
+        (APP, "sizeLimit: 0Mi"),
+    ),
     case(
         Rule::Restricted,
         (APP, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),
