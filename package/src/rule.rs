@@ -50,7 +50,7 @@ rules! {
     /// Tags of images.
     ImageTag = "image-tag": "An image has a tag other than `latest`, or a digest.";
     /// What a version can be upgraded from.
-    UpgradeStep = "upgrade-step": "`upgradesFrom` names older versions: neither the version itself nor one listed before it, and `*` only at the end.";
+    UpgradeStep = "upgrade-step": "The newest version stands first, and `upgradesFrom` names older ones: neither the version itself nor one listed before it, and `*` only at the end.";
     /// Whether versions can be left.
     UpgradePath = "upgrade-path": "Each older version of the list can be upgraded to one listed before it.";
     /// Sizes of volumes.

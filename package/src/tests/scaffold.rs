@@ -31,6 +31,7 @@ const fn case(
 
 const TWO_VERSIONS: &str = "    - name: \"3\"\n      upgradesFrom: [\"2\"]\n      images:\n        - {name: app, reference: \"docker.io/local/radicale:3\"}\n    - name: \"2\"\n      images: [{name: web, reference: \"docker.io/local/radicale:2\"}]\n";
 const OLD_VERSION: &str = "    - name: \"3\"\n      images:\n        - {name: app, reference: \"docker.io/local/radicale:3\"}\n    - name: \"2\"\n      images: [{name: app, reference: \"docker.io/local/radicale:2\"}]\n";
+const OLDEST_FIRST: &str = "    - name: \"2\"\n      upgradesFrom: [\"3\"]\n      images: [{name: app, reference: \"docker.io/local/radicale:2\"}]\n    - name: \"3\"\n      upgradesFrom: [\"2\"]\n      images:\n        - {name: app, reference: \"docker.io/local/radicale:3\"}\n";
 const ONE_VERSION: &str =
     "    - name: \"3\"\n      images:\n        - {name: app, reference: \"docker.io/local/radicale:3\"}\n";
 const START_UP: &str = "          startupProbe:\n            httpGet: {path: /.web/, port: http}\n            periodSeconds: 2\n            failureThreshold: 60\n";
@@ -62,6 +63,7 @@ const CASES: &[Case] = &[
         (PACKAGE, "    - name: \"3\"\n", "    - name: \"3\"\n      upgradesFrom: [\"3\"]\n"),
         (PACKAGE, "upgradesFrom: ["),
     ),
+    case(Rule::UpgradeStep, (PACKAGE, ONE_VERSION, OLDEST_FIRST), (PACKAGE, "upgradesFrom: [\"2\"]")),
     case(Rule::UpgradePath, (PACKAGE, ONE_VERSION, OLD_VERSION), (PACKAGE, "name: \"2\"")),
     case(
         Rule::VolumeSize,
