@@ -63,6 +63,7 @@ pub use kinds::{AllowedKind, allowed_kinds};
 pub use package::{DeclaredChild, Package, PackageGrowth, PackageVolume};
 pub use render::render;
 pub use rule::Rule;
+pub use security::annotations::is_ingress_annotation;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! A package that passed every rule, and what can be asked of it.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -136,10 +137,26 @@ impl Package {
 
     /// Whether the package lists the step from one version to another. Staying is always allowed.
     pub fn may_upgrade(&self, from: &str, to: &str) -> bool {
-        from == to
-            || self
-                .version(to)
-                .is_some_and(|version| version.upgrades_from.iter().any(|pattern| matches_version(pattern, from)))
+        from == to || self.version(to).is_some_and(|version| follows(version, from))
+    }
+
+    /// The versions that lead from one version to another, one after the other, as few as can be; the last
+    /// is the one that is asked for. None: no steps of the package lead there.
+    pub fn steps(&self, from: &str, to: &str) -> Option<Vec<&str>> {
+        let mut ways = VecDeque::from([vec![self.version(to)?]]);
+        let mut seen = BTreeSet::from([to]);
+        while let Some(way) = ways.pop_front() {
+            let first = *way.last()?;
+            if follows(first, from) {
+                return Some(way.iter().rev().map(|version| version.name.as_str()).collect());
+            }
+            for version in self.versions().iter().filter(|version| follows(first, &version.name)) {
+                if seen.insert(version.name.as_str()) {
+                    ways.push_back([way.as_slice(), &[version]].concat());
+                }
+            }
+        }
+        None
     }
 
     /// The parts that requests and limits are given for.
@@ -194,6 +211,11 @@ impl fmt::Debug for Package {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Package").field("name", &self.0.name).field("digest", &self.0.digest).finish_non_exhaustive()
     }
+}
+
+/// Whether the version may be reached from this one in one step.
+fn follows(version: &TemplateVersion, from: &str) -> bool {
+    version.upgrades_from.iter().any(|pattern| matches_version(pattern, from))
 }
 
 /// `33.*` stands for every version that begins with `33.`.

@@ -50,7 +50,7 @@ rules! {
     /// Tags of images.
     ImageTag = "image-tag": "An image has a tag other than `latest`, or a digest.";
     /// What a version can be upgraded from.
-    UpgradeStep = "upgrade-step": "`upgradesFrom` names older versions: neither the version itself nor one listed before it, and `*` only at the end.";
+    UpgradeStep = "upgrade-step": "The newest version stands first, and `upgradesFrom` names older ones: neither the version itself nor one listed before it, and `*` only at the end.";
     /// Whether versions can be left.
     UpgradePath = "upgrade-path": "Each older version of the list can be upgraded to one listed before it.";
     /// Sizes of volumes.
@@ -108,7 +108,7 @@ rules! {
     /// Directions of policies.
     PolicyTypes = "policy-types": "A NetworkPolicy lists a direction in `policyTypes` exactly when it has rules, or `[]`, for it.";
     /// Peers of policies.
-    Peers = "peers": "A rule names its peers: `network.ingress`, `network.dns`, `network.public`, an address block, or the instance's own pods; incoming, never everybody's addresses.";
+    Peers = "peers": "A rule names its peers: `network.ingress`, `network.dns`, `network.public`, the instance's own pods, or an address block of at most a /20 (IPv6: /48); a larger one only outgoing, at `smtp.port` alone.";
     /// Ports of policies.
     Ports = "ports": "A rule of a NetworkPolicy names its ports.";
     /// Services.
@@ -120,7 +120,7 @@ rules! {
     /// Backends of Ingresses.
     IngressBackend = "ingress-backend": "An Ingress forwards to Services that the package declares.";
     /// Annotations of Ingresses.
-    IngressSnippet = "ingress-snippet": "An Ingress has no snippet annotation: it would run in the ingress controller.";
+    IngressAnnotation = "ingress-annotation": "An Ingress has no annotations but `cert-manager.io/cluster-issuer: {{ exposure.cluster_issuer }}` and those of ingress-nginx for sizes, buffers and time-outs.";
     /// Pods of workloads.
     Pod = "pod": "A workload has a pod template with containers.";
     /// Tokens.
@@ -134,7 +134,7 @@ rules! {
     /// Writers of volumes.
     OneWriter = "one-writer": "A Deployment with a ReadWriteOnce volume says `strategy: {type: Recreate}` and has at most one replica.";
     /// ConfigMaps.
-    ConfigMap = "config-map": "A pod's ConfigMap is one that the package declares.";
+    ConfigMap = "config-map": "A pod's ConfigMap, in volumes and in variables, is one that the package declares.";
     /// Secrets.
     Secret = "secret": "A pod's Secret is `{{ secrets.NAME }}`, one that a parameter names, or the Platform's.";
     /// Secrets in arguments.
@@ -153,6 +153,8 @@ rules! {
     Baseline = "baseline": "Pods keep to Pod Security *baseline*: no host network, processes, ports or paths, nothing privileged; nothing lifts this.";
     /// Types of volumes.
     VolumeType = "volume-type": "A pod's volumes are of the types configMap, secret, emptyDir, persistentVolumeClaim, projected, downwardAPI.";
+    /// Sizes of temporary folders.
+    EmptyDir = "empty-dir": "An `emptyDir` has a `sizeLimit`, in memory too: one that fills up ends its own pod, not its neighbours on the node.";
     /// Pod Security *restricted*.
     Restricted = "restricted": "Containers keep to Pod Security *restricted*, but those in `podSecurityExceptions`, each with its reason.";
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use commonscloud_e2e::manifests::entity_with;
+use commonscloud_e2e::manifests::{entity, entity_with};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::{condition, conditions, eventually};
 use commonscloud_e2e::{Failure, Outcome, ensure, resources};
 use commonscloud_operator::api::ServiceTemplate;
 use commonscloud_operator::template;
+use k8s_openapi::api::core::v1::LimitRange;
+use kube::api::{Api, PostParams};
 use serde_json::json;
 
 use crate::tier::ControlPlane;
@@ -77,9 +79,16 @@ async fn beyond_quota(tier: Arc<ControlPlane>) -> Outcome {
 
 async fn refused_pod(tier: Arc<ControlPlane>) -> Outcome {
     let name = "refused-pod";
+    tier.running(&entity(name, json!({}))).await?;
+    // An administrator's own limit, for containers that name none.
+    let limit: LimitRange = serde_json::from_value(json!({
+        "metadata": {"name": "small-cpus"},
+        "spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}}]},
+    }))?;
+    let limits: Api<LimitRange> = Api::namespaced(tier.cluster.client.clone(), name);
+    limits.create(&PostParams::default(), &limit).await?;
     let mut beyond = copy(&tier, name)?;
     for component in &mut beyond.spec.components {
-        // More than the limit that the namespace gives to a container that names none.
         component.resources = serde_json::from_value(
             json!({"requests": {"cpu": "5000", "memory": "64Mi"}, "limits": {"memory": "64Mi"}}),
         )?;

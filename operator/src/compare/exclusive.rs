@@ -3,11 +3,15 @@
 
 use serde_json::Value;
 
+use crate::template::is_ingress_annotation;
+
 /// The fields of one kind that are exclusively ours.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ExclusiveFields {
-    /// Everything below `spec` (network policies, ingresses, limits, Dedicated resources) is ours alone.
+    /// Everything below `spec` (network policies, limits, Dedicated resources) is ours alone.
     Spec,
+    /// Everything below `spec`, and annotations that would lead elsewhere.
+    Ingress,
     /// Who may do what (Role, RoleBinding).
     Rights,
     /// The figures of a ResourceQuota.
@@ -44,6 +48,8 @@ const POD_FIELDS: [&str; 14] = [
 /// Fields of a container that give it more than we gave it.
 const CONTAINER_FIELDS: [&str; 8] =
     ["securityContext", "env", "envFrom", "volumeMounts", "volumeDevices", "lifecycle", "command", "args"];
+/// Where Rancher notes at which addresses an Ingress answers, again and again; nobody takes it for an order.
+const BOOKKEEPING: &str = "field.cattle.io/";
 /// Lists whose items give a pod more than we gave it.
 const POD_LISTS: [&str; 6] = ["containers", "initContainers", "volumes", "env", "volumeMounts", "imagePullSecrets"];
 
@@ -51,13 +57,13 @@ impl ExclusiveFields {
     pub(super) fn of(kind: &str) -> Self {
         match kind {
             "NetworkPolicy"
-            | "Ingress"
             | "LimitRange"
             | "PodDisruptionBudget"
             | "DedicatedOffice"
             | "DedicatedAgora"
             | "DedicatedProjects"
             | "DedicatedService" => Self::Spec,
+            "Ingress" => Self::Ingress,
             "Role" | "RoleBinding" => Self::Rights,
             "ResourceQuota" => Self::Hard,
             "ConfigMap" => Self::Data,
@@ -75,6 +81,10 @@ impl ExclusiveFields {
         match self {
             // What the API server fills in itself is no addition.
             Self::Spec => first == Some("spec") && !matches!(key, "protocol" | "policyTypes" | "ingressClassName"),
+            Self::Ingress if path == ["metadata", "annotations"] => {
+                !is_ingress_annotation(key) && !key.starts_with(BOOKKEEPING)
+            }
+            Self::Ingress => Self::Spec.has_key(path, key, value),
             Self::Rights => path.is_empty() && matches!(key, "rules" | "subjects") || matches!(first, Some("rules")),
             Self::Hard => path == ["spec", "hard"] || path == ["spec"],
             Self::Data => first == Some("data") || path.is_empty() && matches!(key, "data" | "binaryData"),
@@ -93,7 +103,7 @@ impl ExclusiveFields {
     pub(super) fn has_item(self, path: &[String]) -> bool {
         let last = path.last().map_or("", String::as_str);
         match self {
-            Self::Spec => path.first().is_some_and(|first| first == "spec"),
+            Self::Spec | Self::Ingress => path.first().is_some_and(|first| first == "spec"),
             Self::Pods => POD_LISTS.contains(&last) && is_below_pod_template(path),
             Self::Service => path == ["spec", "ports"],
             Self::Account => path == ["imagePullSecrets"],

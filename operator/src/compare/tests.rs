@@ -127,6 +127,12 @@ fn a_way_in_beside_ours_is_seen() {
     assert_eq!(found("Ingress", ingress, defaulted), [""; 0], "what admission fills in");
     let opened = "spec: {defaultBackend: {service: {name: b}}, rules: [{host: a.example.org}]}";
     assert_eq!(found("Ingress", ingress, opened), ["/spec/defaultBackend added by somebody else"]);
+    let annotated = |keys: &str| format!("{{metadata: {{annotations: {{commonscloud.coop/version: '1'{keys}}}}}}}");
+    let harmless = ", nginx.ingress.kubernetes.io/proxy-body-size: 1m, field.cattle.io/publicEndpoints: '[]'";
+    assert_eq!(found("Ingress", &annotated(""), &annotated(harmless)), [""; 0]);
+    let alias = annotated(", nginx.ingress.kubernetes.io/server-alias: b.example.org");
+    let door = "/metadata/annotations/nginx.ingress.kubernetes.io~1server-alias added by somebody else";
+    assert_eq!(found("Ingress", &annotated(""), &alias), [door]);
     let account = "automountServiceAccountToken: false";
     let given = "{automountServiceAccountToken: false, imagePullSecrets: [{name: a}]}";
     assert_eq!(found("ServiceAccount", account, given), ["/imagePullSecrets added by somebody else"]);

@@ -119,7 +119,8 @@ pub fn namespace_objects(entity: &Entity) -> Vec<RenderedObject> {
         json!({
             "spec": {"limits": [{
                 "type": "Container",
-                "default": {"cpu": "1", "memory": "512Mi"},
+                // No limit of CPU: what is idle is anybody's, and requests share what is not.
+                "default": {"memory": "512Mi"},
                 "defaultRequest": {"cpu": "50m", "memory": "128Mi"},
             }]},
         }),
@@ -134,6 +135,17 @@ mod tests {
     fn managers(subjects: &[(&str, &str)]) -> Vec<Manager> {
         let one = |(kind, name): &(&str, &str)| json!({"name": "m", "subject": {"kind": kind, "name": name}});
         serde_json::from_value(subjects.iter().map(one).collect()).unwrap()
+    }
+
+    #[test]
+    fn a_container_that_names_no_limit_of_cpu_gets_none() {
+        let spec = serde_json::from_value(json!({"displayName": "A", "tariff": "t"})).unwrap();
+        let objects = namespace_objects(&Entity::new("a", spec));
+        let limits = objects.iter().find(|object| object.kind == "LimitRange").unwrap();
+        let container = &limits.value["spec"]["limits"][0];
+        assert_eq!(container["default"], json!({"memory": "512Mi"}));
+        assert_eq!(container["defaultRequest"], json!({"cpu": "50m", "memory": "128Mi"}));
+        assert!(container.get("max").is_none());
     }
 
     #[test]

@@ -71,14 +71,14 @@ pub enum Refusal {
         allowed: String,
     },
     /// The version cannot follow the one that runs.
-    #[error("spec.version: {to} cannot follow {from} in one step; take an intermediate version of {revision}")]
+    #[error("spec.version: {to} cannot follow {from} in one step; {instead}")]
     UpgradeNotAllowed {
         /// What runs.
         from: String,
         /// What was asked for.
         to: String,
-        /// The revision.
-        revision: String,
+        /// Which versions to take instead, or why there are none.
+        instead: String,
     },
     /// The Tariff has no such tier for this template.
     #[error("spec.tier: {tier} is not in Tariff {tariff} for template {template}; allowed: {allowed}")]

@@ -80,8 +80,19 @@ pub(super) fn version(
         Some(from) if from != version && !package.may_upgrade(from, version) => Err(Refusal::UpgradeNotAllowed {
             from: from.to_owned(),
             to: version.to_owned(),
-            revision: revision.to_owned(),
+            instead: steps(package, revision, from, version),
         }),
         _ => Ok(version.to_owned()),
+    }
+}
+
+/// The way from one version to another, which is not one step.
+fn steps(package: &Package, revision: &str, from: &str, to: &str) -> String {
+    let place = |name: &str| package.versions().iter().position(|version| version.name == name);
+    match package.steps(from, to) {
+        Some(steps) => format!("take one after the other, each once the one before it is Ready: {}", steps.join(", ")),
+        // The newest stands first.
+        None if place(from).is_some_and(|from| Some(from) < place(to)) => "there is no way back".to_owned(),
+        None => format!("no versions of {revision} lead from one to the other"),
     }
 }

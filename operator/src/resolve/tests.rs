@@ -280,3 +280,31 @@ fn an_upgrade_that_changed_nothing_is_taken_back() {
     facts.record = Some(Arc::new(record));
     assert_eq!(reason(&asked, &facts), "UpgradeNotAllowed", "4 ran on the data");
 }
+
+#[test]
+fn a_step_that_is_none_names_the_versions_to_take() {
+    let mut facts = facts();
+    let mut template = fixtures::template();
+    let oldest = template.spec.versions.remove(0);
+    for (name, from) in [("4", "3.*"), ("4.1", "4"), ("5", "4*"), ("6", "5")] {
+        let mut newer = oldest.clone();
+        newer.name = name.into();
+        newer.upgrades_from = vec![from.into()];
+        template.spec.versions.insert(0, newer);
+    }
+    let package = Package::compile("radicale", &template.spec).unwrap();
+    let name = package.revision_name();
+    facts.packages = [(name.clone(), Ok(Arc::new(package)))].into();
+    facts.newest_revision = Some(name.clone());
+    let mut refused = |runs: &str, asked: &str| {
+        let mut record = ServiceData::clone(&record("DedicatedService", &name));
+        record.spec.version = Some(runs.into());
+        facts.record = Some(Arc::new(record));
+        resolve(&instance(&format!("tier: 1gb, version: '{asked}'")), &facts).unwrap_err().to_string()
+    };
+    let steps = refused("3.9", "6");
+    assert!(steps.contains("6 cannot follow 3.9 in one step; take one after the other"), "{steps}");
+    assert!(steps.ends_with(": 4, 5, 6"), "{steps}");
+    assert!(refused("5", "4").ends_with("in one step; there is no way back"));
+    assert!(refused("2", "6").contains(&format!("no versions of {name} lead")));
+}

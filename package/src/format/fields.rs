@@ -100,10 +100,9 @@ fn upgrade_rules(versions: &[TemplateVersion]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (at, version) in versions.iter().enumerate() {
         for (pattern_at, pattern) in version.upgrades_from.iter().enumerate() {
-            let newer = versions.iter().take(at + 1).any(|newer| matches_version(pattern, &newer.name));
-            if newer || pattern.trim_end_matches('*').contains('*') {
+            if let Some(why) = no_step(versions, at, pattern) {
                 let message = format!(
-                    "versions: {:?} cannot be upgraded from {pattern:?}: name older versions, with * only at the end",
+                    "versions: {:?} cannot be upgraded from {pattern:?}: name older versions, {why}",
                     version.name
                 );
                 let field = format!("spec.versions[{at}].upgradesFrom[{pattern_at}]");
@@ -113,13 +112,26 @@ fn upgrade_rules(versions: &[TemplateVersion]) -> Vec<Fault> {
         let from_here = |newer: &TemplateVersion| newer.upgrades_from.iter().any(|p| matches_version(p, &version.name));
         if at > 0 && !versions.iter().take(at).any(from_here) {
             let message = format!(
-                "versions: {:?} can be upgraded to none of the newer ones, so its instances would stay there; add it to a newer version's upgradesFrom",
+                "versions: {:?} can be upgraded to none of the newer ones, which stand before it in the list, so its instances would stay there; add it to a newer version's upgradesFrom",
                 version.name
             );
             faults.push(Fault::package(Rule::UpgradePath, format!("spec.versions[{at}].name"), message));
         }
     }
     faults
+}
+
+/// Why the version at this place of the list cannot follow those that the pattern names.
+fn no_step(versions: &[TemplateVersion], at: usize, pattern: &str) -> Option<String> {
+    if pattern.trim_end_matches('*').contains('*') {
+        return Some("with * only at the end".to_owned());
+    }
+    let newer = versions.iter().take(at + 1).rposition(|newer| matches_version(pattern, &newer.name))?;
+    if newer == at {
+        return Some("not the version itself".to_owned());
+    }
+    let name = versions.get(newer).map_or("", |version| version.name.as_str());
+    Some(format!("and {name:?} stands before it in the list: the newest version stands first"))
 }
 
 /// The API server holds list maps unique; a package from a file has to be checked here.

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
-use crate::engine::labels::{selector, selects_instance};
-use crate::engine::lookup::{items, texts};
+use crate::engine::labels::selector;
+use crate::engine::lookup::items;
 use crate::engine::object::RenderedObject;
 use crate::fault::Problem;
 use crate::plan::Plan;
 use crate::rule::Rule;
+use crate::security::annotations;
+use crate::security::peers::{self, Direction};
 
 /// The rules that the object breaks.
 pub(crate) fn problems(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
@@ -84,14 +86,7 @@ fn ingress(plan: &Plan, value: &Value) -> Vec<Problem> {
             "needs an entry with hosts: [{{ hostname }}] and no other host",
         ));
     }
-    let annotations = texts(value.pointer("/metadata/annotations"));
-    if annotations.keys().any(|key| key.contains("snippet")) {
-        problems.push(Problem::new(
-            Rule::IngressSnippet,
-            "metadata.annotations",
-            "snippets are not for packages: they run in the ingress controller",
-        ));
-    }
+    problems.extend(annotations::problems(plan, value));
     problems
 }
 
@@ -99,26 +94,28 @@ fn ingress(plan: &Plan, value: &Value) -> Vec<Problem> {
 fn policy(plan: &Plan, value: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
     let types: Vec<_> = items(value, "/spec/policyTypes").iter().filter_map(Value::as_str).collect();
-    for (direction, rules, peers) in [("Ingress", "ingress", "from"), ("Egress", "egress", "to")] {
+    for direction in [Direction::In, Direction::Out] {
+        let (kind, rules, _) = direction.fields();
         let present = value.pointer(&format!("/spec/{rules}"));
-        if present.is_some() != types.contains(&direction) {
+        if present.is_some() != types.contains(&kind) {
             problems.push(Problem::new(
                 Rule::PolicyTypes,
                 "spec.policyTypes",
-                format!("must list {direction} exactly when spec.{rules} is given; an empty list closes it"),
+                format!("must list {kind} exactly when spec.{rules} is given; an empty list closes it"),
             ));
         }
         for rule in items(value, &format!("/spec/{rules}")) {
-            problems.extend(policy_rule(plan, rule, rules, peers));
+            problems.extend(policy_rule(plan, rule, direction));
         }
     }
     problems
 }
 
-fn policy_rule(plan: &Plan, rule: &Value, rules: &str, peers: &str) -> Vec<Problem> {
-    let field = format!("spec.{rules}.{peers}");
+fn policy_rule(plan: &Plan, rule: &Value, direction: Direction) -> Vec<Problem> {
+    let (_, rules, list) = direction.fields();
+    let field = format!("spec.{rules}.{list}");
     let mut problems = Vec::new();
-    let named = items(rule, &format!("/{peers}"));
+    let named = items(rule, &format!("/{list}"));
     if named.is_empty() {
         problems.push(Problem::new(
             Rule::Peers,
@@ -126,21 +123,8 @@ fn policy_rule(plan: &Plan, rule: &Value, rules: &str, peers: &str) -> Vec<Probl
             "names nobody, which means everybody; leave the rule out when there is no peer",
         ));
     }
-    if named.iter().any(|peer| peer == &serde_json::json!({}) || !stays_within(plan, peer)) {
-        problems.push(Problem::new(
-            Rule::Peers,
-            &field,
-            "a podSelector without a namespaceSelector must be {{ selector(component=\"...\") }}",
-        ));
-    }
-    let all = |peer: &Value| peer.pointer("/ipBlock/cidr").is_some_and(|cidr| cidr == "0.0.0.0/0" || cidr == "::/0");
-    if peers == "from" && named.iter().any(all) {
-        problems.push(Problem::new(
-            Rule::Peers,
-            &field,
-            "lets every address in; write {{ network.ingress | json_encode }}",
-        ));
-    }
+    let wrong = named.iter().filter_map(|peer| peers::wrong(plan, direction, rule, peer));
+    problems.extend(wrong.map(|message| Problem::new(Rule::Peers, &field, message)));
     if items(rule, "/ports").is_empty() {
         problems.push(Problem::new(
             Rule::Ports,
@@ -158,14 +142,4 @@ pub(crate) fn closes(plan: &Plan, object: &RenderedObject) -> bool {
     let both = ["Ingress", "Egress"].iter().all(|direction| types.iter().any(|given| given == direction));
     let none = ["/spec/ingress", "/spec/egress"].iter().all(|rules| items(&object.value, rules).is_empty());
     object.kind == "NetworkPolicy" && selects_all && both && none
-}
-
-/// A peer of the same namespace is one of the instance's own pods.
-fn stays_within(plan: &Plan, peer: &Value) -> bool {
-    let of_platform = [&plan.network.ingress, &plan.network.dns, &plan.network.public];
-    let known =
-        of_platform.into_iter().flatten().any(|known| serde_json::to_value(known).is_ok_and(|known| known == *peer));
-    known
-        || peer.get("ipBlock").is_some()
-        || (peer.get("namespaceSelector").is_none() && selects_instance(plan, peer.pointer("/podSelector/matchLabels")))
 }

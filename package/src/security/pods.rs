@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::engine::lookup::items;
+use crate::engine::lookup::{items, name_of};
 use crate::engine::object::RenderedObject;
 use crate::fault::Problem;
 use crate::plan::Plan;
 use crate::rule::Rule;
+use crate::security::config_maps;
 use crate::security::pod_security;
 use crate::security::secrets::secret_references;
 use commonscloud_api::VolumeAccess;
@@ -84,12 +85,12 @@ pub(crate) fn container_names(object: &RenderedObject) -> Vec<String> {
 }
 
 /// Name, container and path of each container and init container.
-fn containers<'p>(pod: &'p Value, field: &str) -> Vec<(&'p str, &'p Value, String)> {
+pub(crate) fn containers<'p>(pod: &'p Value, field: &str) -> Vec<(&'p str, &'p Value, String)> {
     ["initContainers", "containers"]
         .into_iter()
         .flat_map(|list| {
             items(pod, &format!("/{list}")).iter().map(move |container| {
-                let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
+                let name = name_of(container);
                 (name, container, format!("{field}.{list}[{name}]"))
             })
         })
@@ -133,13 +134,12 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
                 "must be {{ volumes.NAME }}, a volume that the package declares",
             ));
         }
-        if let Some(map) = volume.pointer("/configMap/name").and_then(Value::as_str)
-            && !declared.iter().any(|child| child.kind.kind == "ConfigMap" && child.name == map)
-        {
+        // A limit of 0 is none.
+        if volume.get("emptyDir").is_some_and(|empty| empty.get("sizeLimit").is_none_or(|limit| limit == "0")) {
             problems.push(Problem::new(
-                Rule::ConfigMap,
-                format!("{field}.volumes.configMap"),
-                "must be a ConfigMap that the package declares",
+                Rule::EmptyDir,
+                format!("{field}.volumes[{}].emptyDir", name_of(volume)),
+                "needs a sizeLimit, such as {sizeLimit: 64Mi}: what is to grow lies on a volume of the package",
             ));
         }
         if items(volume, "/projected/sources").iter().any(|source| source.get("serviceAccountToken").is_some()) {
@@ -150,6 +150,7 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
             ));
         }
     }
+    problems.extend(config_maps::problems(plan, pod, field));
     problems.extend(secrets(plan, pod, field));
     problems
 }

@@ -208,3 +208,22 @@ fn what_a_typed_kind_can_say_is_what_its_package_takes() {
     same_parameters::<commonscloud_api::OfficeParameters>(&compiled(&packages[0]));
     same_parameters::<commonscloud_api::AgoraParameters>(&compiled(&packages[1]));
 }
+
+#[test]
+fn a_platform_lets_in_many_but_not_everybody_and_mail_goes_anywhere_by_its_port() {
+    let package = compiled(&builtin()[0]);
+    let mut plan = plan(&package, "34.0.1", Surroundings::Full, true);
+    plan.smtp.as_mut().unwrap().port = 2525;
+    let rendered = |peer: Value| {
+        let mut plan = plan.clone();
+        plan.network.ingress = vec![serde_json::from_value(peer).unwrap()];
+        render(&plan).map_or_else(|error| error.to_string(), |_| String::new())
+    };
+    let block = |cidr: &str| rendered(json!({"ipBlock": {"cidr": cidr}}));
+    assert_eq!(block("10.0.0.0/8"), "");
+    assert_eq!(rendered(json!({"namespaceSelector": {"matchLabels": {"a": "b"}}})), "");
+    for everybody in ["0.0.0.0/1", "::/0", "::ffff:0:0/96"] {
+        assert!(block(everybody).contains(&format!("lets everybody in: {everybody}")), "{}", block(everybody));
+    }
+    assert!(rendered(json!({})).contains("podSelector"), "a peer that says nothing");
+}

@@ -131,6 +131,12 @@ fn the_good_package_is_good() {
 #[test_case("notes:2.0", "notes:latest", "notes:latest", "needs a tag")]
 #[test_case("notes:2.0", "notes", "example/notes\"", "needs a tag")]
 #[test_case("\"1.*\"", "\"2.*\"", "upgradesFrom", "name older versions")]
+#[test_case(
+    "  versions:\n",
+    "  versions:\n    - {name: \"1.0\", images: [{name: notes, reference: \"docker.io/example/notes:1.0\"}]}\n",
+    "upgradesFrom",
+    "\"1.0\" stands before it in the list: the newest version stands first"
+)]
 #[test_case("name: cache", "name: data", "name: data", "twice")]
 #[test_case("size: 1Gi", "size: 1Gb", "name: cache", "character")]
 #[test_case("size: 1Gi", "size: quota - 1Gi", "name: cache", "it is 0")]

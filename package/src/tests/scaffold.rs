@@ -31,6 +31,7 @@ const fn case(
 
 const TWO_VERSIONS: &str = "    - name: \"3\"\n      upgradesFrom: [\"2\"]\n      images:\n        - {name: app, reference: \"docker.io/local/radicale:3\"}\n    - name: \"2\"\n      images: [{name: web, reference: \"docker.io/local/radicale:2\"}]\n";
 const OLD_VERSION: &str = "    - name: \"3\"\n      images:\n        - {name: app, reference: \"docker.io/local/radicale:3\"}\n    - name: \"2\"\n      images: [{name: app, reference: \"docker.io/local/radicale:2\"}]\n";
+const OLDEST_FIRST: &str = "    - name: \"2\"\n      upgradesFrom: [\"3\"]\n      images: [{name: app, reference: \"docker.io/local/radicale:2\"}]\n    - name: \"3\"\n      upgradesFrom: [\"2\"]\n      images:\n        - {name: app, reference: \"docker.io/local/radicale:3\"}\n";
 const ONE_VERSION: &str =
     "    - name: \"3\"\n      images:\n        - {name: app, reference: \"docker.io/local/radicale:3\"}\n";
 const START_UP: &str = "          startupProbe:\n            httpGet: {path: /.web/, port: http}\n            periodSeconds: 2\n            failureThreshold: 60\n";
@@ -62,6 +63,7 @@ const CASES: &[Case] = &[
         (PACKAGE, "    - name: \"3\"\n", "    - name: \"3\"\n      upgradesFrom: [\"3\"]\n"),
         (PACKAGE, "upgradesFrom: ["),
     ),
+    case(Rule::UpgradeStep, (PACKAGE, ONE_VERSION, OLDEST_FIRST), (PACKAGE, "upgradesFrom: [\"2\"]")),
     case(Rule::UpgradePath, (PACKAGE, ONE_VERSION, OLD_VERSION), (PACKAGE, "name: \"2\"")),
     case(
         Rule::VolumeSize,
@@ -172,6 +174,34 @@ const CASES: &[Case] = &[
         (NETWORK, "from: {{ network.ingress | json_encode }}", "from: [{ipBlock: {cidr: 0.0.0.0/0}}]"),
         (NETWORK, "0.0.0.0/0"),
     ),
+    case(
+        Rule::Peers,
+        (NETWORK, "from: {{ network.ingress | json_encode }}", "from: [{ipBlock: {cidr: 128.0.0.0/1}}]"),
+        (NETWORK, "128.0.0.0/1"),
+    ),
+    case(
+        Rule::Peers,
+        (NETWORK, "from: {{ network.ingress | json_encode }}", "from: [{ipBlock: {cidr: \"::ffff:0:0/96\"}}]"),
+        (NETWORK, "::ffff:0:0/96"),
+    ),
+    case(
+        Rule::Peers,
+        (
+            NETWORK,
+            "from: {{ network.ingress | json_encode }}",
+            "from: [{ipBlock: {cidr: 192.0.2.0/24, except: [198.51.100.0/25]}}]",
+        ),
+        (NETWORK, "198.51.100.0/25"),
+    ),
+    case(
+        Rule::Peers,
+        (
+            NETWORK,
+            "policyTypes: [Ingress]\n",
+            "policyTypes: [Ingress, Egress]\n  egress: [{to: [{ipBlock: {cidr: \"::/0\"}}], ports: [{port: 443}]}]\n",
+        ),
+        (NETWORK, "::/0"),
+    ),
     case(Rule::Ports, (NETWORK, "\n      ports:\n        - {port: 8080, protocol: TCP}", ""), (NETWORK, "  ingress:")),
     case(Rule::ServiceInside, (WEB, "  selector:", "  type: NodePort\n  selector:"), (WEB, "NodePort")),
     case(Rule::IngressHost, (WEB, "- host: {{ hostname }}", "- host: other.example.org"), (WEB, "- host: other")),
@@ -182,8 +212,18 @@ const CASES: &[Case] = &[
         (WEB, "backend:"),
     ),
     case(
-        Rule::IngressSnippet,
-        (WEB, "    cert-manager.io", "    nginx.ingress.kubernetes.io/configuration-snippet: x\n    cert-manager.io"),
+        Rule::IngressAnnotation,
+        (WEB, "    cert-manager.io", "    nginx.ingress.kubernetes.io/server-alias: x\n    cert-manager.io"),
+        (WEB, "annotations:"),
+    ),
+    case(
+        Rule::IngressAnnotation,
+        (WEB, "    cert-manager.io", "    nginx.ingress.kubernetes.io/proxy-body-size: 1m; x\n    cert-manager.io"),
+        (WEB, "annotations:"),
+    ),
+    case(
+        Rule::IngressAnnotation,
+        (WEB, "issuer: {{ exposure.cluster_issuer }}", "issuer: other"),
         (WEB, "annotations:"),
     ),
     // Pods.
@@ -202,6 +242,29 @@ const CASES: &[Case] = &[
         Rule::ConfigMap,
         (APP, "configMap: {name: {{ instance.name ~ \"-app\" }}}", "configMap: {name: other}"),
         (APP, "configMap: {name: other}"),
+    ),
+    case(
+        Rule::ConfigMap,
+        (
+            APP,
+            "configMap: {name: {{ instance.name ~ \"-app\" }}}",
+            "projected: {sources: [{configMap: {name: other}}]}",
+        ),
+        (APP, "configMap: {name: other}"),
+    ),
+    case(
+        Rule::ConfigMap,
+        (APP, "secretKeyRef: {name: {{ secrets.admin }}, key: username}", "configMapKeyRef: {name: other, key: a}"),
+        (APP, "configMapKeyRef: {name: other"),
+    ),
+    case(
+        Rule::ConfigMap,
+        (
+            APP,
+            "          args: [--config",
+            "          envFrom: [{configMapRef: {name: other}}]\n          args: [--config",
+        ),
+        (APP, "configMapRef: {name: other}"),
     ),
     case(Rule::Secret, (APP, "name: {{ secrets.admin }}", "name: other"), (APP, "secretKeyRef: {name: other")),
     case(
@@ -243,6 +306,12 @@ const CASES: &[Case] = &[
     ),
     case(Rule::Baseline, (APP, "emptyDir: {sizeLimit: 64Mi}", "hostPath: {path: /}"), (APP, "hostPath:")),
     case(Rule::VolumeType, (APP, "emptyDir: {sizeLimit: 64Mi}", "nfs: {server: a, path: /}"), (APP, "nfs:")),
+    case(Rule::EmptyDir, (APP, "emptyDir: {sizeLimit: 64Mi}", "emptyDir: {}"), (APP, "emptyDir: {}")),
+    case(
+        Rule::EmptyDir,
+        (APP, "emptyDir: {medium: Memory, sizeLimit: 1Mi}", "emptyDir: {medium: Memory, sizeLimit: 0Mi}"),
+        (APP, "sizeLimit: 0Mi"),
+    ),
     case(
         Rule::Restricted,
         (APP, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),

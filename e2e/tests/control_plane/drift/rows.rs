@@ -127,7 +127,12 @@ fn networks() -> Vec<Row> {
                 let backend = json!({"service": {"name": "door", "port": {"number": 80}}});
                 let path = json!({"path": "/", "pathType": "Prefix", "backend": backend});
                 let rule = json!({"host": "door.example.org", "http": {"paths": [path]}});
-                all([append(object, "/spec/rules", rule), set("/spec/defaultBackend", backend)])
+                let alias = "/metadata/annotations/nginx.ingress.kubernetes.io~1server-alias";
+                all([
+                    append(object, "/spec/rules", rule),
+                    set("/spec/defaultBackend", backend),
+                    set(alias, json!("door.example.org")),
+                ])
             },
         ),
     ]
