@@ -163,6 +163,15 @@ fn an_installation_killed_after_the_version_file_never_ends_as_upstream() {
     assert!(office.application.path("/var/www/html/version.php").is_file());
     installation.kill();
 
+    let application = office.application.with("STANDIN_INSTALL_SECONDS", "0");
+    let office = Office { application, ..office };
+    std::fs::create_dir(office.application.path("/srv/data/admin")).unwrap();
+    let password = std::fs::read_to_string(office.database.path("/secrets/password")).unwrap();
+    let install = "maintenance:install --admin-pass=x --data-dir=/srv/data --database=pgsql --database-host=127.0.0.1 \
+        --database-name=nextcloud --database-user=nextcloud --database-pass";
+    let (code, printed) = office.occ(&install.split_whitespace().chain([password.as_str()]).collect::<Vec<_>>());
+    assert!(code == 1 && printed.contains("files already exist for this user"), "{code}: {printed}");
+
     let _server = office.serve();
     let status = office.send("GET", "/status.php", b"");
     assert_eq!((status.status, status.json()["installed"].clone()), (200, false.into()));

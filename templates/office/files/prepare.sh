@@ -51,18 +51,28 @@ installed() {
 
 tables() { sql "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"; }
 
+is_empty() { inside=$(ls -A "$1") && [ -z "$inside" ]; }
+
 # guard: interrupted-install
 begin_or_begin_again() {
     if [ -e "$marker" ]; then
         say "an installation was interrupted; beginning it again"
+        # Older packages made an empty marker, and did not look at the files before.
+        if [ ! -s "$marker" ] && ! is_empty "$files"; then
+            fail "an installation was interrupted, and the data volume holds files that may be older; move away what lies in $files"
+        fi
         sql 'DROP SCHEMA public CASCADE' >/dev/null
         sql 'CREATE SCHEMA public' >/dev/null
         rm -f "$config" "$html/version.php"
+        # guard: first-try-files
+        find "$files" -mindepth 1 -delete
     elif ! installed; then
         if [ "$(tables)" != 0 ]; then
             fail "the database holds tables, but this volume holds no finished configuration; restore config/config.php, nothing is overwritten here"
         fi
-        : >"$marker"
+        # guard: files-alone
+        is_empty "$files" || fail "the data volume holds files, but the database is empty; restore the database too, or move the files away: nothing is overwritten here"
+        echo 'no installation ended here yet, and the folder of files was empty before' >"$marker"
         sync
         rm -f "$html/version.php"
     fi
