@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use commonscloud_e2e::command::Finished;
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::{Outcome, ensure, ensure_eq};
 use commonscloud_operator::api::ServiceTemplate;
@@ -10,6 +11,7 @@ use commonscloud_operator::api::ServiceTemplate;
 use crate::broken::Trial;
 use crate::killed_database::{KILLED, kill_first_starts};
 use crate::late_database::{late_by_15_seconds, stops_without_a_wait};
+use crate::office::{psql, replace_pods};
 use crate::package::{office_copy, quote_secrets, replace};
 use crate::tier::Node;
 
@@ -30,6 +32,10 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
         Scenario::new(
             "files without their database are refused, and without that guard a killed installation destroys them",
             files_alone,
+        ),
+        Scenario::new(
+            "what serves an office cannot leave the marker that drops its database, and without that guard it does",
+            marker_out_of_reach,
         ),
         Scenario::new("without its guard, a wrong Host header keeps the probes from passing", wrong_host),
         Scenario::new("without its guard, a quotation mark in a secret stops the database", quoted_secret),
@@ -140,6 +146,37 @@ async fn files_alone(node: Arc<Node>) -> Outcome {
     let words = ["ls", "/data/files"];
     let left = node.cluster.kubectl.exec(trial.name(), &pod, "nextcloud", &words).await?.succeeded("ls")?;
     ensure!(left.contains("admin") && !left.contains("rosa"), "without its guard the files are still there: {left}");
+    trial.end().await
+}
+
+/// A container that serves leaves a marker as prepare makes them.
+async fn leave_a_marker(trial: &Trial<'_>, node: &Node, container: &str) -> Outcome<Finished> {
+    let pod = node.pod(trial.name(), "site", "app").await?;
+    let words = ["sh", "-c", "echo not prepare >/data/.installing"];
+    node.cluster.kubectl.exec(trial.name(), &pod, container, &words).await
+}
+
+async fn marker_out_of_reach(node: Arc<Node>) -> Outcome {
+    let trial = Trial::begin(&node, &office_copy(&node, "out-of-reach")?).await?;
+    trial.becomes_ready().await?;
+    for container in ["nextcloud", "cron"] {
+        leave_a_marker(&trial, &node, container).await?.refused("a marker beside the files")?;
+    }
+    trial.end().await?;
+
+    let mut package = office_copy(&node, "within-reach")?;
+    replace(&mut package, 2, "{name: data, mountPath: /data/files, subPath: files}", "{name: data, mountPath: /data}")?;
+    let trial = Trial::begin(&node, &package).await?;
+    trial.becomes_ready().await?;
+    let host = node.host(trial.name(), "site");
+    let admin = node.administrator(trial.name(), "site").await?;
+    let path = crate::office::dav(&admin, "acta.txt");
+    node.ingress.put(&host, &path, &admin, b"hola".to_vec()).await?;
+    leave_a_marker(&trial, &node, "nextcloud").await?.succeeded("a marker beside the files")?;
+    replace_pods(&node, trial.name(), "site", &["app"]).await?;
+    let db = node.pod(trial.name(), "site", "db").await?;
+    let rows = psql(&node, trial.name(), &db, "select count(*) from oc_filecache").await?;
+    ensure_eq!(rows, "0", "files of an office whose database was dropped");
     trial.end().await
 }
 

@@ -9,7 +9,8 @@ set -eu
 html=/var/www/html
 config=$html/config/config.php
 files=$NEXTCLOUD_DATA_DIR
-# Beside the files, not on the application's volume: rsync --delete clears that one.
+# Beside the files, where only this script can write: what serves has their folder mounted and no more.
+# Not on the application's volume: rsync --delete clears that one.
 marker=$(dirname "$files")/.installing
 
 say() { echo "prepare: $*"; }
@@ -78,6 +79,14 @@ begin_or_begin_again() {
     fi
 }
 
+# A marker that a power cut brings back would drop what people have entered since.
+end_the_marker() {
+    [ -e "$marker" ] || return 0
+    sync
+    rm -f "$marker"
+    sync
+}
+
 # guard: interrupted-upgrade
 end_what_was_begun() {
     status=$(occ status --output=json)
@@ -106,7 +115,7 @@ begin_or_begin_again
 # Equal versions make this a moment; what it prints stays in the pod's log.
 NEXTCLOUD_UPDATE=1 /entrypoint.sh true
 installed || fail "the installation ended without being finished; its messages stand above"
-rm -f "$marker"
+end_the_marker
 end_what_was_begun
 occ config:system:set trusted_domains 1 --value="$NEXTCLOUD_TRUSTED_DOMAINS"
 say "ready: $(occ status --output=json)"

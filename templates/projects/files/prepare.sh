@@ -7,7 +7,8 @@
 # on the way that it did; killed before that, it begins again and fails at the first table for ever.
 set -eu
 
-# Beside the files, on the volume that outlives the pod.
+# Beside the files, on the volume that outlives the pod, and where only this script can write: what
+# serves has the folders of files and repositories mounted and no more.
 marker=/data/.installing
 
 say() { echo "prepare: $*"; }
@@ -73,6 +74,14 @@ begin_or_begin_again() {
     fi
 }
 
+# A marker that a power cut brings back would drop what people have entered since.
+end_the_marker() {
+    [ -e "$marker" ] || return 0
+    sync
+    rm -f "$marker"
+    sync
+}
+
 umask 0027
 mkdir -p /data/files /data/repo
 # guard: writable-files
@@ -86,7 +95,7 @@ wait_for_database
 check_server
 begin_or_begin_again
 /srv/phorge/bin/storage upgrade --force
-rm -f "$marker"
+end_the_marker
 php /scripts/accounts.php
 # Ways to sign in are this package's: nobody changes them in the browser.
 /srv/phorge/bin/auth lock
