@@ -147,6 +147,12 @@ fn a_full_disk_and_a_quota_refuse_an_upload_and_leave_nothing_of_it() {
     let refused = office.send("PUT", &format!("{FILES}/three"), &bytes(10));
     assert_eq!(refused.status, 507);
     assert!(refused.text().contains("Insufficient space"), "{}", refused.text());
+
+    let upload = || office.send("PUT", &format!("{FILES}/four"), &bytes(10)).status;
+    assert_eq!(office.occ(&["user:setting", "admin", "files", "quota", "default"]).0, 0);
+    assert_eq!(upload(), 201);
+    assert_eq!(office.occ(&["config:app:set", "files", "default_quota", "--value", " B"]).0, 0);
+    assert_eq!(upload(), 507, "what is no number is 0, as upstream");
 }
 
 #[test]
@@ -203,7 +209,7 @@ fn occ_manages_people_settings_and_upgrades() {
     assert_eq!(office.occ(&["config:app:set", "files", "default_quota", "--value", "5 GB"]).0, 0);
     assert_eq!(office.occ(&["config:app:get", "files", "default_quota"]).1, "5 GB\n");
     assert_eq!(office.occ(&["config:system:get", "trusted_domains"]).1, "localhost\noffice.test\n");
-    assert_eq!(office.occ(&["config:app:set", "files", "default_quota", "--value", "five"]).0, 1);
+    assert_eq!(office.occ(&["user:setting", "admin", "files", "quota", "five"]).0, 1);
     assert_eq!(office.occ(&["user_oidc:provider", "sso"]).0, 1, "the app is not there yet");
     assert_eq!(office.occ(&["app:install", "user_oidc"]).0, 0);
     office.application.write("/secrets/oidc", "s'ecret\n");

@@ -2,6 +2,7 @@
 # Applies what /settings says, a file per setting; an absent file takes the setting back.
 set -eu
 
+fail() { echo "settings: $*" >&2; exit 1; }
 occ() { php /var/www/html/occ --no-interaction "$@"; }
 setting() { [ -f "/settings/$1" ] && cat "/settings/$1"; }
 
@@ -12,8 +13,12 @@ occ config:app:set theming name --value="$(setting display_name)"
 occ config:app:set theming slogan --value="$(setting title)"
 
 if quota=$(setting default_user_quota); then
-    # Nextcloud counts in bytes here, so that 1Gi is 1 GiB and not 1 GB.
-    occ config:app:set files default_quota --value="$(numfmt --from=auto "$quota") B"
+    # guard: quota-in-bytes
+    # In bytes: Nextcloud's own units are others, and what it cannot read it takes for 0. numfmt knows
+    # no small k. Not inside an argument, where a failure ends nothing.
+    bytes=$(echo "$quota" | sed 's/k$/K/' | numfmt --from=auto) ||
+        fail "the default quota of a person, $quota, cannot be told in bytes"
+    occ config:app:set files default_quota --value="$bytes B"
     occ config:app:set files allow_unlimited_quota --value=0
 else
     occ config:app:set files default_quota --value=none
@@ -28,10 +33,7 @@ fi
 
 # The app is in the image, or fetched.
 app() {
-    if ! occ app:enable "$1" && ! occ app:install "$1"; then
-        echo "settings: the app $1 is neither in the image nor can it be fetched" >&2
-        exit 1
-    fi
+    occ app:enable "$1" || occ app:install "$1" || fail "the app $1 is neither in the image nor can it be fetched"
 }
 
 if editor=$(setting editor_url); then
@@ -45,8 +47,9 @@ fi
 
 if issuer=$(setting oidc_issuer); then
     app user_oidc
+    client=$(cat /oidc/client-id)
     occ user_oidc:provider commonscloud \
-        --clientid="$(cat /oidc/client-id)" \
+        --clientid="$client" \
         --clientsecret-file=/oidc/client-secret \
         --discoveryuri="$issuer/.well-known/openid-configuration" \
         --scope="openid email profile $(setting oidc_groups_claim)" \
