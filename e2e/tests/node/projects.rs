@@ -138,9 +138,9 @@ fn kill_first_upgrade(package: &mut ServiceTemplate) -> Outcome {
     kill -9 $!
     exit 137
 fi
-/srv/phorge/bin/storage upgrade --force
+run /srv/phorge/bin/storage upgrade --force
 "#;
-    replace(package, 1, "\n/srv/phorge/bin/storage upgrade --force\n", &format!("\n{killed}"))
+    replace(package, 1, "\nrun /srv/phorge/bin/storage upgrade --force\n", &format!("\n{killed}"))
 }
 
 /// The first start of MariaDB dies as soon as its system tables' folder is there.

@@ -23,10 +23,16 @@ occ() { php "$html/occ" --no-interaction "$@"; }
 # sql STATEMENT: the first column of the first row. The password is read from the environment.
 sql() {
     php -r '
-        $pdo = new PDO("pgsql:host=" . getenv("POSTGRES_HOST") . ";dbname=" . getenv("POSTGRES_DB"),
-            getenv("POSTGRES_USER"), getenv("POSTGRES_PASSWORD"), [PDO::ATTR_TIMEOUT => 5, PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION]);
-        $statement = $pdo->query($argv[1]);
-        echo $statement->columnCount() > 0 ? $statement->fetchColumn() : "";' -- "$1"
+        try {
+            $pdo = new PDO("pgsql:host=" . getenv("POSTGRES_HOST") . ";dbname=" . getenv("POSTGRES_DB"),
+                getenv("POSTGRES_USER"), getenv("POSTGRES_PASSWORD"), [PDO::ATTR_TIMEOUT => 5, PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION]);
+            $statement = $pdo->query($argv[1]);
+            echo $statement->columnCount() > 0 ? $statement->fetchColumn() : "";
+        } catch (PDOException $error) {
+            // One line: the status shows the last.
+            fwrite(STDERR, preg_replace("/\s+/", " ", $error->getMessage()) . "\n");
+            exit(1);
+        }' -- "$1"
 }
 
 # guard: database-late
@@ -34,7 +40,7 @@ wait_for_database() {
     waited=0
     until sql 'SELECT 1' >/tmp/answer 2>&1; do
         if [ "$waited" -ge 600 ]; then
-            fail "the database $POSTGRES_HOST does not answer: $(grep -m 1 SQLSTATE /tmp/answer || tail -n 1 /tmp/answer)"
+            fail "the database $POSTGRES_HOST does not answer: $(tail -n 1 /tmp/answer)"
         fi
         if [ $((waited % 30)) -eq 0 ]; then
             say "waiting for the database $POSTGRES_HOST"
@@ -68,7 +74,8 @@ begin_or_begin_again() {
         # guard: first-try-files
         find "$files" -mindepth 1 -delete
     elif ! installed; then
-        if [ "$(tables)" != 0 ]; then
+        found=$(tables)
+        if [ "$found" != 0 ]; then
             fail "the database holds tables, but this volume holds no finished configuration; restore config/config.php, nothing is overwritten here"
         fi
         # guard: files-alone

@@ -2,6 +2,12 @@
 // Writes Phorge's local.json into a folder that is memory only. Passwords come from the environment,
 // and json_encode quotes whatever stands in them.
 
+// The last line is what the status shows: what was wrong, and not where.
+set_exception_handler(function (Throwable $error): never {
+    fwrite(STDERR, 'configure: '.$error->getMessage()."\n");
+    exit(1);
+});
+
 function from_environment(string $name): ?string {
     $value = getenv($name);
     return $value === false || $value === '' ? null : $value;

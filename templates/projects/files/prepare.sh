@@ -15,15 +15,30 @@ say() { echo "prepare: $*"; }
 fail() { echo "prepare: $*" >&2; exit 1; }
 trap 'exit 143' TERM INT
 
+# What PHP says of a failure ends with where it was, and the status shows the last line.
+# run COMMAND...: its failure ends this script with the line that says what was wrong.
+# guard: last-line
+run() {
+    rm -f /tmp/succeeded
+    { "$@" 2>&1 && : >/tmp/succeeded; } | tee /tmp/said
+    [ ! -e /tmp/succeeded ] || return 0
+    fail "$*: $( (grep -m 1 -e 'EXCEPTION: ' -e 'Fatal error: ' /tmp/said || tail -n 1 /tmp/said) | cut -c 1-1000)"
+}
+
 # sql STATEMENT: the first column of the first row. The password is read from the environment.
 sql() {
     php -r '
         mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
-        $server = mysqli_init();
-        $server->options(MYSQLI_OPT_CONNECT_TIMEOUT, 5);
-        $server->real_connect(getenv("DB_HOST"), getenv("DB_USER"), getenv("DB_PASSWORD"));
-        $answer = $server->query($argv[1]);
-        echo $answer instanceof mysqli_result ? ($answer->fetch_row()[0] ?? "") : "";' -- "$1"
+        try {
+            $server = mysqli_init();
+            $server->options(MYSQLI_OPT_CONNECT_TIMEOUT, 5);
+            $server->real_connect(getenv("DB_HOST"), getenv("DB_USER"), getenv("DB_PASSWORD"));
+            $answer = $server->query($argv[1]);
+            echo $answer instanceof mysqli_result ? ($answer->fetch_row()[0] ?? "") : "";
+        } catch (mysqli_sql_exception $error) {
+            fwrite(STDERR, preg_replace("/\s+/", " ", $error->getMessage()) . "\n");
+            exit(1);
+        }' -- "$1"
 }
 
 # guard: database-late
@@ -31,7 +46,7 @@ wait_for_database() {
     waited=0
     until sql 'SELECT 1' >/tmp/answer 2>&1; do
         if [ "$waited" -ge 600 ]; then
-            fail "the database $DB_HOST does not answer: $(grep -m 1 mysqli_sql_exception /tmp/answer || tail -n 1 /tmp/answer)"
+            fail "the database $DB_HOST does not answer: $(tail -n 1 /tmp/answer)"
         fi
         if [ $((waited % 30)) -eq 0 ]; then
             say "waiting for the database $DB_HOST"
@@ -100,9 +115,9 @@ flock 8
 wait_for_database
 check_server
 begin_or_begin_again
-/srv/phorge/bin/storage upgrade --force
+run /srv/phorge/bin/storage upgrade --force
 end_the_marker
-php /scripts/accounts.php
+run php /scripts/accounts.php
 # Ways to sign in are this package's: nobody changes them in the browser.
-/srv/phorge/bin/auth lock
+run /srv/phorge/bin/auth lock
 say "ready"
