@@ -38,7 +38,7 @@ impl<'a> Projects<'a> {
         let application = Container::new(pod, image("phorge"), "2000:2000");
         let password = std::fs::read_to_string(database.path("/secrets/password")).unwrap();
         let local = serde_json::json!({
-            "mysql.host": "10.89.250.1", "mysql.port": 3306, "mysql.user": "acme", "mysql.pass": password,
+            "mysql.host": "10.89.250.1", "mysql.port": "3306", "mysql.user": "acme", "mysql.pass": password,
             "storage.default-namespace": "acme", "storage.local-disk.path": "/var/files",
             "phabricator.base-uri": "https://projects.test/", "security.require-https": true,
         });

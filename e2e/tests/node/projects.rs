@@ -96,6 +96,8 @@ async fn upload_survives(node: Arc<Node>) -> Outcome {
     let host = node.host(name, "projects");
     let status = String::from_utf8(node.ingress.get(&host, "/status/", None).await?)?;
     ensure_eq!(status.trim(), "ALIVE", "/status/");
+    let page = String::from_utf8(node.ingress.get(&host, "/", None).await?)?;
+    ensure!(!page.contains("mysql.port"), "a setup issue: {page}");
     let conduit = Conduit::of_administrator(&node, name, "projects").await?;
     let bytes = random_mebibyte()?;
     let phid = conduit.upload("memoria.bin", &bytes).await?;

@@ -15,7 +15,8 @@ function from_environment(string $name): ?string {
 
 $settings = [
     'mysql.host' => from_environment('DB_HOST'),
-    'mysql.port' => 3306,
+    // As text: a number is a setup issue of Phorge's.
+    'mysql.port' => '3306',
     'mysql.user' => from_environment('DB_USER'),
     'mysql.pass' => from_environment('DB_PASSWORD'),
     'storage.default-namespace' => 'phorge',
