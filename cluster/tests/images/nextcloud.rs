@@ -219,6 +219,13 @@ fn occ_manages_people_settings_and_upgrades() {
         assert_eq!(office.occ(&provider).0, 0);
     }
     assert!(!office.occ(&["user_oidc:provider", "sso"]).1.contains("ecret"));
+    assert_eq!(office.occ(&["user_oidc:provider", "sso", "--mapping-uid=preferred_username", "--unique-uid=0"]).0, 0);
+    let claims = r#"{"sub":"8f1c","preferred_username":"admin"}"#;
+    assert_eq!(office.occ(&["standin:sign-in", "sso", claims]), (0, "admin\n".to_owned()), "as upstream");
+    let soft = ["config:system:set", "user_oidc", "soft_auto_provision", "--type=boolean", "--value=false"];
+    assert_eq!(office.occ(&soft).0, 0);
+    let (code, printed) = office.occ(&["standin:sign-in", "sso", claims]);
+    assert!(code == 1 && printed.contains("User conflict"), "{printed}");
     let delete = ["user_oidc:provider:delete", "--force", "sso"];
     assert_eq!([office.occ(&delete).0, office.occ(&delete).0], [0, 1]);
     assert!(office.occ(&["list"]).1.contains("maintenance:data-fingerprint\n"));

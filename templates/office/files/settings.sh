@@ -45,15 +45,30 @@ else
     occ app:disable richdocuments >/dev/null 2>&1 || true
 fi
 
+# By which claim people of the identity provider are known is decided once, at the first run: another
+# one gives everybody an empty account. `sub` is the provider's own. preferred_username is what people
+# may choose themselves, and stays where there may be people of it already.
+# guard: claim-of-people
+claim=$(occ config:app:get commonscloud oidc_uid --default-value=none)
+if [ "$claim" = none ]; then
+    claim=sub
+    enabled=$(occ config:app:get user_oidc enabled --default-value=never)
+    [ "$enabled" = never ] || claim=preferred_username
+    occ config:app:set commonscloud oidc_uid --value="$claim"
+fi
+
 if issuer=$(setting oidc_issuer); then
     app user_oidc
     client=$(cat /oidc/client-id)
+    # Else whoever bears the name of one of the office's own accounts gets it: admin, for one.
+    # guard: own-accounts
+    occ config:system:set user_oidc soft_auto_provision --type=boolean --value=false
     occ user_oidc:provider commonscloud \
         --clientid="$client" \
         --clientsecret-file=/oidc/client-secret \
         --discoveryuri="$issuer/.well-known/openid-configuration" \
         --scope="openid email profile $(setting oidc_groups_claim)" \
-        --mapping-uid=preferred_username \
+        --mapping-uid="$claim" \
         --unique-uid=0 \
         --mapping-groups="$(setting oidc_groups_claim)" \
         --group-provisioning=1 \
