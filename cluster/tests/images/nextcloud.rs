@@ -147,6 +147,12 @@ fn a_full_disk_and_a_quota_refuse_an_upload_and_leave_nothing_of_it() {
     let refused = office.send("PUT", &format!("{FILES}/three"), &bytes(10));
     assert_eq!(refused.status, 507);
     assert!(refused.text().contains("Insufficient space"), "{}", refused.text());
+
+    let upload = || office.send("PUT", &format!("{FILES}/four"), &bytes(10)).status;
+    assert_eq!(office.occ(&["user:setting", "admin", "files", "quota", "default"]).0, 0);
+    assert_eq!(upload(), 201);
+    assert_eq!(office.occ(&["config:app:set", "files", "default_quota", "--value", " B"]).0, 0);
+    assert_eq!(upload(), 507, "what is no number is 0, as upstream");
 }
 
 #[test]
@@ -162,6 +168,15 @@ fn an_installation_killed_after_the_version_file_never_ends_as_upstream() {
     until("tables are there", || sql(&office.database, "select 1 from oc_migrations").1 == "1\n");
     assert!(office.application.path("/var/www/html/version.php").is_file());
     installation.kill();
+
+    let application = office.application.with("STANDIN_INSTALL_SECONDS", "0");
+    let office = Office { application, ..office };
+    std::fs::create_dir(office.application.path("/srv/data/admin")).unwrap();
+    let password = std::fs::read_to_string(office.database.path("/secrets/password")).unwrap();
+    let install = "maintenance:install --admin-pass=x --data-dir=/srv/data --database=pgsql --database-host=127.0.0.1 \
+        --database-name=nextcloud --database-user=nextcloud --database-pass";
+    let (code, printed) = office.occ(&install.split_whitespace().chain([password.as_str()]).collect::<Vec<_>>());
+    assert!(code == 1 && printed.contains("files already exist for this user"), "{code}: {printed}");
 
     let _server = office.serve();
     let status = office.send("GET", "/status.php", b"");
@@ -194,7 +209,7 @@ fn occ_manages_people_settings_and_upgrades() {
     assert_eq!(office.occ(&["config:app:set", "files", "default_quota", "--value", "5 GB"]).0, 0);
     assert_eq!(office.occ(&["config:app:get", "files", "default_quota"]).1, "5 GB\n");
     assert_eq!(office.occ(&["config:system:get", "trusted_domains"]).1, "localhost\noffice.test\n");
-    assert_eq!(office.occ(&["config:app:set", "files", "default_quota", "--value", "five"]).0, 1);
+    assert_eq!(office.occ(&["user:setting", "admin", "files", "quota", "five"]).0, 1);
     assert_eq!(office.occ(&["user_oidc:provider", "sso"]).0, 1, "the app is not there yet");
     assert_eq!(office.occ(&["app:install", "user_oidc"]).0, 0);
     office.application.write("/secrets/oidc", "s'ecret\n");
@@ -204,6 +219,13 @@ fn occ_manages_people_settings_and_upgrades() {
         assert_eq!(office.occ(&provider).0, 0);
     }
     assert!(!office.occ(&["user_oidc:provider", "sso"]).1.contains("ecret"));
+    assert_eq!(office.occ(&["user_oidc:provider", "sso", "--mapping-uid=preferred_username", "--unique-uid=0"]).0, 0);
+    let claims = r#"{"sub":"8f1c","preferred_username":"admin"}"#;
+    assert_eq!(office.occ(&["standin:sign-in", "sso", claims]), (0, "admin\n".to_owned()), "as upstream");
+    let soft = ["config:system:set", "user_oidc", "soft_auto_provision", "--type=boolean", "--value=false"];
+    assert_eq!(office.occ(&soft).0, 0);
+    let (code, printed) = office.occ(&["standin:sign-in", "sso", claims]);
+    assert!(code == 1 && printed.contains("User conflict"), "{printed}");
     let delete = ["user_oidc:provider:delete", "--force", "sso"];
     assert_eq!([office.occ(&delete).0, office.occ(&delete).0], [0, 1]);
     assert!(office.occ(&["list"]).1.contains("maintenance:data-fingerprint\n"));

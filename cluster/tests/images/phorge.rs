@@ -38,7 +38,7 @@ impl<'a> Projects<'a> {
         let application = Container::new(pod, image("phorge"), "2000:2000");
         let password = std::fs::read_to_string(database.path("/secrets/password")).unwrap();
         let local = serde_json::json!({
-            "mysql.host": "10.89.250.1", "mysql.port": 3306, "mysql.user": "acme", "mysql.pass": password,
+            "mysql.host": "10.89.250.1", "mysql.port": "3306", "mysql.user": "acme", "mysql.pass": password,
             "storage.default-namespace": "acme", "storage.local-disk.path": "/var/files",
             "phabricator.base-uri": "https://projects.test/", "security.require-https": true,
         });
@@ -134,7 +134,7 @@ fn phorge_serves_once_its_databases_are_there_and_keeps_a_file_over_a_power_cut(
     let (code, printed) = projects.run(&["/srv/phorge/bin/auth", "recover", "anna"]);
     assert!(code == 0 && printed.contains("https://projects.test/login/once/recover/"), "{printed}");
     assert_eq!(projects.run(&["/srv/phorge/bin/auth", "recover", "nobody"]).0, 1);
-    assert_eq!(projects.run(&["/srv/phorge/bin/config", "set", "a.b", "1"]).0, 1, "the mount is read-only");
+    assert_eq!(projects.run(&["/srv/phorge/bin/config", "set", "a.b", "1"]).0, 255, "the mount is read-only");
     projects.engine.unwrap().kill();
     let status = pod.inside(|| {
         let request = Request { method: "GET", path: "/status/", host: "projects.test", login: None, body: b"" };
@@ -159,7 +159,8 @@ fn phorges_first_upgrade_killed_in_the_middle_fails_until_its_databases_are_drop
     let application = projects.application.with("STANDIN_UPGRADE_SECONDS", "0");
     let projects = Projects { application, ..projects };
     let (code, printed) = projects.run(&["phorge", "storage-upgrade"]);
-    assert!(code == 1 && printed.contains("already exists"), "{printed}");
+    assert!(code == 255 && printed.contains("already exists"), "{printed}");
+    assert!(printed.lines().last().is_some_and(|line| line.starts_with("  #")), "a stack frame is last: {printed}");
     let names = "select schema_name from information_schema.schemata where schema_name like 'acme\\_%'";
     for name in sql(&projects.database, "acme", names).1.lines().filter(|name| *name != "acme_wiki") {
         assert_eq!(sql(&projects.database, "acme", &format!("drop database {name}")).0, 0);

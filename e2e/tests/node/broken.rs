@@ -25,8 +25,18 @@ impl<'a> Trial<'a> {
     /// # Errors
     /// When either is refused.
     pub async fn begin(node: &'a Node, package: &ServiceTemplate) -> Outcome<Trial<'a>> {
+        Self::begin_with(node, package, &json!({})).await
+    }
+
+    /// As [`Trial::begin`], and the service has parameters.
+    ///
+    /// # Errors
+    /// When either is refused.
+    pub async fn begin_with(node: &'a Node, package: &ServiceTemplate, parameters: &Value) -> Outcome<Trial<'a>> {
         let name = package.metadata.name.clone().unwrap_or_default();
-        node.cluster.applied(&[json!(package), entity_with(&name, &name)]).await?;
+        let mut entity = entity_with(&name, &name);
+        entity["spec"]["services"]["others"][0]["parameters"] = parameters.clone();
+        node.cluster.applied(&[json!(package), entity]).await?;
         Ok(Self { node, name })
     }
 

@@ -89,7 +89,7 @@ fn with_blocks(name: &str, blocks: u32) -> Value {
 async fn grows_while_it_runs(node: Arc<Node>) -> Outcome {
     let name = "creix";
     node.running(&with_blocks(name, 0)).await?;
-    let volume = Volume { node: &node, entity: name, service: "office", container: "nextcloud", path: "/data" };
+    let volume = Volume { node: &node, entity: name, service: "office", container: "nextcloud", path: "/data/files" };
     let before = pods(&node, name).await?;
     let database = node.pod(name, "office", "db").await?;
     psql(&node, name, &database, "create table beats (at timestamptz default now())").await?;

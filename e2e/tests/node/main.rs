@@ -15,6 +15,7 @@ mod late_database;
 mod office;
 mod package;
 mod projects;
+mod settings;
 mod stuck_pod;
 mod tier;
 mod tight_network;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     scenarios.extend(tight_network::scenarios());
     scenarios.extend(isolation::scenarios());
     scenarios.extend(traps::scenarios());
+    scenarios.extend(settings::scenarios());
     scenarios.extend(killed_database::scenarios());
     scenarios.extend(agora::scenarios());
     scenarios.extend(projects::scenarios());

@@ -35,6 +35,14 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
         Scenario::new("without its guard, a database 15 s late stops Phorge", late_database),
         Scenario::new("a MariaDB without Phorge's settings is refused", server_settings),
         Scenario::new("without its guard, Phorge's volume cannot be written", unwritable_volume),
+        Scenario::new(
+            "a renamed administrator of Phorge stays the only one, and without that guard gets another beside",
+            renamed_administrator,
+        ),
+        Scenario::new(
+            "without its guard, a mail address that is taken stops Phorge, and the status says so",
+            address_taken,
+        ),
     ]
 }
 
@@ -88,6 +96,8 @@ async fn upload_survives(node: Arc<Node>) -> Outcome {
     let host = node.host(name, "projects");
     let status = String::from_utf8(node.ingress.get(&host, "/status/", None).await?)?;
     ensure_eq!(status.trim(), "ALIVE", "/status/");
+    let page = String::from_utf8(node.ingress.get(&host, "/", None).await?)?;
+    ensure!(!page.contains("mysql.port"), "a setup issue: {page}");
     let conduit = Conduit::of_administrator(&node, name, "projects").await?;
     let bytes = random_mebibyte()?;
     let phid = conduit.upload("memoria.bin", &bytes).await?;
@@ -138,9 +148,9 @@ fn kill_first_upgrade(package: &mut ServiceTemplate) -> Outcome {
     kill -9 $!
     exit 137
 fi
-/srv/phorge/bin/storage upgrade --force
+run /srv/phorge/bin/storage upgrade --force
 "#;
-    replace(package, 1, "\n/srv/phorge/bin/storage upgrade --force\n", &format!("\n{killed}"))
+    replace(package, 1, "\nrun /srv/phorge/bin/storage upgrade --force\n", &format!("\n{killed}"))
 }
 
 /// The first start of MariaDB dies as soon as its system tables' folder is there.
@@ -244,4 +254,50 @@ async fn unwritable_volume(node: Arc<Node>) -> Outcome {
     let mut package = projects_copy(&node, "feina-group")?;
     replace(&mut package, 1, "        fsGroup: 2000\n", "")?;
     given_up(Trial::begin(&node, &package).await?, "app", "prepare", 1).await
+}
+
+/// What happened to the administrator between two starts.
+fn between_starts(package: &mut ServiceTemplate, happened: &str) -> Outcome {
+    let accounts = "\nrun php /scripts/accounts.php\n";
+    replace(package, 1, accounts, &format!("{accounts}{happened}{accounts}"))
+}
+
+/// Whether there is a person of the name that the Secret has.
+async fn is_there(node: &Node, trial: &Trial<'_>) -> Outcome<bool> {
+    let admin = node.administrator(trial.name(), "site").await?;
+    let pod = node.pod(trial.name(), "site", "app").await?;
+    let words = ["/srv/phorge/bin/standin", "token", &admin.username];
+    Ok(node.cluster.kubectl.exec(trial.name(), &pod, "web", &words).await?.success)
+}
+
+async fn renamed_administrator(node: Arc<Node>) -> Outcome {
+    for (name, guarded) in [("feina-renamed", true), ("feina-doubled", false)] {
+        let mut package = projects_copy(&node, name)?;
+        between_starts(&mut package, "/srv/phorge/bin/standin rename \"$ADMIN_USERNAME\" rosa")?;
+        if !guarded {
+            let any = "loadAllWhere('isAdmin = 1 AND isDisabled = 0 AND isSystemAgent = 0')";
+            replace(&mut package, 1, any, "loadAllWhere('userName = %s', $username)")?;
+        }
+        let trial = Trial::begin(&node, &package).await?;
+        trial.becomes_ready().await?;
+        ensure_eq!(is_there(&node, &trial).await?, !guarded, "whether a second administrator was made");
+        trial.end().await?;
+    }
+    Ok(())
+}
+
+async fn address_taken(node: Arc<Node>) -> Outcome {
+    let gone = "/srv/phorge/bin/standin rename \"$ADMIN_USERNAME\" rosa\n/srv/phorge/bin/standin disable rosa";
+    let mut package = projects_copy(&node, "feina-gone")?;
+    between_starts(&mut package, gone)?;
+    let trial = Trial::begin(&node, &package).await?;
+    trial.becomes_ready().await?;
+    ensure!(is_there(&node, &trial).await?, "nobody administers");
+    trial.end().await?;
+
+    let mut package = projects_copy(&node, "feina-taken")?;
+    between_starts(&mut package, gone)?;
+    replace(&mut package, 1, "for ($number = 2; id(", "for ($number = 2; false && id(")?;
+    let trial = Trial::begin(&node, &package).await?;
+    trial.does_not_become_ready(&["prepare", "Duplicate entry"], async || Ok(())).await
 }

@@ -9,7 +9,8 @@ set -eu
 html=/var/www/html
 config=$html/config/config.php
 files=$NEXTCLOUD_DATA_DIR
-# Beside the files, not on the application's volume: rsync --delete clears that one.
+# Beside the files, where only this script can write: what serves has their folder mounted and no more.
+# Not on the application's volume: rsync --delete clears that one.
 marker=$(dirname "$files")/.installing
 
 say() { echo "prepare: $*"; }
@@ -22,10 +23,16 @@ occ() { php "$html/occ" --no-interaction "$@"; }
 # sql STATEMENT: the first column of the first row. The password is read from the environment.
 sql() {
     php -r '
-        $pdo = new PDO("pgsql:host=" . getenv("POSTGRES_HOST") . ";dbname=" . getenv("POSTGRES_DB"),
-            getenv("POSTGRES_USER"), getenv("POSTGRES_PASSWORD"), [PDO::ATTR_TIMEOUT => 5, PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION]);
-        $statement = $pdo->query($argv[1]);
-        echo $statement->columnCount() > 0 ? $statement->fetchColumn() : "";' -- "$1"
+        try {
+            $pdo = new PDO("pgsql:host=" . getenv("POSTGRES_HOST") . ";dbname=" . getenv("POSTGRES_DB"),
+                getenv("POSTGRES_USER"), getenv("POSTGRES_PASSWORD"), [PDO::ATTR_TIMEOUT => 5, PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION]);
+            $statement = $pdo->query($argv[1]);
+            echo $statement->columnCount() > 0 ? $statement->fetchColumn() : "";
+        } catch (PDOException $error) {
+            // One line: the status shows the last.
+            fwrite(STDERR, preg_replace("/\s+/", " ", $error->getMessage()) . "\n");
+            exit(1);
+        }' -- "$1"
 }
 
 # guard: database-late
@@ -33,7 +40,7 @@ wait_for_database() {
     waited=0
     until sql 'SELECT 1' >/tmp/answer 2>&1; do
         if [ "$waited" -ge 600 ]; then
-            fail "the database $POSTGRES_HOST does not answer: $(grep -m 1 SQLSTATE /tmp/answer || tail -n 1 /tmp/answer)"
+            fail "the database $POSTGRES_HOST does not answer: $(tail -n 1 /tmp/answer)"
         fi
         if [ $((waited % 30)) -eq 0 ]; then
             say "waiting for the database $POSTGRES_HOST"
@@ -51,21 +58,40 @@ installed() {
 
 tables() { sql "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"; }
 
+is_empty() { inside=$(ls -A "$1") && [ -z "$inside" ]; }
+
 # guard: interrupted-install
 begin_or_begin_again() {
     if [ -e "$marker" ]; then
         say "an installation was interrupted; beginning it again"
+        # Older packages made an empty marker, and did not look at the files before.
+        if [ ! -s "$marker" ] && ! is_empty "$files"; then
+            fail "an installation was interrupted, and the data volume holds files that may be older; move away what lies in $files"
+        fi
         sql 'DROP SCHEMA public CASCADE' >/dev/null
         sql 'CREATE SCHEMA public' >/dev/null
         rm -f "$config" "$html/version.php"
+        # guard: first-try-files
+        find "$files" -mindepth 1 -delete
     elif ! installed; then
-        if [ "$(tables)" != 0 ]; then
+        found=$(tables)
+        if [ "$found" != 0 ]; then
             fail "the database holds tables, but this volume holds no finished configuration; restore config/config.php, nothing is overwritten here"
         fi
-        : >"$marker"
+        # guard: files-alone
+        is_empty "$files" || fail "the data volume holds files, but the database is empty; restore the database too, or move the files away: nothing is overwritten here"
+        echo 'no installation ended here yet, and the folder of files was empty before' >"$marker"
         sync
         rm -f "$html/version.php"
     fi
+}
+
+# A marker that a power cut brings back would drop what people have entered since.
+end_the_marker() {
+    [ -e "$marker" ] || return 0
+    sync
+    rm -f "$marker"
+    sync
 }
 
 # guard: interrupted-upgrade
@@ -96,7 +122,7 @@ begin_or_begin_again
 # Equal versions make this a moment; what it prints stays in the pod's log.
 NEXTCLOUD_UPDATE=1 /entrypoint.sh true
 installed || fail "the installation ended without being finished; its messages stand above"
-rm -f "$marker"
+end_the_marker
 end_what_was_begun
 occ config:system:set trusted_domains 1 --value="$NEXTCLOUD_TRUSTED_DOMAINS"
 say "ready: $(occ status --output=json)"

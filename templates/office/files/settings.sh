@@ -2,6 +2,7 @@
 # Applies what /settings says, a file per setting; an absent file takes the setting back.
 set -eu
 
+fail() { echo "settings: $*" >&2; exit 1; }
 occ() { php /var/www/html/occ --no-interaction "$@"; }
 setting() { [ -f "/settings/$1" ] && cat "/settings/$1"; }
 
@@ -12,8 +13,12 @@ occ config:app:set theming name --value="$(setting display_name)"
 occ config:app:set theming slogan --value="$(setting title)"
 
 if quota=$(setting default_user_quota); then
-    # Nextcloud counts in bytes here, so that 1Gi is 1 GiB and not 1 GB.
-    occ config:app:set files default_quota --value="$(numfmt --from=auto "$quota") B"
+    # guard: quota-in-bytes
+    # In bytes: Nextcloud's own units are others, and what it cannot read it takes for 0. numfmt knows
+    # no small k. Not inside an argument, where a failure ends nothing.
+    bytes=$(echo "$quota" | sed 's/k$/K/' | numfmt --from=auto) ||
+        fail "the default quota of a person, $quota, cannot be told in bytes"
+    occ config:app:set files default_quota --value="$bytes B"
     occ config:app:set files allow_unlimited_quota --value=0
 else
     occ config:app:set files default_quota --value=none
@@ -28,10 +33,7 @@ fi
 
 # The app is in the image, or fetched.
 app() {
-    if ! occ app:enable "$1" && ! occ app:install "$1"; then
-        echo "settings: the app $1 is neither in the image nor can it be fetched" >&2
-        exit 1
-    fi
+    occ app:enable "$1" || occ app:install "$1" || fail "the app $1 is neither in the image nor can it be fetched"
 }
 
 if editor=$(setting editor_url); then
@@ -43,14 +45,30 @@ else
     occ app:disable richdocuments >/dev/null 2>&1 || true
 fi
 
+# By which claim people of the identity provider are known is decided once, at the first run: another
+# one gives everybody an empty account. `sub` is the provider's own. preferred_username is what people
+# may choose themselves, and stays where there may be people of it already.
+# guard: claim-of-people
+claim=$(occ config:app:get commonscloud oidc_uid --default-value=none)
+if [ "$claim" = none ]; then
+    claim=sub
+    enabled=$(occ config:app:get user_oidc enabled --default-value=never)
+    [ "$enabled" = never ] || claim=preferred_username
+    occ config:app:set commonscloud oidc_uid --value="$claim"
+fi
+
 if issuer=$(setting oidc_issuer); then
     app user_oidc
+    client=$(cat /oidc/client-id)
+    # Else whoever bears the name of one of the office's own accounts gets it: admin, for one.
+    # guard: own-accounts
+    occ config:system:set user_oidc soft_auto_provision --type=boolean --value=false
     occ user_oidc:provider commonscloud \
-        --clientid="$(cat /oidc/client-id)" \
+        --clientid="$client" \
         --clientsecret-file=/oidc/client-secret \
         --discoveryuri="$issuer/.well-known/openid-configuration" \
         --scope="openid email profile $(setting oidc_groups_claim)" \
-        --mapping-uid=preferred_username \
+        --mapping-uid="$claim" \
         --unique-uid=0 \
         --mapping-groups="$(setting oidc_groups_claim)" \
         --group-provisioning=1 \

@@ -28,21 +28,41 @@ function commonscloud_provider(string $class, string $type, string $domain, bool
         ->save();
 }
 
-// The administrator of the Secret: an account that can enter at once.
-function commonscloud_administrator(string $username, string $password, string $address): void {
-    $user = id(new PhabricatorUser())->loadOneWhere('userName = %s', $username);
-    if (!$user) {
+// A mail address that nobody has; it is not written to.
+function commonscloud_free_address(string $name, string $host): string {
+    $address = "{$name}@{$host}";
+    // guard: free-address
+    for ($number = 2; id(new PhabricatorUserEmail())->loadOneWhere('address = %s', $address); $number++) {
+        $address = "{$name}+{$number}@{$host}";
+    }
+    return $address;
+}
+
+// Somebody who can administer. While nobody can, the account of the Secret is made; later on it may
+// have another name, or others may have taken over.
+function commonscloud_administrator(string $username, string $password, string $host): void {
+    $type = PhabricatorAuthPassword::PASSWORD_TYPE_ACCOUNT;
+    // guard: any-administrator
+    $found = id(new PhabricatorUser())->loadAllWhere('isAdmin = 1 AND isDisabled = 0 AND isSystemAgent = 0');
+    $user = idx(mpull($found, null, 'getUsername'), $username);
+    if (!$found) {
+        if (id(new PhabricatorUser())->loadOneWhere('userName = %s', $username)) {
+            echo "accounts: nobody administers here, and {$username} is an account that may not; see bin/user empower\n";
+            return;
+        }
         $user = id(new PhabricatorUser())
             ->setUsername($username)
             ->setRealName('Administrator')
             ->setIsAdmin(1)
             ->setIsApproved(1);
-        $email = id(new PhabricatorUserEmail())->setAddress($address)->setIsVerified(1);
+        $email = id(new PhabricatorUserEmail())
+            ->setAddress(commonscloud_free_address($username, $host))
+            ->setIsVerified(1);
         id(new PhabricatorUserEditor())->setActor($user)->createNewUser($user, $email);
         echo "accounts: made the administrator {$username}\n";
     }
-    $type = PhabricatorAuthPassword::PASSWORD_TYPE_ACCOUNT;
-    $known = id(new PhabricatorAuthPassword())
+    // Its password may be missing still: a start can be killed in between.
+    $known = !$user || id(new PhabricatorAuthPassword())
         ->loadOneWhere('objectPHID = %s AND passwordType = %s', $user->getPHID(), $type);
     if (!$known) {
         PhabricatorAuthPassword::initializeNewPassword($user, $type)
@@ -56,4 +76,4 @@ commonscloud_provider(OPENID, 'openid', 'commonscloud', (string) getenv('OIDC') 
 commonscloud_administrator(
     getenv('ADMIN_USERNAME'),
     getenv('ADMIN_PASSWORD'),
-    getenv('ADMIN_USERNAME').'@'.parse_url(getenv('BASE_URI'), PHP_URL_HOST));
+    parse_url(getenv('BASE_URI'), PHP_URL_HOST));

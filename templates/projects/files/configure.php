@@ -2,6 +2,12 @@
 // Writes Phorge's local.json into a folder that is memory only. Passwords come from the environment,
 // and json_encode quotes whatever stands in them.
 
+// The last line is what the status shows: what was wrong, and not where.
+set_exception_handler(function (Throwable $error): never {
+    fwrite(STDERR, 'configure: '.$error->getMessage()."\n");
+    exit(1);
+});
+
 function from_environment(string $name): ?string {
     $value = getenv($name);
     return $value === false || $value === '' ? null : $value;
@@ -9,7 +15,8 @@ function from_environment(string $name): ?string {
 
 $settings = [
     'mysql.host' => from_environment('DB_HOST'),
-    'mysql.port' => 3306,
+    // As text: a number is a setup issue of Phorge's.
+    'mysql.port' => '3306',
     'mysql.user' => from_environment('DB_USER'),
     'mysql.pass' => from_environment('DB_PASSWORD'),
     'storage.default-namespace' => 'phorge',

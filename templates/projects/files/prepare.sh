@@ -7,22 +7,38 @@
 # on the way that it did; killed before that, it begins again and fails at the first table for ever.
 set -eu
 
-# Beside the files, on the volume that outlives the pod.
+# Beside the files, on the volume that outlives the pod, and where only this script can write: what
+# serves has the folders of files and repositories mounted and no more.
 marker=/data/.installing
 
 say() { echo "prepare: $*"; }
 fail() { echo "prepare: $*" >&2; exit 1; }
 trap 'exit 143' TERM INT
 
+# What PHP says of a failure ends with where it was, and the status shows the last line.
+# run COMMAND...: its failure ends this script with the line that says what was wrong.
+# guard: last-line
+run() {
+    rm -f /tmp/succeeded
+    { "$@" 2>&1 && : >/tmp/succeeded; } | tee /tmp/said
+    [ ! -e /tmp/succeeded ] || return 0
+    fail "$*: $( (grep -m 1 -e 'EXCEPTION: ' -e 'Fatal error: ' /tmp/said || tail -n 1 /tmp/said) | cut -c 1-1000)"
+}
+
 # sql STATEMENT: the first column of the first row. The password is read from the environment.
 sql() {
     php -r '
         mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
-        $server = mysqli_init();
-        $server->options(MYSQLI_OPT_CONNECT_TIMEOUT, 5);
-        $server->real_connect(getenv("DB_HOST"), getenv("DB_USER"), getenv("DB_PASSWORD"));
-        $answer = $server->query($argv[1]);
-        echo $answer instanceof mysqli_result ? ($answer->fetch_row()[0] ?? "") : "";' -- "$1"
+        try {
+            $server = mysqli_init();
+            $server->options(MYSQLI_OPT_CONNECT_TIMEOUT, 5);
+            $server->real_connect(getenv("DB_HOST"), getenv("DB_USER"), getenv("DB_PASSWORD"));
+            $answer = $server->query($argv[1]);
+            echo $answer instanceof mysqli_result ? ($answer->fetch_row()[0] ?? "") : "";
+        } catch (mysqli_sql_exception $error) {
+            fwrite(STDERR, preg_replace("/\s+/", " ", $error->getMessage()) . "\n");
+            exit(1);
+        }' -- "$1"
 }
 
 # guard: database-late
@@ -30,7 +46,7 @@ wait_for_database() {
     waited=0
     until sql 'SELECT 1' >/tmp/answer 2>&1; do
         if [ "$waited" -ge 600 ]; then
-            fail "the database $DB_HOST does not answer: $(grep -m 1 mysqli_sql_exception /tmp/answer || tail -n 1 /tmp/answer)"
+            fail "the database $DB_HOST does not answer: $(tail -n 1 /tmp/answer)"
         fi
         if [ $((waited % 30)) -eq 0 ]; then
             say "waiting for the database $DB_HOST"
@@ -64,13 +80,27 @@ a_database() { sql "SELECT schema_name FROM information_schema.schemata WHERE sc
 begin_or_begin_again() {
     if [ -e "$marker" ]; then
         say "making the databases was interrupted; beginning again"
-        while name=$(a_database) && [ -n "$name" ]; do
+        name=$(a_database)
+        while [ -n "$name" ]; do
             sql "DROP DATABASE \`$name\`"
+            name=$(a_database)
         done
-    elif [ -z "$(a_database)" ]; then
-        : >"$marker"
-        sync
+    else
+        # Not inside a test, as above: a server that does not answer is no empty one.
+        name=$(a_database)
+        if [ -z "$name" ]; then
+            : >"$marker"
+            sync
+        fi
     fi
+}
+
+# A marker that a power cut brings back would drop what people have entered since.
+end_the_marker() {
+    [ -e "$marker" ] || return 0
+    sync
+    rm -f "$marker"
+    sync
 }
 
 umask 0027
@@ -85,9 +115,9 @@ flock 8
 wait_for_database
 check_server
 begin_or_begin_again
-/srv/phorge/bin/storage upgrade --force
-rm -f "$marker"
-php /scripts/accounts.php
+run /srv/phorge/bin/storage upgrade --force
+end_the_marker
+run php /scripts/accounts.php
 # Ways to sign in are this package's: nobody changes them in the browser.
-/srv/phorge/bin/auth lock
+run /srv/phorge/bin/auth lock
 say "ready"

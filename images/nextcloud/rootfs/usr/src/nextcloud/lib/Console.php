@@ -73,7 +73,7 @@ final class Console
         if ($instance->config->needsUpgrade()) {
             return in_array($name, self::BEFORE_UPGRADE, true);
         }
-        if (str_starts_with($name, 'user_oidc:')) {
+        if (str_starts_with($name, 'user_oidc:') || $name === 'standin:sign-in') {
             return !$instance->config->maintenance() && $instance->settings()->isEnabled('user_oidc');
         }
         if (str_starts_with($name, 'richdocuments:')) {

@@ -21,18 +21,25 @@ final class Quota
         if ($quota === 'default') {
             $quota = $this->settings->get('files', 'default_quota') ?? 'none';
         }
-        return $quota === 'none' ? null : self::bytes($quota);
+        // A trap of upstream: what is no number is 0, and nobody can upload anything.
+        return $quota === 'none' ? null : self::read($quota) ?? 0;
+    }
+
+    /** @throws RuntimeException when it is no quota */
+    public static function bytes(string $text): int
+    {
+        return self::read($text) ?? throw new RuntimeException("Failed to parse quota: $text");
     }
 
     /** Reads `5 GB`, `512 MB`, `1073741824`. Units are powers of 1024, as in Nextcloud. */
-    public static function bytes(string $text): int
+    private static function read(string $text): ?int
     {
         if (preg_match('/^\s*([0-9]+(?:[.,][0-9]+)?)\s*([a-z]*)\s*$/i', $text, $match) !== 1) {
-            throw new RuntimeException("Failed to parse quota: $text");
+            return null;
         }
         $unit = strtolower($match[2] === '' ? 'b' : $match[2]);
         if (!array_key_exists($unit, self::UNITS)) {
-            throw new RuntimeException("Failed to parse quota: $text");
+            return null;
         }
         return (int) round((float) str_replace(',', '.', $match[1]) * 1024 ** self::UNITS[$unit]);
     }

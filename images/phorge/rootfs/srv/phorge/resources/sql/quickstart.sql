@@ -58,6 +58,7 @@ CREATE TABLE `{$NAMESPACE}_user`.`user` (
   `id` int unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, `phid` varbinary(64) NOT NULL UNIQUE,
   `userName` varchar(64) NOT NULL UNIQUE, `realName` varchar(128) NOT NULL, `isAdmin` tinyint(1) NOT NULL DEFAULT 0,
   `isApproved` tinyint(1) NOT NULL DEFAULT 0, `isDisabled` tinyint(1) NOT NULL DEFAULT 0,
+  `isSystemAgent` tinyint(1) NOT NULL DEFAULT 0,
   `dateCreated` int unsigned NOT NULL, `dateModified` int unsigned NOT NULL);
 CREATE TABLE `{$NAMESPACE}_user`.`user_email` (
   `id` int unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, `phid` varbinary(64) NOT NULL UNIQUE,

@@ -33,6 +33,15 @@ abstract class Record {
         return $this;
     }
 
+    function loadAllWhere(string $pattern, ...$values): array {
+        $rows = Database::rows('SELECT * FROM '.static::TABLE.' WHERE '.preg_replace('/%[sd]/', '?', $pattern).' ORDER BY id', $values);
+        return array_map(function (array $row): static {
+            $record = new static();
+            $record->row = $row;
+            return $record;
+        }, array_column($rows, null, 'id'));
+    }
+
     function save(): static {
         $this->row['dateModified'] = time();
         $this->row['dateCreated'] ??= time();

@@ -84,11 +84,12 @@ final class Storage {
         return array_column($rows, 'name');
     }
 
-    /** What the setup checks find wrong with the server. */
+    /** What the setup checks find wrong with the configuration and the server. */
     static function issues(): array {
         $server = Database::rows('SELECT @@GLOBAL.max_allowed_packet AS packet, @@GLOBAL.sql_mode AS mode,
             @@GLOBAL.local_infile AS local_files, @@GLOBAL.innodb_buffer_pool_size AS pool')[0];
         return array_keys(array_filter([
+            'Config "mysql.port" Invalid: no text' => !is_string(Config::get('mysql.port') ?? ''),
             'max_allowed_packet is below 32M' => $server['packet'] < 33554432,
             'sql_mode is without STRICT_ALL_TABLES' => !str_contains($server['mode'], 'STRICT_ALL_TABLES'),
             'local_infile is on' => (bool) $server['local_files'],

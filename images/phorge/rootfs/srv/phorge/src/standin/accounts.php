@@ -4,7 +4,7 @@
 
 final class PhabricatorUser extends Record {
     const TABLE = '{user}.user';
-    const COLUMNS = ['userName', 'realName', 'isAdmin', 'isApproved', 'isDisabled'];
+    const COLUMNS = ['userName', 'realName', 'isAdmin', 'isApproved', 'isDisabled', 'isSystemAgent'];
     const PHID = 'USER';
 }
 

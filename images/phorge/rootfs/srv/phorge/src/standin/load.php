@@ -9,6 +9,14 @@ function idx(array $array, $key, $default = null) {
     return $array[$key] ?? $default;
 }
 
+function mpull(array $objects, $method, $key = null) {
+    $pulled = [];
+    foreach ($objects as $index => $object) {
+        $pulled[$key === null ? $index : $object->$key()] = $method === null ? $object : $object->$method();
+    }
+    return $pulled;
+}
+
 foreach (['Config', 'Database', 'Storage', 'Record', 'accounts', 'Files', 'Conduit', 'Page'] as $file) {
     require_once __DIR__."/$file.php";
 }

@@ -7,8 +7,8 @@ use StandIn\Version;
 
 /** Installs: configuration, tables, first administrator, and only at the end "installed". Killed in
  * between it leaves the part that was done, as upstream does; after the administrator was made, a
- * second try is refused because the name is taken. STANDIN_INSTALL_SECONDS (default 2) is how long
- * it takes. */
+ * second try is refused because the name is taken, and in an empty database because of the home.
+ * STANDIN_INSTALL_SECONDS (default 2) is how long it takes. */
 return static function (Instance $instance, Input $input): ?int {
     $password = $input->option('admin-pass') ?: getenv('NC_PASS') ?: throw new RuntimeException('Set an admin Login and password.');
     $admin = $input->option('admin-user', 'admin');
@@ -38,8 +38,12 @@ return static function (Instance $instance, Input $input): ?int {
     ]);
     $instance->database()->migrate();
     usleep($pause);
+    if (file_exists("$data/$admin")) {
+        throw new RuntimeException('Login is invalid because files already exist for this user');
+    }
     $instance->users()->create($admin, $password);
     $instance->users()->addToGroup($admin, 'admin');
+    mkdir("$data/$admin/files", 0750, true);
     $instance->settings()->set('core', 'installedat', (string) microtime(true));
     usleep($pause);
     file_put_contents("$data/.ncdata", "# Nextcloud data directory\n");

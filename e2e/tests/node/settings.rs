@@ -1,0 +1,126 @@
+//! What the office's container `cron` sets while it serves: a quota in Kubernetes' units, and whose
+//! accounts people of an identity provider get; and copies of the package without the guards.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use commonscloud_e2e::command::Finished;
+use commonscloud_e2e::suite::Scenario;
+use commonscloud_e2e::wait::eventually;
+use commonscloud_e2e::{Outcome, ensure};
+use commonscloud_operator::api::ServiceTemplate;
+use serde_json::json;
+
+use crate::broken::Trial;
+use crate::office::{dav, replace_pods};
+use crate::package::{office_copy, replace};
+use crate::tier::{Node, READY};
+
+pub fn scenarios() -> Vec<Scenario<Node>> {
+    vec![
+        Scenario::new("a quota of 5k takes 5000 bytes, and without its guard refuses every upload", small_k),
+        Scenario::new(
+            "nobody whom an identity provider calls admin gets the office's administrator, and without its guard does",
+            borrowed_account,
+        ),
+    ]
+}
+
+/// How long settings may take from Ready to their effect.
+const APPLIED: Duration = Duration::from_mins(2);
+
+/// The status of an upload of so many bytes, in the place of the one before.
+async fn upload(node: &Node, entity: &str, bytes: usize) -> Outcome<u16> {
+    let admin = node.administrator(entity, "site").await?;
+    let (host, path) = (node.host(entity, "site"), dav(&admin, "prova.bin"));
+    Ok(node.ingress.send("PUT", &host, &path, Some(&admin), vec![b'x'; bytes]).await?.status.as_u16())
+}
+
+async fn refused(node: &Node, entity: &str, bytes: usize) -> Outcome {
+    let status = upload(node, entity, bytes).await?;
+    ensure!(status == 507, "an upload of {bytes} bytes: {status}");
+    Ok(())
+}
+
+async fn small_k(node: Arc<Node>) -> Outcome {
+    let quota = json!({"defaultUserQuota": "5k"});
+    let trial = Trial::begin_with(&node, &office_copy(&node, "quota")?, &quota).await?;
+    trial.becomes_ready().await?;
+    eventually("the quota is applied", APPLIED, async || refused(&node, trial.name(), 5001).await).await?;
+    let status = upload(&node, trial.name(), 5000).await?;
+    ensure!(status < 300, "an upload of 5000 bytes: {status}");
+    trial.end().await?;
+
+    let mut package = office_copy(&node, "quota-zero")?;
+    let converted = " | sed 's/k$/K/' | numfmt --from=auto) ||\n        fail";
+    replace(&mut package, 1, converted, " | numfmt --from=auto) ||\n        echo")?;
+    let trial = Trial::begin_with(&node, &package, &quota).await?;
+    trial.becomes_ready().await?;
+    eventually("no quota at all is applied", APPLIED, async || refused(&node, trial.name(), 1).await).await?;
+    trial.end().await
+}
+
+/// An office with an identity provider, and the Secret of its client.
+async fn with_provider<'a>(node: &'a Node, package: &ServiceTemplate) -> Outcome<Trial<'a>> {
+    let client = "identity-provider";
+    let oidc = json!({"issuer": "https://id.example.org", "clientSecretName": client, "allowedGroups": ["hort"]});
+    let trial = Trial::begin_with(node, package, &json!({"oidc": oidc})).await?;
+    let metadata = json!({"name": client, "namespace": trial.name()});
+    let values = json!({"client-id": "office", "client-secret": "secret"});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values});
+    eventually("the Entity's namespace is there", READY, async || {
+        node.cluster.applied(std::slice::from_ref(&secret)).await
+    })
+    .await?;
+    trial.becomes_ready().await?;
+    Ok(trial)
+}
+
+/// Whose account somebody of the provider gets, or the refusal.
+async fn signed_in(node: &Node, trial: &Trial<'_>, sub: &str, name: &str) -> Outcome<String> {
+    let claims = json!({"sub": sub, "preferred_username": name, "groups": ["hort"]}).to_string();
+    let said = occ(node, trial, &["standin:sign-in", "commonscloud", &claims]).await?;
+    Ok(if said.success { said.stdout } else { said.stderr }.trim().to_owned())
+}
+
+async fn occ(node: &Node, trial: &Trial<'_>, words: &[&str]) -> Outcome<Finished> {
+    let pod = node.pod(trial.name(), "site", "app").await?;
+    let words = [&["php", "/var/www/html/occ"], words].concat();
+    node.cluster.kubectl.exec(trial.name(), &pod, "nextcloud", &words).await
+}
+
+/// Waits until the settings make this of somebody.
+async fn becomes(node: &Node, trial: &Trial<'_>, (sub, name): (&str, &str), account: &str) -> Outcome {
+    eventually(&format!("{sub}, called {name}, becomes {account}"), APPLIED, async || {
+        let became = signed_in(node, trial, sub, name).await?;
+        ensure!(became.ends_with(account), "{became}");
+        Ok(())
+    })
+    .await
+}
+
+async fn borrowed_account(node: Arc<Node>) -> Outcome {
+    let trial = with_provider(&node, &office_copy(&node, "sign-in")?).await?;
+    becomes(&node, &trial, ("8f1c", "admin"), "8f1c").await?;
+    becomes(&node, &trial, ("admin", "rosa"), "User conflict").await?;
+
+    // An office from before the claim was recorded keeps the one that its people were known by.
+    occ(&node, &trial, &["config:app:delete", "commonscloud", "oidc_uid"]).await?.succeeded("occ")?;
+    replace_pods(&node, trial.name(), "site", &["app"]).await?;
+    becomes(&node, &trial, ("8f1c", "rosa"), "rosa").await?;
+    becomes(&node, &trial, ("8f1c", "admin"), "User conflict").await?;
+    trial.end().await?;
+
+    let mut package = office_copy(&node, "sign-in-open")?;
+    let guard = "    occ config:system:set user_oidc soft_auto_provision --type=boolean --value=false\n";
+    replace(&mut package, 1, guard, "")?;
+    let trial = with_provider(&node, &package).await?;
+    becomes(&node, &trial, ("admin", "rosa"), "admin").await?;
+    trial.end().await?;
+
+    let mut package = office_copy(&node, "sign-in-by-name")?;
+    replace(&mut package, 1, "    claim=sub\n", "    claim=preferred_username\n")?;
+    let trial = with_provider(&node, &package).await?;
+    becomes(&node, &trial, ("8f1c", "rosa"), "rosa").await?;
+    trial.end().await
+}
