@@ -186,7 +186,9 @@ impl<'a> Sweep<'a> {
             tried
         };
         let tried = self.victim.outlived(checking, &kills, summary).await?;
-        tried.into_iter().for_each(|tried| summary.add(tried));
+        for tried in tried {
+            summary.add(tried);
+        }
         let resting = self.victim.outlived(rest(self.tier), &kills, summary).await?;
         self.faults.lapse();
         if let (Err(failure), Some(first)) = (resting, cases.first()) {

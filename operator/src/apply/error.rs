@@ -71,7 +71,7 @@ impl ErrorKind {
         match self {
             Self::Transient | Self::NotLeading => Reason::ApiUnavailable,
             Self::Conflict => Reason::Conflict,
-            Self::Exists => Reason::AlreadyExists,
+            Self::Exists | Self::Foreign => Reason::AlreadyExists,
             Self::Missing => Reason::NotFound,
             Self::NamespaceTerminating => Reason::NamespaceTerminating,
             Self::QuotaExceeded => Reason::QuotaExceeded,
@@ -79,7 +79,6 @@ impl ErrorKind {
             Self::OutOfLimits => Reason::LimitRangeViolated,
             Self::NotBound => Reason::VolumePending,
             Self::NotExpandable => Reason::VolumeNotExpandable,
-            Self::Foreign => Reason::AlreadyExists,
             Self::Undecodable => Reason::Undecodable,
             Self::Refused => Reason::Refused,
             Self::NotCanonical => Reason::NotCanonical,
