@@ -26,6 +26,8 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
     ]
 }
 
+/// What somebody is told whose account is another's.
+const CONFLICT: &str = "User conflict";
 /// How long settings may take from Ready to their effect.
 const APPLIED: Duration = Duration::from_mins(2);
 
@@ -80,7 +82,9 @@ async fn with_provider<'a>(node: &'a Node, package: &ServiceTemplate) -> Outcome
 async fn signed_in(node: &Node, trial: &Trial<'_>, sub: &str, name: &str) -> Outcome<String> {
     let claims = json!({"sub": sub, "preferred_username": name, "groups": ["hort"]}).to_string();
     let said = occ(node, trial, &["standin:sign-in", "commonscloud", &claims]).await?;
-    Ok(if said.success { said.stdout } else { said.stderr }.trim().to_owned())
+    // kubectl says in a line of its own that the command failed.
+    let refusal = said.stderr.lines().find(|line| line.contains(CONFLICT)).unwrap_or(&said.stderr);
+    Ok(if said.success { &said.stdout } else { refusal }.trim().to_owned())
 }
 
 async fn occ(node: &Node, trial: &Trial<'_>, words: &[&str]) -> Outcome<Finished> {
@@ -102,13 +106,13 @@ async fn becomes(node: &Node, trial: &Trial<'_>, (sub, name): (&str, &str), acco
 async fn borrowed_account(node: Arc<Node>) -> Outcome {
     let trial = with_provider(&node, &office_copy(&node, "sign-in")?).await?;
     becomes(&node, &trial, ("8f1c", "admin"), "8f1c").await?;
-    becomes(&node, &trial, ("admin", "rosa"), "User conflict").await?;
+    becomes(&node, &trial, ("admin", "rosa"), CONFLICT).await?;
 
     // An office from before the claim was recorded keeps the one that its people were known by.
     occ(&node, &trial, &["config:app:delete", "commonscloud", "oidc_uid"]).await?.succeeded("occ")?;
     replace_pods(&node, trial.name(), "site", &["app"]).await?;
     becomes(&node, &trial, ("8f1c", "rosa"), "rosa").await?;
-    becomes(&node, &trial, ("8f1c", "admin"), "User conflict").await?;
+    becomes(&node, &trial, ("8f1c", "admin"), CONFLICT).await?;
     trial.end().await?;
 
     let mut package = office_copy(&node, "sign-in-open")?;
