@@ -140,8 +140,7 @@ impl Server {
         let deleted =
             self.write("delete", target, |api| async move { api.delete(target.name, &params).await.map(|_| ()) }).await;
         match deleted {
-            // Gone, or replaced by another object of that name.
-            Err(error) if matches!(error.kind, ErrorKind::Missing | ErrorKind::Conflict) => Ok(()),
+            Err(error) if error.kind == ErrorKind::Missing || is_another(&error) => Ok(()),
             other => other,
         }
     }
@@ -200,6 +199,12 @@ impl Server {
     }
 }
 
+/// Whether another object has the name by now. Only its words tell that from a passing conflict:
+/// kubernetes/kubernetes, `registry/rest/delete.go` and `storage/interfaces.go`.
+fn is_another(error: &WriteError) -> bool {
+    error.kind == ErrorKind::Conflict && error.message.to_lowercase().contains("precondition")
+}
+
 fn failed(target: Target<'_>, kind: ErrorKind, message: String) -> WriteError {
     WriteError { kind, object: target.shown(), message }
 }
@@ -216,5 +221,23 @@ async fn timed<T>(target: Target<'_>, request: impl Future<Output = Result<T, ku
             ErrorKind::Transient,
             format!("no answer from the API server within {} s", REQUEST.as_secs()),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_of_a_deletion_is_tried_again_unless_the_object_is_another() {
+        let conflict = |message: &str| {
+            let target = Target { kind: "ConfigMap", namespace: "e", name: "a" };
+            is_another(&failed(target, ErrorKind::Conflict, message.to_owned()))
+        };
+        assert!(conflict(
+            "Operation cannot be fulfilled on configmaps \"a\": the UID in the precondition (x) does not match the UID in record (y). The object might have been deleted and then recreated"
+        ));
+        assert!(conflict("Precondition failed: UID in precondition: x, UID in object meta: y"));
+        assert!(!conflict("Operation cannot be fulfilled on configmaps \"a\": the object has been modified"));
     }
 }
