@@ -21,6 +21,9 @@ pub enum ConditionType {
     VolumeFilling,
     /// The service answers through the ingress under its own host name.
     Reachable,
+    /// What the package applies while the application runs is applied: settings, sign-in, the first
+    /// administrator (`False`: the message says why not). Present only for packages that tell.
+    Configured,
     /// Nothing of the instance is changed, as its spec says. Present only while true.
     Paused,
     /// The template's newest revision waits for other instances. Present only while true.
@@ -47,6 +50,7 @@ impl ConditionType {
             Self::PendingShrink => "PendingShrink",
             Self::VolumeFilling => "VolumeFilling",
             Self::Reachable => "Reachable",
+            Self::Configured => "Configured",
             Self::Paused => "Paused",
             Self::RevisionPending => "RevisionPending",
             Self::HoldsRollout => "HoldsRollout",

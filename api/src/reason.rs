@@ -158,6 +158,10 @@ reasons! {
         "Make it there, or correct the name in the Platform.";
     ServicesNotReady: "A service of the Entity is not ready; the message has its name and reason.",
         "Look up that reason here.";
+    SettingsApplied: "What the package applies while the application runs is applied.",
+        "Nothing.";
+    SettingsFailed: "The application serves, but a setting could not be applied: sign-in, the editor, quotas, or the first administrator.",
+        "The message is the container's own: mostly a parameter, a Secret that it names, or a provider that is not reached. It is tried again each minute.";
     Starting: "A pod is starting, and nothing is wrong with it so far.",
         "Nothing for minutes; a first installation or a migration takes its time.";
     StorageClassNotFound: "The Platform names a StorageClass that the cluster does not have.",

@@ -83,6 +83,13 @@ pub struct ServiceTemplateSpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["container".into()]))]
     pub pod_security_exceptions: Vec<PodSecurityException>,
+    /// Containers, as `{workload}/{container}`, that apply settings while the application runs. The exec readiness
+    /// probe of each succeeds once they are applied, and prints why not: condition `Configured` of the
+    /// instance says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(min = 3, max = 127)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub configured_by: Vec<String>,
 }
 
 /// At most eight titles, each short enough for a list.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use commonscloud_e2e::command::Finished;
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::wait::eventually;
-use commonscloud_e2e::{Outcome, ensure};
+use commonscloud_e2e::wait::{condition, eventually};
+use commonscloud_e2e::{Failure, Outcome, ensure, resources};
 use commonscloud_operator::api::ServiceTemplate;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::broken::Trial;
 use crate::office::{dav, replace_pods};
@@ -23,11 +23,14 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
             "nobody whom an identity provider calls admin gets the office's administrator, and without its guard does",
             borrowed_account,
         ),
+        Scenario::new("a sign-in that cannot be set is told, keeps nobody out, and comes by itself once it can", no_sign_in),
     ]
 }
 
 /// What somebody is told whose account is another's.
 const CONFLICT: &str = "User conflict";
+/// The Secret of the office's client at the identity provider.
+const CLIENT: &str = "identity-provider";
 /// How long settings may take from Ready to their effect.
 const APPLIED: Duration = Duration::from_mins(2);
 
@@ -64,18 +67,54 @@ async fn small_k(node: Arc<Node>) -> Outcome {
 
 /// An office with an identity provider, and the Secret of its client.
 async fn with_provider<'a>(node: &'a Node, package: &ServiceTemplate) -> Outcome<Trial<'a>> {
-    let client = "identity-provider";
-    let oidc = json!({"issuer": "https://id.example.org", "clientSecretName": client, "allowedGroups": ["hort"]});
-    let trial = Trial::begin_with(node, package, &json!({"oidc": oidc})).await?;
-    let metadata = json!({"name": client, "namespace": trial.name()});
-    let values = json!({"client-id": "office", "client-secret": "secret"});
-    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values});
-    eventually("the Entity's namespace is there", READY, async || {
-        node.cluster.applied(std::slice::from_ref(&secret)).await
-    })
-    .await?;
+    let trial = with_client(node, package, &json!({"client-id": "office", "client-secret": "secret"})).await?;
     trial.becomes_ready().await?;
     Ok(trial)
+}
+
+/// The Secret of an identity provider's client, in the namespace of the parameters that name it.
+async fn apply_client(node: &Node, entity: &str, values: &Value) -> Outcome {
+    let metadata = json!({"name": CLIENT, "namespace": entity});
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values});
+    node.cluster.applied(std::slice::from_ref(&secret)).await
+}
+
+/// An office that is to sign in as a client with these values.
+async fn with_client<'a>(node: &'a Node, package: &ServiceTemplate, values: &Value) -> Outcome<Trial<'a>> {
+    let oidc = json!({"issuer": "https://id.example.org", "clientSecretName": CLIENT, "allowedGroups": ["hort"]});
+    let trial = Trial::begin_with(node, package, &json!({"oidc": oidc})).await?;
+    eventually("the Entity's namespace is there", READY, async || apply_client(node, trial.name(), values).await)
+        .await?;
+    Ok(trial)
+}
+
+/// What the office says in a condition: its status, reason and message.
+async fn told(node: &Node, entity: &str, kind: &str) -> Outcome<(String, String)> {
+    let office = resources::ours_in(&node.cluster.client, "DedicatedService", entity).get("site").await?;
+    let office = serde_json::to_value(office)?;
+    let condition = condition(&office, kind).ok_or_else(|| Failure::new(format!("no condition {kind}")))?;
+    let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+    Ok((format!("{}/{}", text("status"), text("reason")), text("message")))
+}
+
+async fn no_sign_in(node: Arc<Node>) -> Outcome {
+    let trial = with_client(&node, &office_copy(&node, "no-sign-in")?, &json!({"client-id": "office"})).await?;
+    eventually("the office says why there is no sign-in", READY, async || {
+        let (configured, why) = told(&node, trial.name(), "Configured").await?;
+        ensure!(configured == "False/SettingsFailed", "{configured}: {why}");
+        ensure!(why == "settings: the Secret that oidc.clientSecretName names has no client-secret", "{why}");
+        let (ready, _) = told(&node, trial.name(), "Ready").await?;
+        ensure!(ready == "False/SettingsFailed", "{ready}");
+        Ok(())
+    })
+    .await?;
+    let status = upload(&node, trial.name(), 5000).await?;
+    ensure!(status < 300, "people of the office itself are kept out: {status}");
+    apply_client(&node, trial.name(), &json!({"client-id": "office", "client-secret": "secret"})).await?;
+    trial.becomes_ready().await?;
+    let (configured, why) = told(&node, trial.name(), "Configured").await?;
+    ensure!(configured == "True/SettingsApplied", "{configured}: {why}");
+    trial.end().await
 }
 
 /// Whose account somebody of the provider gets, or the refusal.

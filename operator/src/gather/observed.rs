@@ -14,7 +14,7 @@ use crate::cache::{Caches, Live, Sealed, Undecodable};
 use crate::compare::KnownData;
 use crate::kinds;
 use crate::plan::Plan;
-use crate::report::Children;
+use crate::report::{Children, SettingsContainer};
 use crate::resolve::{Facts, Instance, recorded_entity};
 use crate::usage::Measurement;
 
@@ -126,6 +126,18 @@ impl Observed {
             }
         }
         volumes.retain(|claim| plan.volumes.iter().any(|volume| volume.claim == claim.name()));
-        Children { objects, volumes, pods: self.pods.clone(), events: self.events.clone() }
+        let settings = settings(plan);
+        Children { objects, volumes, pods: self.pods.clone(), events: self.events.clone(), settings }
     }
+}
+
+/// The containers of a plan that apply settings.
+fn settings(plan: &Plan) -> Vec<SettingsContainer> {
+    let listed = plan.package.spec().configured_by.iter().filter_map(|listed| listed.split_once('/'));
+    listed
+        .map(|(workload, container)| SettingsContainer {
+            workload: format!("{}-{workload}", plan.instance.name),
+            container: container.to_owned(),
+        })
+        .collect()
 }

@@ -6,11 +6,11 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::conditions::Problem;
+use super::conditions::{ConditionUpdate, Problem};
 use super::pods;
 use super::rank::{Origin, sort_key};
 use super::warnings::{About, newest};
-use crate::api::{ComponentStatus, Reason};
+use crate::api::{ComponentStatus, ConditionType, Reason};
 use crate::cache::Live;
 
 /// What the caches know of an instance's children.
@@ -24,6 +24,17 @@ pub struct Children {
     pub pods: Vec<Arc<Pod>>,
     /// Warnings in its namespace.
     pub events: Vec<Arc<Event>>,
+    /// The containers that its package names in `configuredBy`.
+    pub settings: Vec<SettingsContainer>,
+}
+
+/// A container that applies settings while the application runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsContainer {
+    /// Its workload's name.
+    pub workload: String,
+    /// Its own.
+    pub container: String,
 }
 
 impl Children {
@@ -48,9 +59,35 @@ impl Children {
         components
     }
 
-    /// Whether all workloads run, whatever their volumes still wait for.
+    /// Whether all workloads serve, whatever their volumes and settings still wait for.
     pub fn are_running(&self) -> bool {
-        self.objects.iter().all(|object| self.workload(object).is_none())
+        let serves = |problem: &Problem| problem.is(Reason::SettingsFailed);
+        self.objects.iter().all(|object| self.workload(object).as_ref().is_none_or(serves))
+    }
+
+    /// Whether what is applied while the application runs is applied; nothing for a package that does not tell.
+    pub(super) fn configured(&self) -> Option<ConditionUpdate> {
+        const KIND: ConditionType = ConditionType::Configured;
+        if self.settings.is_empty() {
+            return None;
+        }
+        let problems = || self.objects.iter().filter_map(|object| self.workload(object));
+        if let Some(failed) = problems().find(|problem| problem.is(Reason::SettingsFailed)) {
+            return Some(ConditionUpdate::problem(KIND, false, &failed));
+        }
+        let is_ready = |known: &SettingsContainer| self.pods.iter().any(|pod| self.is_applied(known, pod));
+        Some(if self.settings.iter().all(is_ready) {
+            ConditionUpdate::new(KIND, true, Reason::SettingsApplied, "the settings are applied")
+        } else {
+            ConditionUpdate::unknown(KIND, Reason::Starting, "told once the application runs")
+        })
+    }
+
+    fn is_applied(&self, known: &SettingsContainer, pod: &Pod) -> bool {
+        let is_its = |object: &Arc<Live>| object.name() == known.workload && selects(object, pod);
+        let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+        let mut statuses = statuses.filter(|status| status.name == known.container);
+        statuses.any(|status| status.ready) && self.objects.iter().any(is_its)
     }
 
     /// What stops the instance: of several problems the one that the others follow from.
@@ -77,7 +114,13 @@ impl Children {
         let events = self.events();
         let mine: Vec<&Arc<Pod>> = self.pods.iter().filter(|pod| selects(object, pod)).collect();
         let origin = Origin::of(&object.kind);
-        let of_pods = mine.iter().filter_map(|pod| pods::problem(pod, &events));
+        let settings: Vec<&str> = self
+            .settings
+            .iter()
+            .filter(|known| known.workload == object.name())
+            .map(|known| known.container.as_str())
+            .collect();
+        let of_pods = mine.iter().filter_map(|pod| pods::problem(pod, &events, &settings));
         let made = mine.iter().filter_map(|pod| Some(pod.metadata.creation_timestamp.as_ref()?.0)).max();
         of_pods
             .min_by_key(|problem| sort_key(origin, problem))

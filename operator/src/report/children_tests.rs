@@ -6,7 +6,9 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use serde_json::{Value, json};
 use test_case::test_case;
 
-use super::children::Children;
+use super::children::{Children, SettingsContainer};
+use super::conditions::ConditionUpdate;
+use crate::api::{ConditionType, Reason};
 use crate::cache::Live;
 
 fn workload(kind: &str, name: &str) -> Arc<Live> {
@@ -123,4 +125,43 @@ fn a_growth_is_told_as_it_is_now() {
     let (reason, message) = told("ControllerResizeInProgress", "2026-01-01T10:00:00Z");
     assert_eq!(reason, "VolumeGrowing");
     assert_eq!(message, "PersistentVolumeClaim calendar-data grows from 1121Mi to 1048577121Mi", "an earlier attempt");
+}
+
+/// An application and its container that applies settings, which is ready or not.
+fn with_settings(applied: bool, said: Option<&str>) -> Children {
+    let status = |name: &str, ready: bool| json!({"name": name, "image": "x", "imageID": "", "restartCount": 0, "ready": ready, "state": {"running": {}}});
+    let pod = json!({
+        "metadata": {"name": "site-app-0", "namespace": "coop", "labels": {"part": "site-app"}},
+        "status": {"containerStatuses": [status("app", true), status("cron", applied)]},
+    });
+    let mut probe = Event::clone(&event("Pod", "site-app-0", "Unhealthy", "2026-01-01T11:00:00Z"));
+    probe.message = Some(format!("Readiness probe failed: {}", said.unwrap_or_default()));
+    probe.involved_object.field_path = Some("spec.containers{cron}".to_owned());
+    Children {
+        objects: vec![workload("Deployment", "site-app")],
+        pods: vec![Arc::new(serde_json::from_value(pod).unwrap())],
+        events: vec![Arc::new(probe)],
+        settings: vec![SettingsContainer { workload: "site-app".to_owned(), container: "cron".to_owned() }],
+        ..Children::default()
+    }
+}
+
+#[test]
+fn settings_that_fail_are_told_and_the_application_counts_as_running() {
+    let failed = with_settings(false, Some("settings: no provider\n"));
+    let problem = failed.problem(|_| true).unwrap();
+    assert_eq!((problem.reason.as_str(), problem.message.as_str()), ("SettingsFailed", "settings: no provider"));
+    assert!(failed.are_running(), "it serves");
+    assert_eq!(failed.configured(), Some(ConditionUpdate::problem(ConditionType::Configured, false, &problem)));
+
+    let tries = with_settings(false, None);
+    assert_eq!(tries.problem(|_| true).unwrap().reason, "Starting", "nothing went wrong so far");
+    assert!(!tries.are_running());
+    let unknown = ConditionUpdate::unknown(ConditionType::Configured, Reason::Starting, "told once the application runs");
+    assert_eq!(tries.configured(), Some(unknown));
+
+    let applied = with_settings(true, None).configured();
+    let told = ConditionUpdate::new(ConditionType::Configured, true, Reason::SettingsApplied, "the settings are applied");
+    assert_eq!(applied, Some(told));
+    assert_eq!(Children::default().configured(), None, "a package that does not tell");
 }

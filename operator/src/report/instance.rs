@@ -15,12 +15,15 @@ use crate::core::Bytes;
 use crate::plan::{Plan, PlannedVolume};
 use crate::resolve::{Instance, Rollout};
 
+/// What holds as it was reported while there is no plan.
+const KEPT: [ConditionType; 4] =
+    [ConditionType::Configured, ConditionType::QuotaEnforced, ConditionType::UsageKnown, ConditionType::VolumeFilling];
+
 /// The status of an instance that has no plan: what was reported stays, but the conditions.
 pub fn refused(instance: &Instance, rollout: &Rollout, verdict: &Verdict, now: Timestamp) -> InstanceStatus {
     let before = &instance.status;
     let mut shown = verdict.shown();
-    shown
-        .extend(kept(before, &[ConditionType::QuotaEnforced, ConditionType::UsageKnown, ConditionType::VolumeFilling]));
+    shown.extend(kept(before, &KEPT));
     shown.extend(unapplied_condition(before, rollout, verdict.is_ready()));
     shown.extend(paused(instance, &[]));
     InstanceStatus {
@@ -47,6 +50,7 @@ pub fn instance_status(pass: &Pass<'_>) -> InstanceStatus {
     let verdict = verdict(pass);
     let mut shown = verdict.shown();
     shown.extend(reachable(&pass.reach));
+    shown.extend(pass.children.configured());
     shown.extend(usage_known(pass.usage));
     shown.extend(quota_enforced(plan, pass.children, pass.platform));
     shown.extend(pending_shrink(plan, pass.children));

@@ -27,7 +27,7 @@ mod warnings;
 #[cfg(test)]
 mod children_tests;
 
-pub use children::Children;
+pub use children::{Children, SettingsContainer};
 pub use conditions::{ConditionUpdate, Problem, Verdict, conditions};
 pub use deletion::{DeletionWait, ServiceDeletion, deleted_entity, deleted_instance};
 pub use entity::{EntityObstacle, Service, entity_problem, entity_status};

@@ -44,6 +44,8 @@ pub(super) enum Rank {
     NotCreated,
     /// It runs and does not answer.
     ProbeFailing,
+    /// It serves, and a setting could not be applied.
+    SettingsFailed,
     /// A volume becomes larger.
     Growing,
     /// Pods are being replaced.
@@ -72,6 +74,7 @@ pub(super) fn rank(origin: Origin, problem: &Problem) -> Rank {
         (Some(Reason::InitFailed), _) => Rank::InitFailed,
         (Some(Reason::FailedCreate | Reason::QuotaExceeded), _) => Rank::NotCreated,
         (Some(Reason::ProbeFailing), _) => Rank::ProbeFailing,
+        (Some(Reason::SettingsFailed), _) => Rank::SettingsFailed,
         (Some(Reason::RollingOut), _) => Rank::RollingOut,
         (Some(Reason::Starting), _) => Rank::Starting,
         _ => Rank::Failed,
@@ -85,7 +88,7 @@ pub(super) fn sort_key(origin: Origin, problem: &Problem) -> impl Ord + use<> {
     let severity = match rank {
         Rank::Volume => 0,
         rank if rank < Rank::ProbeFailing => 1,
-        Rank::ProbeFailing => 2,
+        Rank::ProbeFailing | Rank::SettingsFailed => 2,
         _ => 3,
     };
     (severity, origin, rank)

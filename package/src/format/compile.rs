@@ -61,7 +61,7 @@ fn try_out(package: &Package) -> Result<(), PackageError> {
         }
     }
     if faults.is_empty() {
-        faults.extend(exceptions(package, &containers));
+        faults.extend(unknown_containers(package, &containers));
     }
     if faults.is_empty() {
         Ok(())
@@ -86,18 +86,22 @@ fn try_one(
     render(&plan).map_err(|error| error.faults)
 }
 
-/// Exceptions for containers that there are not: what they excuse may have been renamed.
-fn exceptions(package: &Package, containers: &BTreeSet<String>) -> Vec<Fault> {
-    let listed = package.spec().pod_security_exceptions.iter().enumerate();
-    let unknown = listed.filter(|(_, exception)| !containers.contains(&exception.container));
+/// What is said of containers that there are not: what is meant may have been renamed.
+fn unknown_containers(package: &Package, containers: &BTreeSet<String>) -> Vec<Fault> {
+    let spec = package.spec();
+    let exceptions = spec.pod_security_exceptions.iter().enumerate().map(|(at, exception)| {
+        (Rule::Exception, "podSecurityExceptions", format!("podSecurityExceptions[{at}].container"), &exception.container)
+    });
+    let configured_by = spec.configured_by.iter().enumerate();
+    let configured_by = configured_by
+        .map(|(at, container)| (Rule::ConfiguredBy, "configuredBy", format!("configuredBy[{at}]"), container));
     let known = containers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-    unknown
-        .map(|(at, exception)| {
-            let message = format!(
-                "podSecurityExceptions: {:?} names no container that is rendered; there are: {known}",
-                exception.container
-            );
-            Fault::package(Rule::Exception, format!("spec.podSecurityExceptions[{at}].container"), message)
+    exceptions
+        .chain(configured_by)
+        .filter(|(.., container)| !containers.contains(*container))
+        .map(|(rule, list, field, container)| {
+            let message = format!("{list}: {container:?} names no container that is rendered; there are: {known}");
+            Fault::package(rule, format!("spec.{field}"), message)
         })
         .collect()
 }

@@ -44,8 +44,18 @@ pub(crate) fn problems(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
         let known = format!("{workload}/{name}");
         let excepted = plan.package.spec().pod_security_exceptions.iter().any(|exception| exception.container == known);
         problems.extend(pod_security::container(pod, container, &field, excepted));
+        if configures(plan, workload, container) && container.pointer("/readinessProbe/exec/command").is_none() {
+            let message = "is of `configuredBy`, so it needs a readinessProbe with exec: it succeeds once the settings are applied, and prints why not";
+            problems.push(Problem::new(Rule::ConfiguredBy, field, message));
+        }
     }
     problems
+}
+
+/// Whether the package says of this container that it applies settings.
+pub(crate) fn configures(plan: &Plan, workload: &str, container: &Value) -> bool {
+    let is_it = |known: &String| known.split_once('/') == Some((workload, name_of(container)));
+    plan.package.spec().configured_by.iter().any(is_it)
 }
 
 /// Two pods must never write one volume: not for the moment of a roll-out either.

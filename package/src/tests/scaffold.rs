@@ -290,6 +290,11 @@ const CASES: &[Case] = &[
     case(Rule::Probes, (APP, START_UP, ""), (APP, "livenessProbe:")),
     case(Rule::Probes, (APP, READINESS, ""), (APP, "      containers:")),
     case(
+        Rule::ConfiguredBy,
+        (PACKAGE, "  manifests:\n", "  configuredBy: [app/other]\n  manifests:\n"),
+        (PACKAGE, "app/other"),
+    ),
+    case(
         Rule::TerminationMessage,
         (APP, "          terminationMessagePolicy: FallbackToLogsOnError\n", ""),
         (APP, "- name: prepare"),

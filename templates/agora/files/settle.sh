@@ -1,6 +1,7 @@
 #!/bin/bash
 # What is done once the new version serves: the migrations that take away what the version before
-# used, and the first administrator. Serving does not depend on it: what fails is tried again.
+# used, and the first administrator. Serving does not depend on it: what fails is tried again, and told by
+# applied.sh.
 set -uo pipefail
 trap 'exit 0' TERM INT
 
@@ -18,11 +19,17 @@ settle() {
     su discourse -c 'bundle exec rails runner /scripts/first_admin.rb'
 }
 
+state=/run/settle
+mkdir -p "$state"
+rm -f "$state"/*
 /etc/runit/1.d/copy-env && /bin/bash /scripts/settings.sh || exit 1
 until serves 2>/dev/null; do pause 3; done
-until settle; do
+until settle 2>&1 | tee "$state/said"; do
+    # guard: settings-told. Of a trace the line that says what was wrong is the first.
+    { grep -m 1 -e 'rror: ' -e 'rake aborted' "$state/said" || tail -n 1 "$state/said"; } | cut -c 1-500 >"$state/failed"
     echo "settle: not done; trying again in a minute" >&2
     pause 60
 done
+: >"$state/applied"
 echo "settle: done"
 while true; do pause 3600; done

@@ -1,9 +1,34 @@
 #!/bin/sh
 # Nextcloud's background jobs every five minutes, and its settings whenever they change: so a new
-# quota or identity provider restarts nothing.
+# quota or identity provider restarts nothing. Whether they are applied, applied.sh tells.
 set -u
 # The image's stop signal is Apache's: WINCH.
 trap 'exit 0' TERM INT WINCH
+
+state=/run/settings
+rm -f "$state"/*
+
+# The line that says what was wrong: the settings' own, or of what occ prints the one below "In FILE line N:".
+why() {
+    awk 'NF { last = $0 }
+        /^settings: |Fatal error: / || (below && NF) { exit }
+        /^In .* line [0-9]+:$/ { below = 1 }
+        END { sub(/^ +/, "", last); print substr(last, 1, 500) }' "$state/said"
+}
+
+apply() {
+    rm -f "$state/succeeded"
+    { sh /scripts/settings.sh 2>&1 && : >"$state/succeeded"; } | tee "$state/said"
+    if [ -e "$state/succeeded" ]; then
+        : >"$state/applied"
+        rm -f "$state/failed"
+    else
+        # guard: settings-told
+        why >"$state/failed"
+        rm -f "$state/applied"
+        return 1
+    fi
+}
 
 applied=
 retry_at=0
@@ -12,7 +37,7 @@ while true; do
     now=$(date +%s)
     wanted=$(sha256sum /settings/* /oidc/* 2>/dev/null | sha256sum)
     if [ "$wanted" != "$applied" ] && [ "$now" -ge "$retry_at" ]; then
-        if sh /scripts/settings.sh; then
+        if apply; then
             applied=$wanted
             echo "cron: the settings are applied"
         else

@@ -59,6 +59,9 @@ fi
 
 if issuer=$(setting oidc_issuer); then
     app user_oidc
+    for key in client-id client-secret; do
+        [ -s "/oidc/$key" ] || fail "the Secret that oidc.clientSecretName names has no $key"
+    done
     client=$(cat /oidc/client-id)
     # Else whoever bears the name of one of the office's own accounts gets it: admin, for one.
     # guard: own-accounts

@@ -1,0 +1,1 @@
+../../shared/applied.sh
