@@ -17,8 +17,9 @@ demo-down: ## Take all of the demo away again
 test: ## All tests: without a cluster, on a control plane, on a real node
 	@.ci/test
 
-slow: ## Every fault at every request of six operations, on simulated nodes; target/slow/summary.md
+slow: ## Every fault at every request of six operations (target/slow/summary.md); large uploads on a real node
 	@cargo test --release --workspace --test slow
+	@cargo test --release --workspace --test node -- --ignored
 
 # The operator is measured as it is published; the harness around it is what CI has compiled.
 BENCH := cargo test --quiet --release --workspace --test fleet --

@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use commonscloud_operator::https;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes, Frame};
 use hyper::{Request, StatusCode};
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -124,6 +126,25 @@ impl Ingress {
         Ok(Answer { status, body })
     }
 
+    /// A PUT of so many zeros, at most `rate` bytes a second; it may take as long as it takes.
+    ///
+    /// # Errors
+    /// When the connection breaks, or there is no answer.
+    pub async fn upload(&self, host: &str, path: &str, who: &Credentials, zeros: Zeros) -> Outcome<Answer> {
+        let basic = STANDARD.encode(format!("{}:{}", who.username, who.password));
+        let request = Request::put(path)
+            .header("host", host)
+            .header("authorization", format!("Basic {basic}"))
+            .header("content-length", zeros.left)
+            .body(zeros)?;
+        let name = ServerName::try_from(host.to_owned())?;
+        let sent = https::send((self.address, 443).into(), name, self.roots.clone(), request).await;
+        let mut exchange = sent.map_err(|error| Failure::from(error).during(&format!("PUT https://{host}{path}")))?;
+        let status = exchange.response.status();
+        let body = exchange.response.body_mut().collect().await?.to_bytes().to_vec();
+        Ok(Answer { status, body })
+    }
+
     /// A page that is to be there.
     ///
     /// # Errors
@@ -139,6 +160,55 @@ impl Ingress {
     pub async fn put(&self, host: &str, path: &str, credentials: &Credentials, body: Vec<u8>) -> Outcome {
         let answer = self.send("PUT", host, path, Some(credentials), body).await?;
         answer.successful(&format!("PUT https://{host}{path}")).map(drop)
+    }
+}
+
+/// A body of zeros, as fast as the connection takes it or as a slow line gives it.
+pub struct Zeros {
+    left: u64,
+    piece: usize,
+    pace: Option<tokio::time::Interval>,
+}
+
+impl Zeros {
+    /// So many bytes at once.
+    pub fn fast(bytes: u64) -> Self {
+        Self { left: bytes, piece: 1 << 20, pace: None }
+    }
+
+    /// So many bytes, at so many a second: a tenth of these each tenth of a second.
+    pub fn slow(bytes: u64, per_second: usize) -> Self {
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Self { left: bytes, piece: per_second / 10, pace: Some(pace) }
+    }
+}
+
+impl Body for Zeros {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        if let Some(pace) = &mut self.pace
+            && pace.poll_tick(context).is_pending()
+        {
+            return Poll::Pending;
+        }
+        let length = usize::try_from(self.left).map_or(self.piece, |left| left.min(self.piece));
+        let piece = Bytes::from_static(ZEROS.get(..length).unwrap_or(&ZEROS));
+        self.left -= piece.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
     }
 }
 

@@ -44,6 +44,7 @@ type Run<T> = Box<dyn Fn(Arc<T>) -> Pin<Box<dyn Future<Output = Outcome>>> + Sen
 pub struct Scenario<T> {
     name: &'static str,
     turn: Turn,
+    slow: bool,
     run: Run<T>,
 }
 
@@ -67,7 +68,7 @@ impl<T> Scenario<T> {
         F: Fn(Arc<T>) -> R + Send + 'static,
         R: Future<Output = Outcome> + 'static,
     {
-        Self { name, turn: Turn::Together, run: Box::new(move |tier| Box::pin(run(tier))) }
+        Self { name, turn: Turn::Together, slow: false, run: Box::new(move |tier| Box::pin(run(tier))) }
     }
 
     /// The same, run while no other runs, after those that may run side by side.
@@ -81,6 +82,12 @@ impl<T> Scenario<T> {
     #[must_use]
     pub fn apart(self) -> Self {
         Self { turn: Turn::Apart, ..self }
+    }
+
+    /// The same, run by `make slow` and not by `make test`: it takes many minutes, or much of a disk.
+    #[must_use]
+    pub fn slow(self) -> Self {
+        Self { slow: true, ..self }
     }
 
     /// The same, run while no other runs, before them, as long as the cluster is empty.
@@ -100,6 +107,7 @@ const LIMIT: Duration = Duration::from_mins(15);
 /// Runs the scenarios that the command line asks for, and says how they ended as libtest does.
 pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
     let arguments = Arguments::from_args();
+    scenarios.retain(|scenario| !scenario.slow || arguments.ignored);
     scenarios.sort_by_key(|scenario| scenario.turn);
     if let Some(reason) = T::impossible() {
         return not_here(T::NAME, &reason, &arguments, scenarios);
@@ -163,7 +171,8 @@ struct Stage<T> {
 impl<T: Tier> Stage<T> {
     fn trial(self: &Arc<Self>, scenario: Scenario<T>, handle: Handle) -> Trial {
         let stage = Arc::clone(self);
-        Trial::test(scenario.name, move || handle.block_on(stage.play(scenario)))
+        let (name, slow) = (scenario.name, scenario.slow);
+        Trial::test(name, move || handle.block_on(stage.play(scenario))).with_ignored_flag(slow)
     }
 
     async fn play(&self, scenario: Scenario<T>) -> Result<(), Failed> {

@@ -20,6 +20,7 @@ mod stuck_pod;
 mod tier;
 mod tight_network;
 mod traps;
+mod uploads;
 mod wiki;
 
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     scenarios.extend(isolation::scenarios());
     scenarios.extend(traps::scenarios());
     scenarios.extend(settings::scenarios());
+    scenarios.extend(uploads::scenarios());
     scenarios.extend(killed_database::scenarios());
     scenarios.extend(agora::scenarios());
     scenarios.extend(projects::scenarios());
