@@ -121,7 +121,8 @@ pub fn namespace_objects(entity: &Entity) -> Vec<RenderedObject> {
                 "type": "Container",
                 // No limit of CPU: what is idle is anybody's, and requests share what is not.
                 "default": {"memory": "512Mi"},
-                "defaultRequest": {"cpu": "50m", "memory": "128Mi"},
+                // Of scratch space neither: a default would count against the temporary folders of the whole pod.
+                "defaultRequest": {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
             }]},
         }),
     );
@@ -144,7 +145,11 @@ mod tests {
         let limits = objects.iter().find(|object| object.kind == "LimitRange").unwrap();
         let container = &limits.value["spec"]["limits"][0];
         assert_eq!(container["default"], json!({"memory": "512Mi"}));
-        assert_eq!(container["defaultRequest"], json!({"cpu": "50m", "memory": "128Mi"}));
+        assert_eq!(
+            container["defaultRequest"],
+            json!({"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"}),
+            "a quota that names scratch space refuses a pod that does not"
+        );
         assert!(container.get("max").is_none());
     }
 

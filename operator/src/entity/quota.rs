@@ -17,6 +17,8 @@ const PODS: u64 = 30;
 const CPUS: u64 = 16;
 /// Memory that the pods of an instance may request together.
 const MEMORY: Bytes = Bytes::new(32 << 30);
+/// Scratch space on their nodes that the pods of an instance may request together.
+const SCRATCH: Bytes = Bytes::new(64 << 30);
 
 /// What the volumes of a namespace need: running, kept and yet to be made, and what they may grow to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +49,7 @@ impl Needs {
 /// The quota: storage to the byte, the rest generous. Nothing for a namespace without services.
 pub fn resource_quota(entity: &Entity, needs: &Needs, instances: u64) -> RenderedObject {
     let times = instances.max(1);
+    let together = |each: Bytes| each.checked_mul(times).unwrap_or(each).to_string();
     object(
         entity,
         "ResourceQuota",
@@ -59,7 +62,8 @@ pub fn resource_quota(entity: &Entity, needs: &Needs, instances: u64) -> Rendere
                 "persistentvolumeclaims": needs.claims.len().to_string(),
                 "pods": (PODS * times).to_string(),
                 "requests.cpu": (CPUS * times).to_string(),
-                "requests.memory": MEMORY.checked_mul(times).unwrap_or(MEMORY).to_string(),
+                "requests.memory": together(MEMORY),
+                "requests.ephemeral-storage": together(SCRATCH),
             }},
         }),
     )
