@@ -17,6 +17,7 @@ mod dedicated;
 mod definitions;
 mod entity;
 mod instance;
+mod network;
 mod platform;
 mod reason;
 mod service_data;
@@ -36,9 +37,10 @@ pub use entity::{
     ManagerSubject, OfficeService, OtherService, ProjectsService, SubjectKind,
 };
 pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
+pub use network::{NetworkPeers, NetworkPorts};
 pub use platform::{
-    ComponentResources, Exposure, FileSystemOverhead, ImageOverride, NetworkPeers, Platform, PlatformSpec,
-    PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
+    ComponentResources, Exposure, FileSystemOverhead, ImageOverride, Platform, PlatformSpec, PlatformStatus, Retention,
+    Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
 };
 pub use reason::Reason;
 pub use service_data::{

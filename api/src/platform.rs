@@ -1,12 +1,11 @@
 //! `Platform`: how this cluster is, for all services.
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
-use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, HOSTNAME_PATTERN, MAIL_PATTERN, NAME_PATTERN};
+use super::{Condition, HOSTNAME_PATTERN, MAIL_PATTERN, NAME_PATTERN, NetworkPeers};
 
 /// How this cluster is: one object, named `default`.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -112,6 +111,14 @@ pub struct Exposure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 45))]
     pub address: Option<String>,
+    /// Whom applications believe what they say of the client's address: the addresses of the ingress's
+    /// pods and of what stands before it, as blocks such as `100.64.0.0/10`. Empty: every range that pods
+    /// and nodes usually have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 49)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(validation = Rule::new("self.all(block, isCIDR(block))").message("exposure.trustedProxies: each is a block of addresses, for example 100.64.0.0/10 or fd00::/8"))]
+    pub trusted_proxies: Vec<String>,
 }
 
 /// Where certificates come from: one of the fields.
@@ -195,29 +202,6 @@ pub struct ComponentResources {
     /// Requests and limits of each container of the component; each replaces the template's own.
     #[schemars(schema_with = "resource_requirements")]
     pub resources: ResourceRequirements,
-}
-
-/// Who is who in the cluster's network, as NetworkPolicy peers.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NetworkPeers {
-    /// The ingress controller: only it reaches the applications. Empty: nobody does, and no service
-    /// with a page becomes Ready.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Atomic)]
-    pub ingress: Vec<NetworkPolicyPeer>,
-    /// The cluster's DNS servers. Empty: services find no names.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Atomic)]
-    pub dns: Vec<NetworkPolicyPeer>,
-    /// The way by which services reach public addresses (identity provider, editor): usually the
-    /// ingress. Empty: they reach none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Atomic)]
-    pub public: Vec<NetworkPolicyPeer>,
 }
 
 /// The mail server that services send through.

@@ -36,6 +36,8 @@ macro_rules! reasons {
 }
 
 reasons! {
+    AddressBlockInvalid: "A block of addresses in the Platform is none.",
+        "The message names field and block: write it as 10.42.0.0/16 or fd00:42::/56.";
     AddressInvalid: "The Platform's `exposure.address` is no IP address.",
         "Correct it in the Platform, or leave it out: then the Ingress's own status is used.";
     AlreadyExists: "An object that was to be made is there already.",

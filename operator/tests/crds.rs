@@ -120,10 +120,11 @@ fn every_list_has_a_list_type_and_a_length() {
 
 #[test]
 fn the_top_level_lists_of_network_peers_are_replaced_as_a_whole() {
-    let peers = ["ingress", "dns", "public"].map(|name| format!("Platform.spec.network.{name}"));
+    let names = ["ingress", "dns", "public", "identityProvider", "mail"];
+    let peers = names.map(|name| format!("Platform.spec.network.{name}"));
     assert_eq!(
         faults(|field| peers.contains(&field.path) && field.schema["x-kubernetes-list-type"] == "atomic").len(),
-        3
+        peers.len()
     );
 }
 

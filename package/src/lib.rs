@@ -31,8 +31,10 @@
 //! | `volumes.NAME`, `secrets.NAME` | names of the claims and generated Secrets |
 //! | `files.NAME` | the package's own text files |
 //! | `parameters` | the instance's parameters, defaults filled in |
-//! | `network.ingress`, `network.dns`, `network.public` | lists of NetworkPolicy peers; an empty one names nobody, so leave the rule out |
+//! | `network.ingress`, `.dns`, `.public`, `.identity_provider`, `.mail` | lists of NetworkPolicy peers; an empty one names nobody, so leave the rule out |
+//! | `network.ports.dns`, `.public`, `.identity_provider`, `.mail` | the ports for a rule to these peers |
 //! | `exposure.ingress_class`, `exposure.cluster_issuer`, `exposure.tls_secret` | each null where the Platform has none |
+//! | `exposure.trusted_proxies` | address blocks: whom to believe what they say of the client's address |
 //! | `smtp.host`, `.port`, `.from`, `.from_local`, `.from_domain`, `.secret` | `smtp` is null where the Platform has no mail server |
 //! | `editor.url` | the platform's editor of documents; `editor` is null where it has none |
 //! | `labels(component="app")`, `selector(component="app")` | labels of an object or pod; labels that select its pods |

@@ -108,7 +108,7 @@ rules! {
     /// Directions of policies.
     PolicyTypes = "policy-types": "A NetworkPolicy lists a direction in `policyTypes` exactly when it has rules, or `[]`, for it.";
     /// Peers of policies.
-    Peers = "peers": "A rule names its peers: `network.ingress`, `network.dns`, `network.public`, the instance's own pods, or an address block of at most a /20 (IPv6: /48); a larger one only outgoing, at `smtp.port` alone.";
+    Peers = "peers": "A rule names its peers: `network.ingress`, `network.dns`, `network.public`, `network.identity_provider`, `network.mail`, the instance's own pods, or an address block of at most a /20 (IPv6: /48); a larger one only outgoing, at the mail server's ports alone.";
     /// Ports of policies.
     Ports = "ports": "A rule of a NetworkPolicy names its ports.";
     /// Services.

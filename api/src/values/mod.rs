@@ -1,5 +1,6 @@
 //! The values that fields hold, made only through validation: knows no Kubernetes types.
 
+mod address_block;
 mod bytes;
 mod expression;
 mod growth;
@@ -8,6 +9,7 @@ mod names;
 mod price;
 mod quantity;
 
+pub use address_block::{AddressBlock, AddressBlockError};
 pub use bytes::{Bytes, BytesError};
 pub use expression::{ExpressionError, SizeExpression};
 pub use growth::{GrowthRule, least_above, taken_back};

@@ -4,6 +4,7 @@ use kube::ResourceExt as _;
 
 use super::context::Context;
 use super::queue::Next;
+use crate::api::values::AddressBlock;
 use crate::api::{ConditionType, Platform, PlatformSpec, PlatformStatus, Reason};
 use crate::apply::WriteError;
 use crate::cache::{Caches, Key};
@@ -82,6 +83,14 @@ fn fault(spec: &PlatformSpec) -> Option<Problem> {
             format!("spec.exposure.address: {address:?} is no IP address"),
         ));
     }
+    for (field, blocks) in [
+        ("spec.exposure.trustedProxies", &spec.exposure.trusted_proxies),
+        ("spec.network.clusterRanges", &spec.network.cluster_ranges),
+    ] {
+        if let Some(error) = blocks.iter().find_map(|block| block.parse::<AddressBlock>().err()) {
+            return Some(Problem::new(Reason::AddressBlockInvalid, format!("{field}: {error}")));
+        }
+    }
     if let Some(bundle) = &spec.exposure.ca_bundle
         && let Err(error) = crate::https::authorities(bundle)
     {
@@ -107,5 +116,10 @@ mod tests {
             "CaBundleInvalid"
         );
         assert_eq!(fault(&spec("baseDomain: example")).unwrap().reason, "BaseDomainInvalid");
+        let of_block = fault(&spec("baseDomain: example.org\nnetwork: {clusterRanges: [10.42.0.0/16, pods]}")).unwrap();
+        assert_eq!(of_block.reason, "AddressBlockInvalid");
+        assert!(of_block.message.starts_with("spec.network.clusterRanges: \"pods\""), "{}", of_block.message);
+        let of_proxy = fault(&spec("baseDomain: example.org\nexposure: {trustedProxies: [10.0.0.0/33]}")).unwrap();
+        assert!(of_proxy.message.starts_with("spec.exposure.trustedProxies: "), "{}", of_proxy.message);
     }
 }

@@ -4,8 +4,13 @@ use serde_json::{Map, Value, json};
 use tera::Context;
 
 use crate::engine::labels::{labels, selector};
+use crate::engine::network::network;
 use crate::plan::Plan;
 use commonscloud_api::Language;
+use commonscloud_api::values::AddressBlock;
+
+/// What pods and nodes of a cluster usually have for addresses. Only the ingress reaches applications.
+const TRUSTED_PROXIES: [&str; 5] = ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
 /// The context that a plan's manifests are rendered with.
 ///
@@ -44,11 +49,7 @@ pub(crate) fn value(plan: &Plan) -> Result<Value, serde_json::Error> {
         "volumes": volumes,
         "secrets": secrets,
         "parameters": plan.parameters,
-        "network": {
-            "ingress": serde_json::to_value(&plan.network.ingress)?,
-            "dns": serde_json::to_value(&plan.network.dns)?,
-            "public": serde_json::to_value(&plan.network.public)?,
-        },
+        "network": network(plan)?,
         "exposure": exposure(plan),
         "smtp": smtp(plan),
         "editor": serde_json::to_value(&plan.editor)?,
@@ -82,7 +83,20 @@ fn exposure(plan: &Plan) -> Value {
     let issuer = tls.and_then(|tls| tls.cluster_issuer.as_deref());
     let own_secret = issuer.map(|_| format!("{}-tls", plan.instance.name));
     let secret = own_secret.or_else(|| tls.and_then(|tls| tls.secret_name.clone()));
-    json!({"ingress_class": plan.exposure.ingress_class, "cluster_issuer": issuer, "tls_secret": secret})
+    json!({
+        "ingress_class": plan.exposure.ingress_class,
+        "cluster_issuer": issuer,
+        "tls_secret": secret,
+        "trusted_proxies": trusted_proxies(plan),
+    })
+}
+
+/// Whom applications believe what they say of the client's address.
+fn trusted_proxies(plan: &Plan) -> Vec<&str> {
+    let named = plan.exposure.trusted_proxies.iter().map(String::as_str);
+    // Admission, which refuses what is no block, can be absent; applications do not start with one.
+    let named: Vec<&str> = named.filter(|block| block.parse::<AddressBlock>().is_ok()).collect();
+    if named.is_empty() { TRUSTED_PROXIES.to_vec() } else { named }
 }
 
 fn smtp(plan: &Plan) -> Value {

@@ -112,7 +112,13 @@ fn peers() -> NetworkPeers {
             ..NetworkPolicyPeer::default()
         }]
     };
-    NetworkPeers { ingress: block("10.0.0.1/32"), dns: block("10.0.0.2/32"), public: block("10.0.0.3/32") }
+    NetworkPeers {
+        ingress: block("10.0.0.1/32"),
+        dns: block("10.0.0.2/32"),
+        public: block("10.0.0.3/32"),
+        identity_provider: block("10.0.0.4/32"),
+        ..NetworkPeers::default()
+    }
 }
 
 fn smtp() -> Smtp {

@@ -3,11 +3,14 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use serde_json::{Value, json};
 
 use crate::engine::labels::selects_instance;
 use crate::engine::lookup::items;
+use crate::engine::network;
 use crate::plan::Plan;
+use commonscloud_api::values::AddressBlock;
 
 /// The shortest prefixes of an address block.
 struct Shortest {
@@ -56,24 +59,25 @@ pub(crate) fn wrong(plan: &Plan, direction: Direction, rule: &Value, peer: &Valu
             .then(|| "a podSelector without a namespaceSelector must be {{ selector(component=\"...\") }}".to_owned());
     };
     let cidr = block.get("cidr").and_then(Value::as_str).unwrap_or_default();
-    let Some(addresses) = Block::read(cidr) else {
-        return Some(format!("{cidr:?} is no address block; write one as 192.0.2.0/24 or 2001:db8::/64"));
+    let addresses: AddressBlock = match cidr.parse() {
+        Ok(addresses) => addresses,
+        Err(error) => return Some(error.to_string()),
     };
     let excepted = items(block, "/except").iter().map(|except| except.as_str().unwrap_or_default());
-    let nothing = |except: &&str| !Block::read(except).is_some_and(|except| addresses.holds(except));
+    let nothing = |except: &&str| !except.parse::<AddressBlock>().is_ok_and(|except| addresses.holds(except));
     if let Some(except) = excepted.into_iter().find(nothing) {
         return Some(format!("except {except:?} takes nothing away: it must lie inside of {cidr}"));
     }
     let own = format!("a package's own block is at most a /{}, of IPv6 a /{}", OF_PACKAGE.v4, OF_PACKAGE.v6);
     match (direction, of_platform) {
-        (Direction::In, true) if addresses.is_wider_than(&OF_PLATFORM) => Some(format!(
+        (Direction::In, true) if is_wider_than(addresses, &OF_PLATFORM) => Some(format!(
             "lets everybody in: {cidr}, which the Platform's network.ingress names; name the ingress there"
         )),
-        (Direction::In, false) if addresses.is_wider_than(&OF_PACKAGE) => {
+        (Direction::In, false) if is_wider_than(addresses, &OF_PACKAGE) => {
             Some(format!("lets in too many: {cidr}; write {{{{ network.ingress | json_encode }}}}; {own}"))
         }
-        (Direction::Out, false) if addresses.is_wider_than(&OF_PACKAGE) && !is_mail(plan, rule) => Some(format!(
-            "leads to too many: {cidr}; write {{{{ network.public | json_encode }}}}; {own}, but for {{{{ smtp.port }}}} alone"
+        (Direction::Out, false) if is_wider_than(addresses, &OF_PACKAGE) && !is_mail(plan, rule) => Some(format!(
+            "leads to too many: {cidr}; write {{{{ network.public | json_encode }}}}; {own}, but for {{{{ network.ports.mail }}}} alone"
         )),
         _ => None,
     }
@@ -81,9 +85,8 @@ pub(crate) fn wrong(plan: &Plan, direction: Direction, rule: &Value, peer: &Valu
 
 /// Whether the Platform names this peer.
 fn is_of_platform(plan: &Plan, peer: &Value) -> bool {
-    let named = [&plan.network.ingress, &plan.network.dns, &plan.network.public];
-    *peer != json!({})
-        && named.into_iter().flatten().any(|known| serde_json::to_value(known).is_ok_and(|known| known == *peer))
+    let is_it = |known: NetworkPolicyPeer| serde_json::to_value(known).is_ok_and(|known| known == *peer);
+    *peer != json!({}) && network::named(plan).into_iter().any(is_it)
 }
 
 /// A peer of the same namespace is one of the instance's own pods.
@@ -91,52 +94,27 @@ fn is_own_pods(plan: &Plan, peer: &Value) -> bool {
     peer.get("namespaceSelector").is_none() && selects_instance(plan, peer.pointer("/podSelector/matchLabels"))
 }
 
-/// Whether a rule opens the mail server's port and no other: the server is known by its name only.
+/// Whether a rule opens the mail server's ports and no other: the server is known by its name only.
 fn is_mail(plan: &Plan, rule: &Value) -> bool {
     let Some(smtp) = &plan.smtp else { return false };
+    let named = [smtp.port].into_iter().chain(plan.network.ports.mail.iter().copied());
+    let ports: Vec<Value> = named.map(Value::from).collect();
     let of_mail = |port: &Value| {
         let tcp = port.get("protocol").is_none_or(|protocol| protocol == "TCP");
-        tcp && port.get("port") == Some(&Value::from(smtp.port)) && port.get("endPort").is_none()
+        tcp && port.get("port").is_some_and(|port| ports.contains(port)) && port.get("endPort").is_none()
     };
     items(rule, "/ports").iter().all(of_mail)
 }
 
-/// Addresses that begin alike.
-#[derive(Clone, Copy)]
-struct Block {
-    address: IpAddr,
-    length: u8,
-}
-
-impl Block {
-    fn read(text: &str) -> Option<Self> {
-        let (address, length) = text.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let length: u8 = length.parse().ok()?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        (length <= longest).then_some(Self { address, length })
-    }
-
-    /// Whether the other one is a part of it.
-    fn holds(self, other: Self) -> bool {
-        let alike = match (self.address, other.address) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
-            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
-            _ => return false,
-        };
-        other.length > self.length && alike >= u32::from(self.length)
-    }
-
-    fn is_wider_than(self, shortest: &Shortest) -> bool {
-        match self.address {
-            IpAddr::V4(_) => self.length < shortest.v4,
-            IpAddr::V6(address) => {
-                let of_ipv4 = |(front, length): &(Ipv6Addr, u8)| {
-                    let alike = (address.to_bits() ^ front.to_bits()).leading_zeros();
-                    alike >= u32::from(self.length.min(*length)) && self.length < 96 + shortest.v4
-                };
-                self.length < shortest.v6 || OF_IPV4.iter().any(of_ipv4)
-            }
+fn is_wider_than(block: AddressBlock, shortest: &Shortest) -> bool {
+    match block.address() {
+        IpAddr::V4(_) => block.length() < shortest.v4,
+        IpAddr::V6(address) => {
+            let of_ipv4 = |(front, length): &(Ipv6Addr, u8)| {
+                let alike = (address.to_bits() ^ front.to_bits()).leading_zeros();
+                alike >= u32::from(block.length().min(*length)) && block.length() < 96 + shortest.v4
+            };
+            block.length() < shortest.v6 || OF_IPV4.iter().any(of_ipv4)
         }
     }
 }
@@ -146,7 +124,7 @@ mod tests {
     use super::*;
 
     fn is_wide(text: &str) -> bool {
-        Block::read(text).unwrap().is_wider_than(&OF_PACKAGE)
+        is_wider_than(text.parse().unwrap(), &OF_PACKAGE)
     }
 
     #[test]
@@ -157,20 +135,5 @@ mod tests {
         assert_eq!(wide.split_whitespace().filter(|text| !is_wide(text)).collect::<Vec<_>>(), [""; 0]);
         let narrow = "192.0.2.0/20 10.0.0.1/32 2001:db8::/48 fd00:1:2::/64 ::1/128 ::ffff:192.0.2.0/120";
         assert_eq!(narrow.split_whitespace().filter(|text| is_wide(text)).collect::<Vec<_>>(), [""; 0]);
-    }
-
-    #[test]
-    fn what_is_no_block_is_none() {
-        for text in ["", "10.0.0.1", "10.0.0.0/33", "::/129", "010.0.0.0/8", "10.0.0.0/-1", "example.org/8", "/0"] {
-            assert!(Block::read(text).is_none(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_block_holds_smaller_ones_of_its_own_kind() {
-        let holds = |outer: &str, inner: &str| Block::read(outer).unwrap().holds(Block::read(inner).unwrap());
-        assert!(holds("0.0.0.0/0", "10.0.0.0/8") && holds("10.0.0.0/8", "10.1.0.0/16") && holds("::/0", "fc00::/7"));
-        assert!(!holds("10.0.0.0/8", "10.0.0.0/8") && !holds("10.0.0.0/8", "11.0.0.0/16"));
-        assert!(!holds("0.0.0.0/0", "::/96") && !holds("10.0.0.0/16", "10.0.0.0/8"));
     }
 }

@@ -8,6 +8,7 @@ use commonscloud_api::ServiceTemplate;
 
 mod database_start;
 mod hostile;
+mod network;
 mod packages;
 mod projects;
 mod rules;

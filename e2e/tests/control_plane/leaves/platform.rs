@@ -19,6 +19,14 @@ pub const TEMPLATE: &str = "leaves-rollout";
 const SYSTEM: &str = "commonscloud-system";
 /// The class of all others.
 const COMMON: &str = "commonscloud-xfs";
+/// Where the office's policy has the rules for each list of peers.
+const RULES: [(&str, &str); 5] = [
+    ("ingress", "ingress/0/from"),
+    ("dns", "egress/2/to"),
+    ("public", "egress/3/to"),
+    ("identityProvider", "egress/4/to"),
+    ("mail", "egress/5/to"),
+];
 
 /// The Platform with everything, and an office and two calendars on it.
 pub fn stage(rollout: Value) -> Stage {
@@ -61,7 +69,9 @@ fn platform_with_all() -> Value {
     spec["images"] = json!([{"template": "office", "image": "redis", "reference": "docker.io/leaves/one:1"}]);
     let figures = json!({"requests": {"cpu": "11m"}, "limits": {"memory": "999Mi"}});
     spec["resources"] = json!([{"template": "office", "component": "redis", "resources": figures}]);
-    spec["network"] = json!({"ingress": peers(), "dns": peers(), "public": peers()});
+    spec["network"] = json!({
+        "ingress": peers(), "dns": peers(), "public": peers(), "identityProvider": peers(), "mail": peers(),
+    });
     spec["smtp"] = json!({"host": "mail.a.example", "port": 465, "from": "cloud@a.example", "secretName": "mail-a"});
     spec["editor"] = json!({"url": "https://editor-a.example"});
     spec["retention"] = json!({"days": 30});
@@ -84,10 +94,10 @@ pub fn cases(late: &Value) -> Vec<Case> {
     cases.extend(storage(late));
     cases.extend(overrides());
     cases.extend(services());
-    // The places of the rules in the office's policy: who comes in, names, public addresses.
-    for (list, rule) in [("ingress", "ingress/0/from"), ("dns", "egress/2/to"), ("public", "egress/3/to")] {
-        cases.extend(network(list, &format!("/spec/{rule}")));
+    for (list, rule) in RULES {
+        cases.extend(peers_of(list, &format!("/spec/{rule}")));
     }
+    cases.extend(network());
     cases
 }
 
@@ -111,6 +121,15 @@ fn exposure() -> Vec<Case> {
             vec![see(ingress, "/spec/tls/0/secretName", "tls-b"), see("Secret/tls-b", "/metadata/name", "tls-b")],
         )
         .given("spec.exposure.tls", json!({"secretName": "tls-a"})),
+        own(
+            "exposure.trustedProxies[0]",
+            json!("100.80.0.0/12"),
+            vec![see(
+                "Deployment/office-app",
+                "/spec/template/spec/containers/nextcloud/env/TRUSTED_PROXIES/value",
+                "100.80.0.0/12",
+            )],
+        ),
     ]
 }
 
@@ -166,7 +185,7 @@ fn overrides() -> Vec<Case> {
 fn services() -> Vec<Case> {
     let app = "Deployment/office-app";
     let variable = |name: &str| format!("/spec/template/spec/containers/nextcloud/env/{name}");
-    let port = |at: &str| see("NetworkPolicy/office-app", format!("/spec/egress/4/{at}"), 587);
+    let port = |at: &str| see("NetworkPolicy/office-app", format!("/spec/egress/5/{at}"), 587);
     let user = format!("{}/valueFrom/secretKeyRef/name", variable("SMTP_NAME"));
     let until = Timestamp::now().checked_add((24 * 3650).hours()).map(|date| date.to_string()).unwrap_or_default();
     let year = until.get(..5).unwrap_or_default().to_owned();
@@ -200,8 +219,34 @@ fn services() -> Vec<Case> {
     ]
 }
 
+/// The ports of the peers, and what of public addresses is the cluster's own.
+fn network() -> Vec<Case> {
+    let policy = "NetworkPolicy/office-app";
+    let port = |list: &str, port: u16, at: &str| {
+        own(
+            &format!("network.ports.{list}[0]"),
+            json!(port),
+            vec![see(policy, format!("/spec/egress/{at}/port"), port)],
+        )
+    };
+    let without = |at: &str| see(policy, format!("/spec/egress/{at}"), "10.3.0.0/16");
+    vec![
+        port("dns", 5353, "2/ports/1"),
+        port("public", 8443, "3/ports/0"),
+        port("identityProvider", 8080, "4/ports/0"),
+        port("mail", 2525, "5/ports/0"),
+        // Beside what the block's own `except` says, and of mail to a server that is known by its name only.
+        own(
+            "network.clusterRanges[0]",
+            json!("10.3.0.0/16"),
+            vec![without("3/to/0/ipBlock/except/1"), without("5/to/0/ipBlock/except/0")],
+        )
+        .given("spec.network.mail", json!([])),
+    ]
+}
+
 /// The leaves of a list of peers, seen in a rule of the office's policy.
-fn network(list: &str, rule: &str) -> Vec<Case> {
+fn peers_of(list: &str, rule: &str) -> Vec<Case> {
     let peer = |leaf: &str, at: &str, value: Value| {
         let seen = see("NetworkPolicy/office-app", format!("{rule}/{at}"), value.clone());
         own(&format!("network.{list}[{leaf}"), value, vec![seen])

@@ -110,6 +110,27 @@ async fn refused_platform(tier: Arc<ControlPlane>) -> Outcome {
     let rows = vec![
         row("malformed base domain", "/spec/baseDomain", json!("Other"), domain, &["spec.baseDomain"]),
         row("pattern without the entity", pattern, json!("{service}.{baseDomain}"), sound, needed),
+        row(
+            "cluster range that is none",
+            "/spec/network/clusterRanges",
+            json!(["10.42.0.0"]),
+            json!(["10.42.0.0/16"]),
+            &["network.clusterRanges: each is a block of addresses, for example 10.42.0.0/16"],
+        ),
+        row(
+            "proxy that is no block",
+            "/spec/exposure/trustedProxies",
+            json!(["10.0.0.0/8", "ingress"]),
+            json!(["10.0.0.0/8"]),
+            &["exposure.trustedProxies: each is a block of addresses, for example 100.64.0.0/10"],
+        ),
+        row(
+            "port that is none",
+            "/spec/network/ports",
+            json!({"public": [0]}),
+            json!({"public": [443, 8443]}),
+            &["spec.network.ports.public"],
+        ),
         row("no class for the ingress", class, json!(""), json!("other"), &["spec.exposure.ingressClass"]),
     ];
     let table = Table { base: platform(), rows: rows.into_iter().map(Row::of_change).collect() };
