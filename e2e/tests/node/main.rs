@@ -1,6 +1,7 @@
 //! The tier `node`: a real node, as root, the operator as a pod from the chart with the chart's own
 //! rights, applications answering over TLS from volumes that enforce their quota.
 
+mod acme;
 mod agora;
 mod broken;
 mod calendar;
@@ -26,7 +27,8 @@ mod wiki;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut scenarios = office::scenarios();
+    let mut scenarios = acme::scenarios();
+    scenarios.extend(office::scenarios());
     scenarios.extend(exact_quota::scenarios());
     scenarios.extend(growing_database::scenarios());
     scenarios.extend(growth_taken_back::scenarios());

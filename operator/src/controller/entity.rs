@@ -258,6 +258,38 @@ mod tests {
         assert!(is_current(&[written(4, 3), written(4, 4)]), "the last one counts, with what it reported meanwhile");
     }
 
+    /// The policy for cert-manager's solvers that is to be written, on a Platform with this `exposure`.
+    fn solver_policy(exposure: &Value, ingress: &Value) -> Option<Value> {
+        let caches = Caches::new();
+        let platform = json!({
+            "apiVersion": "commonscloud.coop/v1alpha1", "kind": "Platform", "metadata": {"name": "default"},
+            "spec": {"baseDomain": "example.org", "exposure": exposure, "network": {"ingress": ingress}},
+        });
+        put(&caches.platforms, platform);
+        let entity: Entity = serde_json::from_value(entity(&json!({}))).unwrap();
+        let account = ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() };
+        let changes = decide(&entity, &seen(&caches, &entity), &account).unwrap();
+        changes.into_iter().find_map(|change| match change.action {
+            Action::Apply { object, .. } if change.name == "acme-http01-solver" => Some(object),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn an_acme_server_reaches_the_solvers_through_the_ingress_where_an_issuer_is_named() {
+        let ingress = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}]);
+        let issuer = json!({"tls": {"clusterIssuer": "letsencrypt"}});
+        let policy = solver_policy(&issuer, &ingress).unwrap();
+        let solvers = json!({"matchLabels": {"acme.cert-manager.io/http01-solver": "true"}});
+        assert_eq!(policy["spec"]["podSelector"], solvers);
+        assert_eq!(policy["spec"]["policyTypes"], json!(["Ingress"]));
+        let ports = json!([{"port": 8089, "protocol": "TCP"}]);
+        assert_eq!(policy["spec"]["ingress"], json!([{"from": ingress, "ports": ports}]));
+        assert_eq!(solver_policy(&json!({"tls": {"secretName": "wildcard"}}), &ingress), None);
+        assert_eq!(solver_policy(&json!({}), &ingress), None);
+        assert_eq!(solver_policy(&issuer, &json!([])), None, "no peer would be everybody");
+    }
+
     #[test]
     fn a_service_that_is_taken_away_leaves_its_data() {
         let caches = running();

@@ -1,5 +1,6 @@
 //! An Entity's namespace, and what is in it whatever its services are.
 
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use serde_json::{Value, json};
 
 use super::{labels, name, object};
@@ -8,6 +9,10 @@ use crate::template::RenderedObject;
 
 /// The RoleBinding that gives the operator its rights in an Entity's namespace.
 pub const OPERATOR_BINDING: &str = "commonscloud-operator";
+/// The policy that lets the ingress reach cert-manager's solvers.
+const SOLVER_POLICY: &str = "acme-http01-solver";
+/// The label of the pods by which cert-manager answers an ACME server, and where they listen.
+const SOLVER: (&str, u16) = ("acme.cert-manager.io/http01-solver", 8089);
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -98,8 +103,9 @@ fn manager_binding(entity: &Entity, binding: &str, managers: &[Manager]) -> Opti
     })
 }
 
-/// Closed networks and default limits.
-pub fn namespace_objects(entity: &Entity) -> Vec<RenderedObject> {
+/// Closed networks and default limits. `challengers`: who brings an ACME server's questions to
+/// cert-manager's solvers; where nobody does, they stay closed.
+pub fn namespace_objects(entity: &Entity, challengers: &[NetworkPolicyPeer]) -> Vec<RenderedObject> {
     let policy = object(
         entity,
         "NetworkPolicy",
@@ -126,7 +132,28 @@ pub fn namespace_objects(entity: &Entity) -> Vec<RenderedObject> {
             }]},
         }),
     );
-    vec![policy, limits]
+    std::iter::once(policy).chain(solver_policy(entity, challengers)).chain([limits]).collect()
+}
+
+/// cert-manager runs its solvers in the namespace of the Ingress that asks for a certificate.
+fn solver_policy(entity: &Entity, challengers: &[NetworkPolicyPeer]) -> Option<RenderedObject> {
+    let (label, port) = SOLVER;
+    (!challengers.is_empty()).then(|| {
+        object(
+            entity,
+            "NetworkPolicy",
+            "networking.k8s.io/v1",
+            SOLVER_POLICY,
+            true,
+            json!({
+                "spec": {
+                    "podSelector": {"matchLabels": {label: "true"}},
+                    "policyTypes": ["Ingress"],
+                    "ingress": [{"from": challengers, "ports": [{"port": port, "protocol": "TCP"}]}],
+                },
+            }),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -141,7 +168,7 @@ mod tests {
     #[test]
     fn a_container_that_names_no_limit_of_cpu_gets_none() {
         let spec = serde_json::from_value(json!({"displayName": "A", "tariff": "t"})).unwrap();
-        let objects = namespace_objects(&Entity::new("a", spec));
+        let objects = namespace_objects(&Entity::new("a", spec), &[]);
         let limits = objects.iter().find(|object| object.kind == "LimitRange").unwrap();
         let container = &limits.value["spec"]["limits"][0];
         assert_eq!(container["default"], json!({"memory": "512Mi"}));

@@ -1,5 +1,6 @@
 //! What an Entity gets, decided, and the objects of it.
 
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use serde_json::Value;
 
 use super::{
@@ -21,6 +22,8 @@ pub struct EntityPlan<'a> {
     pub needs: Needs,
     /// How many instances there are, or are about to be.
     pub instances: u64,
+    /// Who brings an ACME server's questions to cert-manager's solvers, where it is asked for certificates.
+    pub challengers: &'a [NetworkPolicyPeer],
 }
 
 /// The objects of an Entity.
@@ -36,7 +39,7 @@ pub struct RenderedEntity {
 pub fn render(plan: &EntityPlan<'_>) -> RenderedEntity {
     let entity = plan.entity;
     let mut objects = vec![operator_binding(entity, plan.account)];
-    objects.extend(namespace_objects(entity));
+    objects.extend(namespace_objects(entity, plan.challengers));
     objects.push(resource_quota(entity, &plan.needs, plan.instances));
     objects.extend(manager_bindings(entity, plan.managers.iter().copied()));
     objects.extend(dedicated(entity));

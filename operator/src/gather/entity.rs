@@ -87,6 +87,7 @@ fn facts(caches: &Caches, packages: &Packages, entity: &Entity, inside: &Inside,
         instances: instances.collect(),
         claims: inside.claims().map(|claim| (claim.name().to_owned(), requested(claim).unwrap_or_default())).collect(),
         granted: granted(inside),
+        platform: caches.platform(),
     }
 }
 

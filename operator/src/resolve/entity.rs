@@ -1,10 +1,13 @@
 //! Decides what an Entity gets, or why it gets nothing yet. Pure.
 
+use std::sync::Arc;
+
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use kube::ResourceExt as _;
 
 use super::facts::Facts;
 use super::{Instance, resolve};
-use crate::api::{Entity, Reason, marks};
+use crate::api::{Entity, Platform, Reason, marks};
 use crate::cache::Live;
 use crate::core::{Bytes, is_entity_name};
 use crate::entity::{EntityPlan, Needs, ServiceAccount};
@@ -21,6 +24,8 @@ pub struct EntityFacts {
     pub claims: Vec<(String, Bytes)>,
     /// The storage that its quota gives now.
     pub granted: Bytes,
+    /// The Platform `default`.
+    pub platform: Option<Arc<Platform>>,
 }
 
 /// Why an Entity has no plan.
@@ -85,7 +90,14 @@ pub fn resolve_entity<'a>(
         managers: stay.map(|instance| (instance.reference.name.as_str(), instance.spec.managers.as_slice())).collect(),
         needs: needs(facts),
         instances: facts.instances.len() as u64,
+        challengers: facts.platform.as_deref().map(challengers).unwrap_or_default(),
     })
+}
+
+/// The ingress, where certificates come from an issuer: what an ACME server asks by HTTP comes through it.
+fn challengers(platform: &Platform) -> &[NetworkPolicyPeer] {
+    let asks = platform.spec.exposure.tls.as_ref().is_some_and(|tls| tls.cluster_issuer.is_some());
+    if asks { platform.spec.network.ingress.as_slice() } else { &[] }
 }
 
 /// What the volumes of the namespace need: those that exist, and those of each service's plan.
