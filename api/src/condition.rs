@@ -34,6 +34,9 @@ pub enum ConditionType {
     /// The operator sees what the cluster has (`False`: a part of it, and the message says which it
     /// does not). Present only while false.
     Watching,
+    /// Each peer that the Platform names is there (`False`: the message says which is not, as far as the
+    /// operator sees). Present only while false.
+    NetworkPeersFound,
     /// A record of an earlier release that does not fit what is there. Present only while true.
     Unverified,
 }
@@ -55,6 +58,7 @@ impl ConditionType {
             Self::RevisionPending => "RevisionPending",
             Self::HoldsRollout => "HoldsRollout",
             Self::Watching => "Watching",
+            Self::NetworkPeersFound => "NetworkPeersFound",
             Self::Unverified => "Unverified",
         }
     }

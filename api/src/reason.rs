@@ -130,6 +130,8 @@ reasons! {
         "The message names it and what is allowed; what runs stays as it is.";
     Paused: "`spec.paused` is true and changes wait; the message names them.",
         "Take `paused` away.";
+    PeerNotFound: "A peer in the Platform's `network` names namespaces by labels that none has.",
+        "Correct `namespaceSelector` in the Platform, or install what it names; what services send there, or expect from there, is dropped.";
     PlatformNotFound: "There is no Platform named `default`.",
         "Apply it; nothing else is needed.";
     PlatformSecretNotFound: "A Secret that the Platform names is not in the operator's namespace.",

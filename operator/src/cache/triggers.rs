@@ -272,7 +272,12 @@ impl Trigger for ServiceData {
 
 impl Trigger for Namespace {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
-        caches.in_entity(name(&self.metadata))
+        let mut keys = caches.in_entity(name(&self.metadata));
+        // The others are where the Platform's peers are.
+        if !is_entity_namespace(Some(self)) {
+            keys.push(Key::cluster(Kind::Platform, "default"));
+        }
+        keys
     }
 
     fn namespace_name(&self) -> Option<&str> {

@@ -1,11 +1,13 @@
 //! The controller of the Platform: tells what in it does not fit the cluster.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt as _;
+use kube::core::{Selector, SelectorExt as _};
 
 use super::context::Context;
 use super::queue::Next;
 use crate::api::values::AddressBlock;
-use crate::api::{ConditionType, Platform, PlatformSpec, PlatformStatus, Reason};
+use crate::api::{ConditionType, NetworkPeers, Platform, PlatformSpec, PlatformStatus, Reason};
 use crate::apply::WriteError;
 use crate::cache::{Caches, Key};
 use crate::core::Hostname;
@@ -22,6 +24,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let verdict = verdict(context.caches(), &platform, context.server.home());
     let mut shown = verdict.shown();
     shown.extend(watching(context.caches()));
+    shown.extend(absent_peers(context.caches(), &platform.spec.network));
     let status = PlatformStatus {
         observed_generation: Some(generation),
         conditions: conditions(&before.conditions, shown, generation, context.now()),
@@ -70,6 +73,33 @@ fn watching(caches: &Caches) -> Option<ConditionUpdate> {
     not_seen(Reason::Undecodable, message)
 }
 
+/// The peers whose namespaces are not there. Their pods are not the operator's to read.
+fn absent_peers(caches: &Caches, network: &NetworkPeers) -> Option<ConditionUpdate> {
+    let namespaces = caches.namespaces.all();
+    let is_met = |selector: &LabelSelector| {
+        let selector = Selector::try_from(selector.clone());
+        selector.is_ok_and(|selector| namespaces.iter().any(|namespace| selector.matches(namespace.labels())))
+    };
+    let NetworkPeers { ingress, dns, public, identity_provider, mail, .. } = network;
+    let lists = [
+        ("ingress", ingress),
+        ("dns", dns),
+        ("public", public),
+        ("identityProvider", identity_provider),
+        ("mail", mail),
+    ];
+    let mut absent = Vec::new();
+    for (list, peers) in lists {
+        let selectors = peers.iter().map(|peer| peer.namespace_selector.as_ref());
+        let unmet = selectors.enumerate().filter(|(_, selector)| selector.is_some_and(|selector| !is_met(selector)));
+        absent.extend(unmet.map(|(at, _)| format!("spec.network.{list}[{at}]")));
+    }
+    (!absent.is_empty()).then(|| {
+        let message = format!("{}: no namespace has the labels of namespaceSelector (yet)", absent.join(", "));
+        ConditionUpdate::new(ConditionType::NetworkPeersFound, false, Reason::PeerNotFound, message)
+    })
+}
+
 /// What is wrong in the Platform by itself.
 fn fault(spec: &PlatformSpec) -> Option<Problem> {
     if let Err(error) = spec.base_domain.parse::<Hostname>() {
@@ -101,7 +131,33 @@ fn fault(spec: &PlatformSpec) -> Option<Problem> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::Namespace;
+    use serde_json::json;
+
     use super::*;
+    use crate::cache::Identity;
+
+    #[test]
+    fn a_peer_that_no_namespace_is_named_by_its_field() {
+        let caches = Caches::new();
+        let named =
+            |name: &str| format!("{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}}}");
+        let any = "{ipBlock: {cidr: 10.0.0.1/32}}, {namespaceSelector: {}}";
+        let text = format!("ingress: [{any}, {}]\ndns: [{}]", named("traefik"), named("kube-system"));
+        let network: NetworkPeers = serde_yaml::from_str(&text).unwrap();
+        let add = |name: &str| {
+            let labels = json!({"kubernetes.io/metadata.name": name});
+            let namespace: Namespace =
+                serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).unwrap();
+            caches.namespaces.put(&Identity::of(&namespace.metadata), namespace);
+        };
+        add("kube-system");
+        let message = "spec.network.ingress[2]: no namespace has the labels of namespaceSelector (yet)";
+        let (kind, reason) = (ConditionType::NetworkPeersFound, Reason::PeerNotFound);
+        assert_eq!(absent_peers(&caches, &network), Some(ConditionUpdate::new(kind, false, reason, message)));
+        add("traefik");
+        assert_eq!(absent_peers(&caches, &network), None);
+    }
 
     #[test]
     fn a_platform_that_cannot_work_says_which_field() {
