@@ -70,8 +70,7 @@ async fn with_and_without_an_issuer(node: &Node) -> Outcome {
 
 /// Says where the Platform's certificates come from.
 async fn issuer(node: &Node, tls: &Value) -> Outcome {
-    let patch = json!({"spec": {"exposure": {"tls": tls}}}).to_string();
-    node.cluster.kubectl.ok(&["patch", "platform", "default", "--type=merge", "--patch", &patch]).await.map(drop)
+    node.change_platform(&json!({"exposure": {"tls": tls}})).await
 }
 
 /// What cert-manager makes for one challenge.

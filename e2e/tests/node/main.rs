@@ -13,6 +13,7 @@ mod isolation;
 mod kept_data;
 mod killed_database;
 mod late_database;
+mod named_ports;
 mod office;
 mod package;
 mod projects;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut scenarios = acme::scenarios();
+    scenarios.extend(named_ports::scenarios());
     scenarios.extend(office::scenarios());
     scenarios.extend(exact_quota::scenarios());
     scenarios.extend(growing_database::scenarios());

@@ -124,6 +124,15 @@ impl Node {
         ))
     }
 
+    /// Changes fields of the Platform's spec; null takes one away. It concerns every instance there is.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn change_platform(&self, spec: &Value) -> Outcome {
+        let patch = json!({"spec": spec}).to_string();
+        self.cluster.kubectl.ok(&["patch", "platform", "default", "--type=merge", "--patch", &patch]).await.map(drop)
+    }
+
     /// All Entities.
     pub fn entities(&self) -> Api<DynamicObject> {
         resources::ours(&self.cluster.client, "Entity")
