@@ -204,6 +204,8 @@ reasons! {
         "Restore it; nothing empty is put in its place.";
     VolumeMissing: "A volume that holds data is gone, or another claim has its name; nothing empty takes its place.",
         "Restore the volume, then run `commonscloud data rebind ENTITY/INSTANCE`.";
+    VolumeNearlyFull: "A volume outside the quota that its package lets not grow is nearly full: once it is full, the service cannot write.",
+        "Remove what is not needed on it, or set `spec.revision` to one whose package gives it `growth` or a larger `size`.";
     VolumeNotExpandable: "A volume is to grow, and its storage class lets no volume grow.",
         "Set `allowVolumeExpansion` on the StorageClass if its driver can; else go back to the smaller tier, or remove data.";
     VolumeNotGrown: "A volume outside the quota is nearly full, and its growth was not taken.",

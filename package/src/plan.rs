@@ -88,6 +88,8 @@ pub struct PlannedVolume {
     pub request: Bytes,
     /// How it grows beyond that, if the package lets it.
     pub growth: Option<PlannedGrowth>,
+    /// What follows from how full it is.
+    pub filling: GrowthDecision,
     /// Whether it carries the entity's files.
     pub carries_quota: bool,
     /// How many nodes may mount it.
@@ -101,8 +103,6 @@ pub struct PlannedVolume {
 pub struct PlannedGrowth {
     /// The most that the claim may request.
     pub maximum: Bytes,
-    /// What follows from how full it is.
-    pub filling: GrowthDecision,
 }
 
 /// What follows from how full a volume is.
@@ -118,6 +118,8 @@ pub enum GrowthDecision {
     AtMaximum,
     /// It is nearly full, and its storage class lets no volume grow.
     NotExpandable,
+    /// It is nearly full, and its package lets it not grow.
+    Fixed,
 }
 
 /// A Secret to be generated once.

@@ -7,6 +7,7 @@ mod broken;
 mod calendar;
 mod combinations;
 mod exact_quota;
+mod fixed_volume;
 mod growing_database;
 mod growth_taken_back;
 mod isolation;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     scenarios.extend(office::scenarios());
     scenarios.extend(exact_quota::scenarios());
     scenarios.extend(growing_database::scenarios());
+    scenarios.extend(fixed_volume::scenarios());
     scenarios.extend(growth_taken_back::scenarios());
     scenarios.extend(stuck_pod::scenarios());
     scenarios.extend(calendar::scenarios());

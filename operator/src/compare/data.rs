@@ -254,7 +254,7 @@ pub(crate) fn growth_failed(live: &Live) -> bool {
 /// The claims that grow because their volumes fill up. These writes go after all others: one that is
 /// refused, by a quota for example, holds up nothing.
 pub fn compare_growth(plan: &Plan, known: &KnownData) -> Vec<Change> {
-    let growing = plan.volumes.iter().filter_map(|volume| match volume.growth?.filling {
+    let growing = plan.volumes.iter().filter_map(|volume| match volume.filling {
         GrowthDecision::Grow(size) => Some((&volume.claim, size)),
         _ => None,
     });

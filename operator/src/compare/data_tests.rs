@@ -56,8 +56,8 @@ fn a_volume_grows_by_a_patch_with_preconditions_and_never_shrinks() {
 #[test]
 fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
     let mut plan = plan(&instance("tier: 1gb"));
-    let filling = GrowthDecision::Grow("1538Mi".parse().unwrap());
-    plan.volumes[0].growth = Some(PlannedGrowth { maximum: "8Gi".parse().unwrap(), filling });
+    plan.volumes[0].growth = Some(PlannedGrowth { maximum: "8Gi".parse().unwrap() });
+    plan.volumes[0].filling = GrowthDecision::Grow("1538Mi".parse().unwrap());
     let mut known = complete(None);
     assert_eq!(shown(&plan, &known), ["create ServiceData/calendar"], "it holds up nothing");
     let changes = compare_growth(&plan, &known);
@@ -69,7 +69,7 @@ fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
     );
     known.volumes = vec![claim("calendar", "1538Mi")];
     assert_eq!(compare_growth(&plan, &known), []);
-    plan.volumes[0].growth = None;
+    plan.volumes[0].filling = GrowthDecision::Fixed;
     known.volumes = vec![claim("calendar", "1025Mi")];
     assert_eq!(compare_growth(&plan, &known), []);
 }

@@ -135,10 +135,10 @@ fn volume(caches: &Caches, claim: &Live) -> VolumeFacts {
     }
 }
 
-/// Asks how full the instance's volumes are that are sold or may grow, whichever of its packages it runs.
+/// Asks how full the instance's volumes are, whichever of its packages it runs.
 fn measure(facts: &mut Facts, instance: &Instance, usage: impl Fn(&str) -> Measurement) {
     let packages = facts.packages.values().filter_map(|package| package.as_ref().ok());
-    let asked = packages.flat_map(|package| package.volumes()).filter(|v| v.growth.is_some() || v.carries_quota);
+    let asked = packages.flat_map(|package| package.volumes());
     for claim in asked.map(|volume| format!("{}-{}", instance.reference.name, volume.name)) {
         if let Some(volume) = facts.volumes.get_mut(&claim) {
             volume.usage = usage(&claim);

@@ -1,4 +1,4 @@
-//! Volumes that are nearly full: that they grow, or what keeps them from it.
+//! Volumes that are nearly full: that they grow, what keeps them from it, or that nothing lets them.
 
 use super::conditions::{ConditionUpdate, Problem};
 use super::pass::Pass;
@@ -25,7 +25,7 @@ pub(super) fn volume_filling(pass: &Pass<'_>) -> Option<ConditionUpdate> {
         let problem = Problem::quoted(&first.reason, messages.join("; "));
         return Some(ConditionUpdate::problem(ConditionType::VolumeFilling, true, &problem));
     }
-    let unmeasured = |volume: &PlannedVolume| volume.growth.is_some_and(|g| g.filling == GrowthDecision::NotMeasured);
+    let unmeasured = |volume: &PlannedVolume| volume.filling == GrowthDecision::NotMeasured;
     let before = pass.instance.status.conditions.iter();
     let mut before =
         before.filter(|c| c.type_ == ConditionType::VolumeFilling.as_str() && c.reason != Reason::VolumeGrowing.name());
@@ -35,7 +35,6 @@ pub(super) fn volume_filling(pass: &Pass<'_>) -> Option<ConditionUpdate> {
 }
 
 fn problem(pass: &Pass<'_>, volume: &PlannedVolume) -> Option<Problem> {
-    let growth = volume.growth?;
     let live = pass.children.volumes.iter().find(|live| live.name() == volume.claim)?;
     if has_grown(&pass.resolved.plan, live)
         && let Some(problem) = pass.children.growth(live)
@@ -44,7 +43,7 @@ fn problem(pass: &Pass<'_>, volume: &PlannedVolume) -> Option<Problem> {
     }
     let requested = requested(live)?;
     let full = format!("{} {} is nearly full", kinds::VOLUME.kind, volume.claim);
-    match growth.filling {
+    match volume.filling {
         GrowthDecision::NotMeasured | GrowthDecision::Nothing => None,
         GrowthDecision::Grow(size) if size <= requested => None,
         GrowthDecision::Grow(size) if pass.instance.spec.paused => {
@@ -66,6 +65,12 @@ fn problem(pass: &Pass<'_>, volume: &PlannedVolume) -> Option<Problem> {
                 format!("{full} at {requested}, and storage class {class} lets no volume grow (allowVolumeExpansion)");
             Some(Problem::new(Reason::VolumeNotExpandable, message))
         }
+        GrowthDecision::Fixed => Some(Problem::new(
+            Reason::VolumeNearlyFull,
+            format!(
+                "{full} at {requested}, and does not grow: its package gives it no growth; remove data, or run a revision that gives it growth or a larger size"
+            ),
+        )),
     }
 }
 
@@ -87,8 +92,8 @@ mod tests {
     use crate::apply::{ErrorKind, WriteError};
     use crate::core::Bytes;
     use crate::report::{Children, Reach, Usage, instance_status};
-    use crate::resolve::fixtures::{growing_facts, instance};
-    use crate::resolve::{Instance, resolve};
+    use crate::resolve::fixtures::{fixed_facts, growing_facts, instance};
+    use crate::resolve::{Facts, Instance, resolve};
     use crate::usage::{self, Measurement};
 
     /// A volume `db` that requests and has this much, of which so much is free; all in MiB.
@@ -113,9 +118,18 @@ mod tests {
     }
 
     fn status(instance: &Instance, case: &Case, applied: &Applied) -> InstanceStatus {
+        status_with(growing_facts, instance, case, applied)
+    }
+
+    fn status_with(
+        facts: impl Fn(&str, Measurement) -> Facts,
+        instance: &Instance,
+        case: &Case,
+        applied: &Applied,
+    ) -> InstanceStatus {
         let measured = |free| usage::Usage { used: bytes(case.capacity - free), available: bytes(free), inodes: None };
         let known = case.free.map_or(Measurement::NotYet, |free| Measurement::Measured(measured(free)));
-        let mut facts = growing_facts("1Gi", known);
+        let mut facts = facts("1Gi", known);
         let volume = facts.volumes.get_mut("calendar-db").unwrap();
         (volume.requested, volume.capacity) = (Some(bytes(case.requested)), Some(bytes(case.capacity)));
         let resolved = resolve(instance, &facts).unwrap();
@@ -162,6 +176,24 @@ mod tests {
         let (reason, message) = said(&Case { requested: 8193, capacity: 8193, free: Some(100) }).unwrap();
         assert_eq!(reason, "VolumeAtMaximum");
         assert!(message.contains("calendar-db is nearly full at 8193Mi") && message.contains("raise the quota"));
+    }
+
+    #[test]
+    fn a_volume_without_growth_that_fills_up_says_that_it_does_not_grow() {
+        let of = |free| {
+            let case = Case { requested: 2049, capacity: 2049, free };
+            status_with(fixed_facts, &instance("tier: 1gb"), &case, &Applied::default())
+        };
+        assert_eq!(find(&of(Some(1000)), "VolumeFilling"), None);
+        let mut full = instance("tier: 1gb");
+        full.status = of(Some(100));
+        assert_eq!(find(&full.status, "Ready").unwrap().status, "True");
+        let condition = find(&full.status, "VolumeFilling").unwrap();
+        assert_eq!(condition.reason, "VolumeNearlyFull");
+        assert!(condition.message.contains("calendar-db is nearly full at 2049Mi, and does not grow"), "{condition:?}");
+        let restarted = Case { requested: 2049, capacity: 2049, free: None };
+        let shown = status_with(fixed_facts, &full, &restarted, &Applied::default());
+        assert_eq!(shown, full.status, "not measured since the operator started");
     }
 
     #[test]

@@ -58,7 +58,18 @@ pub(crate) fn facts() -> Facts {
 
 /// Facts around an instance of [`growing_template`], whose `db` requests and has that much.
 pub(crate) fn growing_facts(size: &str, usage: Measurement) -> Facts {
-    let mut facts = facts_with(&growing_template());
+    facts_with_database(&growing_template(), size, usage)
+}
+
+/// The same, where the package lets `db` not grow.
+pub(crate) fn fixed_facts(size: &str, usage: Measurement) -> Facts {
+    let mut template = growing_template();
+    template.spec.volumes.iter_mut().for_each(|volume| volume.growth = None);
+    facts_with_database(&template, size, usage)
+}
+
+fn facts_with_database(template: &ServiceTemplate, size: &str, usage: Measurement) -> Facts {
+    let mut facts = facts_with(template);
     let size = size.parse().ok();
     let volume =
         VolumeFacts { storage_class: Some("xfs".into()), expandable: true, requested: size, capacity: size, usage };

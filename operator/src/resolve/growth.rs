@@ -1,4 +1,4 @@
-//! Whether a volume outside the quota has to grow, from how full it was measured.
+//! Whether a volume outside the quota has to grow, or is nearly full, from how full it was measured.
 
 use super::facts::VolumeFacts;
 use crate::api::FileSystemOverhead;
@@ -44,6 +44,17 @@ pub(super) fn filling(
         None => GrowthDecision::AtMaximum,
         Some(_) if !volume.expandable => GrowthDecision::NotExpandable,
         Some(next) => GrowthDecision::Grow(next),
+    }
+}
+
+/// A volume without growth is nearly full when one that grows by default would grow.
+const WATCHED: GrowthRule = GrowthRule { when_free_below_percent: 20, step_percent: 50 };
+
+/// The same of a volume that its package lets not grow.
+pub(super) fn filling_fixed(request: Bytes, class: ClassFacts, volume: Option<&VolumeFacts>) -> GrowthDecision {
+    match filling(WATCHED, (request, request), class, volume) {
+        GrowthDecision::AtMaximum => GrowthDecision::Fixed,
+        decided => decided,
     }
 }
 
@@ -162,6 +173,17 @@ mod tests {
             "the maximum was larger once"
         );
         assert_eq!(decided(&volume(9000, 9000, measured(1, 8899))), GrowthDecision::Nothing);
+    }
+
+    #[test]
+    fn a_volume_without_growth_is_judged_as_the_others_are_and_never_grows() {
+        let decided = |volume: &VolumeFacts| filling_fixed(mib(1100), CLASS, Some(volume));
+        let of = |usage| decided(&volume(1100, 1100, usage));
+        assert_eq!([of(measured(800, 200)), of(measured(801, 199))], [GrowthDecision::Nothing, GrowthDecision::Fixed]);
+        assert_eq!(of(Measurement::NotYet), GrowthDecision::NotMeasured);
+        let by_hand = |usage| decided(&volume(2200, 2200, usage));
+        assert_eq!(by_hand(measured(1000, 1100)), GrowthDecision::Nothing, "somebody enlarged its claim");
+        assert_eq!(by_hand(measured(2000, 100)), GrowthDecision::Fixed);
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn a_volume_that_fills_up_grows_to_what_the_quota_allows() {
     let decided = |spec, size, free| {
         let volume = database(spec, size, free);
         let growth = volume.growth.unwrap();
-        (volume.request.to_string(), growth.maximum.to_string(), growth.filling)
+        (volume.request.to_string(), growth.maximum.to_string(), volume.filling)
     };
     let grow = |size: &str| GrowthDecision::Grow(size.parse().unwrap());
     let (base, maximum) = ("2049Mi".to_owned(), "8193Mi".to_owned());

@@ -1,11 +1,11 @@
 //! How large the volumes are: what one file can take, and what the claim requests for that.
 
 use super::facts::{Facts, VolumeFacts};
-use super::growth::{ClassFacts, filling};
+use super::growth::{ClassFacts, filling, filling_fixed};
 use super::refusal::Refusal;
 use crate::api::{FileSystemOverhead, PlatformSpec, StorageClassFacts};
 use crate::core::{Bytes, ExpressionError};
-use crate::plan::{PlannedGrowth, PlannedVolume};
+use crate::plan::{GrowthDecision, PlannedGrowth, PlannedVolume};
 use crate::template::{Package, PackageVolume};
 
 /// The class of new volumes: the Platform's, else its first, else none (the cluster's default).
@@ -40,8 +40,9 @@ pub(super) fn volumes(
         let of_class = class_facts(platform.storage_classes.iter().find(|c| Some(&c.name) == class.as_ref()));
         let request = request(usable, of_class.overhead)
             .ok_or_else(|| Refusal::VolumeTooLarge { volume: volume.name.clone(), usable })?;
-        let growth = growth(volume, quota, request, of_class, existing).map_err(size_error)?;
+        let growth = growth(volume, quota, request, of_class.overhead).map_err(size_error)?;
         planned.push(PlannedVolume {
+            filling: watched(volume, request, growth, of_class, existing),
             growth,
             name: volume.name.clone(),
             claim,
@@ -67,13 +68,26 @@ fn growth(
     volume: &PackageVolume,
     quota: Bytes,
     base: Bytes,
-    class: ClassFacts,
-    existing: Option<&VolumeFacts>,
+    overhead: FileSystemOverhead,
 ) -> Result<Option<PlannedGrowth>, ExpressionError> {
     let Some(growth) = &volume.growth else { return Ok(None) };
-    let maximum = request(growth.maximum(quota)?, class.overhead).unwrap_or(base).max(base);
-    let filling = filling(growth.rule, (base, maximum), class, existing);
-    Ok(Some(PlannedGrowth { maximum, filling }))
+    let maximum = request(growth.maximum(quota)?, overhead).unwrap_or(base).max(base);
+    Ok(Some(PlannedGrowth { maximum }))
+}
+
+/// What is sold may be full: only the volumes beside it are watched.
+fn watched(
+    volume: &PackageVolume,
+    base: Bytes,
+    planned: Option<PlannedGrowth>,
+    class: ClassFacts,
+    existing: Option<&VolumeFacts>,
+) -> GrowthDecision {
+    match (&volume.growth, planned) {
+        (Some(growth), Some(planned)) => filling(growth.rule, (base, planned.maximum), class, existing),
+        _ if volume.carries_quota => GrowthDecision::Nothing,
+        _ => filling_fixed(base, class, existing),
+    }
 }
 
 #[cfg(test)]

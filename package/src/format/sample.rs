@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
 use serde_json::Value;
 
 use crate::package::Package;
-use crate::plan::{InstanceReference, Plan, PlannedEntity, PlannedSecret, PlannedVolume};
+use crate::plan::{GrowthDecision, InstanceReference, Plan, PlannedEntity, PlannedSecret, PlannedVolume};
 use commonscloud_api::values::{Bytes, ExpressionError, Hostname};
 use commonscloud_api::{Exposure, Language, NetworkPeers, SharedEditor, Smtp, TemplateVersion, TlsSource};
 
@@ -85,6 +85,7 @@ fn volumes(package: &Package, instance: &str, quota: Bytes) -> Result<Vec<Planne
             usable,
             request: usable,
             growth: None,
+            filling: GrowthDecision::Nothing,
             carries_quota: volume.carries_quota,
             access: volume.access,
             storage_class: None,

@@ -150,7 +150,7 @@ fn a_quarter_free() -> VolumeFacts {
 /// How a volume is to grow.
 fn growth(volume: &PlannedVolume) -> Option<(String, Value)> {
     let growth = volume.growth?;
-    let next = match growth.filling {
+    let next = match volume.filling {
         GrowthDecision::Grow(size) => size.to_string(),
         other => format!("{other:?}"),
     };
