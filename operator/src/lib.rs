@@ -24,6 +24,7 @@
 //! | [`run`] | the operator as a program
 //! | [`controller`] | who calls the steps, when, for which kind |
 //! | [`reachability`], [`usage`] | whether a service answers; how full its volume is |
+//! | [`redact`] | takes secrets out of what others read |
 //! | [`leader`], [`metrics`], [`http`], [`https`], [`rbac`], [`kinds`] | what a program in a cluster needs |
 
 pub use commonscloud_api as api;
@@ -44,6 +45,7 @@ pub mod leader;
 pub mod metrics;
 pub mod rbac;
 pub mod reachability;
+pub mod redact;
 pub mod report;
 pub mod resolve;
 pub mod run;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use commonscloud_operator::entity::ServiceAccount;
+use commonscloud_operator::redact::Redacting;
 use commonscloud_operator::run::{Options, run};
 use commonscloud_operator::{api, rbac};
 use tokio::signal::unix::{SignalKind, signal};
@@ -117,7 +118,7 @@ fn log(format: LogFormat) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr);
+        .with_writer(|| Redacting(std::io::stderr()));
     match format {
         LogFormat::Json => subscriber.json().init(),
         LogFormat::Human => subscriber.init(),

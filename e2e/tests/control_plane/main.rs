@@ -3,6 +3,7 @@
 
 mod another_entity;
 mod any_order;
+mod canary;
 mod contested;
 mod crash;
 mod deletion;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     scenarios.extend(earlier_release::scenarios());
     scenarios.extend(any_order::scenarios());
     scenarios.extend(platform_secrets::scenarios());
+    scenarios.extend(canary::scenarios());
     scenarios.extend(unreadable::scenarios());
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());

@@ -104,7 +104,12 @@ impl Writer<'_> {
             Err(error) if error.kind.is_transient() => Outcome::Failed(error),
             Err(error) => {
                 let wait = refusals.refused(&write, basis(), &error);
-                tracing::warn!(%error, seconds = wait.as_secs(), "refused; not sent again before something changes");
+                let words = self.known.caches().secrets.redact(&change.namespace, &error.to_string());
+                tracing::warn!(
+                    error = %words,
+                    seconds = wait.as_secs(),
+                    "refused; not sent again before something changes"
+                );
                 Outcome::Waits(error, wait)
             }
         };

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::marks;
+use crate::redact::Fingerprints;
 use crate::template::hexadecimal;
 
 /// How many digits of a digest a revision has.
@@ -31,6 +32,8 @@ pub struct Sealed {
     /// SHA-256 of type and data, in hexadecimal. Kept in memory, never shown: a short password
     /// could be guessed from it.
     pub digest: String,
+    /// By which what it holds is taken out of a text.
+    pub fingerprints: Fingerprints,
 }
 
 impl Sealed {
@@ -46,6 +49,7 @@ impl Sealed {
             labels: metadata.labels.unwrap_or_default(),
             source: metadata.annotations.and_then(|mut all| all.remove(marks::SOURCE)),
             digest: digest(secret),
+            fingerprints: Fingerprints::of(secret),
         }
     }
 

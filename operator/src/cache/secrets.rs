@@ -1,5 +1,5 @@
 //! The Secrets in each Entity's namespace, watched only where the operator has a RoleBinding. What
-//! they hold becomes a digest as it comes in, and is never kept.
+//! they hold becomes a digest and fingerprints as it comes in, and is never kept.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +46,12 @@ impl Secrets {
             let secrets = &all.get(namespace)?.secrets;
             secrets.is_complete().then(|| secrets.all().into_iter().map(|s| (s.name.clone(), s)).collect())
         })
+    }
+
+    /// A text without what the managed Secrets of a namespace hold.
+    pub fn redact(&self, namespace: &str, text: &str) -> String {
+        let secrets = self.of(namespace).unwrap_or_default();
+        secrets.values().fold(text.to_owned(), |text, secret| secret.fingerprints.redact(&text).into_owned())
     }
 
     /// The managed Secrets of a namespace that do not decode.

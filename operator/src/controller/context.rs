@@ -12,10 +12,11 @@ use super::events::{Reported, events, publish};
 use super::queue::Queue;
 use crate::api::{GROUP, Retention, VERSION};
 use crate::apply::{ErrorKind, Server, Target, WriteError};
-use crate::cache::{Caches, Key, Known, SecretWatches};
+use crate::cache::{Caches, Key, Kind, Known, SecretWatches};
 use crate::entity::ServiceAccount;
 use crate::gather::Packages;
 use crate::reachability::Reachability;
+use crate::redact;
 use crate::usage::Usages;
 
 /// The name of the only Platform.
@@ -74,17 +75,21 @@ impl Context {
         }
     }
 
-    /// Writes a status, unless it is what was last reported.
+    /// Writes a status without secrets, unless it is what was last reported.
     ///
     /// # Errors
     /// When the API server does not take it.
-    pub async fn report<S: Serialize + PartialEq + Reported>(
+    pub async fn report<S: Serialize + PartialEq + Clone + Reported>(
         &self,
         key: &Key,
         uid: &str,
         before: Option<&S>,
         status: &S,
     ) -> Result<(), WriteError> {
+        if before == Some(status) {
+            return Ok(());
+        }
+        let status = &redacted(self.caches(), key, status);
         if before == Some(status) {
             return Ok(());
         }
@@ -121,5 +126,53 @@ impl Context {
         let answer = self.server.merge(target, &patch).await?;
         self.known.take_in(key, kind, answer);
         Ok(())
+    }
+}
+
+/// A status in which no message quotes a secret.
+fn redacted<S: Clone + Reported>(caches: &Caches, key: &Key, status: &S) -> S {
+    let namespace = if key.kind == Kind::Entity { &key.name } else { &key.namespace };
+    let mut status = status.clone();
+    for message in status.messages() {
+        *message = redact::by_form(&caches.secrets.redact(namespace, message)).into_owned();
+    }
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+    use k8s_openapi::api::core::v1::Secret;
+
+    use super::*;
+    use crate::api::{ComponentStatus, EntityServiceStatus, EntityStatus, InstanceStatus, Reason};
+    use crate::cache::{Identity, Sealed};
+    use crate::report::{Problem, Verdict, conditions};
+
+    #[test]
+    fn no_message_of_a_status_quotes_a_secret() {
+        let caches = Caches::default();
+        let mail = Secret {
+            data: Some([("password".to_owned(), ByteString(b"mail of coop".to_vec()))].into()),
+            ..Secret::default()
+        };
+        caches.secrets.none_in("coop");
+        let identity = Identity { namespace: "coop".to_owned(), name: "smtp".to_owned(), ..Identity::default() };
+        caches.secrets.put(&identity, Sealed::of(&mail));
+        let said = "refused: mail of coop, q7VwT0c4ZrYb2LkPsN9mXeHd5AgJfU1i";
+        let shown = "refused: [redacted], [redacted]";
+
+        let verdict = Verdict::Reconciling(Problem::new(Reason::InitFailed, said));
+        let conditions = conditions(&[], verdict.shown(), 1, Timestamp::UNIX_EPOCH);
+        let component = ComponentStatus { message: Some(said.to_owned()), ..ComponentStatus::default() };
+        let instance = InstanceStatus { conditions, components: vec![component], ..InstanceStatus::default() };
+        let key = Key::new(Kind::DedicatedOffice, "coop", "office");
+        let mut instance = redacted(&caches, &key, &instance);
+        assert!(instance.messages().iter().all(|message| *message == shown), "{instance:?}");
+
+        let service = EntityServiceStatus { message: Some(said.to_owned()), ..EntityServiceStatus::default() };
+        let entity = EntityStatus { services: vec![service], ..EntityStatus::default() };
+        let entity = redacted(&caches, &Key::cluster(Kind::Entity, "coop"), &entity);
+        assert_eq!(entity.services[0].message.as_deref(), Some(shown));
     }
 }

@@ -37,10 +37,12 @@ pub trait Reported {
     fn conditions(&self) -> &[Condition];
     /// Has it say these conditions of this generation.
     fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64);
+    /// All that it says in the words of others, or may.
+    fn messages(&mut self) -> Vec<&mut String>;
 }
 
 macro_rules! reported {
-    ($($status:ty),+) => {
+    ($($status:ident $(and its $list:ident)?),+) => {
         $(impl Reported for $status {
             fn conditions(&self) -> &[Condition] {
                 &self.conditions
@@ -50,11 +52,17 @@ macro_rules! reported {
                 self.conditions = conditions;
                 self.observed_generation = Some(generation);
             }
+
+            fn messages(&mut self) -> Vec<&mut String> {
+                let messages = self.conditions.iter_mut().map(|condition| &mut condition.message);
+                $(let messages = messages.chain(self.$list.iter_mut().filter_map(|item| item.message.as_mut()));)?
+                messages.collect()
+            }
         })+
     };
 }
 
-reported!(EntityStatus, InstanceStatus, PlatformStatus, ServiceTemplateStatus);
+reported!(EntityStatus and its services, InstanceStatus and its components, PlatformStatus, ServiceTemplateStatus);
 
 /// Of data only what is wrong is news: the instance tells the rest.
 impl Reported for ServiceDataStatus {
@@ -66,6 +74,10 @@ impl Reported for ServiceDataStatus {
     fn set_conditions(&mut self, conditions: Vec<Condition>, generation: i64) {
         self.conditions = conditions;
         self.observed_generation = Some(generation);
+    }
+
+    fn messages(&mut self) -> Vec<&mut String> {
+        self.conditions.iter_mut().map(|condition| &mut condition.message).collect()
     }
 }
 

@@ -78,14 +78,15 @@ async fn run_pass(context: &Context, metrics: &Metrics, key: &Key) -> Next {
         tracing::info_span!("reconcile", kind = key.kind.as_str(), namespace = key.namespace, resource = key.name);
     let pass = tokio::time::timeout(PASS, reconcile(context, key)).instrument(span.clone()).await;
     let _entered = span.enter();
+    let words = |error: &WriteError| context.caches().secrets.redact(&key.namespace, &error.to_string());
     let next = match pass {
         Ok(Ok(next)) => next,
         Ok(Err(error)) if error.kind.is_transient() => {
-            tracing::info!(%error, "not done, trying again");
+            tracing::info!(error = %words(&error), "not done, trying again");
             Next::Retry(error.kind.reason())
         }
         Ok(Err(error)) => {
-            tracing::warn!(%error, "refused; waiting for a change");
+            tracing::warn!(error = %words(&error), "refused; waiting for a change");
             Next::Blocked(error.kind.reason(), BLOCKED)
         }
         Err(_) => {

@@ -8,6 +8,7 @@ use crate::api::{Condition, ConditionType, GROUP, Reason, VERSION};
 use crate::apply::{Target, WriteError};
 use crate::cache::{Key, Undecodable};
 use crate::kinds;
+use crate::redact;
 use crate::report::{Problem, Verdict, conditions};
 
 /// One pass over a resource that does not decode. It is written to once, and again when its error
@@ -36,7 +37,7 @@ fn status(found: &Undecodable, now: k8s_openapi::jiff::Timestamp) -> Option<Valu
     let before = found.conditions();
     let message =
         format!("{found}; nothing of it is changed until it can be: correct it, or run the release that wrote it");
-    let shown = Verdict::Stalled(Problem::new(Reason::Undecodable, message)).shown();
+    let shown = Verdict::Stalled(Problem::new(Reason::Undecodable, redact::by_form(&message))).shown();
     let mut after = conditions(&before, shown, found.generation, now);
     after.extend(before.iter().filter(|condition| is_beside(condition)).cloned());
     after.sort_by_key(|condition| (condition.type_ != "Ready", condition.type_.clone()));

@@ -129,6 +129,9 @@ fn whole_seconds(now: Timestamp) -> Time {
 fn shortened(mut message: String) -> String {
     if message.len() > MESSAGE {
         let end = (0..=MESSAGE).rev().find(|at| message.is_char_boundary(*at)).unwrap_or_default();
+        // Between two words: half a password would no longer be known as one.
+        let blank = message[..end].rfind(char::is_whitespace).filter(|at| *at > MESSAGE / 2);
+        let end = blank.unwrap_or(end);
         message.truncate(end);
         message.push('…');
     }

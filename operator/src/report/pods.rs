@@ -124,7 +124,7 @@ fn waiting(pod: &str, container: &ContainerStatus) -> Option<Problem> {
     if matches!(reason, "ContainerCreating" | "PodInitializing" | "CrashLoopBackOff") {
         return None;
     }
-    let message = waiting.message.as_deref().unwrap_or("waiting");
+    let message = without_directories(waiting.message.as_deref().unwrap_or("waiting"));
     Some(Problem::quoted(reason, format!("pod {pod}, container {}: {message}", container.name)))
 }
 
@@ -215,6 +215,15 @@ mod tests {
         );
         assert_eq!(reason, "ImagePullBackOff");
         assert_eq!(message, "pod p, container app: Back-off pulling image \"x\"");
+    }
+
+    #[test]
+    fn a_container_that_cannot_be_made_shows_no_path_of_the_node() {
+        let (reason, message) = reason(
+            "containerStatuses: [{name: app, ready: false, restartCount: 0, image: x, imageID: '', state: {waiting: {reason: CreateContainerError, message: 'failed to stat \"/var/lib/kubelet/pods/u/volumes/data\"'}}}]",
+        );
+        assert_eq!(reason, "CreateContainerError");
+        assert_eq!(message, "pod p, container app: failed to stat \"…/data\"");
     }
 
     #[test]

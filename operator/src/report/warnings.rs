@@ -50,8 +50,10 @@ pub(super) fn without_directories(message: &str) -> String {
     let mut rest = message;
     while let Some(at) = rest.find('/') {
         let (before, path) = rest.split_at(at);
-        let begins = before.chars().next_back().is_none_or(|c| c.is_whitespace() || "\"'`(=".contains(c));
-        let end = path.find(|c: char| c.is_whitespace() || "\"'`),;:".contains(c)).unwrap_or(path.len());
+        let begins = before.chars().next_back().is_none_or(|c| {
+            c.is_whitespace() || "\"'`(=[{<,".contains(c) || (c == ':' && !path.starts_with("//"))
+        });
+        let end = path.find(|c: char| c.is_whitespace() || "\"'`)]}>,;:".contains(c)).unwrap_or(path.len());
         let (path, after) = path.split_at(end);
         let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         shown.push_str(before);
@@ -77,6 +79,7 @@ mod tests {
     #[test_case("mount \"/var/lib/kubelet/pods/u/volumes/x\": no such file", "mount \"…/x\": no such file"; "a path in quotes")]
     #[test_case("Get \"https://example.org/a/b\": refused", "Get \"https://example.org/a/b\": refused"; "an address is no path")]
     #[test_case("image docker.io/local/a:1 and 3/4 of /tmp", "image docker.io/local/a:1 and 3/4 of /tmp"; "neither is an image")]
+    #[test_case("volumes[/var/lib/driver/x.img]: nfs:/srv/tenants/x", "volumes[…/x.img]: nfs:…/x"; "in brackets, after a host")]
     #[test_case("/a/b/ and /c/d", "…/b and …/d"; "two of them")]
     fn a_path_on_the_node_is_cut_to_its_last_part(said: &str, shown: &str) {
         assert_eq!(without_directories(said), shown);
