@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{BYTES_PATTERN, InstanceSpec, InstanceStatus, MAIL_PATTERN, NAME_PATTERN};
+use super::pattern::{
+    BYTES_PATTERN, COUNTRY_PATTERN, GROUP_PATTERN, ISSUER_PATTERN, MAIL_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN,
+};
+use super::{InstanceSpec, InstanceStatus};
 
 /// What the steps need of a Dedicated resource, whatever its kind; a kind adds its typed parameters
 /// and nothing else.
@@ -40,7 +43,7 @@ macro_rules! dedicated_kind {
             status = "InstanceStatus",
             derive = "PartialEq",
             category = "commonscloud",
-            validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"),
+            validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -, for example wiki"),
             printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier"),
             printcolumn(name = "Quota", type_ = "string", json_path = ".status.quota"),
             printcolumn(name = "Used", type_ = "string", json_path = ".status.used"),
@@ -149,7 +152,7 @@ pub struct OfficeParameters {
     pub default_user_quota: Option<String>,
     /// Country of phone numbers written without a prefix (ISO 3166-1), for example `ES`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^[A-Z]{2}$"))]
+    #[schemars(length(max = 16), regex(pattern = COUNTRY_PATTERN))]
     pub phone_region: Option<String>,
     /// The editor in which people write documents together. Absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,7 +210,7 @@ pub struct OidcParameters {
     /// the Entity does not give access by itself. In an agora each newcomer is let in by hand all the
     /// same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9_-]+$")))]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 63), regex(pattern = GROUP_PATTERN)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub allowed_groups: Vec<String>,
 }
@@ -218,15 +221,15 @@ pub struct OidcParameters {
 pub struct OidcProvider {
     /// The provider's issuer URL, without `/.well-known/openid-configuration`, for example
     /// `https://id.example.org/realms/garden`.
-    #[schemars(length(max = 2048), regex(pattern = r"^https://[^\s'\x22\\]+$"))]
+    #[schemars(length(max = 2048), regex(pattern = ISSUER_PATTERN))]
     pub issuer: String,
     /// Name of the Secret with the keys `client-id` and `client-secret` that the provider gave for
     /// this service. It lies in the Entity's namespace.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub client_secret_name: String,
     /// The claim in which the provider lists a person's groups.
     #[serde(default = "OidcProvider::default_groups_claim")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = GROUP_PATTERN))]
     pub groups_claim: String,
 }
 

@@ -7,7 +7,7 @@ use kube::CustomResourceExt as _;
 
 use super::{
     DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
-    ServiceTemplate, ServiceTemplateRevision, Tariff,
+    ServiceTemplate, ServiceTemplateRevision, Tariff, pattern,
 };
 
 /// A generated file: its name and its text.
@@ -35,7 +35,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     ];
     for schema in crds.iter_mut().flat_map(|crd| &mut crd.spec.versions).filter_map(|version| version.schema.as_mut()) {
         if let Some(root) = &mut schema.open_api_v3_schema {
-            unwrap_lines(root);
+            each(root, unwrap_lines);
+            each(root, pattern::into_rule);
         }
     }
     crds
@@ -53,19 +54,24 @@ pub fn crd_files() -> Result<Vec<CrdFile>, serde_yaml::ser::Error> {
     crds().iter().map(file).collect()
 }
 
-/// Joins the lines of each paragraph of each description: `kubectl explain` wraps by itself.
+/// Changes a schema and all below it.
+fn each(schema: &mut JSONSchemaProps, change: fn(&mut JSONSchemaProps)) {
+    change(schema);
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(|field| each(field, change));
+    match &mut schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(item)) => each(item, change),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(|item| each(item, change)),
+        None => {}
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(value)) = &mut schema.additional_properties {
+        each(value, change);
+    }
+}
+
+/// Joins the lines of each paragraph of the description: `kubectl explain` wraps by itself.
 fn unwrap_lines(schema: &mut JSONSchemaProps) {
     if let Some(description) = &mut schema.description {
         let paragraphs: Vec<String> = description.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
         *description = paragraphs.join("\n\n");
-    }
-    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(unwrap_lines);
-    match &mut schema.items {
-        Some(JSONSchemaPropsOrArray::Schema(item)) => unwrap_lines(item),
-        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(unwrap_lines),
-        None => {}
-    }
-    if let Some(JSONSchemaPropsOrBool::Schema(value)) = &mut schema.additional_properties {
-        unwrap_lines(value);
     }
 }

@@ -5,13 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    AgoraParameters, Condition, HOSTNAME_PATTERN, InstanceSpec, LINE_PATTERN, MAIL_PATTERN, NAME_PATTERN,
-    OfficeParameters, ProjectsParameters, dedicated::free_object,
+use super::pattern::{
+    HOSTNAME_PATTERN, LINE_PATTERN, MAIL_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN, PERSON_PATTERN, UID_PATTERN,
 };
-
-/// `pattern` of a uid as Kubernetes gives them.
-const UID_PATTERN: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+use super::{AgoraParameters, Condition, InstanceSpec, OfficeParameters, ProjectsParameters, dedicated::free_object};
 
 /// An organisation (cooperative, association, school) and the services it has.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +22,7 @@ const UID_PATTERN: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
     doc = "An organisation (cooperative, association, school) and the services it has. From it the operator makes a namespace of the same name, with its quota, limits, network policies and rights, and one Dedicated resource per service.",
     shortname = "ent",
     category = "commonscloud",
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -, for example garden"),
     validation = Rule::new("!self.metadata.name.startsWith('kube-') && !(self.metadata.name in ['default', 'commonscloud', 'commonscloud-system', 'cert-manager', 'traefik', 'ingress-nginx', 'local-path-storage'])").message("metadata.name: reserved for the cluster itself; choose another name, it also becomes the namespace"),
     printcolumn(name = "Services", type_ = "string", json_path = ".status.servicesReady"),
     printcolumn(name = "Storage", type_ = "string", json_path = ".status.storage"),
@@ -54,7 +51,7 @@ pub struct EntitySpec {
     pub domains: Vec<String>,
     /// Name of the Tariff that its services are sold by: sizes, prices, extra blocks. Required: a
     /// price is never implied.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = OBJECT_NAME_PATTERN))]
     pub tariff: String,
     /// The people who decide who belongs to the Entity's collective (Col·lectiu). Being named here
     /// gives no account in any service. One with a `subject` may look at the Entity's resources with
@@ -94,7 +91,7 @@ pub enum Language {
 #[serde(rename_all = "camelCase")]
 pub struct Manager {
     /// Short name of the person, unique in this list; shown in the status of each service.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9._]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = PERSON_PATTERN))]
     pub name: String,
     /// Mail address: shown beside the name, and given to the services. The agora makes its
     /// administrators of them.

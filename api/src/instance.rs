@@ -4,7 +4,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, ConditionType, HOSTNAME_PATTERN, Manager, VERSION_PATTERN};
+use super::pattern::{HOSTNAME_PATTERN, OBJECT_NAME_PATTERN, TIER_PATTERN, VERSION_PATTERN};
+use super::{Condition, ConditionType, Manager};
 
 /// The part of the spec that all Dedicated kinds share.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,7 +14,7 @@ pub struct InstanceSpec {
     /// The size that was bought: the name of a tier of the Entity's Tariff, for example `5gb`. A
     /// larger one grows the volume while the service runs. A smaller one is accepted, never shrinks a
     /// volume, and shows as condition `PendingShrink`.
-    #[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 30), regex(pattern = TIER_PATTERN))]
     pub tier: String,
     /// How many of the Tariff's `extraBlock` come on top of the tier. More of them grow the volume
     /// while the service runs; fewer never shrink it.
@@ -24,7 +25,7 @@ pub struct InstanceSpec {
     /// `domains`. Absent: made from the Platform's `hostnamePattern`, usually
     /// `{entity}-{service}.{baseDomain}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253), extend("format" = "hostname"), regex(pattern = HOSTNAME_PATTERN))]
+    #[schemars(length(max = 253), regex(pattern = HOSTNAME_PATTERN))]
     pub hostname: Option<String>,
     /// The application's version, one that the revision lists. Absent: the newest when the instance
     /// is made, and from then on the one that runs. It moves along the steps that the template
@@ -35,7 +36,7 @@ pub struct InstanceSpec {
     /// Name of the ServiceTemplateRevision to run. Absent: the newest when the instance is made, and
     /// from then on the same, unless the Platform's `rollout` moves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub revision: Option<String>,
     /// While true the operator changes nothing of this instance, so that somebody can repair it by
     /// hand. It goes on reporting, and condition `Paused` names what waits to be applied. A deletion is

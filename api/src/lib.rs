@@ -18,6 +18,7 @@ mod definitions;
 mod entity;
 mod instance;
 mod network;
+mod pattern;
 mod platform;
 mod reason;
 mod service_data;
@@ -92,19 +93,3 @@ pub mod marks {
     /// Keeps an Entity or instance until what must be recorded is recorded.
     pub const FINALIZER: &str = "commonscloud.coop/keep-data";
 }
-
-/// `pattern` of Entity and instance names.
-pub(crate) const NAME_PATTERN: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
-/// `pattern` of host names: lower case, at least one dot, no trailing dot.
-pub(crate) const HOSTNAME_PATTERN: &str = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,}$";
-/// `pattern` of byte quantities as this API takes them: a positive whole number and a unit.
-pub(crate) const BYTES_PATTERN: &str = "^[1-9][0-9]{0,8}(Ki|Mi|Gi|Ti|k|M|G|T)?$";
-/// `pattern` of mail addresses. No quotes, commas or backslashes: applications write it to their
-/// configuration, some of them into lists.
-pub(crate) const MAIL_PATTERN: &str = r"^[^@\s'\x22\\,]+@[^@\s'\x22\\,]+$";
-/// `pattern` of names as people write them: one line, nothing invisible but blanks.
-pub(crate) const LINE_PATTERN: &str = r"^[^\x00-\x1f\x7f]+$";
-/// `pattern` of an application's version.
-pub(crate) const VERSION_PATTERN: &str = "^[0-9A-Za-z]([-0-9A-Za-z._+]*[0-9A-Za-z])?$";
-/// `pattern` of prices: a decimal string, at most two places.
-pub(crate) const PRICE_PATTERN: &str = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,2})?$";

@@ -5,7 +5,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, HOSTNAME_PATTERN, MAIL_PATTERN, NAME_PATTERN, NetworkPeers};
+use super::pattern::{
+    FIGURE_PATTERN, HOSTNAME_PATTERN, IMAGE_PATTERN, MAIL_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN, ORIGIN_PATTERN,
+};
+use super::{Condition, NetworkPeers};
 
 /// How this cluster is: one object, named `default`.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,13 +28,13 @@ use super::{Condition, HOSTNAME_PATTERN, MAIL_PATTERN, NAME_PATTERN, NetworkPeer
 #[serde(rename_all = "camelCase")]
 pub struct PlatformSpec {
     /// The domain below which services get their host names, for example `example.org`.
-    #[schemars(length(max = 190), extend("format" = "hostname"), regex(pattern = HOSTNAME_PATTERN))]
+    #[schemars(length(max = 190), regex(pattern = HOSTNAME_PATTERN))]
     pub base_domain: String,
     /// How a service's host name is made, of `{entity}`, `{service}` and `{baseDomain}`. With the
     /// default, one wildcard certificate serves all.
     #[serde(default = "PlatformSpec::default_hostname_pattern")]
-    #[schemars(length(max = 120), regex(pattern = r"^[-a-z0-9.{}A-Z]+$"))]
-    #[x_kube(validation = Rule::new("self.contains('{entity}') && self.contains('{service}') && self.endsWith('{baseDomain}')").message("hostnamePattern: must hold {entity} and {service} and end in {baseDomain}"))]
+    #[schemars(length(max = 120))]
+    #[x_kube(validation = Rule::new("self.matches('^[-a-z0-9.{}A-Z]+$') && self.contains('{entity}') && self.contains('{service}') && self.endsWith('{baseDomain}')").message("hostnamePattern: must hold {entity} and {service} and end in {baseDomain}, with a-z, 0-9, - and dots between them, for example {entity}-{service}.{baseDomain}"))]
     pub hostname_pattern: String,
     /// How services are reached from outside.
     #[serde(default)]
@@ -185,7 +188,7 @@ pub struct ImageOverride {
     #[schemars(length(min = 1, max = 63))]
     pub image: String,
     /// The reference to use, for example `registry.example.org/postgres:15`.
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[a-z0-9]([-a-zA-Z0-9._/:@]*[a-zA-Z0-9])?$"))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = IMAGE_PATTERN))]
     pub reference: String,
 }
 
@@ -209,7 +212,7 @@ pub struct ComponentResources {
 #[serde(rename_all = "camelCase")]
 pub struct Smtp {
     /// Host name of the server.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub host: String,
     /// Port, usually 465 or 587.
     #[schemars(range(min = 1, max = 65535))]
@@ -230,7 +233,7 @@ pub struct Smtp {
 #[serde(rename_all = "camelCase")]
 pub struct SharedEditor {
     /// Its URL, for offices and browsers alike, for example `https://editor.example.org`.
-    #[schemars(length(max = 2048), regex(pattern = r"^https://[-a-z0-9.]+(:[0-9]{1,5})?$"))]
+    #[schemars(length(max = 2048), regex(pattern = ORIGIN_PATTERN))]
     pub url: String,
 }
 
@@ -311,14 +314,15 @@ pub(super) fn resource_requirements(_: &mut schemars::SchemaGenerator) -> schema
     let quantity = schemars::json_schema!({
         "anyOf": [{"type": "integer"}, {"type": "string"}],
         "x-kubernetes-int-or-string": true,
-        "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$",
+        "maxLength": 24,
+        "pattern": FIGURE_PATTERN,
     });
     schemars::json_schema!({
         "type": "object",
         "description": "Requests and limits of each container of the component.",
         "properties": {
-            "requests": {"type": "object", "additionalProperties": quantity, "description": "What the scheduler reserves, for example cpu: 100m, memory: 256Mi."},
-            "limits": {"type": "object", "additionalProperties": quantity, "description": "What the container may use at most."},
+            "requests": {"type": "object", "maxProperties": 16, "additionalProperties": quantity, "description": "What the scheduler reserves, for example cpu: 100m, memory: 256Mi."},
+            "limits": {"type": "object", "maxProperties": 16, "additionalProperties": quantity, "description": "What the container may use at most."},
         },
     })
 }

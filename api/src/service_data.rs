@@ -7,10 +7,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, LINE_PATTERN};
-
-/// `pattern` of `keepUntil`: RFC 3339 with a time zone, of a year that every reader can represent.
-const DATE_PATTERN: &str = r"^([1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+use super::Condition;
+use super::pattern::{DATE_PATTERN, LINE_PATTERN};
 
 /// What an instance's data is, made before the first volume.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

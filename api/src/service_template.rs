@@ -8,7 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Condition, NAME_PATTERN, VERSION_PATTERN, dedicated::free_object, platform::resource_requirements};
+use super::pattern::{
+    IMAGE_PATTERN, KEY_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN, PART_PATTERN, PATH_PATTERN, VERSION_PATTERN,
+    WORD_PATTERN,
+};
+use super::{Condition, dedicated::free_object, platform::resource_requirements};
 
 /// A service package: what is needed to make instances of one application.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,7 +37,7 @@ use super::{Condition, NAME_PATTERN, VERSION_PATTERN, dedicated::free_object, pl
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
-#[kube(validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -"))]
+#[kube(validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 30").message("metadata.name: at most 30 of a-z, 0-9 and -, beginning with a letter, not ending with -, for example wiki"))]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceTemplateSpec {
     /// The service's name as people read it, by language (`ca`, `en`): `{{ title }}` in manifests is
@@ -124,10 +128,10 @@ pub struct TemplateVersion {
 #[serde(rename_all = "camelCase")]
 pub struct ImageReference {
     /// The name: `{{ images.NAME }}` in manifests.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z][a-z0-9_]*$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = WORD_PATTERN))]
     pub name: String,
     /// The reference, with a tag or a digest.
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[a-z0-9]([-a-zA-Z0-9._/:@]*[a-zA-Z0-9])?$"))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = IMAGE_PATTERN))]
     pub reference: String,
 }
 
@@ -136,7 +140,7 @@ pub struct ImageReference {
 #[serde(rename_all = "camelCase")]
 pub struct Component {
     /// The name: `{{ resources.NAME | json_encode }}` in manifests.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z][a-z0-9_]*$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = WORD_PATTERN))]
     pub name: String,
     /// Production figures; `Platform.spec.resources` overrides them.
     #[schemars(schema_with = "resource_requirements")]
@@ -149,7 +153,7 @@ pub struct Component {
 #[serde(rename_all = "camelCase")]
 pub struct VolumeTemplate {
     /// The name: `{{ volumes.NAME }}` in manifests is the claim's name.
-    #[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z][a-z0-9]*$"))]
+    #[schemars(length(min = 1, max = 30), regex(pattern = PART_PATTERN))]
     pub name: String,
     /// Usable size as an expression of the quota: quantities, `quota`, `+ - * /`, `max(a, b)`,
     /// `min(a, b)`, for example `quota` or `max(2Gi, quota / 10)`.
@@ -213,7 +217,7 @@ pub enum VolumeAccess {
 pub struct GeneratedSecret {
     /// The name: `{{ secrets.NAME }}` in manifests is the Secret's name. `admin` holds the first
     /// administrator's `username` and `password` and is named in the status.
-    #[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z][a-z0-9]*$"))]
+    #[schemars(length(min = 1, max = 30), regex(pattern = PART_PATTERN))]
     pub name: String,
     /// The keys of its data.
     #[schemars(length(min = 1, max = 32))]
@@ -227,7 +231,7 @@ pub struct GeneratedSecret {
 #[serde(rename_all = "camelCase")]
 pub struct SecretKey {
     /// The key.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = KEY_PATTERN))]
     pub name: String,
     /// A fixed value that is no secret by itself, such as a user name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -244,7 +248,7 @@ pub struct SecretKey {
 #[serde(rename_all = "camelCase")]
 pub struct PackageFile {
     /// The name: `{{ files.NAME }}` in manifests.
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z][a-z0-9_]*$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = WORD_PATTERN))]
     pub name: String,
     /// The text. Tera does not look at it.
     #[schemars(length(min = 1, max = 65536))]
@@ -256,7 +260,7 @@ pub struct PackageFile {
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     /// The name, for error messages, for example `app.yaml`.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = OBJECT_NAME_PATTERN))]
     pub name: String,
     /// The objects that it renders: each of these, and no other.
     #[schemars(length(min = 1, max = 32))]
@@ -277,7 +281,7 @@ pub struct DeclaredObject {
     #[x_kube(validation = Rule::new("self in ['NetworkPolicy', 'ServiceAccount', 'ConfigMap', 'Service', 'StatefulSet', 'Deployment', 'Job', 'CronJob', 'PodDisruptionBudget', 'Ingress']").message("objects[].kind: no kind for packages, which render nothing cluster-wide; allowed: NetworkPolicy, ServiceAccount, ConfigMap, Service, StatefulSet, Deployment, Job, CronJob, PodDisruptionBudget, Ingress"))]
     pub kind: String,
     /// Its name without the instance: `app` is the object `{instance}-app`.
-    #[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub name: String,
     /// Whether it may be absent (a manifest that renders it only for some parameters).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -289,7 +293,7 @@ pub struct DeclaredObject {
 #[serde(rename_all = "camelCase")]
 pub struct HealthCheck {
     /// The path of a page that needs no sign-in, with its query.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^/[-a-zA-Z0-9._~!$&'()*+,;=:@%/?]*$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = PATH_PATTERN))]
     pub path: String,
     /// The status codes of a service that works.
     #[serde(default = "HealthCheck::default_statuses")]

@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{BYTES_PATTERN, NAME_PATTERN, PRICE_PATTERN};
+use super::pattern::{BYTES_PATTERN, CURRENCY_PATTERN, NAME_PATTERN, PRICE_PATTERN, TIER_PATTERN};
 
 /// A price list: the tiers that an Entity's services can have, and the block that extends them.
 ///
@@ -28,7 +28,7 @@ use super::{BYTES_PATTERN, NAME_PATTERN, PRICE_PATTERN};
 #[serde(rename_all = "camelCase")]
 pub struct TariffSpec {
     /// ISO 4217 code of the currency of every price here, for example `EUR`.
-    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
+    #[schemars(length(max = 16), regex(pattern = CURRENCY_PATTERN))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("currency: cannot be changed; make a new Tariff"))]
     pub currency: String,
     /// The period that a price covers.
@@ -62,7 +62,7 @@ pub enum Period {
 #[serde(rename_all = "camelCase")]
 pub struct Tier {
     /// What a service's `tier` says, for example `5gb`.
-    #[schemars(length(min = 1, max = 30), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 30), regex(pattern = TIER_PATTERN))]
     pub name: String,
     /// The quota that the volume enforces, for example `5Gi`; at most `1Pi`.
     #[schemars(length(max = 12), regex(pattern = BYTES_PATTERN))]

@@ -103,8 +103,7 @@ fn every_number_has_a_minimum_and_a_maximum() {
 #[test]
 fn every_text_has_a_length_or_a_choice() {
     let unbounded = faults(|field| {
-        let fixed = field.schema["pattern"].as_str().is_some_and(|pattern| !pattern.contains(['*', '+']));
-        let bounded = field.schema["maxLength"].is_number() || field.schema["enum"].is_array() || fixed;
+        let bounded = field.schema["maxLength"].is_number() || field.schema["enum"].is_array();
         field.is("string") && field.schema["format"] != "date-time" && !bounded && field.is_ours_to_bound()
     });
     assert_eq!(unbounded, [""; 0]);
@@ -155,11 +154,64 @@ fn a_rule_that_compares_with_the_old_value_names_its_field() {
     }
 }
 
-/// What the schema says of `keepUntil`.
+/// What would be answered to with a bare regular expression, each with the reason: nothing.
+const PATTERNS: [&str; 0] = [];
+
+/// A text with a pattern becomes a rule in words once `api/src/pattern.rs` has the words.
+#[test]
+fn no_refusal_is_a_bare_regular_expression() {
+    let bare = |field: &Field| field.schema["pattern"].is_string() && !PATTERNS.contains(&field.path.as_str());
+    assert_eq!(faults(bare), [""; 0], "each needs a line in api/src/pattern.rs: what is allowed, and an example");
+    // The API server has its own words for what is no host name, say, beside those of the rule.
+    let formats = |field: &Field| field.is("string") && field.schema["format"].is_string() && field.is_ours_to_bound();
+    assert_eq!(faults(formats), [""; 0], "a format is refused in words that do not say what is allowed");
+}
+
+/// Every rule, with the place of the schema that it stands at, those of whole objects included.
+fn rules() -> Vec<(String, Value)> {
+    let whole = crds().into_iter().map(|crd| Field {
+        path: crd.spec.names.kind.clone(),
+        schema: serde_json::to_value(&crd.spec.versions[0].schema).unwrap()["openAPIV3Schema"].clone(),
+    });
+    let of = |field: Field| {
+        let rules = field.schema["x-kubernetes-validations"].as_array().cloned().unwrap_or_default();
+        rules.into_iter().map(move |rule| (field.path.clone(), rule)).collect::<Vec<_>>()
+    };
+    whole.chain(fields()).flat_map(of).collect()
+}
+
+#[test]
+fn a_rule_about_the_shape_of_a_text_has_an_example() {
+    let shapes: Vec<_> =
+        rules().into_iter().filter(|(_, rule)| rule["rule"].as_str().unwrap().contains(".matches(")).collect();
+    assert!(shapes.len() > 50, "the walk finds rules: {}", shapes.len());
+    for (path, rule) in shapes {
+        let message = rule["message"].as_str().unwrap_or_default();
+        assert!(message.contains("for example "), "{path}: {message:?}");
+    }
+}
+
+/// The API server refuses a rule about what has no end, since it cannot tell what it costs.
+#[test]
+fn whatever_a_rule_reads_has_an_end() {
+    let endless = faults(|field| {
+        let checked = field.schema["x-kubernetes-validations"].is_array() && field.is_ours_to_bound();
+        let text = field.is("string") || field.schema["x-kubernetes-int-or-string"] == true;
+        checked && text && field.schema["maxLength"].is_null()
+    });
+    assert_eq!(endless, [""; 0]);
+    let maps = faults(|field| field.schema["additionalProperties"].is_object() && field.schema["maxProperties"].is_null());
+    let ours: Vec<_> = maps.into_iter().filter(|path| !path.contains(".network.")).collect();
+    assert_eq!(ours, [""; 0]);
+}
+
+/// What the rule says of `keepUntil`, as a schema.
 fn keep_until() -> Value {
     let fields = fields();
     let field = fields.iter().find(|field| field.path == "ServiceData.spec.keepUntil").unwrap();
-    serde_json::json!({"pattern": field.schema["pattern"], "maxLength": field.schema["maxLength"]})
+    let rule = field.schema["x-kubernetes-validations"][0]["rule"].as_str().unwrap();
+    let pattern = rule.split('"').nth(1).unwrap();
+    serde_json::json!({"pattern": pattern, "maxLength": field.schema["maxLength"]})
 }
 
 /// A date that is accepted and does not decode would hide the record from the operator (C1).

@@ -55,7 +55,7 @@ fn of_all_kinds() -> Vec<Row> {
         row("blocks beyond 31 bits", blocks, json!(2_147_483_648_u64), json!(1), &["spec.extraBlocks", "1000"]),
         row("more blocks than are sold", blocks, json!(21), json!(20), sold),
         row("malformed host name", "/spec/hostname", json!("By-hand.example.org"), host, &["spec.hostname"]),
-        row("malformed version", "/spec/version", json!("1 or 2"), version, &["spec.version", "should match"]),
+        row("malformed version", "/spec/version", json!("1 or 2"), version, &["spec.version", "for example 34.0.1"]),
         row("malformed revision", "/spec/revision", json!("A/b"), json!("radicale-0"), &["spec.revision"]),
         row("namespace of no entity", "/metadata/namespace", json!("default"), json!(NAMESPACE), nobodys).of_new(),
         name("name with a dot", "with.dot"),

@@ -8,12 +8,14 @@
 //! | [`entities`], [`tariffs`], [`dedicated`], [`packages`] | the rows that admission refuses |
 //! | [`conditions`] | the faults that only the operator sees, as conditions of the object at fault |
 //! | [`restart`] | the same rows, from the first moment of an API server that was killed |
+//! | [`newcomer`] | what people mistype at first, and how they are answered |
 //! | [`texts`] | Tera syntax, YAML and newlines in every text of a spec |
 
 mod conditions;
 mod dedicated;
 mod doors;
 mod entities;
+mod newcomer;
 mod packages;
 mod restart;
 mod table;
@@ -41,6 +43,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     scenarios.extend(dedicated::scenarios());
     scenarios.extend(packages::scenarios());
     scenarios.extend(conditions::scenarios());
+    scenarios.extend(newcomer::scenarios());
     scenarios.extend(texts::scenarios());
     scenarios.extend(restart::scenarios());
     scenarios

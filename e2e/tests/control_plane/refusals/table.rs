@@ -108,6 +108,7 @@ impl Table {
                 Answer::Taken => faults.push(format!("{what}: accepted")),
                 Answer::Refused(message) => {
                     faults.extend(row.missing(&message).map(|words| format!("{what}: no {words:?} in {message}")));
+                    faults.extend(message.contains("should match").then(|| format!("{what}: a pattern: {message}")));
                 }
             }
             if let Answer::Refused(message) = knock(client, door, wish(&row.sound), Mode::DryRun).await? {
