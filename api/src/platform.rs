@@ -307,6 +307,34 @@ pub struct PlatformStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// The Tariffs that there are: what `tariff` of an Entity can name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub tariffs: Vec<String>,
+    /// The ServiceTemplates that there are, and what a service made from each can say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub templates: Vec<ListedTemplate>,
+}
+
+/// A ServiceTemplate, and what a service made from it can say. Of anything else admission warns.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedTemplate {
+    /// Its name: what `template` of a service can say.
+    pub name: String,
+    /// Its revisions: what `revision` can say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub revisions: Vec<String>,
+    /// The application's versions in them: what `version` can say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub versions: Vec<String>,
+    /// The fields that `parameters` can have. Absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub parameters: Option<Vec<String>>,
 }
 
 /// Requests and limits with patterns, as the API server itself takes them.

@@ -169,18 +169,24 @@ impl Trigger for Sealed {
     }
 }
 
+/// The Platform, whose status lists what there is.
+fn listed() -> Key {
+    Key::cluster(Kind::Platform, "default")
+}
+
 impl Trigger for Tariff {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let mut keys = caches.entities_of(|entity| entity.spec.tariff == name(self.meta()));
         let entities: BTreeSet<String> = keys.iter().map(|key| key.name.clone()).collect();
         keys.extend(caches.instances(|namespace, _| entities.contains(namespace)));
+        keys.push(listed());
         keys
     }
 }
 
 impl Trigger for ServiceTemplate {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
-        let mut keys = vec![Key::cluster(Kind::ServiceTemplate, name(self.meta()))];
+        let mut keys = vec![Key::cluster(Kind::ServiceTemplate, name(self.meta())), listed()];
         keys.extend(caches.instances(|_, template| template == name(self.meta())));
         keys
     }
@@ -188,7 +194,7 @@ impl Trigger for ServiceTemplate {
 
 impl Trigger for ServiceTemplateRevision {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
-        let mut keys = vec![Key::cluster(Kind::ServiceTemplate, &self.spec.template)];
+        let mut keys = vec![Key::cluster(Kind::ServiceTemplate, &self.spec.template), listed()];
         keys.extend(caches.instances(|_, template| template == self.spec.template));
         keys
     }

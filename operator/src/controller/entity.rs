@@ -7,14 +7,14 @@ use kube::ResourceExt as _;
 use super::context::Context;
 use super::queue::Next;
 use super::{deletion, finalizer};
-use crate::api::{Entity, Reason};
+use crate::api::Entity;
 use crate::apply::{WriteError, Written, apply};
 use crate::cache::Key;
 use crate::compare::{Change, compare_namespace, compare_objects};
 use crate::entity::{self, ServiceAccount};
 use crate::gather::{self, EntityObserved};
 use crate::report::{EntityObstacle, Problem, Verdict, entity_problem, entity_status};
-use crate::resolve::resolve_entity;
+use crate::resolve::{resolve_entity, tariff_not_found};
 
 /// Failures that usually pass within a second are reported after this many in a row.
 const PATIENCE: u32 = 4;
@@ -90,8 +90,8 @@ async fn report(
 ) -> Result<(), WriteError> {
     let tariff = observed.tariff.as_ref();
     let missing = || {
-        let message = format!("Tariff {} does not exist (yet); create it, or name another", entity.spec.tariff);
-        Verdict::Reconciling(Problem::new(Reason::TariffNotFound, message))
+        let refusal = tariff_not_found(&entity.spec.tariff, context.caches().platform().as_deref());
+        Verdict::Reconciling(Problem::new(refusal.reason(), format!("spec.tariff: {refusal}")))
     };
     let problem = problem.or_else(|| tariff.is_none().then(missing));
     let services = observed.services_after(written);

@@ -74,7 +74,8 @@ async fn refuse(
     obstacle: &Obstacle,
 ) -> Result<Next, WriteError> {
     let rollout = rollout(instance, facts, facts.platform.as_deref().map(|platform| &platform.spec));
-    let status = refused(instance, &rollout, &obstacle.verdict(), context.now());
+    let verdict = obstacle.verdict().edited_at(&instance.edited_at());
+    let status = refused(instance, &rollout, &verdict, context.now());
     report(context, key, instance, &status).await?;
     Ok(Next::Wait)
 }

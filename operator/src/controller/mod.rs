@@ -6,6 +6,7 @@
 //! | `deletion`, `finalizer` | what happens while something is deleted; the finalizer, put on and put back |
 //! | `context`, `events` | statuses and finalizers on their way out; the Events that they are worth |
 //! | `queue`, `workers`, `internal_error` | when, side by side, and what a panic leaves |
+//! | `listed` | what there is that an Entity can name, for the Platform's status |
 //! | `rendered` | a plan's objects, rendered and compared only when one of them is another |
 //! | `undecodable` | the status of what cannot be read |
 //! | `clock` | whose time counts |
@@ -18,6 +19,7 @@ mod events;
 mod finalizer;
 pub mod instance;
 mod internal_error;
+mod listed;
 pub mod platform;
 pub mod queue;
 pub mod record;

@@ -1,10 +1,11 @@
-//! The controller of the Platform: tells what in it does not fit the cluster.
+//! The controller of the Platform: tells what in it does not fit the cluster, and what Entities can name.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt as _;
 use kube::core::{Selector, SelectorExt as _};
 
 use super::context::Context;
+use super::listed;
 use super::queue::Next;
 use crate::api::values::AddressBlock;
 use crate::api::{ConditionType, NetworkPeers, Platform, PlatformSpec, PlatformStatus, Reason};
@@ -28,6 +29,8 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let status = PlatformStatus {
         observed_generation: Some(generation),
         conditions: conditions(&before.conditions, shown, generation, context.now()),
+        tariffs: listed::tariffs(context.caches()),
+        templates: listed::templates(context.caches()),
     };
     context.report(key, &platform.uid().unwrap_or_default(), platform.status.as_ref(), &status).await?;
     Ok(Next::Wait)

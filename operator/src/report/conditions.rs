@@ -71,6 +71,20 @@ impl ConditionUpdate {
 }
 
 impl Verdict {
+    /// In the words of where a spec is edited, which may be a field of another object.
+    #[must_use]
+    pub fn edited_at(self, place: &str) -> Self {
+        let there = |problem: Problem| match problem.message.strip_prefix("spec.") {
+            Some(field) => Problem { message: format!("{place}.{field}"), ..problem },
+            None => problem,
+        };
+        match self {
+            Self::Ready(message) => Self::Ready(message),
+            Self::Reconciling(problem) => Self::Reconciling(there(problem)),
+            Self::Stalled(problem) => Self::Stalled(there(problem)),
+        }
+    }
+
     /// `Ready`, and `Reconciling` or `Stalled` while true.
     pub fn shown(&self) -> Vec<ConditionUpdate> {
         let beside = |kind, problem: &Problem| {
@@ -141,6 +155,15 @@ fn shortened(mut message: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_is_named_where_it_is_edited() {
+        let stalled = |message: &str| Verdict::Stalled(Problem::new(Reason::VersionUnknown, message));
+        let there = |message: &str| stalled(message).edited_at("spec.services.others[wiki]");
+        assert_eq!(there("spec.version: 4"), stalled("spec.services.others[wiki].version: 4"));
+        assert_eq!(there("Tariff t does not exist"), stalled("Tariff t does not exist"));
+        assert_eq!(stalled("spec.version: 4").edited_at("spec"), stalled("spec.version: 4"));
+    }
 
     #[test]
     fn a_condition_that_does_not_turn_keeps_its_time() {

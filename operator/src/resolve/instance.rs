@@ -58,6 +58,17 @@ impl Instance {
         }
     }
 
+    /// Where its spec is edited: in the Entity that made it, or in itself.
+    pub fn edited_at(&self) -> String {
+        let Some(_) = &self.made_by else { return "spec".to_owned() };
+        let name = &self.reference.name;
+        if self.reference.kind == "DedicatedService" {
+            format!("spec.services.others[{name}]")
+        } else {
+            format!("spec.services.{name}")
+        }
+    }
+
     /// Whether it is being deleted.
     pub const fn is_being_deleted(&self) -> bool {
         self.deletion_timestamp.is_some()

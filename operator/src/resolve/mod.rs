@@ -38,7 +38,7 @@ pub use facts::{Facts, HostnameClaim, NamespaceFacts, VolumeFacts};
 pub use hostname::{asks_for, may_be_made_of, may_have, wanted_hostname};
 pub use instance::Instance;
 pub use ownership::recorded_entity;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, tariff_not_found};
 pub use revision::candidates;
 pub use rollout::{Peer, Rollout, rollout};
 pub use sale::{Sale, Sold, sell, total_price, total_storage};
@@ -75,7 +75,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
     let spec = &instance.spec;
     let tariff_name = &entity.spec.tariff;
     let sale = sell(tariff_name, &tariff.spec, &instance.template, &spec.tier, spec.extra_blocks)?;
-    let (revision, package) = revision::package(instance, facts, &platform.spec)?;
+    let (revision, package) = revision::package(instance, facts, &platform)?;
     let version = revision::version(instance, facts, &revision, &package)?;
     let parameters = package.validate_parameters(&instance.parameters)?;
     let hostname = hostname::hostname(instance, facts, &platform.spec, &entity.spec)?;
@@ -157,7 +157,7 @@ fn surroundings(instance: &Instance, facts: &Facts) -> Result<Surroundings, Refu
         return Err(Refusal::NamespaceNotReady(namespace.clone()));
     }
     let platform = facts.platform.clone().ok_or(Refusal::PlatformNotFound)?;
-    let tariff = facts.tariff.clone().ok_or_else(|| Refusal::TariffNotFound(entity.spec.tariff.clone()))?;
+    let tariff = facts.tariff.clone().ok_or_else(|| tariff_not_found(&entity.spec.tariff, Some(&platform)))?;
     Ok(Surroundings { entity, platform, tariff })
 }
 

@@ -1,6 +1,6 @@
 //! Why there is no plan: each reason typed, with what to do.
 
-use crate::api::Reason;
+use crate::api::{ListedTemplate, Platform, Reason};
 use crate::core::{Bytes, BytesError, ExpressionError, HostnameError, PriceError};
 use crate::template::ParameterError;
 
@@ -26,11 +26,23 @@ pub enum Refusal {
     #[error("there is no Platform named default (yet); create it")]
     PlatformNotFound,
     /// There is no such Tariff.
-    #[error("Tariff {0} does not exist (yet); create it, or name another in the Entity")]
-    TariffNotFound(String),
+    #[error("Tariff {name} does not exist (yet); create it, or name another in the Entity; there are: {known}")]
+    TariffNotFound {
+        /// What the Entity names.
+        name: String,
+        /// The Tariffs there are.
+        known: String,
+    },
     /// There is no such template, or it has no revision.
-    #[error("ServiceTemplate {0} does not exist (yet) or has no revision; see `kubectl get servicetemplates`")]
-    TemplateNotFound(String),
+    #[error(
+        "ServiceTemplate {name} does not exist (yet) or has no revision; there are: {known}; see `kubectl get servicetemplates`"
+    )]
+    TemplateNotFound {
+        /// What the instance names.
+        name: String,
+        /// The templates there are.
+        known: String,
+    },
     /// The template is there and refused.
     #[error("ServiceTemplate {template} is refused: {message}")]
     TemplateRefused {
@@ -40,8 +52,15 @@ pub enum Refusal {
         message: String,
     },
     /// There is no such revision.
-    #[error("ServiceTemplateRevision {0} does not exist (yet); see `kubectl get servicetemplaterevisions`")]
-    RevisionNotFound(String),
+    #[error("ServiceTemplateRevision {name} does not exist (yet); there are of {template}: {known}")]
+    RevisionNotFound {
+        /// What the instance names, or was on.
+        name: String,
+        /// Its template.
+        template: String,
+        /// The revisions there are.
+        known: String,
+    },
     /// The revision is of another template.
     #[error("spec.revision: {revision} is a revision of template {of}, not of {template}")]
     RevisionForeign {
@@ -183,9 +202,9 @@ impl Refusal {
             Self::NamespaceForeign(_) => Reason::NamespaceForeign,
             Self::EntityDiffers { .. } => Reason::EntityDiffers,
             Self::PlatformNotFound => Reason::PlatformNotFound,
-            Self::TariffNotFound(_) => Reason::TariffNotFound,
-            Self::TemplateNotFound(_) => Reason::TemplateNotFound,
-            Self::RevisionNotFound(_) => Reason::RevisionNotFound,
+            Self::TariffNotFound { .. } => Reason::TariffNotFound,
+            Self::TemplateNotFound { .. } => Reason::TemplateNotFound,
+            Self::RevisionNotFound { .. } => Reason::RevisionNotFound,
             Self::RevisionForeign { .. } => Reason::RevisionForeign,
             Self::PackageInvalid { .. } | Self::TemplateRefused { .. } => Reason::PackageInvalid,
             Self::VersionUnknown { .. } => Reason::VersionUnknown,
@@ -211,11 +230,41 @@ impl Refusal {
                 | Self::NamespaceNotReady(_)
                 | Self::EntityDiffers { .. }
                 | Self::PlatformNotFound
-                | Self::TariffNotFound(_)
-                | Self::TemplateNotFound(_)
-                | Self::RevisionNotFound(_)
+                | Self::TariffNotFound { .. }
+                | Self::TemplateNotFound { .. }
+                | Self::RevisionNotFound { .. }
         )
     }
+}
+
+/// There is no such Tariff.
+pub fn tariff_not_found(name: &str, platform: Option<&Platform>) -> Refusal {
+    let status = platform.and_then(|platform| platform.status.as_ref());
+    let known = in_words(status.into_iter().flat_map(|status| &status.tariffs));
+    Refusal::TariffNotFound { name: name.to_owned(), known }
+}
+
+/// There is no such template, or it has no revision.
+pub(super) fn template_not_found(name: &str, platform: Option<&Platform>) -> Refusal {
+    let known = in_words(templates(platform).map(|template| &template.name));
+    Refusal::TemplateNotFound { name: name.to_owned(), known }
+}
+
+/// There is no such revision.
+pub(super) fn revision_not_found(name: &str, template: &str, platform: Option<&Platform>) -> Refusal {
+    let listed = templates(platform).filter(|listed| listed.name == template);
+    let known = in_words(listed.flat_map(|listed| &listed.revisions));
+    Refusal::RevisionNotFound { name: name.to_owned(), template: template.to_owned(), known }
+}
+
+fn templates(platform: Option<&Platform>) -> impl Iterator<Item = &ListedTemplate> {
+    platform.and_then(|platform| platform.status.as_ref()).into_iter().flat_map(|status| &status.templates)
+}
+
+/// What the Platform's status lists.
+fn in_words<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// What a Tariff says that is no amount.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::facts::Facts;
 use super::instance::Instance;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, revision_not_found, template_not_found};
 use super::rollout::{Rollout, rollout};
-use crate::api::PlatformSpec;
+use crate::api::{Platform, PlatformSpec};
 use crate::template::Package;
 
 /// The names of the revisions that an instance could be on, most wanted first.
@@ -26,11 +26,12 @@ pub fn candidates<'a>(instance: &'a Instance, facts: &'a Facts, platform: Option
 pub(super) fn package(
     instance: &Instance,
     facts: &Facts,
-    platform: &PlatformSpec,
+    platform: &Platform,
 ) -> Result<(String, Arc<Package>), Refusal> {
-    let wanted = candidates(instance, facts, Some(platform));
-    let revision = *wanted.first().ok_or_else(|| no_revision(instance, facts))?;
-    let package = facts.packages.get(revision).ok_or_else(|| Refusal::RevisionNotFound(revision.to_owned()))?;
+    let wanted = candidates(instance, facts, Some(&platform.spec));
+    let revision = *wanted.first().ok_or_else(|| no_revision(instance, facts, platform))?;
+    let missing = || revision_not_found(revision, &instance.template, Some(platform));
+    let package = facts.packages.get(revision).ok_or_else(missing)?;
     let package = package
         .as_ref()
         .map_err(|message| Refusal::PackageInvalid { revision: revision.to_owned(), message: message.clone() })?;
@@ -44,11 +45,10 @@ pub(super) fn package(
     Ok((revision.to_owned(), Arc::clone(package)))
 }
 
-fn no_revision(instance: &Instance, facts: &Facts) -> Refusal {
-    let template = instance.template.clone();
+fn no_revision(instance: &Instance, facts: &Facts, platform: &Platform) -> Refusal {
     match facts.template_fault.clone() {
-        Some(message) => Refusal::TemplateRefused { template, message },
-        None => Refusal::TemplateNotFound(template),
+        Some(message) => Refusal::TemplateRefused { template: instance.template.clone(), message },
+        None => template_not_found(&instance.template, Some(platform)),
     }
 }
 

@@ -103,6 +103,36 @@ fn what_is_not_there_yet_is_waited_for() {
 }
 
 #[test]
+fn what_is_not_there_is_answered_with_what_there_is() {
+    let mut facts = facts();
+    let mut platform = Platform::clone(facts.platform.as_deref().unwrap());
+    platform.status = Some(read("{tariffs: [a, b], templates: [{name: radicale, revisions: [radicale-1, radicale-2]}, {name: wiki}]}"));
+    facts.platform = Some(Arc::new(platform));
+    let says = |spec: &str, facts: &Facts| resolve(&instance(spec), facts).unwrap_err().to_string();
+    let revision = says("tier: 1gb, revision: radicale-9", &facts);
+    assert!(revision.ends_with("does not exist (yet); there are of radicale: radicale-1, radicale-2"), "{revision}");
+    facts.newest_revision = None;
+    let template = says("tier: 1gb", &facts);
+    assert!(template.contains("or has no revision; there are: radicale, wiki; see "), "{template}");
+    facts.tariff = None;
+    let tariff = says("tier: 1gb", &facts);
+    assert!(tariff.starts_with("Tariff t does not exist") && tariff.ends_with("there are: a, b"), "{tariff}");
+    facts.platform = Some(Arc::new(Platform { status: None, ..Platform::clone(facts.platform.as_deref().unwrap()) }));
+    assert!(says("tier: 1gb", &facts).ends_with("there are: none"));
+}
+
+#[test]
+fn a_service_is_edited_in_the_entity_that_made_it() {
+    let by_hand = instance("tier: 1gb");
+    assert_eq!(by_hand.edited_at(), "spec");
+    let mut made = Instance { made_by: Some("e1".into()), ..by_hand };
+    assert_eq!(made.edited_at(), "spec.services.others[calendar]");
+    made.reference.kind = "DedicatedOffice".into();
+    made.reference.name = "office".into();
+    assert_eq!(made.edited_at(), "spec.services.office");
+}
+
+#[test]
 fn what_is_wrong_stalls_and_says_what_is_allowed() {
     for (expected, spec) in [
         ("TierUnknown", "tier: 9gb"),

@@ -1,6 +1,7 @@
 //! The parameters of instances: a JSON schema, with its defaults filled in.
 
-use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value};
 
 use crate::format::lines;
@@ -18,7 +19,7 @@ pub(crate) struct Parameters {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .problems.join("; "))]
 pub struct ParameterError {
-    /// One line per field: `parameters.phoneRegion: what is wrong`.
+    /// One line per field: `phoneRegion: what is wrong`.
     pub problems: Vec<String>,
 }
 
@@ -68,16 +69,36 @@ impl Parameters {
             other => other.clone(),
         };
         if filled.to_string().len() > LARGEST {
-            return Err(ParameterError { problems: vec![format!("parameters: at most {LARGEST} bytes")] });
+            return Err(ParameterError { problems: vec![format!("at most {LARGEST} bytes")] });
         }
         fill_defaults(&self.schema, &mut filled);
-        let problems: Vec<String> = self.validator.iter_errors(&filled).map(|error| problem(&error)).collect();
+        let problems: Vec<String> = self.validator.iter_errors(&filled).map(|error| self.problem(&error)).collect();
         if problems.is_empty() { Ok(filled) } else { Err(ParameterError { problems }) }
+    }
+
+    /// What is wrong with a field, and what is allowed there; beside a pattern stands the description.
+    fn problem(&self, error: &ValidationError<'_>) -> String {
+        let schema = error.schema_path().as_str().rsplit_once('/').and_then(|(of, _)| self.schema.pointer(of));
+        let says = schema.and_then(|schema| schema.get("description")?.as_str());
+        let what = match (error.kind(), schema, says) {
+            (ValidationErrorKind::AdditionalProperties { unexpected }, Some(schema), _) => unknown(unexpected, schema),
+            (ValidationErrorKind::Pattern { .. }, _, Some(says)) => {
+                let says = says.split_whitespace().collect::<Vec<_>>().join(" ");
+                format!("{error} ({says})")
+            }
+            _ => error.to_string(),
+        };
+        let field = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
+        if field.is_empty() { what } else { format!("{field}: {what}") }
     }
 }
 
-fn problem(error: &jsonschema::ValidationError<'_>) -> String {
-    format!("parameters{}: {error}", error.instance_path().as_str().replace('/', "."))
+/// Fields that an object does not have, and those that it has.
+fn unknown(fields: &[String], schema: &Value) -> String {
+    let known = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let known: Vec<&str> = known.map(|(name, _)| name.as_str()).collect();
+    let allowed = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    format!("there is no {}; allowed: {allowed}", fields.join(", no "))
 }
 
 /// The fields of objects in the schema that do not say what becomes of unknown properties.
@@ -111,5 +132,30 @@ fn fill_defaults(schema: &Value, value: &mut Value) {
         if let Some(field) = fields.get_mut(name) {
             fill_defaults(property, field);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_parameter_is_told_what_there_is() {
+        let oidc = json!({"type": "object", "additionalProperties": false, "properties": {"issuer": {"type": "string"}}});
+        let region = json!({"type": "string", "pattern": "^[A-Z]{2}$", "description": "A country,\n  for example ES."});
+        let schema = json!({
+            "type": "object", "additionalProperties": false, "properties": {"oidc": oidc, "region": region},
+        });
+        let problems = |schema: &Value, parameters: Value| {
+            Parameters::new(schema).unwrap_or_else(|_| panic!("the schema")).validate(&parameters).unwrap_err().problems
+        };
+        let of = |parameters: Value| problems(&schema, parameters);
+        assert_eq!(of(json!({"regoin": "ES"})), ["there is no regoin; allowed: oidc, region"]);
+        assert_eq!(of(json!({"oidc": {"isuer": "x"}})), ["oidc: there is no isuer; allowed: issuer"]);
+        assert_eq!(of(json!({"region": "es"})), ["region: \"es\" does not match \"^[A-Z]{2}$\" (A country, for example ES.)"]);
+        assert_eq!(of(json!({"region": 5})), ["region: 5 is not of type \"string\""]);
+        assert_eq!(problems(&Value::Null, json!({"a": 1})), ["there is no a; allowed: none"]);
     }
 }

@@ -167,11 +167,11 @@ fn parameters_are_checked_and_defaults_filled_in() {
     assert_eq!(package.validate_parameters(&Value::Null).unwrap(), json!({}));
     for (bad, place) in [
         (json!({"other": 1}), "other"),
-        (json!({"phoneRegion": "es"}), "parameters.phoneRegion"),
-        (json!({"oidc": {"issuer": "http://id.example.org", "clientSecretName": "a"}}), "parameters.oidc.issuer"),
-        (json!({"oidc": {"issuer": "https://id'.example.org", "clientSecretName": "a"}}), "parameters.oidc.issuer"),
-        (json!([]), "parameters"),
-        (json!({"defaultUserQuota": "x".repeat(70_000)}), "parameters"),
+        (json!({"phoneRegion": "es"}), "phoneRegion: "),
+        (json!({"oidc": {"issuer": "http://id.example.org", "clientSecretName": "a"}}), "oidc.issuer: "),
+        (json!({"oidc": {"issuer": "https://id'.example.org", "clientSecretName": "a"}}), "oidc.issuer: "),
+        (json!([]), "object"),
+        (json!({"defaultUserQuota": "x".repeat(70_000)}), "bytes"),
     ] {
         let error = package.validate_parameters(&bad).unwrap_err();
         assert!(error.to_string().contains(place), "{error}");

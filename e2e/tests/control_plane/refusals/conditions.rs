@@ -102,19 +102,19 @@ fn parameters() -> Vec<Row> {
             "newline in a parameter",
             change("newline", json!({"realm": "a\nb"})),
             invalid,
-            &["spec.parameters: parameters.realm"],
+            &["spec.parameters: realm: "],
         ),
         stalled(
             "unknown parameter",
             change("unknown-field", json!({"colour": "red"})),
             invalid,
-            &["spec.parameters: parameters", "colour"],
+            &["spec.parameters: there is no colour; allowed: realm"],
         ),
         stalled(
             "parameter of another type",
             change("another-type", json!({"realm": 5})),
             invalid,
-            &["spec.parameters: parameters.realm", "string"],
+            &["spec.parameters: realm: ", "string"],
         ),
         stalled(
             "object that only some parameters render",
@@ -144,13 +144,13 @@ fn references(foreign_revision: &str) -> Vec<Row> {
             "unknown revision",
             changed("unrevised", "revision", Value::Null, nothing),
             "RevisionNotFound",
-            &["ServiceTemplateRevision radicale-0000000000 does not exist"],
+            &["ServiceTemplateRevision radicale-0000000000 does not exist", "there are of radicale: radicale-"],
         ),
         waits(
             "unknown template",
             unknown,
             "TemplateNotFound",
-            &["ServiceTemplate no-such-package does not exist", "kubectl get servicetemplates"],
+            &["ServiceTemplate no-such-package does not exist", "there are: ", "radicale", "kubectl get servicetemplates"],
         ),
         stalled(
             "two resources of one name",

@@ -89,7 +89,7 @@ fn tiers() -> Vec<Row> {
         // Server-side apply makes an empty object of what was there and becomes null.
         .of_new(),
         row("no tariff", "/spec/tariff", Value::Null, json!(TARIFFS[0]), &["spec.tariff", "equired"]),
-        row("no name for a tier", office, json!("5 GB"), json!("5gb"), &["spec.services.office.tier", "for example 5gb"]),
+        row("no name for a tier", office, json!("5 GB"), json!("5gb"), &["office.tier", "for example 5gb"]),
         row("empty tier", office, json!(""), json!("5gb"), &["spec.services.office.tier"]),
     ]
 }

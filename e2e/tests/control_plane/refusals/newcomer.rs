@@ -5,14 +5,22 @@ use std::sync::Arc;
 
 use commonscloud_e2e::manifests::{TARIFF, object};
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::{Failure, Outcome};
+use commonscloud_e2e::wait::eventually;
+use commonscloud_e2e::{Failure, Outcome, ensure};
 use serde_json::{Value, json};
 
 use super::doors::{Answer, Door, Mode, Wish, knock};
-use crate::tier::ControlPlane;
+use super::with;
+use crate::tier::{ControlPlane, READY};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
-    vec![Scenario::new("what a newcomer mistypes is answered once, with the field, what is allowed and an example", answered)]
+    vec![
+        Scenario::new(
+            "what a newcomer mistypes is answered once, with the field, what is allowed and an example",
+            answered,
+        ),
+        Scenario::new("what an entity names and is not there is accepted with a warning that says what there is", warned),
+    ]
 }
 
 /// Something mistyped, and what the answer says.
@@ -26,7 +34,8 @@ fn typed(at: &'static str, value: impl Into<Value>, says: &'static [&'static str
     Typed { at, value: value.into(), says }
 }
 
-const HOSTNAME: &[&str] = &["spec.services.office.hostname: Invalid value: ", "allowed: ", "for example office.example.org"];
+const HOSTNAME: &[&str] =
+    &["spec.services.office.hostname: Invalid value: ", "allowed: ", "for example office.example.org"];
 const DOMAIN: &[&str] = &["spec.domains[0]: Invalid value: ", "allowed: ", "for example office.example.org"];
 const MAIL: &[&str] = &["spec.managers[0].mail: Invalid value: ", "allowed: ", "for example anna@example.org"];
 const NAME: &[&str] = &["metadata.name: at most 30 of a-z, 0-9 and -", "for example garden"];
@@ -34,8 +43,8 @@ const NAME: &[&str] = &["metadata.name: at most 30 of a-z, 0-9 and -", "for exam
 /// What our own rules answer.
 fn in_our_words() -> Vec<Typed> {
     let parameters = "/spec/services/office/parameters";
-    let quota = &["spec.services.office.parameters.defaultUserQuota: Invalid value: \"500MB\": allowed: ", "for example 5Gi"];
-    let region = &["spec.services.office.parameters.phoneRegion: Invalid value: \"es\": allowed: ", "for example ES"];
+    let quota = &["office.parameters.defaultUserQuota: Invalid value: \"500MB\": allowed: ", "for example 5Gi"];
+    let region = &["office.parameters.phoneRegion: Invalid value: \"es\": allowed: ", "for example ES"];
     let secret = json!({"oidc": {"issuer": "https://id.example.org", "clientSecretName": "Office OIDC"}});
     vec![
         typed(
@@ -82,7 +91,7 @@ fn in_the_servers_words() -> Vec<Typed> {
         typed("/spec/services/office/tier", 1, &["spec.services.office.tier", "string"]),
         typed("/spec/services/office/tier", Value::Null, &["spec.services.office.tier", "Required"]),
         typed("/spec/services/office/extraBlocks", "3", &["spec.services.office.extraBlocks", "integer"]),
-        typed("/spec/services/office/extraBlocks", -1, &["spec.services.office.extraBlocks", "greater than or equal to 0"]),
+        typed("/spec/services/office/extraBlocks", -1, &["spec.services.office.extraBlocks", "or equal to 0"]),
         typed("/spec/services/office/paused", "yes", &["spec.services.office.paused", "boolean"]),
         typed("/spec/language", "pt", &["spec.language", "\"ca\", \"en\", \"es\""]),
         typed("/spec/tariff", Value::Null, &["spec.tariff", "Required"]),
@@ -134,4 +143,57 @@ async fn answered(tier: Arc<ControlPlane>) -> Outcome {
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(Failure::new(wrong.join("\n"))) }
+}
+
+/// What `kubectl` warns of when it applies an object that is taken.
+async fn warnings(tier: &ControlPlane, object: &Value) -> Outcome<Vec<String>> {
+    let words = ["apply", "--server-side", "--dry-run=server", "--filename", "-"];
+    let answer = tier.cluster.kubectl.run(&words, Some(object.to_string().as_bytes())).await?;
+    ensure!(answer.success, "{}", answer.stderr);
+    Ok(answer.stderr.lines().filter(|line| line.starts_with("Warning:")).map(str::to_owned).collect())
+}
+
+async fn warned(tier: Arc<ControlPlane>) -> Outcome {
+    let site = "/spec/services/others/0";
+    let at = |field: &str| format!("{site}/{field}");
+    let mistyped = [
+        (
+            "/spec/tariff".to_owned(),
+            json!("exmaple-2026"),
+            "spec.tariff: there is no Tariff exmaple-2026 (yet); there are: ",
+        ),
+        (
+            at("template"),
+            json!("radical"),
+            "spec.services.others[site].template: there is no ServiceTemplate radical (yet); there are: ",
+        ),
+        (
+            at("version"),
+            json!("9.9"),
+            "spec.services.others[site].version: radicale has no version 9.9 (yet); there are: ",
+        ),
+        (
+            at("revision"),
+            json!("radicale-0"),
+            "spec.services.others[site].revision: radicale has no revision radicale-0 (yet); there are: radicale-",
+        ),
+        (
+            at("parameters"),
+            json!({"relm": "Hort"}),
+            "spec.services.others[site].parameters: radicale has no relm (yet); there are: realm",
+        ),
+    ];
+    for (at, value, says) in mistyped {
+        let wrong = with(base(), &at, value);
+        // The operator lists what there is a moment after it is there.
+        eventually(says, READY, async || {
+            let warnings = warnings(&tier, &wrong).await?;
+            ensure!(warnings.len() == 1 && warnings.iter().all(|line| line.contains(says)), "{warnings:?}");
+            Ok(())
+        })
+        .await?;
+    }
+    let warnings = warnings(&tier, &base()).await?;
+    ensure!(warnings.is_empty(), "of nothing: {warnings:?}");
+    Ok(())
 }
