@@ -80,6 +80,8 @@ pub mod marks {
     pub const DISPLAY_NAME: &str = "commonscloud.coop/display-name";
     /// Annotation on the copy of a platform Secret: the revision of the Secret that it was copied from.
     pub const SOURCE: &str = "commonscloud.coop/source";
+    /// Label on a Secret that somebody made in an Entity's namespace: the service whose parameters may name it.
+    pub const FOR: &str = "commonscloud.coop/for";
     /// Annotation on pods: the revisions of the platform Secrets that they use. A new one rolls them out.
     pub const PLATFORM_SECRETS: &str = "commonscloud.coop/platform-secrets";
     /// Annotation: the date until which kept data stays (RFC 3339).

@@ -158,6 +158,8 @@ reasons! {
         "Save what it holds before the finalizer goes: the data cannot be opened without it.";
     SecretMissing: "A generated Secret is gone, and data was made with it.",
         "Restore the Secret: a new password would not open the old data.";
+    SecretNotForService: "A parameter names a Secret that was not made for this service.",
+        "Make it in the Entity's namespace with label `commonscloud.coop/for: SERVICE`; generated Secrets and the Platform's are never named by parameters.";
     SecretNotFound: "The Platform names a Secret that is not in the operator's namespace.",
         "Make it there, or correct the name in the Platform.";
     ServicesNotReady: "A service of the Entity is not ready; the message has its name and reason.",

@@ -6,7 +6,7 @@ use std::path::Path;
 use commonscloud_cluster::apply;
 use commonscloud_cluster::command::Failure;
 use commonscloud_operator::api::{
-    Entity, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateStatus,
+    Entity, ServiceTemplate, ServiceTemplateRevision, ServiceTemplateRevisionSpec, ServiceTemplateStatus, marks,
 };
 use commonscloud_operator::cache::{Caches, Identity, Live, Sealed, Store};
 use commonscloud_operator::compare::Change;
@@ -16,6 +16,7 @@ use commonscloud_operator::gather::{self, Packages};
 use commonscloud_operator::resolve::Instance;
 use commonscloud_operator::template::{Package, RenderedObject};
 use commonscloud_operator::usage::Measurement;
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::DynamicObject;
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -42,11 +43,20 @@ pub(crate) fn lay_over(caches: &Caches, path: &Path) -> Result<(), Failure> {
             "DedicatedAgora" => put(&caches.agoras, object)?,
             "DedicatedProjects" => put(&caches.projects, object)?,
             "DedicatedService" => put(&caches.services, object)?,
+            "Secret" => put_secret(caches, &serde_json::from_value(serde_json::to_value(object)?)?),
             "ServiceTemplate" => register(caches, serde_json::from_value(serde_json::to_value(object)?)?)?,
             _ => tracing::warn!(kind, "not one of this project's kinds: left out"),
         }
     }
     Ok(())
+}
+
+/// A Secret that is made for a service; of others nothing depends on those in a file.
+fn put_secret(caches: &Caches, secret: &Secret) {
+    if secret.labels().contains_key(marks::FOR) {
+        caches.secrets.none_in(&secret.namespace().unwrap_or_default());
+        caches.secrets.put(&Identity::of(&secret.metadata), Sealed::of(secret));
+    }
 }
 
 /// The Secrets that the Platform names count as made: no cluster is there to be asked.

@@ -51,7 +51,8 @@ pub fn render(plan: &Plan) -> Result<ObjectSet, RenderError> {
     }
     objects.sort_by_cached_key(|object| (kinds::find(&object.kind).map(|(order, _)| order), object.name.clone()));
     let platform_secrets = secrets::platform_secrets(plan, &objects);
-    Ok(ObjectSet { objects, platform_secrets })
+    let named_secrets = secrets::named_secrets(plan, &objects);
+    Ok(ObjectSet { objects, platform_secrets, named_secrets })
 }
 
 fn render_manifest(

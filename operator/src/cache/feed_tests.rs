@@ -143,3 +143,31 @@ async fn secrets_that_cannot_be_read_are_reported_after_a_second() {
     let said = watches.failing("coop").unwrap().to_string();
     assert_eq!(said, "secrets of namespace coop: Forbidden: secrets is forbidden");
 }
+
+#[tokio::test]
+async fn of_the_secrets_that_others_make_only_those_for_a_service_are_known() {
+    let secret = |name: &str, version: &str, labels: serde_json::Value| {
+        let metadata =
+            json!({"name": name, "namespace": "coop", "uid": name, "resourceVersion": version, "labels": labels});
+        json!({"metadata": metadata, "data": {"password": "YQ=="}}).to_string()
+    };
+    let managed = json!({marks::MANAGED_BY: marks::OPERATOR, marks::FOR: "wiki"});
+    let (stub, client) = Stub::start().await;
+    stub.items(
+        "secrets",
+        &[
+            secret("office-admin", "3", managed),
+            secret("client", "4", json!({marks::FOR: "office"})),
+            secret("backup", "5", json!({})),
+        ],
+    );
+    let caches = Caches::new();
+    let watches = SecretWatches::new(client, caches.clone(), Arc::new(|_| {}));
+    watches.watch("coop");
+    until(|| caches.secrets.of("coop").is_some()).await;
+    let managed: Vec<String> = caches.secrets.of("coop").into_iter().flatten().map(|(name, _)| name).collect();
+    assert_eq!(managed, ["office-admin"]);
+    assert_eq!(caches.secrets.made_in("coop"), [("client".to_owned(), "office".to_owned())].into());
+    stub.event("secrets", "MODIFIED", &secret("client", "101", json!({}))).await;
+    until(|| caches.secrets.made_in("coop").is_empty()).await;
+}

@@ -72,7 +72,7 @@ impl Caches {
 }
 
 /// The label of everything that the operator writes.
-pub(super) fn managed() -> String {
+fn managed() -> String {
     format!("{}={}", marks::MANAGED_BY, marks::OPERATOR)
 }
 

@@ -62,7 +62,7 @@ pub use live::Live;
 pub use raw::Raw;
 pub use sealed::Sealed;
 pub use secrets::{SecretWatches, Secrets};
-pub use settled::{Settled, State};
+pub use settled::{Referred, Settled, State};
 pub use store::{Identity, Store};
 pub use undecodable::Undecodable;
 

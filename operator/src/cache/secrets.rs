@@ -1,5 +1,6 @@
 //! The Secrets in each Entity's namespace, watched only where the operator has a RoleBinding. What
-//! they hold becomes a digest and fingerprints as it comes in, and is never kept.
+//! they hold becomes a digest and fingerprints as it comes in, and is never kept; of those that others made,
+//! only what is labelled for a service is known at all. One watch brings both: no selector asks for either label.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,13 +12,15 @@ use kube::core::ApiResource;
 use tokio::task::AbortHandle;
 
 use super::feed::Feed;
-use super::feeds::{managed, sealed};
+use super::feeds::sealed;
 use super::health::{FeedHealth, Feeds};
 use super::key::{Key, Kind};
+use super::raw::Raw;
 use super::sealed::Sealed;
 use super::store::{Identity, Store};
 use super::undecodable::Undecodable;
 use super::{Caches, Connections, Listener};
+use crate::api::marks;
 use crate::kinds;
 
 /// How long the right to read a namespace's Secrets may take to have effect.
@@ -44,17 +47,25 @@ impl Secrets {
     pub fn of(&self, namespace: &str) -> Option<BTreeMap<String, Arc<Sealed>>> {
         self.with(|all| {
             let secrets = &all.get(namespace)?.secrets;
-            secrets.is_complete().then(|| secrets.all().into_iter().map(|s| (s.name.clone(), s)).collect())
+            let managed = || secrets.all().into_iter().filter(|secret| is_managed(&secret.labels));
+            secrets.is_complete().then(|| managed().map(|s| (s.name.clone(), s)).collect())
         })
     }
 
-    /// A text without what the managed Secrets of a namespace hold.
+    /// A text without what the known Secrets of a namespace hold.
     pub fn redact(&self, namespace: &str, text: &str) -> String {
-        let secrets = self.of(namespace).unwrap_or_default();
-        secrets.values().fold(text.to_owned(), |text, secret| secret.fingerprints.redact(&text).into_owned())
+        let all = self.with(|all| all.get(namespace).map(|watched| watched.secrets.all())).unwrap_or_default();
+        all.iter().fold(text.to_owned(), |text, secret| secret.fingerprints.redact(&text).into_owned())
     }
 
-    /// The managed Secrets of a namespace that do not decode.
+    /// The Secrets of a namespace that somebody made for a service, and the service's name.
+    pub fn made_in(&self, namespace: &str) -> BTreeMap<String, String> {
+        let all = self.with(|all| all.get(namespace).map(|watched| watched.secrets.all())).unwrap_or_default();
+        let made = all.iter().filter(|secret| !is_managed(&secret.labels));
+        made.filter_map(|secret| Some((secret.name.clone(), secret.labels.get(marks::FOR)?.clone()))).collect()
+    }
+
+    /// The Secrets of a namespace that are kept and do not decode.
     pub(super) fn undecodable_in(&self, namespace: &str) -> Vec<Arc<Undecodable>> {
         self.with(|all| all.get(namespace).map(|watched| watched.secrets.undecodable_in(namespace)).unwrap_or_default())
     }
@@ -150,14 +161,25 @@ impl SecretWatches {
             client,
             resource,
             namespace: namespace.to_owned(),
-            labels: Some(managed()),
-            fields: None,
+            labels: None,
+            // Helm's records are large, and no service's.
+            fields: Some("type!=helm.sh/release.v1".to_owned()),
             store,
-            decode: Box::new(sealed),
+            decode: Box::new(kept),
             changed: Box::new(move |_| changed()),
             health: self.caches.feeds.add(kinds::SECRET.plural, namespace),
             patience: PATIENCE,
             turned: Box::new(turned),
         }
     }
+}
+
+fn is_managed(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(marks::MANAGED_BY).is_some_and(|by| by == marks::OPERATOR)
+}
+
+/// What is kept of a Secret in an Entity's namespace: nothing of what is neither managed nor for a service.
+fn kept(raw: &Raw) -> Result<Option<Sealed>, String> {
+    let labels = raw.labels();
+    if is_managed(&labels) || labels.contains_key(marks::FOR) { sealed(raw) } else { Ok(None) }
 }

@@ -9,11 +9,20 @@ use super::key::Key;
 /// A digest of a plan and of the objects that it was found applied in.
 pub type State = [u8; 32];
 
+/// The Secrets that a plan's objects refer to, beside those that are generated for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Referred {
+    /// Secrets of the operator's namespace.
+    pub of_platform: BTreeSet<String>,
+    /// Secrets of the instance's namespace that parameters name.
+    pub by_parameters: BTreeSet<String>,
+}
+
 /// What is known of a plan that is applied.
 #[derive(Clone, Debug, PartialEq)]
 struct Applied {
     state: State,
-    platform_secrets: Arc<BTreeSet<String>>,
+    referred: Arc<Referred>,
 }
 
 /// The plans that were found applied, by instance. Cloning shares it.
@@ -27,17 +36,14 @@ impl Settled {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The platform Secrets of an instance whose plan is applied in this very state.
-    pub fn platform_secrets(&self, key: &Key, state: &State) -> Option<Arc<BTreeSet<String>>> {
-        self.lock()
-            .get(key)
-            .filter(|applied| applied.state == *state)
-            .map(|applied| Arc::clone(&applied.platform_secrets))
+    /// The Secrets that an instance refers to whose plan is applied in this very state.
+    pub fn referred(&self, key: &Key, state: &State) -> Option<Arc<Referred>> {
+        self.lock().get(key).filter(|applied| applied.state == *state).map(|applied| Arc::clone(&applied.referred))
     }
 
     /// An instance's plan is applied.
-    pub fn put(&self, key: Key, state: State, platform_secrets: Arc<BTreeSet<String>>) {
-        self.lock().insert(key, Applied { state, platform_secrets });
+    pub fn put(&self, key: Key, state: State, referred: Arc<Referred>) {
+        self.lock().insert(key, Applied { state, referred });
     }
 
     /// An instance is gone.

@@ -14,7 +14,7 @@ use crate::gather::{self, Observed};
 use crate::plan::Plan;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
-use crate::resolve::{Facts, Instance, Resolved, resolve, rollout};
+use crate::resolve::{Facts, Instance, Resolved, may_name, resolve, rollout};
 use crate::usage::Measurement;
 
 /// Failures that usually pass at once are reported after this many in a row.
@@ -95,10 +95,11 @@ pub fn decide(
     let resolved = resolve(instance, &observed.facts)?;
     let rendered = rendered::changes(settled, &resolved.plan, observed)?;
     let data = observed.data.as_ref().ok_or(Obstacle::SecretsUnknown)?;
+    may_name(&resolved.plan, &rendered.referred.by_parameters, &observed.facts)?;
     let is_applied = rendered.changes.is_empty();
     let ended = is_applied && has_ended(observed, &resolved.plan, data);
     let mut changes = compare_data(&resolved.plan, data, ended)?;
-    changes.extend(compare_copies(&resolved.plan, &rendered.platform_secrets, data)?);
+    changes.extend(compare_copies(&resolved.plan, &rendered.referred.of_platform, data)?);
     changes.extend(rendered.changes);
     changes.extend(compare_growth(&resolved.plan, data));
     changes.extend(compare_stuck_pods(&observed.owned, &observed.pods));

@@ -1,12 +1,11 @@
 //! A plan's objects against the live ones: rendered and compared only when one of them is another.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::cache::{Key, Kind, Live, Settled, State};
+use crate::cache::{Key, Kind, Live, Referred, Settled, State};
 use crate::compare::{Change, compare_objects};
 use crate::gather::Observed;
 use crate::plan::Plan;
@@ -17,8 +16,8 @@ use crate::template::render;
 pub(super) struct Rendered {
     /// The writes.
     pub(super) changes: Vec<Change>,
-    /// Secrets of the operator's namespace that the objects refer to.
-    pub(super) platform_secrets: Arc<BTreeSet<String>>,
+    /// The Secrets that the objects refer to.
+    pub(super) referred: Arc<Referred>,
 }
 
 /// The writes that a plan's objects need. `settled`: which plans were found applied before.
@@ -29,17 +28,18 @@ pub(super) fn changes(settled: &Settled, plan: &Plan, observed: &Observed) -> Re
     let state = state(plan, &observed.owned);
     let reference = &plan.instance;
     let key = Kind::dedicated(&reference.kind).map(|kind| Key::new(kind, &reference.namespace, &reference.name));
-    if let Some(platform_secrets) = key.as_ref().and_then(|key| settled.platform_secrets(key, &state)) {
-        return Ok(Rendered { changes: Vec::new(), platform_secrets });
+    if let Some(referred) = key.as_ref().and_then(|key| settled.referred(key, &state)) {
+        return Ok(Rendered { changes: Vec::new(), referred });
     }
     let rendered = render(plan)?;
     let live = |kind: &str, name: &str| observed.inside.object(kind, name);
     let changes = compare_objects(&rendered.objects, live, &observed.owned)?;
-    let platform_secrets = Arc::new(rendered.platform_secrets);
+    let (of_platform, by_parameters) = (rendered.platform_secrets, rendered.named_secrets);
+    let referred = Arc::new(Referred { of_platform, by_parameters });
     if let (true, Some(key)) = (changes.is_empty(), key) {
-        settled.put(key, state, Arc::clone(&platform_secrets));
+        settled.put(key, state, Arc::clone(&referred));
     }
-    Ok(Rendered { changes, platform_secrets })
+    Ok(Rendered { changes, referred })
 }
 
 /// Everything that rendering reads, and what was compared with it.
@@ -126,18 +126,18 @@ mod tests {
         let as_applied = seen(&objects);
         let key = Key::new(Kind::DedicatedService, "coop", "calendar");
         assert!(changes(&settled, &plan, &as_applied).unwrap().changes.is_empty());
-        assert!(settled.platform_secrets(&key, &state(&plan, &as_applied.owned)).is_some());
+        assert!(settled.referred(&key, &state(&plan, &as_applied.owned)).is_some());
         // A status is no other object.
         let at = objects.iter().position(|object| object["kind"] == "Deployment").unwrap();
         objects[at]["status"] = json!({"replicas": 1});
         objects[at]["metadata"]["resourceVersion"] = json!("2");
         let reported = seen(&objects);
-        assert!(settled.platform_secrets(&key, &state(&plan, &reported.owned)).is_some());
+        assert!(settled.referred(&key, &state(&plan, &reported.owned)).is_some());
         objects[at]["spec"]["replicas"] = json!(0);
         let drifted = seen(&objects);
         assert_eq!(changes(&settled, &plan, &drifted).unwrap().changes.len(), 1);
         let gone: Vec<_> = as_applied.owned.iter().filter(|live| live.kind != "Service").cloned().collect();
-        assert!(settled.platform_secrets(&key, &state(&plan, &gone)).is_none());
+        assert!(settled.referred(&key, &state(&plan, &gone)).is_none());
     }
 
     #[test]

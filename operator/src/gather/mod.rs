@@ -22,7 +22,7 @@ use crate::compare::{KnownData, capacity, requested};
 use crate::core::Hostname;
 use crate::entity::OPERATOR_BINDING;
 use crate::resolve::{
-    Facts, HostnameClaim, Instance, NamespaceFacts, Peer, VolumeFacts, asks_for, candidates, may_be_made_of, may_have,
+    Facts, HostnameClaim, Instance, NamespaceFacts, Peer, SecretFacts, VolumeFacts, asks_for, candidates, may_be_made_of, may_have,
     recorded_entity, wanted_hostname,
 };
 use crate::usage::Measurement;
@@ -42,6 +42,7 @@ fn facts_in(caches: &Caches, packages: &Packages, instance: &Instance, inside: &
         volumes: inside.claims().map(|claim| (claim.name().to_owned(), volume(caches, claim))).collect(),
         packages: BTreeMap::new(),
         secret_keys: secret_keys(inside),
+        secrets: secrets(inside),
         platform_secrets: BTreeMap::new(),
         claims: Vec::new(),
         peers: Vec::new(),
@@ -65,6 +66,16 @@ pub fn recorded(caches: &Caches, namespace: &str, name: &str) -> KnownData {
 
 fn secret_keys(inside: &Inside) -> BTreeMap<String, Vec<String>> {
     inside.secrets.iter().flatten().map(|(name, secret)| (name.clone(), secret.keys.clone())).collect()
+}
+
+/// Whose the Secrets are: a label that somebody put on one of the operator's own makes it nobody else's.
+fn secrets(inside: &Inside) -> BTreeMap<String, SecretFacts> {
+    let of = |secret: &Sealed| {
+        secret.labels.get(marks::INSTANCE).map_or(SecretFacts::Copied, |name| SecretFacts::Generated(name.clone()))
+    };
+    let managed = inside.secrets.iter().flatten().map(|(name, secret)| (name.clone(), of(secret)));
+    let made = inside.made_secrets.iter().map(|(name, service)| (name.clone(), SecretFacts::MadeFor(service.clone())));
+    made.chain(managed).collect()
 }
 
 /// The Secrets of the operator's own namespace that the Platform names, those that are there.

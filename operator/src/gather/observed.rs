@@ -25,6 +25,8 @@ pub struct Inside {
     pub objects: Vec<Arc<Live>>,
     /// The managed Secrets by name; none while they are not known.
     pub secrets: Option<BTreeMap<String, Arc<Sealed>>>,
+    /// The Secrets that somebody made for a service: name, and the service's.
+    pub made_secrets: BTreeMap<String, String>,
     /// Whether not all of it is taken in yet.
     pub lacks: bool,
 }
@@ -33,7 +35,9 @@ impl Inside {
     pub(super) fn of(caches: &Caches, namespace: &str) -> Self {
         // First: what is taken in meanwhile is not in the objects.
         let lacks = caches.door.lacks(namespace);
-        Self { objects: caches.objects_in(namespace), secrets: caches.secrets.of(namespace), lacks }
+        let objects = caches.objects_in(namespace);
+        let (secrets, made_secrets) = (caches.secrets.of(namespace), caches.secrets.made_in(namespace));
+        Self { objects, secrets, made_secrets, lacks }
     }
 
     /// One of the objects.

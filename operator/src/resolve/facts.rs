@@ -35,6 +35,8 @@ pub struct Facts {
     pub record: Option<Arc<ServiceData>>,
     /// The keys of the managed Secrets in the namespace, by name; those that are known.
     pub secret_keys: BTreeMap<String, Vec<String>>,
+    /// Whose the Secrets in the namespace are, by name; those that are known.
+    pub secrets: BTreeMap<String, SecretFacts>,
     /// The other instances that hold or ask for a host name that this one could have.
     pub claims: Vec<HostnameClaim>,
     /// The other instances of the template in the queue of its roll-out; only where this one is in it.
@@ -52,6 +54,17 @@ pub struct NamespaceFacts {
     pub entity: Option<String>,
     /// Whether the operator's rights in it are there.
     pub writable: bool,
+}
+
+/// Whose a Secret in the namespace is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretFacts {
+    /// Generated for the instance of this name.
+    Generated(String),
+    /// A copy of one that the Platform names.
+    Copied,
+    /// Made by somebody, for the service of this name.
+    MadeFor(String),
 }
 
 /// Another instance's wish for a host name.

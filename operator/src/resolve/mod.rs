@@ -34,7 +34,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 pub use entity::{EntityFacts, EntityRefusal, resolve_entity};
-pub use facts::{Facts, HostnameClaim, NamespaceFacts, VolumeFacts};
+pub use facts::{Facts, HostnameClaim, NamespaceFacts, SecretFacts, VolumeFacts};
 pub use hostname::{asks_for, may_be_made_of, may_have, wanted_hostname};
 pub use instance::Instance;
 pub use ownership::recorded_entity;
@@ -42,6 +42,7 @@ pub use refusal::{Refusal, tariff_not_found};
 pub use revision::candidates;
 pub use rollout::{Peer, Rollout, rollout};
 pub use sale::{Sale, Sold, sell, total_price, total_storage};
+pub use secrets::may_name;
 pub use volumes::{request, storage_class};
 
 use crate::api::{Component, Entity, Manager, Platform, PlatformSpec, Tariff};

@@ -175,6 +175,26 @@ pub enum Refusal {
     /// The parameters break the package's schema.
     #[error("spec.parameters: {0}")]
     ParametersInvalid(#[from] ParameterError),
+    /// A parameter names a Secret that nobody made for the service.
+    #[error(
+        "spec.parameters: no Secret {secret} in namespace {namespace} is labelled for {service} (yet); make it there, then: kubectl label secret {secret} --namespace {namespace} commonscloud.coop/for={service}"
+    )]
+    SecretNotForService {
+        /// The Secret.
+        secret: String,
+        /// Where it should be.
+        namespace: String,
+        /// The instance's name.
+        service: String,
+    },
+    /// A parameter names a Secret that is somebody else's.
+    #[error("spec.parameters: Secret {secret} is {whose}; name one that is made for this service alone")]
+    SecretOfAnother {
+        /// The Secret.
+        secret: String,
+        /// Whose it is.
+        whose: String,
+    },
     /// A volume has no size for this quota.
     #[error("volume {volume}: {source}")]
     VolumeSize {
@@ -218,6 +238,7 @@ impl Refusal {
             Self::NameTaken { .. } => Reason::NameTaken,
             Self::DataOfAnother { .. } => Reason::DataOfAnother,
             Self::ParametersInvalid(_) => Reason::ParametersInvalid,
+            Self::SecretNotForService { .. } | Self::SecretOfAnother { .. } => Reason::SecretNotForService,
             Self::VolumeSize { .. } | Self::VolumeTooLarge { .. } => Reason::VolumeSizeInvalid,
         }
     }
@@ -233,6 +254,7 @@ impl Refusal {
                 | Self::TariffNotFound { .. }
                 | Self::TemplateNotFound { .. }
                 | Self::RevisionNotFound { .. }
+                | Self::SecretNotForService { .. }
         )
     }
 }

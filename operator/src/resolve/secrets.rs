@@ -1,9 +1,12 @@
 //! Which Secret holds which key: a generated Secret is never changed, so that a key which a later
-//! revision adds comes in a further one.
+//! revision adds comes in a further one. And which Secrets parameters may name.
 
-use super::facts::Facts;
+use std::collections::BTreeSet;
+
+use super::facts::{Facts, SecretFacts};
+use super::refusal::Refusal;
 use crate::api::DataSecret;
-use crate::plan::{PlannedFurther, PlannedSecret};
+use crate::plan::{InstanceReference, Plan, PlannedFurther, PlannedSecret};
 use crate::template::Package;
 
 pub(super) fn secrets(package: &Package, instance: &str, facts: &Facts) -> Vec<PlannedSecret> {
@@ -42,10 +45,57 @@ fn further(
     planned
 }
 
+/// Whether parameters may name these Secrets: whoever writes parameters does not choose whose they are.
+///
+/// # Errors
+/// When one was not made for this service.
+pub fn may_name(plan: &Plan, named: &BTreeSet<String>, facts: &Facts) -> Result<(), Refusal> {
+    let InstanceReference { namespace, name: service, .. } = &plan.instance;
+    named.iter().try_for_each(|secret| {
+        let secret = secret.clone();
+        let whose = match facts.secrets.get(&secret) {
+            Some(SecretFacts::MadeFor(whom)) if whom == service => return Ok(()),
+            Some(SecretFacts::MadeFor(whom)) => format!("labelled for service {whom:?}"),
+            Some(SecretFacts::Generated(whom)) => format!("generated for service {whom}"),
+            Some(SecretFacts::Copied) => "a copy of one that the Platform names".to_owned(),
+            None => {
+                let (namespace, service) = (namespace.clone(), service.clone());
+                return Err(Refusal::SecretNotForService { secret, namespace, service });
+            }
+        };
+        Err(Refusal::SecretOfAnother { secret, whose })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::FurtherSecret;
+    use crate::resolve::{fixtures, resolve};
+
+    fn refused(whose: Option<SecretFacts>) -> Option<String> {
+        let mut facts = fixtures::facts();
+        let plan = resolve(&fixtures::instance("tier: 1gb"), &facts).unwrap().plan;
+        facts.secrets.extend(whose.map(|whose| ("client".to_owned(), whose)));
+        may_name(&plan, &["client".to_owned()].into(), &facts).err().map(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn a_parameter_names_a_secret_that_was_made_for_its_service_and_no_other() {
+        assert_eq!(refused(Some(SecretFacts::MadeFor("calendar".to_owned()))), None);
+        for (whose, said) in [
+            (SecretFacts::MadeFor("wiki".to_owned()), "Secret client is labelled for service \"wiki\""),
+            (SecretFacts::Generated("wiki".to_owned()), "Secret client is generated for service wiki"),
+            (SecretFacts::Generated("calendar".to_owned()), "Secret client is generated for service calendar"),
+            (SecretFacts::Copied, "Secret client is a copy of one that the Platform names"),
+        ] {
+            let message = refused(Some(whose)).unwrap();
+            assert!(message.contains(said), "{message}");
+        }
+        let message = refused(None).unwrap();
+        let command = "kubectl label secret client --namespace coop commonscloud.coop/for=calendar";
+        assert!(message.contains(command), "{message}");
+    }
 
     fn recorded(keys: &[&str], further: &[(&str, &[&str])]) -> DataSecret {
         let owned = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();

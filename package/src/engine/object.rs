@@ -12,6 +12,8 @@ pub struct ObjectSet {
     /// Secrets of the operator's namespace that the objects refer to: each is to be copied, under
     /// the same name, into the instance's namespace.
     pub platform_secrets: BTreeSet<String>,
+    /// Secrets of the instance's namespace that its pods refer to because a parameter names them.
+    pub named_secrets: BTreeSet<String>,
 }
 
 /// One object, complete and canonical.

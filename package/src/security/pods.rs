@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::rule::Rule;
 use crate::security::config_maps;
 use crate::security::pod_security;
-use crate::security::secrets::secret_references;
+use crate::security::secrets::{self, secret_references};
 use commonscloud_api::VolumeAccess;
 
 /// The rules that the object's pods break.
@@ -165,14 +165,14 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
     problems
 }
 
-/// Secrets are the generated ones, those that a parameter names, and the Platform's.
+/// Secrets are the generated ones, those that a parameter names, and the Platform's. Whether a parameter
+/// may name one, only the cluster tells: the operator looks before it writes.
 fn secrets(plan: &Plan, pod: &Value, field: &str) -> Option<Problem> {
     let mut referred = BTreeSet::new();
     secret_references(pod, &mut referred);
-    let of_platform = plan.smtp.as_ref().and_then(|smtp| smtp.secret_name.as_deref());
     let unknown = referred.into_iter().find(|name| {
-        let generated = plan.secrets.iter().any(|secret| secret.is_called(name));
-        !generated && of_platform != Some(name) && !has_text(&plan.parameters, name)
+        let of_platform = secrets::for_pods(plan).any(|of_platform| of_platform == name);
+        !secrets::is_generated(plan, name) && !of_platform && !has_text(&plan.parameters, name)
     })?;
     Some(Problem::new(
         Rule::Secret,

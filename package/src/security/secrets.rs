@@ -18,6 +18,28 @@ pub(crate) fn platform_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTree
     smtp.into_iter().chain(tls).filter(|name| referred.contains(name)).collect()
 }
 
+/// The Platform's Secrets that pods may use.
+pub(crate) fn for_pods(plan: &Plan) -> impl Iterator<Item = &str> {
+    plan.smtp.as_ref().and_then(|smtp| smtp.secret_name.as_deref()).into_iter()
+}
+
+/// Whether it is generated for the instance.
+pub(crate) fn is_generated(plan: &Plan, name: &str) -> bool {
+    plan.secrets.iter().any(|secret| secret.is_called(name))
+}
+
+/// Secrets that pods refer to and that are neither generated for the instance nor the Platform's: parameters
+/// name them.
+pub(crate) fn named_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTreeSet<String> {
+    const OF_PODS: [&str; 5] = ["Deployment", "StatefulSet", "Job", "CronJob", "ServiceAccount"];
+    let mut referred = BTreeSet::new();
+    for object in objects.iter().filter(|object| OF_PODS.contains(&object.kind.as_str())) {
+        secret_references(&object.value, &mut referred);
+    }
+    referred.retain(|name| !is_generated(plan, name) && !for_pods(plan).any(|of_platform| of_platform == name));
+    referred
+}
+
 /// The revisions of the platform's Secrets that a pod refers to, in the order of their names; none
 /// where it refers to none.
 pub(crate) fn revisions(plan: &Plan, pod: &Value) -> Option<String> {
