@@ -224,7 +224,8 @@ pub struct OidcProvider {
     #[schemars(length(max = 2048), regex(pattern = ISSUER_PATTERN))]
     pub issuer: String,
     /// Name of the Secret with the keys `client-id` and `client-secret` that the provider gave for
-    /// this service. It lies in the Entity's namespace.
+    /// this service. It lies in the Entity's namespace, and its label `commonscloud.coop/for` names
+    /// the service.
     #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub client_secret_name: String,
     /// The claim in which the provider lists a person's groups.

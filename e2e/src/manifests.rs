@@ -55,6 +55,13 @@ pub fn entity_with(name: &str, template: &str) -> Value {
     entity(name, json!({"others": [{"name": "site", "template": template, "tier": "1gb"}]}))
 }
 
+/// What an identity provider gave for a service, as whoever runs the cluster makes it.
+pub fn client_secret(namespace: &str, name: &str, service: &str) -> Value {
+    let metadata = json!({"name": name, "namespace": namespace, "labels": {"commonscloud.coop/for": service}});
+    let values = json!({"client-id": service, "client-secret": "secret"});
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values})
+}
+
 /// The Platform of simulated nodes.
 pub fn simulated_platform(base_domain: &str) -> Value {
     object(

@@ -16,6 +16,7 @@ mod habits;
 mod leaves;
 mod lost_data;
 mod memory;
+mod named_secrets;
 mod platform_secrets;
 mod poison;
 mod refusals;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     scenarios.extend(another_entity::scenarios());
     scenarios.extend(earlier_release::scenarios());
     scenarios.extend(any_order::scenarios());
+    scenarios.extend(named_secrets::scenarios());
     scenarios.extend(platform_secrets::scenarios());
     scenarios.extend(canary::scenarios());
     scenarios.extend(unreadable::scenarios());

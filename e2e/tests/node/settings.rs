@@ -74,7 +74,7 @@ async fn with_provider<'a>(node: &'a Node, package: &ServiceTemplate) -> Outcome
 
 /// The Secret of an identity provider's client, in the namespace of the parameters that name it.
 async fn apply_client(node: &Node, entity: &str, values: &Value) -> Outcome {
-    let metadata = json!({"name": CLIENT, "namespace": entity});
+    let metadata = json!({"name": CLIENT, "namespace": entity, "labels": {"commonscloud.coop/for": "site"}});
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values});
     node.cluster.applied(std::slice::from_ref(&secret)).await
 }

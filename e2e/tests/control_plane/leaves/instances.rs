@@ -1,7 +1,7 @@
 //! The leaves of the four Dedicated kinds, and the same leaves in an Entity's `services`: one table,
 //! played through both doors.
 
-use commonscloud_e2e::manifests::{entity, namespaced, object};
+use commonscloud_e2e::manifests::{self, entity, namespaced, object};
 use commonscloud_e2e::{Failure, Outcome};
 use commonscloud_operator::api::ServiceTemplate;
 use commonscloud_operator::template::Package;
@@ -141,10 +141,14 @@ pub fn stages(service: &Service, template: &ServiceTemplate) -> Outcome<[Stage; 
     let domain = format!("{namespace}.example");
     let spec = |name: &str| {
         let manager = json!({"name": "anna", "mail": "anna@a.example", "subject": {"kind": "User", "name": "anna-a"}});
+        let mut parameters = (service.parameters)();
+        if let Some(client) = parameters.pointer_mut("/oidc/clientSecretName") {
+            *client = json!(client_of(name, "a"));
+        }
         json!({
             "tier": "1gb", "extraBlocks": 0, "hostname": format!("{name}.{domain}"), "paused": false,
             "revision": first, "version": template.spec.versions[0].name,
-            "managers": [manager], "parameters": (service.parameters)(),
+            "managers": [manager], "parameters": parameters,
         })
     };
     let made = if service.kind == "DedicatedService" { "site" } else { service.template };
@@ -167,9 +171,12 @@ pub fn stages(service: &Service, template: &ServiceTemplate) -> Outcome<[Stage; 
         cases.extend(last(service, door));
         cases
     };
+    let clients = [(made, "a"), (made, "b"), ("hand", "a"), ("hand", "b")]
+        .map(|(name, which)| manifests::client_secret(&namespace, &client_of(name, which), name));
     Ok([
         Stage {
-            around: vec![one, other],
+            // The Secrets need the namespace, which comes with the Entity.
+            around: [one, other, owner.clone()].into_iter().chain(clients).collect(),
             ready: vec![format!("Entity/{namespace}")],
             cases: cases(&through_entity),
             subject: owner,
@@ -277,7 +284,13 @@ fn projects(door: &Door) -> Vec<Case> {
 }
 
 fn client_secret(door: &Door, at: &str) -> Case {
-    door.shows("parameters.oidc.clientSecretName", json!("client-b"), ("Deployment", "app"), at, "client-b")
+    let other = client_of(&door.name, "b");
+    door.shows("parameters.oidc.clientSecretName", json!(other), ("Deployment", "app"), at, other.as_str())
+}
+
+/// The Secret of a service's client at the identity provider; there are two.
+fn client_of(service: &str, which: &str) -> String {
+    format!("{service}-client-{which}")
 }
 
 fn other(door: &Door) -> Vec<Case> {

@@ -1,6 +1,6 @@
 //! The leaves of the Platform. There is one, so what they do is looked at while nothing else runs.
 
-use commonscloud_e2e::manifests::{entity, namespaced};
+use commonscloud_e2e::manifests::{client_secret, entity, namespaced};
 use commonscloud_operator::api::ServiceTemplate;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
@@ -48,6 +48,7 @@ pub fn stage(rollout: Value) -> Stage {
             {"name": "moved", "template": TEMPLATE, "tier": "1gb"},
         ]}),
     ));
+    around.push(client_secret(NAME, "client", "office"));
     around.push(calendar("gone"));
     Stage {
         namespace: NAME.to_owned(),

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use commonscloud_e2e::manifests::entity;
+use commonscloud_e2e::manifests::{client_secret, entity};
 use commonscloud_e2e::objects::{Kinds, comparable};
 use commonscloud_e2e::suite::Scenario;
+use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq};
 use commonscloud_operator::api::crds;
 use futures::StreamExt as _;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::doors::{Answer, Door, Mode, Wish, knock};
 use super::with;
-use crate::tier::ControlPlane;
+use crate::tier::{ControlPlane, READY};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![Scenario::new("Tera syntax, YAML and newlines in any text of an entity are refused or only a text", walked)]
@@ -34,30 +35,37 @@ const TEXTS: [&str; 7] = [
     "{{ instance.name }}",
 ];
 
+/// The Secret of a service's client at the identity provider.
+fn client(service: &str) -> String {
+    format!("{service}-sign-in")
+}
+
 /// An Entity with a text in every field that can have one.
 fn full(name: &str) -> Value {
     let manager =
         |kind: &str| json!([{"name": "anna", "mail": "anna@texts.example", "subject": {"kind": kind, "name": "anna"}}]);
-    let oidc = json!({
-        "issuer": "https://id.texts.example", "clientSecretName": "sign-in", "groupsClaim": "groups",
-        "allowedGroups": ["members"],
-    });
+    let oidc = |service: &str| {
+        json!({
+            "issuer": "https://id.texts.example", "clientSecretName": client(service), "groupsClaim": "groups",
+            "allowedGroups": ["members"],
+        })
+    };
     let service = |service: &str, parameters: Value| {
         json!({
             "tier": "1gb", "hostname": format!("{service}.{name}.example"), "version": "1", "revision": "office-1",
             "managers": manager("Group"), "parameters": parameters,
         })
     };
-    let office = json!({"defaultUserQuota": "1Gi", "phoneRegion": "ES", "editor": "Shared", "oidc": oidc});
+    let office = json!({"defaultUserQuota": "1Gi", "phoneRegion": "ES", "editor": "Shared", "oidc": oidc("office")});
     let agora =
-        json!({"contactMail": "agora@texts.example", "oidc": with(oidc.clone(), "/allowedGroups", Value::Null)});
+        json!({"contactMail": "agora@texts.example", "oidc": with(oidc("agora"), "/allowedGroups", Value::Null)});
     let mut site = service("site", json!({"realm": "Plain"}));
     site["name"] = json!("site");
     site["template"] = json!("radicale");
     let services = json!({
         "office": service("office", office),
         "agora": service("agora", agora),
-        "projects": service("projects", json!({"oidc": oidc})),
+        "projects": service("projects", json!({"oidc": oidc("projects")})),
         "others": [site],
     });
     let mut entity = entity(name, services);
@@ -154,6 +162,16 @@ async fn walked(tier: Arc<ControlPlane>) -> Outcome {
     only_texts(&tier, &accepted).await
 }
 
+/// Applies an Entity and the Secrets that its parameters name, and waits until it is Ready.
+async fn running(tier: &ControlPlane, entity: &Value) -> Outcome {
+    tier.cluster.applied(std::slice::from_ref(entity)).await?;
+    let namespace = entity["metadata"]["name"].as_str().unwrap_or_default();
+    let secrets =
+        ["office", "agora", "projects"].map(|service| client_secret(namespace, &client(service), service));
+    eventually("the Entity's namespace is there", READY, async || tier.cluster.applied(&secrets).await).await?;
+    tier.running(entity).await.map(drop)
+}
+
 /// Two Entities, one of them with a hostile text wherever the schema lets it: the same objects.
 async fn only_texts(tier: &ControlPlane, accepted: &BTreeMap<String, Vec<&'static str>>) -> Outcome {
     let mut hostile = runnable("texts-hostile");
@@ -165,7 +183,7 @@ async fn only_texts(tier: &ControlPlane, accepted: &BTreeMap<String, Vec<&'stati
         }
     }
     let plain = runnable("texts-plain");
-    tokio::try_join!(tier.running(&hostile), tier.running(&plain))?;
+    tokio::try_join!(running(tier, &hostile), running(tier, &plain))?;
     let kinds = Kinds::discover(&tier.cluster.client).await?;
     let objects = async |name: &str| comparable(&kinds.all(&tier.cluster.client, name).await?, name);
     let (hostile_objects, plain_objects) = (objects("texts-hostile").await?, objects("texts-plain").await?);
