@@ -17,6 +17,7 @@ use commonscloud_operator::resolve::Instance;
 use commonscloud_operator::template::{Package, RenderedObject};
 use commonscloud_operator::usage::Measurement;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -95,8 +96,9 @@ pub(crate) fn of(caches: &Caches, account: &ServiceAccount) -> Result<Outlook, F
     let mut all = caches.entities.all();
     all.sort_by_key(|entity| entity.name_any());
     for entity in all {
-        match entities::decide(&entity, &gather::observe_entity(caches, &packages, &entity), account) {
-            Ok(changes) => outlook.changes.extend(changes),
+        let observed = gather::observe_entity(caches, &packages, &entity);
+        match entities::decide(&entity, &observed, account, Timestamp::now()) {
+            Ok(decided) => outlook.changes.extend(decided.changes),
             Err(obstacle) => outlook.obstacles.push(format!("Entity {}: {obstacle}", entity.name_any())),
         }
         as_if_made(caches, &entity, account)?;

@@ -179,10 +179,11 @@ fn first_difference(path: &str, wanted: &Value, found: &Value) -> String {
     format!("{path} is {found} instead of {wanted}")
 }
 
-/// What must survive: uid and data of every Secret and PersistentVolumeClaim.
+/// What must survive: uid and data of every PersistentVolumeClaim, and of every Secret that is no copy.
 pub fn treasures(objects: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     let holds_data = |key: &str| key.starts_with("Secret/") || key.starts_with("PersistentVolumeClaim/");
-    let kept = objects.iter().filter(|(key, _)| holds_data(key));
+    let is_copy = |object: &Value| object["metadata"]["annotations"]["commonscloud.coop/source"].is_string();
+    let kept = objects.iter().filter(|(key, object)| holds_data(key) && !is_copy(object));
     kept.map(|(key, object)| (key.clone(), serde_json::json!([object["metadata"]["uid"], object["data"]]))).collect()
 }
 

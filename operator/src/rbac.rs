@@ -63,8 +63,8 @@ fn operator() -> Value {
 }
 
 /// What the operator may do in the namespace of an Entity, by a RoleBinding that it makes there.
-/// Volumes and Secrets can be made there, and not deleted. Of Secrets only copies of the platform's
-/// can be changed: generated ones are immutable. Of pods those are deleted that their StatefulSet waits
+/// Volumes can be made there, and not deleted. Of Secrets only copies of the platform's are changed and
+/// deleted: generated ones are immutable, and the policies hold the operator to it. Of pods those are deleted that their StatefulSet waits
 /// for in vain.
 fn tenant() -> Value {
     let all = ["get", "list", "watch", "create", "patch", "delete"];
@@ -72,7 +72,7 @@ fn tenant() -> Value {
     let mut rules = by_group(rendered, &all);
     rules.push(rule("", &["resourcequotas", "limitranges"], &all));
     rules.push(rule("", &["persistentvolumeclaims"], &["get", "list", "watch", "create", "patch"]));
-    rules.push(rule("", &["secrets"], &["get", "list", "watch", "create", "update"]));
+    rules.push(rule("", &["secrets"], &["get", "list", "watch", "create", "update", "delete"]));
     rules.push(rule("", &["pods"], &["delete"]));
     role("ClusterRole", "commonscloud-tenant", &rules)
 }
@@ -121,16 +121,16 @@ mod tests {
         for role in roles() {
             for rule in role["rules"].as_array().unwrap() {
                 let has = |field: &str, value: &str| rule[field].as_array().unwrap().iter().any(|v| v == value);
-                if has("resources", "persistentvolumeclaims")
-                    || has("resources", "secrets")
-                    || has("resources", "servicedata")
-                {
+                assert!(!has("verbs", "deletecollection"), "{rule}");
+                if has("resources", "persistentvolumeclaims") || has("resources", "servicedata") {
                     assert!(!has("verbs", "delete"), "{rule}");
                 }
                 if has("resources", "secrets") {
-                    assert!(role["metadata"]["name"] == "commonscloud-tenant" || role["kind"] == "Role");
+                    let is_tenant = role["metadata"]["name"] == "commonscloud-tenant";
+                    assert!(is_tenant || role["kind"] == "Role");
                     assert!(!has("verbs", "patch"));
-                    assert!(!has("verbs", "update") || role["metadata"]["name"] == "commonscloud-tenant");
+                    // Copies of the Platform's alone: the policy commonscloud-hold-operator-secrets.
+                    assert!(is_tenant || !(has("verbs", "update") || has("verbs", "delete")));
                 }
             }
         }

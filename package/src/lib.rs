@@ -66,6 +66,7 @@ pub use package::{DeclaredChild, Package, PackageGrowth, PackageVolume};
 pub use render::render;
 pub use rule::Rule;
 pub use security::annotations::is_ingress_annotation;
+pub use security::secrets::referred_secrets;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use commonscloud_e2e::wait::{condition, conditions, eventually, ready};
 use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq, resources};
 use serde_json::{Value, json};
 
-use crate::tier::{ControlPlane, READY, SMTP, WILDCARD, platform_secrets};
+use crate::tier::{ControlPlane, READY, SMTP, WILDCARD, platform, platform_secrets};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -22,6 +22,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
             followed,
         )
         .alone(),
+        Scenario::new("copies of a platform's Secret go when their use ends", unused).alone(),
     ]
 }
 
@@ -60,6 +61,51 @@ async fn followed(tier: Arc<ControlPlane>) -> Outcome {
     })
     .await?;
     ready(&tier.entities(), here, READY).await.map(drop)
+}
+
+/// What nobody hears of is looked at again after a minute.
+const UNUSED: Duration = Duration::from_secs(100);
+/// The Secret that the Platform names instead.
+const OTHER: &str = "smtp-other";
+
+async fn unused(tier: Arc<ControlPlane>) -> Outcome {
+    let (here, left) = ("copies", "copies-left");
+    tier.cluster.applied(&[json!(everything::package()?)]).await?;
+    let (stays, leaves) = (entity_with(here, EVERYTHING), entity_with(left, EVERYTHING));
+    tokio::try_join!(tier.running(&stays), tier.running(&leaves))?;
+    let generated = secrets(&tier, left, "-l=commonscloud.coop/data=true").await?;
+    ensure!(!generated.is_empty(), "no generated Secret in {left}");
+
+    tier.cluster.kubectl.ok(&["delete", "entity", left, "--timeout=60s"]).await?;
+    ensure_eq!(secrets(&tier, left, "-l=app.kubernetes.io/managed-by=commonscloud").await?, generated, "what is kept");
+
+    let mut other = platform_secrets("a password")[0].clone();
+    other["metadata"]["name"] = json!(OTHER);
+    let mut named = platform();
+    named["spec"]["smtp"]["secretName"] = json!(OTHER);
+    tier.cluster.applied(&[other, named]).await?;
+    let followed = copied(&tier, here, OTHER, SMTP).await;
+    // Other scenarios need theirs, whatever happened.
+    tier.cluster.applied(&[platform()]).await?;
+    followed?;
+    copied(&tier, here, SMTP, OTHER).await?;
+    tier.cluster.kubectl.ok(&["delete", "secret", OTHER, "-n", NAMESPACE]).await.map(drop)
+}
+
+/// Waits until one of the two is copied, and the other no more.
+async fn copied(tier: &ControlPlane, namespace: &str, used: &str, unused: &str) -> Outcome {
+    eventually(&format!("{used} is copied to {namespace}, and {unused} is gone"), UNUSED, async || {
+        let seen = secrets(tier, namespace, "-l=app.kubernetes.io/managed-by=commonscloud").await?;
+        let has = |name: &str| seen.iter().any(|secret| secret.ends_with(&format!("/{name}")));
+        ensure!(has(used) && !has(unused) && has(WILDCARD), "{seen:?}");
+        Ok(())
+    })
+    .await
+}
+
+async fn secrets(tier: &ControlPlane, namespace: &str, of: &str) -> Outcome<Vec<String>> {
+    let listed = tier.cluster.kubectl.ok(&["get", "secrets", "-n", namespace, of, "-o", "name"]).await?;
+    Ok(listed.lines().map(str::to_owned).collect())
 }
 
 /// The revisions of platform Secrets on the pods of the Deployment, which mails, and the StatefulSet.

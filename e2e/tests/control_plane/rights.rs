@@ -23,7 +23,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
             secrets_are_closed,
         ),
         Scenario::new("the operator cannot write outside the namespaces of entities", held_to_its_namespaces),
-        Scenario::new("the operator changes no Secret but copies of the platform's", held_to_copies),
+        Scenario::new("the operator changes and deletes no Secret but copies of the platform's", held_to_copies),
         Scenario::new("everybody's rights are those of the tables in docs/security.md", matrix),
         Scenario::new("managers look at their own entity, until they are taken out of the list", managers),
     ]
@@ -124,14 +124,17 @@ async fn held_to_copies(tier: Arc<ControlPlane>) -> Outcome {
         let live = kubectl.ok(&["get", "secret", secret, "-n", name, "-o", "json"]).await?;
         let mut changed: Value = serde_json::from_str(&live)?;
         changed["metadata"]["annotations"]["touched"] = json!("yes");
-        let words = ["replace", "-f", "-", "--as", USER];
-        let finished = kubectl.run(&words, Some(changed.to_string().as_bytes())).await?;
-        if refusal.is_empty() {
-            finished.succeeded(&format!("the operator's own copy {secret}"))?;
-            continue;
+        let (replace, delete) = (["replace", "-f", "-", "--as", USER], ["delete", "-f", "-", "--as", USER]);
+        let delete = [&delete[..], &["--dry-run=server"]].concat();
+        for words in [&replace[..], &delete[..]] {
+            let finished = kubectl.run(words, Some(changed.to_string().as_bytes())).await?;
+            if refusal.is_empty() {
+                finished.succeeded(&format!("{words:?} of the operator's own copy {secret}"))?;
+                continue;
+            }
+            let message = finished.refused(&format!("the operator's {words:?} of {secret}"))?;
+            ensure!(message.contains(refusal), "{secret}: {message}");
         }
-        let message = finished.refused(&format!("the operator's change of {secret}"))?;
-        ensure!(message.contains(refusal), "{secret}: {message}");
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::marks;
@@ -23,6 +24,8 @@ pub struct Sealed {
     pub resource_version: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
     /// Whether it is being deleted.
     pub deleting: bool,
     /// The names of its keys, in order.
@@ -41,6 +44,7 @@ impl Sealed {
     pub fn of(secret: &Secret) -> Self {
         let metadata = secret.metadata.clone();
         Self {
+            created: metadata.creation_timestamp.as_ref().map(|time| time.0),
             deleting: metadata.deletion_timestamp.is_some(),
             keys: secret.data.iter().flatten().map(|(key, _)| key.clone()).collect(),
             name: metadata.name.unwrap_or_default(),
@@ -51,6 +55,11 @@ impl Sealed {
             digest: digest(secret),
             fingerprints: Fingerprints::of(secret),
         }
+    }
+
+    /// Whether it is a copy of one that the Platform names, or did once.
+    pub fn is_copy(&self) -> bool {
+        self.source.is_some() && ![marks::INSTANCE, marks::DATA].iter().any(|key| self.labels.contains_key(*key))
     }
 
     /// A name for what it holds, 16 hexadecimal digits, that may be shown: the uid in it, which

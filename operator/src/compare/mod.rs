@@ -11,6 +11,7 @@ mod rebind;
 mod record;
 mod removal;
 mod stuck_pods;
+mod unused_copies;
 
 #[cfg(test)]
 mod data_tests;
@@ -37,6 +38,7 @@ pub use parts::{Part, PartKind, parts};
 pub use rebind::{RebindError, Rebound, rebound};
 pub use record::{compare_record, is_complete};
 pub use stuck_pods::compare_stuck_pods;
+pub use unused_copies::{KnownCopies, UnusedCopies, compare_unused_copies};
 
 use crate::api::marks;
 use crate::cache::Live;

@@ -1,7 +1,9 @@
 //! The controller of Entities: gather, resolve, render, compare, apply, report.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::context::Context;
@@ -10,14 +12,18 @@ use super::{deletion, finalizer};
 use crate::api::Entity;
 use crate::apply::{WriteError, Written, apply};
 use crate::cache::Key;
-use crate::compare::{Change, compare_namespace, compare_objects};
-use crate::entity::{self, ServiceAccount};
+use crate::compare::{
+    Change, KnownCopies, UnusedCopies, compare_namespace, compare_objects, compare_unused_copies,
+};
+use crate::entity::{self, OPERATOR_BINDING, ServiceAccount};
 use crate::gather::{self, EntityObserved};
 use crate::report::{EntityObstacle, Problem, Verdict, entity_problem, entity_status};
 use crate::resolve::{resolve_entity, tariff_not_found};
 
 /// Failures that usually pass within a second are reported after this many in a row.
 const PATIENCE: u32 = 4;
+/// When copies are looked at again that may go soon.
+const UNUSED: Duration = Duration::from_mins(1);
 
 /// One pass over an Entity.
 ///
@@ -36,17 +42,21 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         return deletion::entity(context, key, &entity).await;
     }
     let observed = gather::observe_entity(context.caches(), &context.packages, &entity);
-    let changes = match decide(&entity, &observed, &context.account) {
-        Ok(changes) => changes,
+    if observed.object("RoleBinding", OPERATOR_BINDING).is_some() {
+        context.secrets.watch(&key.name);
+    }
+    let Decided { changes, later } = match decide(&entity, &observed, &context.account, context.now()) {
+        Ok(decided) => decided,
         Err(obstacle) => {
             report(context, key, &entity, &observed, &[], Some(obstacle.verdict())).await?;
             return Ok(Next::Wait);
         }
     };
     finalizer::ensure(context, key, entity.as_ref()).await?;
+    let again = if later { Next::After(UNUSED) } else { Next::Wait };
     if changes.is_empty() {
         report(context, key, &entity, &observed, &[], None).await?;
-        return Ok(Next::Wait);
+        return Ok(again);
     }
     let applied = apply(&context.server, &context.known, key, &changes).await;
     let is_transient = applied.failures.iter().all(|failure| failure.kind.is_transient());
@@ -56,7 +66,16 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         return Ok(next);
     }
     report(context, key, &entity, &observed, &applied.written, entity_problem(&applied)).await?;
-    Ok(next)
+    Ok(if next == Next::Wait { again } else { next })
+}
+
+/// What a pass over an Entity does.
+#[derive(Clone, Debug, Default)]
+pub struct Decided {
+    /// The writes.
+    pub changes: Vec<Change>,
+    /// Whether there may be more in a while, though nothing changes.
+    pub later: bool,
 }
 
 /// The writes that an Entity needs. No request is made here: the CLI shows the same.
@@ -67,7 +86,8 @@ pub fn decide(
     entity: &Entity,
     observed: &EntityObserved,
     account: &ServiceAccount,
-) -> Result<Vec<Change>, EntityObstacle> {
+    now: Timestamp,
+) -> Result<Decided, EntityObstacle> {
     if let Some(undecodable) = &observed.undecodable {
         return Err(EntityObstacle::Undecodable(Arc::clone(undecodable)));
     }
@@ -77,7 +97,24 @@ pub fn decide(
     let mut changes: Vec<Change> =
         compare_namespace(&rendered.namespace, facts.namespace.as_ref()).into_iter().collect();
     changes.extend(compare_objects(&rendered.objects, |kind, name| observed.object(kind, name), &observed.owned)?);
-    Ok(changes)
+    let unused = unused_copies(entity, observed, now);
+    changes.extend(unused.changes);
+    Ok(Decided { changes, later: unused.later })
+}
+
+/// Without a Platform nobody knows what is used.
+fn unused_copies(entity: &Entity, observed: &EntityObserved, now: Timestamp) -> UnusedCopies {
+    let Some(named) = &observed.platform_secrets else { return UnusedCopies::default() };
+    let instances = observed.facts.instances.iter().map(|(instance, _)| instance);
+    let stay = instances.filter(|instance| !instance.is_being_deleted());
+    let known = KnownCopies {
+        entity: entity.metadata.name.as_deref().unwrap_or_default(),
+        copies: &observed.copies,
+        named,
+        objects: &observed.objects,
+        instances: &stay.map(|instance| instance.reference.name.as_str()).collect(),
+    };
+    compare_unused_copies(&known, now)
 }
 
 async fn report(
@@ -159,7 +196,7 @@ mod tests {
     fn deleted(caches: &Caches, services: &Value) -> Vec<String> {
         let entity: Entity = serde_json::from_value(entity(services)).unwrap();
         let account = ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() };
-        let changes = decide(&entity, &seen(caches, &entity), &account).unwrap();
+        let changes = decide(&entity, &seen(caches, &entity), &account, Timestamp::UNIX_EPOCH).unwrap().changes;
         let deletions = changes.iter().filter(|change| matches!(change.action, Action::Delete { .. }));
         deletions.map(|change| format!("{}/{}", change.kind, change.name)).collect()
     }
@@ -191,7 +228,7 @@ mod tests {
     /// The ResourceQuota that is to be written, if any is.
     fn quota(caches: &Caches, entity: &Entity) -> Option<Value> {
         let account = ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() };
-        let changes = decide(entity, &seen(caches, entity), &account).unwrap();
+        let changes = decide(entity, &seen(caches, entity), &account, Timestamp::UNIX_EPOCH).unwrap().changes;
         changes.into_iter().find_map(|change| match change.action {
             Action::Apply { object, .. } if change.kind == "ResourceQuota" => Some(object),
             _ => None,
@@ -231,7 +268,7 @@ mod tests {
         });
         put(&caches.services, by_hand);
         let services = seen(&caches, &entity).services;
-        let status = entity_status(&entity, &services, Some("EUR"), None, k8s_openapi::jiff::Timestamp::UNIX_EPOCH);
+        let status = entity_status(&entity, &services, Some("EUR"), None, Timestamp::UNIX_EPOCH);
         assert_eq!(status.services_ready.as_deref(), Some("0/2"));
         assert_eq!(status.price.as_deref(), Some("5.00 EUR + 1 unknown (byhand)"));
         assert_eq!(status.storage.as_deref(), Some("1Gi + 1 unknown (byhand)"));

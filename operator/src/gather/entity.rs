@@ -1,13 +1,14 @@
 //! Collects what the caches know around one Entity. No request is made here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
 
 use super::{Inside, Packages, facts_in, undecodable_for_entity};
-use crate::api::{Dedicated, Entity, InstanceSpec, InstanceStatus, Reason, Tariff};
+use crate::api::{Dedicated, Entity, InstanceSpec, InstanceStatus, Platform, Reason, Tariff};
 use crate::apply::Written;
-use crate::cache::{Caches, Live, Undecodable};
+use crate::cache::{Caches, Live, Sealed, Undecodable};
 use crate::compare::requested;
 use crate::core::Bytes;
 use crate::entity::{self, Asked};
@@ -32,6 +33,10 @@ pub struct EntityObserved {
     pub objects: Vec<Arc<Live>>,
     /// Those that the Entity owns.
     pub owned: Vec<Arc<Live>>,
+    /// The copies of the Platform's Secrets in its namespace; none while they are not known.
+    pub copies: Vec<Arc<Sealed>>,
+    /// The Secrets that the Platform names; none without a Platform.
+    pub platform_secrets: Option<BTreeSet<String>>,
 }
 
 /// What the caches know of one Entity.
@@ -50,6 +55,8 @@ pub fn observe_entity(caches: &Caches, packages: &Packages, entity: &Entity) -> 
         services: services(entity, tariff.as_deref(), &dedicated),
         owned: inside.objects.iter().filter(|object| object.is_owned_by(&uid)).cloned().collect(),
         objects: inside.objects,
+        copies: inside.secrets.unwrap_or_default().into_values().filter(|secret| secret.is_copy()).collect(),
+        platform_secrets: caches.platform().map(|platform| named(&platform)),
         tariff,
     }
 }
@@ -73,6 +80,10 @@ impl EntityObserved {
         }
         services
     }
+}
+
+fn named(platform: &Platform) -> BTreeSet<String> {
+    platform.spec.secrets().map(|(_, name)| name.to_owned()).collect()
 }
 
 type Resources = [Arc<dyn Dedicated>];

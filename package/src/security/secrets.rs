@@ -50,6 +50,13 @@ pub(crate) fn revisions(plan: &Plan, pod: &Value) -> Option<String> {
     (!known.is_empty()).then(|| known.join("."))
 }
 
+/// Names of the Secrets that an object refers to.
+pub fn referred_secrets(object: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    secret_references(object, &mut found);
+    found
+}
+
 /// Names of the Secrets that an object refers to, by any field that Kubernetes has for it.
 pub(crate) fn secret_references(value: &Value, found: &mut BTreeSet<String>) {
     match value {

@@ -50,6 +50,7 @@ pub(super) async fn remove(context: &Context, key: &Key) -> Result<Namespace, Wr
     if !services.is_empty() {
         return Ok(Namespace::HasServices(services));
     }
+    delete_copies(context, name).await?;
     let data = names(context, name, &[kinds::SERVICE_DATA.kind, kinds::VOLUME.kind]).await?;
     if !data.is_empty() {
         return Ok(Namespace::Kept(format!("it holds data ({})", shortened(&data))));
@@ -80,6 +81,31 @@ async fn unseen_services(context: &Context, namespace: &str) -> Result<Vec<Servi
         Ok::<_, WriteError>(inside.into_iter().map(unseen).collect::<Vec<_>>())
     });
     Ok(try_join_all(lists).await?.concat())
+}
+
+/// Deletes the copies of the Platform's Secrets, whatever else stays: no service is left that uses them. A
+/// right that is missing keeps no Entity from going.
+async fn delete_copies(context: &Context, namespace: &str) -> Result<(), WriteError> {
+    let kind = kinds::SECRET.kind;
+    let inside = match context.server.list_metadata(&resource(kind), namespace).await {
+        Err(error) if error.kind == ErrorKind::Forbidden => return Ok(()),
+        inside => inside?,
+    };
+    for metadata in inside.iter().filter(|metadata| is_copy(metadata)) {
+        let target = Target { kind, namespace, name: metadata.name.as_deref().unwrap_or_default() };
+        match context.server.delete(target, metadata.uid.as_deref().unwrap_or_default()).await {
+            Err(error) if error.kind == ErrorKind::Forbidden => tracing::warn!(%error, "a copy stays"),
+            deleted => deleted?,
+        }
+    }
+    Ok(())
+}
+
+fn is_copy(metadata: &ObjectMeta) -> bool {
+    let label = |key: &str| metadata.labels.as_ref().and_then(|labels| labels.get(key)).map(String::as_str);
+    let is_marked = metadata.annotations.as_ref().is_some_and(|all| all.contains_key(marks::SOURCE));
+    let is_generated = label(marks::INSTANCE).is_some() || label(marks::DATA).is_some();
+    is_marked && !is_generated && label(marks::MANAGED_BY) == Some(marks::OPERATOR)
 }
 
 /// `Kind name` of all objects of some kinds that the operator writes.

@@ -263,3 +263,32 @@ async fn a_service_that_no_cache_shows_keeps_its_entity_and_is_named() {
     let (_, _, message) = reported(&server, ENTITY, "Reconciling");
     assert!(message.ends_with("waiting for DedicatedService wiki (the operator has not read it yet)"), "{message}");
 }
+
+#[tokio::test]
+async fn copies_of_the_platforms_secrets_go_with_their_entity_and_what_is_kept_stays() {
+    let secrets = format!("{NAMESPACE}/secrets");
+    let secret = |name: &str, labels: Value, source: bool| {
+        let mut labels = labels;
+        labels[marks::MANAGED_BY] = json!(marks::OPERATOR);
+        let annotations = if source { json!({marks::SOURCE: "r1"}) } else { json!({}) };
+        json!({"metadata": {"name": name, "uid": name, "labels": labels, "annotations": annotations}})
+    };
+    let generated = json!({marks::INSTANCE: "wiki", marks::DATA: "true"});
+    let items = json!([
+        secret("smtp", json!({}), true),
+        secret("wiki-admin", generated.clone(), false),
+        secret("wiki-odd", generated, true),
+        secret("unmarked", json!({}), false),
+    ]);
+    let mut list = metadata_list(&[]);
+    list["items"] = items;
+    let server = ApiServer::answering(&[
+        ("GET", NAMESPACE, 200, namespace_of("commonscloud-create")),
+        ("GET", &secrets, 200, list),
+    ]);
+    let context = context(&server).await;
+    deleted_coop(&context);
+    entity_pass(&context).await;
+    let deleted: Vec<String> = server.writes().into_iter().filter(|write| write.contains("/secrets/")).collect();
+    assert_eq!(deleted, [format!("DELETE {secrets}/smtp")]);
+}
