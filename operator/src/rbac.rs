@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use crate::api::GROUP;
 use crate::kinds;
 use crate::template::allowed_kinds;
+use crate::usage;
 
 const READ: [&str; 3] = ["get", "list", "watch"];
 
 /// Every role, in the order in which they are shown.
 pub fn roles() -> Vec<Value> {
-    vec![operator(), tenant(), manager(), home()]
+    vec![operator(), tenant(), manager(), figures(), home()]
 }
 
 fn rule<R: Serialize>(group: &str, resources: &[R], verbs: &[&str]) -> Value {
@@ -47,7 +48,6 @@ fn operator() -> Value {
         rule("", &["pods", "events"], &["list", "watch"]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
         rule("", &["nodes"], &["list", "watch"]),
-        rule("", &["nodes/metrics"], &["get"]),
         rule("storage.k8s.io", &["storageclasses"], &READ),
         rule("rbac.authorization.k8s.io", &["rolebindings"], &["get", "list", "watch", "create", "patch", "delete"]),
         json!({
@@ -85,10 +85,24 @@ fn manager() -> Value {
     role("ClusterRole", "commonscloud-manager", &rules)
 }
 
-/// In the operator's own namespace: leader election, and the platform's Secrets.
+/// What kubelets are shown: an account that reads their figures. The operator's own never leaves for a node.
+fn figures() -> Value {
+    role("ClusterRole", usage::SERVICE_ACCOUNT, &[rule("", &["nodes/metrics"], &["get"])])
+}
+
+/// In the operator's own namespace: leader election, the platform's Secrets, and tokens of the one account
+/// that kubelets are shown.
 fn home() -> Value {
-    let rules =
-        vec![rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]), rule("", &["secrets"], &READ)];
+    let rules = vec![
+        rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]),
+        rule("", &["secrets"], &READ),
+        json!({
+            "apiGroups": [""],
+            "resources": ["serviceaccounts/token"],
+            "resourceNames": [usage::SERVICE_ACCOUNT],
+            "verbs": ["create"],
+        }),
+    ];
     role("Role", "commonscloud-operator", &rules)
 }
 
@@ -111,9 +125,28 @@ mod tests {
     #[test]
     fn no_role_holds_a_wildcard_or_an_escalation() {
         let text = json!(rules()).to_string();
-        for forbidden in ["*", "escalate", "impersonate", "nodes/proxy", "pods/exec", "serviceaccounts/token"] {
+        for forbidden in ["*", "escalate", "impersonate", "nodes/proxy", "pods/exec"] {
             assert!(!text.contains(forbidden), "{forbidden}");
         }
+    }
+
+    #[test]
+    fn kubelets_are_shown_an_account_that_reads_figures_and_nothing_else() {
+        let of = |resource: &str| -> Vec<(Value, Value)> {
+            let roles = roles();
+            let rules = roles.iter().flat_map(|role| {
+                role["rules"].as_array().unwrap().iter().map(|rule| (role["metadata"]["name"].clone(), rule.clone()))
+            });
+            rules.filter(|(_, rule)| rule["resources"].as_array().unwrap().iter().any(|r| r == resource)).collect()
+        };
+        let tokens = of("serviceaccounts/token");
+        assert_eq!(tokens.len(), 1);
+        assert_eq!(tokens[0].1["resourceNames"], json!(["commonscloud-usage"]));
+        assert_eq!(tokens[0].1["verbs"], json!(["create"]));
+        let figures = json!({"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]});
+        assert_eq!(of("nodes/metrics"), [(json!("commonscloud-usage"), figures.clone())]);
+        let role = roles().into_iter().find(|role| role["metadata"]["name"] == "commonscloud-usage").unwrap();
+        assert_eq!(role["rules"], json!([figures]));
     }
 
     #[test]

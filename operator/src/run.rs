@@ -18,7 +18,7 @@ use crate::http;
 use crate::leader::{Candidate, Leadership};
 use crate::metrics::Metrics;
 use crate::reachability::Reachability;
-use crate::usage::{AccountFiles, Usages};
+use crate::usage::{AccountSource, Usages};
 
 /// How often the caches are asked whether they are complete.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -167,7 +167,10 @@ async fn work(options: &Options, context: &Arc<Context>, metrics: &Arc<Metrics>)
     };
     let measuring = async {
         match &context.usages {
-            Some(usages) => usages.run(context.caches().nodes.clone(), AccountFiles::mounted(), MEASURING).await,
+            Some(usages) => {
+                let source = AccountSource::mounted(context.server.client().clone(), &options.account.namespace);
+                usages.run(context.caches().nodes.clone(), source, MEASURING).await;
+            }
             None => std::future::pending().await,
         }
     };

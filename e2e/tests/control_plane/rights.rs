@@ -24,6 +24,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         ),
         Scenario::new("the operator cannot write outside the namespaces of entities", held_to_its_namespaces),
         Scenario::new("the operator changes and deletes no Secret but copies of the platform's", held_to_copies),
+        Scenario::new("kubelets are shown an account that reads figures and nothing else", figures_only),
         Scenario::new("everybody's rights are those of the tables in docs/security.md", matrix),
         Scenario::new("managers look at their own entity, until they are taken out of the list", managers),
     ]
@@ -135,6 +136,33 @@ async fn held_to_copies(tier: Arc<ControlPlane>) -> Outcome {
             let message = finished.refused(&format!("the operator's {words:?} of {secret}"))?;
             ensure!(message.contains(refusal), "{secret}: {message}");
         }
+    }
+    Ok(())
+}
+
+/// The account whose tokens the operator shows to kubelets.
+const FIGURES: &str = "system:serviceaccount:commonscloud-system:commonscloud-usage";
+
+async fn figures_only(tier: Arc<ControlPlane>) -> Outcome {
+    let token = |account: &str| format!("serviceaccounts/{account}");
+    let (figures, operator) = (token("commonscloud-usage"), token("commonscloud-operator"));
+    let of_figures = ["create", figures.as_str(), "--subresource=token", "-n", NAMESPACE];
+    let of_operator = ["create", operator.as_str(), "--subresource=token", "-n", NAMESPACE];
+    for (expected, whom, question) in [
+        ("yes", FIGURES, &["get", "nodes", "--subresource=metrics"][..]),
+        ("no", FIGURES, &["get", "nodes", "--subresource=proxy"]),
+        ("no", FIGURES, &["get", "nodes"]),
+        ("no", FIGURES, &["list", "pods", "--all-namespaces"]),
+        ("no", FIGURES, &["get", "secrets", "-n", NAMESPACE]),
+        ("no", FIGURES, &["list", "entities.commonscloud.coop"]),
+        ("no", USER, &["get", "nodes", "--subresource=metrics"]),
+        ("yes", USER, &of_figures),
+        ("no", USER, &of_operator),
+        ("no", USER, &["create", "serviceaccounts/default", "--subresource=token", "-n", "kube-system"]),
+    ] {
+        let words = [&["auth", "can-i"], question, &["--as", whom]].concat();
+        let finished = tier.cluster.kubectl.run(&words, None).await?;
+        ensure!(finished.stdout.trim() == expected, "{words:?}: {}{}", finished.stdout, finished.stderr);
     }
     Ok(())
 }

@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
+use hyper::StatusCode;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::kubelet::{self, Account};
+use super::account::{AccountSource, Accounts};
+use super::kubelet::{self, KubeletError};
 use super::nodes::Kubelet;
 use super::troubles::{Troubles, Turn};
 use super::volumes::{MISSES, Volumes};
-use super::{AccountFiles, Claim, Measurement, Usage};
+use super::{Claim, Measurement, Usage};
 use crate::cache::{Key, Listener, Store};
 
 /// How many kubelets are asked at a time.
@@ -83,11 +85,11 @@ impl Usages {
 
     /// Asks the kubelets of all `nodes` as soon as those are known and then `every` so often, until
     /// dropped.
-    pub async fn run(&self, nodes: Store<Kubelet>, files: AccountFiles, every: Duration) {
+    pub async fn run(&self, nodes: Store<Kubelet>, source: AccountSource, every: Duration) {
         while !nodes.is_complete() {
             tokio::time::sleep(GLANCE).await;
         }
-        let mut asker = Asker { files, nodes, troubles: Troubles::default() };
+        let mut asker = Asker { accounts: Accounts::new(source), nodes, troubles: Troubles::default() };
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -107,7 +109,7 @@ struct Round {
 }
 
 struct Asker {
-    files: AccountFiles,
+    accounts: Accounts,
     /// As they were last seen: they can be asked while the API server is away.
     nodes: Store<Kubelet>,
     troubles: Troubles,
@@ -117,7 +119,7 @@ impl Asker {
     async fn round(&mut self) -> Round {
         let kubelets: Vec<Kubelet> = self.nodes.all().iter().map(|kubelet| Kubelet::clone(kubelet)).collect();
         self.troubles.keep(|node| node.is_empty() || kubelets.iter().any(|kubelet| kubelet.node == node));
-        let account = Account::read(&self.files).await;
+        let account = self.accounts.read().await;
         self.tell("", "the account", account.as_ref().err().map(String::as_str));
         let Ok(account) = account else { return Round { measured: HashMap::new(), all_answered: false } };
         let account = Arc::new(account);
@@ -129,6 +131,9 @@ impl Asker {
             }
         });
         let answers: Vec<_> = asked.buffer_unordered(CONCURRENCY).collect().await;
+        if answers.iter().any(|(_, answer)| matches!(answer, Err(KubeletError::Refused(StatusCode::UNAUTHORIZED)))) {
+            self.accounts.forget();
+        }
         let mut round = Round { measured: HashMap::new(), all_answered: self.nodes.is_complete() };
         for (kubelet, answer) in answers {
             let failure = answer.as_ref().err().map(ToString::to_string);
@@ -170,7 +175,8 @@ mod tests {
     struct Cluster {
         kubelet: Server,
         api: Server,
-        folder: tempfile::TempDir,
+        tokens: Server,
+        _folder: tempfile::TempDir,
         usages: Usages,
         news: UnboundedReceiver<String>,
         running: JoinSet<()>,
@@ -189,6 +195,20 @@ mod tests {
         Behaviour { body, token: Some(token.to_owned()), ..Behaviour::status(200) }
     }
 
+    /// What the API server gives who asks for a token.
+    fn gives(token: &str) -> Behaviour {
+        let status = json!({"token": token, "expirationTimestamp": "2036-01-01T00:00:00Z"});
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {},
+            "spec": {"audiences": []}, "status": status,
+        });
+        Behaviour { body: request.to_string(), ..Behaviour::status(201) }
+    }
+
+    fn client_of(server: &Server) -> Client {
+        Client::try_from(kube::Config::new(format!("http://127.0.0.1:{}", server.port()).parse().unwrap())).unwrap()
+    }
+
     fn write(folder: &Path, file: &str, text: &str) -> std::path::PathBuf {
         let path = folder.join(file);
         std::fs::write(&path, text).unwrap();
@@ -204,12 +224,12 @@ mod tests {
                 json!({"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}], "daemonEndpoints": endpoint});
             let list = json!({"apiVersion": "v1", "kind": "NodeList", "metadata": {}, "items": [{"metadata": {"name": "n"}, "status": status}]});
             let api = Server::start_plain(Behaviour { body: list.to_string(), ..Behaviour::status(200) }).await;
-            let client =
-                Client::try_from(kube::Config::new(format!("http://127.0.0.1:{}", api.port()).parse().unwrap()))
-                    .unwrap();
+            let client = client_of(&api);
+            let tokens = Server::start_plain(gives("first")).await;
             let folder = tempfile::tempdir().unwrap();
-            let files = AccountFiles {
-                token: write(folder.path(), "token", "first\n"),
+            let source = AccountSource {
+                client: client_of(&tokens),
+                namespace: "system".to_owned(),
                 authority: write(folder.path(), "ca.crt", &authority.pem()),
             };
             let (tell, news) = unbounded_channel();
@@ -220,8 +240,8 @@ mod tests {
             let caches = Caches::new();
             let (nodes, watching) =
                 (caches.nodes.clone(), caches.watch_nodes(&client, &(Arc::new(|_| {}) as Listener)));
-            task.spawn(async move { tokio::join!(watching, asking.run(nodes, files, TICK)).0 });
-            Self { kubelet, api, folder, usages, news, running: task }
+            task.spawn(async move { tokio::join!(watching, asking.run(nodes, source, TICK)).0 });
+            Self { kubelet, api, tokens, _folder: folder, usages, news, running: task }
         }
 
         /// MiB in use.
@@ -279,11 +299,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_token_is_read_again_in_each_round() {
+    async fn a_token_that_a_kubelet_refuses_is_asked_for_anew() {
         let mut cluster = Cluster::start("127.0.0.1", metrics("second", 100 * MIB)).await;
         assert_eq!(cluster.next().await, "school/office", "that nothing is known is told as well");
         assert_eq!(cluster.used(), None);
-        write(cluster.folder.path(), "token", "second\n");
+        cluster.tokens.now_answers(gives("second"));
         assert_eq!(cluster.next().await, "school/office");
         assert_eq!(cluster.used(), Some(100));
     }
@@ -313,8 +333,12 @@ mod tests {
         let mut cluster = Cluster::start("127.0.0.1", metrics("first", 100 * MIB)).await;
         cluster.next().await;
         cluster.api.now_answers(Behaviour::status(403));
+        cluster.tokens.now_answers(Behaviour::status(403));
         cluster.rounds(4).await;
         assert_eq!(cluster.used(), Some(100));
+        let asked: Vec<String> = cluster.tokens.requests().into_iter().map(|request| request.path).collect();
+        assert_eq!(asked.len(), 1, "one token for all rounds: {asked:?}");
+        assert!(asked[0].starts_with("/api/v1/namespaces/system/serviceaccounts/commonscloud-usage/token"), "{asked:?}");
         assert!(cluster.news.try_recv().is_err());
     }
 

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONNECTION, HOST};
 use hyper::{Request, StatusCode};
 use tokio::time::timeout;
-use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::account::{Account, SERVICE_ACCOUNT};
 use super::exposition::Reader;
 use super::nodes::Kubelet;
-use super::{AccountFiles, Claim, Usage};
-use crate::https::{ConnectionError, authorities, send};
+use super::{Claim, Usage};
+use crate::https::{ConnectionError, send};
 
 /// How long a kubelet may take, to the end of its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub(super) enum KubeletError {
     Certificate(ConnectionError),
     #[error(transparent)]
     Connection(ConnectionError),
-    #[error("it refuses ({0}): the operator's ClusterRole needs get on nodes/metrics")]
+    #[error("it refuses ({0}): service account {SERVICE_ACCOUNT} needs get on nodes/metrics")]
     Refused(StatusCode),
     #[error("it answers {0}")]
     Status(StatusCode),
@@ -38,26 +38,6 @@ pub(super) enum KubeletError {
     TooLong,
     #[error("no answer within {} seconds", PATIENCE.as_secs())]
     Slow,
-}
-
-/// What the operator shows to kubelets, and trusts.
-pub(super) struct Account {
-    bearer: HeaderValue,
-    roots: RootCertStore,
-}
-
-impl Account {
-    /// Reads both files.
-    pub(super) async fn read(files: &AccountFiles) -> Result<Self, String> {
-        let failed = |path: &std::path::Path, what: &dyn std::fmt::Display| format!("{}: {what}", path.display());
-        let token = tokio::fs::read_to_string(&files.token).await.map_err(|error| failed(&files.token, &error))?;
-        let pem =
-            tokio::fs::read_to_string(&files.authority).await.map_err(|error| failed(&files.authority, &error))?;
-        let bearer = HeaderValue::try_from(format!("Bearer {}", token.trim()))
-            .map_err(|_| failed(&files.token, &"holds no token"))?;
-        let roots = authorities(&pem).map_err(|error| failed(&files.authority, &error))?;
-        Ok(Self { bearer, roots })
-    }
 }
 
 /// Asks a kubelet for its volumes.

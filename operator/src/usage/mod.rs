@@ -7,6 +7,7 @@
 //! A task beside the controller [asks](Usages::run) all kubelets in rounds; the controller reads
 //! what is known without a request. Steps are coarse, so that no status is written for every file.
 
+mod account;
 mod exposition;
 mod feed;
 mod kubelet;
@@ -14,10 +15,9 @@ mod nodes;
 mod troubles;
 mod volumes;
 
-use std::path::PathBuf;
-
 use crate::core::Bytes;
 
+pub use account::{AccountSource, SERVICE_ACCOUNT};
 pub use feed::Usages;
 pub use nodes::Kubelet;
 
@@ -63,24 +63,6 @@ pub enum Measurement {
     Nothing,
     /// As it was measured, at most a step ago.
     Measured(Usage),
-}
-
-/// How the operator shows itself to kubelets, and knows them. Both files are read again in each
-/// round, since Kubernetes renews them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccountFiles {
-    /// The bearer token.
-    pub token: PathBuf,
-    /// PEM certificates of the authority that signed the kubelets' certificates.
-    pub authority: PathBuf,
-}
-
-impl AccountFiles {
-    /// Where Kubernetes puts them in a pod.
-    pub fn mounted() -> Self {
-        let folder = PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount");
-        Self { token: folder.join("token"), authority: folder.join("ca.crt") }
-    }
 }
 
 /// A claim to a volume.
