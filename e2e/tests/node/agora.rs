@@ -2,6 +2,7 @@
 //! Discourse: the package withstands them, a copy of it without the guard does not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use commonscloud_e2e::manifests::entity;
 use commonscloud_e2e::suite::Scenario;
@@ -30,6 +31,7 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
             "the agora withstands killed first starts, quotation marks in secrets and a late database",
             all_at_once,
         ),
+        Scenario::new("a rotated client secret reaches the agora, which begins again with it", rotated_client),
         Scenario::new("without its guard, a killed migration leaves the agora down", killed_migration),
         Scenario::new("without its guard, the agora's database lacks an extension", missing_extension),
         Scenario::new("without its guard, the agora has no host name", no_hostname),
@@ -174,6 +176,33 @@ async fn all_at_once(node: Arc<Node>) -> Outcome {
     trial.end().await
 }
 
+/// How long a changed Secret may take: the kubelet's next look, six probes, and a start.
+const FOLLOWS: Duration = Duration::from_mins(5);
+
+async fn rotated_client(node: Arc<Node>) -> Outcome {
+    let client = "identity-provider";
+    let oidc = json!({"issuer": "https://id.example.org", "clientSecretName": client});
+    let trial = Trial::begin_with(&node, &agora_copy(&node, "agora-client")?, &json!({"oidc": oidc})).await?;
+    let secret = |value: &str| {
+        let metadata = json!({"name": client, "namespace": trial.name()});
+        let values = json!({"client-id": "agora", "client-secret": value});
+        [json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values})]
+    };
+    let old = secret("old");
+    eventually("the Entity's namespace is there", READY, async || node.cluster.applied(&old).await).await?;
+    trial.becomes_ready().await?;
+    node.cluster.applied(&secret("new")).await?;
+    eventually("the agora has the new secret", FOLLOWS, async || {
+        let pod = node.pod(trial.name(), "site", "app").await?;
+        let words = ["grep", "openid_connect_client_secret = 'new'", "/var/www/discourse/config/discourse.conf"];
+        node.cluster.kubectl.exec(trial.name(), &pod, "discourse", &words).await?.succeeded("grep").map(drop)
+    })
+    .await?;
+    ensure_eq!(trial.restarts("app", "discourse").await?, 1, "restarts of the application");
+    trial.becomes_ready().await?;
+    trial.end().await
+}
+
 async fn killed_migration(node: Arc<Node>) -> Outcome {
     let mut package = agora_copy(&node, "agora-killed")?;
     kill_first_migration(&mut package, "\n")?;
@@ -224,7 +253,7 @@ async fn eviction(node: Arc<Node>) -> Outcome {
 async fn quoted_secret(node: Arc<Node>) -> Outcome {
     let mut package = agora_copy(&node, "agora-quoted")?;
     quote_secrets(&mut package);
-    replace(&mut package, 1, "    *\\'*)\n        key=", "    never)\n        key=")?;
+    replace(&mut package, 1, "    *\\'*) mark=", "    never) mark=")?;
     given_up(&node, Trial::begin(&node, &package).await?, 1, "authentication failed").await
 }
 

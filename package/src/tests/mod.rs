@@ -6,6 +6,7 @@ use super::*;
 use crate::format::sample::{self, Surroundings};
 use commonscloud_api::ServiceTemplate;
 
+mod agora;
 mod database_start;
 mod hostile;
 mod network;
