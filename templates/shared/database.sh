@@ -31,4 +31,29 @@ elif ! is_finished; then
     : >.initializing
     sync
 fi
+# Indexes of texts are sorted as the C library of an image sorts. Under another one they find half of
+# what is there, and let in twice what is unique; PostgreSQL warns, and serves. MariaDB sorts by itself.
+# single DATABASE: PostgreSQL for one session and nobody else, which does what stands at its input. The
+# lock file of a server that was killed names process 1, which is this shell.
+single() { PG_GRANDPARENT_PID=$$ postgres --single -D "$volume/$folder" "$1" 2>&1 || :; }
+# guard: collation-version
+if [ -s "$folder/PG_VERSION" ]; then
+    said=$(single postgres <<'SQL'
+SELECT 'compared: ' || coalesce(string_agg(concat_ws(':', datname, datcollversion, pg_database_collation_actual_version(oid)), ' '), '') FROM pg_database WHERE datallowconn AND datcollversion <> coalesce(pg_database_collation_actual_version(oid), 'none')
+SQL
+    )
+    case $said in
+    *'"compared: '*) differ=$(echo "$said" | sed -n 's/.*"compared: \([^"]*\)".*/\1/p') ;;
+    *) fail "it cannot be told which C library sorted the indexes: $(echo "$said" | tail -n 1)" ;;
+    esac
+    [ -z "$differ" ] || [ -e .reindex ] || fail "another C library than this image's sorted the indexes (database:then:now $differ). Go back to the image of before; to move on to this one, make the file $volume/.reindex while that one runs, and come again: then they are made anew"
+    for database in $(echo "$differ" | sed 's/:[^ ]*//g'); do
+        echo "database: sorting the indexes of $database anew"
+        said=$(printf '%s "%s"%s\n' 'REINDEX DATABASE' "$database" '' 'ALTER DATABASE' "$database" ' REFRESH COLLATION VERSION' | single "$database")
+        case $said in
+        *ERROR:* | *FATAL:*) fail "the indexes of $database cannot be sorted anew. Go back to the image of before: $(echo "$said" | grep -m 1 -e ERROR: -e FATAL:)" ;;
+        esac
+    done
+    [ -z "$differ" ] || rm .reindex
+fi
 exec "$@"

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use commonscloud_e2e::command::Finished;
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::{Outcome, ensure, ensure_eq};
+use commonscloud_e2e::wait::{conditions, eventually};
+use commonscloud_e2e::{Outcome, ensure, ensure_eq, resources};
 use commonscloud_operator::api::ServiceTemplate;
 
 use crate::broken::Trial;
@@ -13,7 +14,7 @@ use crate::killed_database::{KILLED, kill_first_starts};
 use crate::late_database::{late_by_15_seconds, stops_without_a_wait};
 use crate::office::{psql, replace_pods};
 use crate::package::{office_copy, quote_secrets, replace};
-use crate::tier::Node;
+use crate::tier::{Node, READY};
 
 pub fn scenarios() -> Vec<Scenario<Node>> {
     vec![
@@ -41,6 +42,7 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
         Scenario::new("without its guard, a quotation mark in a secret stops the database", quoted_secret),
         Scenario::new("without its guard, a database 15 s late stops the installation", late_database),
         Scenario::new("without its guard, an unwritable session file stops the application", session_file),
+        Scenario::new("a database whose indexes another C library sorted is refused in words", other_library),
     ]
 }
 
@@ -233,4 +235,22 @@ async fn session_file(node: Arc<Node>) -> Outcome {
         Ok(())
     };
     trial.does_not_become_ready(&["nextcloud"], stopped).await
+}
+
+async fn other_library(node: Arc<Node>) -> Outcome {
+    let trial = Trial::begin(&node, &office_copy(&node, "other-library")?).await?;
+    trial.becomes_ready().await?;
+    let db = node.pod(trial.name(), "site", "db").await?;
+    let sql = "UPDATE pg_database SET datcollversion = '2.19' WHERE datname = 'nextcloud'";
+    let words = ["psql", "-U", "postgres", "-d", "postgres", "-c", sql];
+    node.cluster.kubectl.exec(trial.name(), &db, "postgres", &words).await?.succeeded(sql)?;
+    node.cluster.kubectl.ok(&["delete", "pod", &db, "-n", trial.name(), "--wait=false"]).await?;
+    let services = resources::ours_in(&node.cluster.client, "DedicatedService", trial.name());
+    eventually("the database is refused", READY, async || {
+        let said = conditions(&serde_json::to_value(services.get("site").await?)?);
+        ensure!(said.contains("another C library") && said.contains("nextcloud:2.19"), "{said}");
+        Ok(())
+    })
+    .await?;
+    trial.end().await
 }

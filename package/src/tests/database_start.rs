@@ -26,6 +26,23 @@ fi
 echo serves
 "#;
 
+/// Like PostgreSQL for one session: what other library sorted its indexes stands in `differ`.
+const SINGLE: &str = r#"#!/bin/sh
+[ "$1" = --single ] && [ "$3" = "$FOLDER" ] || exit 1
+statements=$(cat)
+case $statements in
+*REINDEX*)
+    echo "$4: $statements" >>"$VOLUME/sorted-anew"
+    [ ! -e "$VOLUME/twice" ] || echo 'ERROR:  could not create unique index "name"'
+    ;;
+*datcollversion*)
+    [ ! -e "$VOLUME/broken" ] || { echo 'FATAL:  no such cluster'; exit 1; }
+    printf 'backend> \t 1: ?column? = "compared: %s"\t(typeid = 25, len = -1, typmod = -1, byval = f)\n' \
+        "$(cat "$VOLUME/differ" 2>/dev/null)"
+    ;;
+esac
+"#;
+
 struct Database {
     name: &'static str,
     volume: tempfile::TempDir,
@@ -62,6 +79,7 @@ impl Database {
         write("end.sh", &text(end));
         write("docker-entrypoint.sh", IMAGE);
         write("psql", "#!/bin/sh\ncat >/dev/null\n");
+        write("postgres", SINGLE);
         write("sync", "#!/bin/sh\n");
         let here = |word: String| {
             let word = word.replace("/scripts", scripts.to_str().unwrap());
@@ -119,10 +137,24 @@ impl Database {
     }
 
     fn is_refused(&self, start: u32) {
+        self.is_refused_with(start, &["restore it"]);
+    }
+
+    /// The status shows the last line.
+    fn is_refused_with(&self, start: u32, words: &[&str]) {
         let output = self.start(start, "");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{} start {start}: {output:?}", self.name);
-        assert!(said.lines().last().unwrap().contains("restore it"), "{} start {start}: {said}", self.name);
+        let last = said.lines().last().unwrap();
+        assert!(words.iter().all(|word| last.contains(word)), "{} start {start}: {said}", self.name);
+    }
+
+    fn on_the_volume(&self, file: &str, text: &str) {
+        std::fs::write(self.volume.path().join(file), text).unwrap();
+    }
+
+    fn of_postgres() -> impl Iterator<Item = Self> {
+        Self::all().into_iter().filter(|database| database.mark.ends_with("PG_VERSION"))
     }
 
     fn has(&self, file: &str) -> bool {
@@ -211,6 +243,42 @@ fn nothing_is_removed_under_a_pod_that_is_still_at_work() {
         first.wait().unwrap();
         assert!(second.wait().unwrap().success(), "{}", database.name);
         assert!(!database.has("made-by-1") && database.has("made-by-2"), "{}", database.name);
+    }
+}
+
+#[test]
+fn indexes_that_another_c_library_sorted_are_not_served() {
+    for database in Database::of_postgres() {
+        database.serves(1);
+        database.serves(2);
+        database.on_the_volume("differ", "forum:2.36:2.41 postgres:2.36:2.41");
+        let words = ["another C library", "forum:2.36:2.41", "Go back to the image", ".reindex"];
+        database.is_refused_with(3, &words);
+        database.is_refused_with(4, &words);
+        database.on_the_volume("broken", "");
+        database.is_refused_with(5, &["no such cluster"]);
+        assert!(database.has("row") && !database.volume.path().join("sorted-anew").exists(), "{}", database.name);
+    }
+}
+
+#[test]
+fn indexes_are_sorted_anew_where_somebody_asked_for_it() {
+    for database in Database::of_postgres() {
+        database.serves(1);
+        database.on_the_volume("differ", "forum:2.36:2.41 postgres:2.36:2.41");
+        database.on_the_volume(".reindex", "");
+        database.on_the_volume("twice", "");
+        database.is_refused_with(2, &["indexes of forum", "Go back to the image", "could not create unique index"]);
+        std::fs::remove_file(database.volume.path().join("twice")).unwrap();
+        std::fs::remove_file(database.volume.path().join("sorted-anew")).unwrap();
+        database.serves(3);
+        let done = std::fs::read_to_string(database.volume.path().join("sorted-anew")).unwrap();
+        let of = |name: &str| {
+            format!("{name}: REINDEX DATABASE \"{name}\"\nALTER DATABASE \"{name}\" REFRESH COLLATION VERSION\n")
+        };
+        assert_eq!(done, of("forum") + &of("postgres"), "{}", database.name);
+        // Who asked, asked once.
+        database.is_refused_with(4, &["another C library"]);
     }
 }
 
