@@ -7,12 +7,12 @@ use std::time::Duration;
 use commonscloud_e2e::command::Finished;
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::{condition, eventually};
-use commonscloud_e2e::{Failure, Outcome, ensure, resources};
+use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq, resources};
 use commonscloud_operator::api::ServiceTemplate;
 use serde_json::{Value, json};
 
 use crate::broken::Trial;
-use crate::office::{dav, replace_pods};
+use crate::office::{dav, psql, replace_pods};
 use crate::package::{office_copy, replace};
 use crate::tier::{Node, READY};
 
@@ -47,6 +47,36 @@ async fn refused(node: &Node, entity: &str, bytes: usize) -> Outcome {
     Ok(())
 }
 
+/// What a command of the office's says.
+async fn told(node: &Node, trial: &Trial<'_>, words: &[&str]) -> Outcome<String> {
+    Ok(occ(node, trial, words).await?.succeeded("occ")?.trim().to_owned())
+}
+
+/// What upstream's own checks ask of whoever administers is done: after the installation, as after upgrades.
+async fn left_to_nobody(node: &Node, trial: &Trial<'_>) -> Outcome {
+    let version = told(node, trial, &["config:system:get", "version"]).await?;
+    eventually("the repairs of this version are done", APPLIED, async || {
+        for app in ["core", "commonscloud"] {
+            let repaired = told(node, trial, &["config:app:get", app, "repaired", "--default-value=none"]).await?;
+            ensure_eq!(repaired, version, "what {app} was repaired for");
+        }
+        Ok(())
+    })
+    .await?;
+    let db = node.pod(trial.name(), "site", "db").await?;
+    let sql = "select count(*) from pg_indexes where indexname = 'fs_size'";
+    ensure_eq!(psql(node, trial.name(), &db, sql).await?, "1", "indices that an installation does not make");
+    for (setting, value) in [("maintenance_window_start", "1"), ("has_internet_connection", "false")] {
+        ensure_eq!(told(node, trial, &["config:system:get", setting]).await?, value, "{setting}");
+    }
+    let pod = node.pod(trial.name(), "site", "app").await?;
+    let headers = "echo implode(PHP_EOL, get_headers('http://127.0.0.1/status.php'));";
+    let said = node.cluster.kubectl.exec(trial.name(), &pod, "nextcloud", &["php", "-r", headers]).await?;
+    let said = said.succeeded("the headers of a page")?;
+    ensure!(said.contains("Strict-Transport-Security: max-age=15552000"), "{said}");
+    Ok(())
+}
+
 async fn small_k(node: Arc<Node>) -> Outcome {
     let quota = json!({"defaultUserQuota": "5k"});
     let trial = Trial::begin_with(&node, &office_copy(&node, "quota")?, &quota).await?;
@@ -54,6 +84,7 @@ async fn small_k(node: Arc<Node>) -> Outcome {
     eventually("the quota is applied", APPLIED, async || refused(&node, trial.name(), 5001).await).await?;
     let status = upload(&node, trial.name(), 5000).await?;
     ensure!(status < 300, "an upload of 5000 bytes: {status}");
+    left_to_nobody(&node, &trial).await?;
     trial.end().await?;
 
     let mut package = office_copy(&node, "quota-zero")?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use commonscloud_e2e::command::Finished;
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::wait::{conditions, eventually};
-use commonscloud_e2e::{Outcome, ensure, ensure_eq, resources};
+use commonscloud_e2e::wait::eventually;
+use commonscloud_e2e::{Outcome, ensure, ensure_eq};
 use commonscloud_operator::api::ServiceTemplate;
 
 use crate::broken::Trial;
@@ -245,9 +245,9 @@ async fn other_library(node: Arc<Node>) -> Outcome {
     let words = ["psql", "-U", "postgres", "-d", "postgres", "-c", sql];
     node.cluster.kubectl.exec(trial.name(), &db, "postgres", &words).await?.succeeded(sql)?;
     node.cluster.kubectl.ok(&["delete", "pod", &db, "-n", trial.name(), "--wait=false"]).await?;
-    let services = resources::ours_in(&node.cluster.client, "DedicatedService", trial.name());
+    let last = "jsonpath={.status.containerStatuses[*].lastState.terminated.message}";
     eventually("the database is refused", READY, async || {
-        let said = conditions(&serde_json::to_value(services.get("site").await?)?);
+        let said = node.cluster.kubectl.ok(&["get", "pod", &db, "-n", trial.name(), "-o", last]).await?;
         ensure!(said.contains("another C library") && said.contains("nextcloud:2.19"), "{said}");
         Ok(())
     })

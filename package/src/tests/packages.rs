@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::plan::Plan;
+use commonscloud_api::values::Bytes;
 
 /// A plan of the package's first example, or of no parameters at all.
 pub(super) fn plan(package: &Package, version: &str, full: Surroundings, with_example: bool) -> Plan {
@@ -144,6 +145,52 @@ fn an_office_without_known_peers_is_closed_and_not_open() {
     let policy = objects.iter().find(|object| object.kind == "NetworkPolicy" && object.name == "sample-app").unwrap();
     assert_eq!(policy.value["spec"]["ingress"], json!([]));
     assert_eq!(policy.value["spec"]["egress"].as_array().unwrap().len(), 2, "its database and its cache");
+}
+
+#[test]
+fn an_office_knows_whether_it_is_let_out_to_everywhere() {
+    let package = compiled(&builtin()[0]);
+    let mut plan = plan(&package, "34.0.1", Surroundings::Full, true);
+    let told = |plan: &Plan| {
+        let objects = render(plan).unwrap_or_else(|error| panic!("{error:#?}")).objects;
+        let settings = objects.into_iter().find(|object| object.name == "sample-settings").unwrap();
+        settings.value["data"].get("internet").cloned()
+    };
+    assert_eq!(told(&plan), None, "the identity provider alone");
+    plan.network.public = vec![serde_json::from_value(json!({"ipBlock": {"cidr": "0.0.0.0/0"}})).unwrap()];
+    assert_eq!(told(&plan), Some(json!("yes")));
+    plan.parameters = package.validate_parameters(&json!({})).unwrap();
+    assert_eq!(told(&plan), None, "without editor and sign-in nothing is opened");
+}
+
+#[test]
+fn every_container_has_its_share_of_the_nodes_disk() {
+    for template in builtin().into_iter().chain([super::radicale(), example("mediawiki.yaml")]) {
+        for part in &template.spec.components {
+            for figures in [&part.resources.requests, &part.resources.limits] {
+                let has = figures.as_ref().is_some_and(|figures| figures.contains_key("ephemeral-storage"));
+                assert!(has, "{:?} {}: {figures:?}", template.metadata.name, part.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_pod_may_write_to_its_node_is_within_its_limits() {
+    for template in builtin().into_iter().chain([super::radicale(), example("mediawiki.yaml")]) {
+        let package = compiled(&template);
+        let has_example = template.spec.parameters.get("examples").is_some();
+        for object in render(&plan(&package, package.latest(), Surroundings::Full, has_example)).unwrap().objects {
+            let Some(pod) = object.value.pointer("/spec/template/spec") else { continue };
+            let bytes = |value: &Value| value.as_str().unwrap().parse::<Bytes>().unwrap().get();
+            let volumes = pod["volumes"].as_array().into_iter().flatten().map(|volume| &volume["emptyDir"]);
+            let on_disk = volumes.filter(|empty| empty.is_object() && empty["medium"] != "Memory");
+            let scratch: u64 = on_disk.map(|empty| bytes(&empty["sizeLimit"])).sum();
+            let containers = pod["containers"].as_array().unwrap().iter();
+            let limits: u64 = containers.map(|one| bytes(&one["resources"]["limits"]["ephemeral-storage"])).sum();
+            assert!(scratch < limits, "{} {}: {scratch} of {limits} bytes", package.name(), object.name);
+        }
+    }
 }
 
 #[test]

@@ -12,6 +12,17 @@ occ config:system:set trusted_domains 1 --value="$(setting hostname)"
 occ config:app:set theming name --value="$(setting display_name)"
 occ config:app:set theming slogan --value="$(setting title)"
 
+# Background jobs that take long have the four hours from 1:00, UTC.
+occ config:system:set maintenance_window_start --type=integer --value=1
+# The log is the container's output: Nextcloud's page of it has no file to read.
+occ app:disable logreader >/dev/null 2>&1 || true
+# What looks for something in the internet waits half a minute in vain where no policy lets it out.
+if setting internet >/dev/null; then
+    occ config:system:delete has_internet_connection
+else
+    occ config:system:set has_internet_connection --type=boolean --value=false
+fi
+
 if quota=$(setting default_user_quota); then
     # guard: quota-in-bytes
     # In bytes: Nextcloud's own units are others, and what it cannot read it takes for 0. numfmt knows
@@ -66,6 +77,8 @@ if issuer=$(setting oidc_issuer); then
     # Else whoever bears the name of one of the office's own accounts gets it: admin, for one.
     # guard: own-accounts
     occ config:system:set user_oidc soft_auto_provision --type=boolean --value=false
+    # A provider may have a private address. What else has one is closed by the network policies.
+    occ config:system:set allow_local_remote_servers --type=boolean --value=true
     occ user_oidc:provider commonscloud \
         --clientid="$client" \
         --clientsecret-file=/oidc/client-secret \
@@ -79,4 +92,21 @@ if issuer=$(setting oidc_issuer); then
         --group-restrict-login-to-whitelist=1
 else
     occ user_oidc:provider:delete --force commonscloud >/dev/null 2>&1 || true
+    occ config:system:delete allow_local_remote_servers
 fi
+
+# What upstream leaves to whoever administers: the indices of a new version, and repairs that take long.
+after_upgrade() {
+    version=$(occ config:system:get version)
+    [ "$(occ config:app:get commonscloud repaired --default-value=none)" != "$version" ] || return 0
+    echo "settings: adding what version $version needs; people work meanwhile"
+    occ db:add-missing-indices && occ maintenance:repair --include-expensive &&
+        occ config:app:set commonscloud repaired --value="$version" ||
+        echo "settings: it did not come to its end, and begins again with the next settings or pod" >&2
+}
+# Beside all else, and killed with the pod: what did not end begins again. Not into this script's own
+# output, whose end somebody may wait for.
+# guard: after-upgrade
+log=/proc/1/fd/1
+[ -w "$log" ] || log=/dev/null
+(flock -n 7 || exit 0; after_upgrade) 7>/tmp/after-upgrade.lock </dev/null >>"$log" 2>&1 &
