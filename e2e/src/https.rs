@@ -1,5 +1,7 @@
 //! HTTPS through the ingress, as a browser does it, with the cluster's own authority.
 
+use std::convert::Infallible;
+use std::error::Error;
 use std::net::IpAddr;
 use std::path::Path;
 use std::pin::Pin;
@@ -42,6 +44,12 @@ pub struct Credentials {
     pub password: String,
 }
 
+impl Credentials {
+    fn basic(&self) -> String {
+        format!("Basic {}", STANDARD.encode(format!("{}:{}", self.username, self.password)))
+    }
+}
+
 /// A page that takes longer has failed.
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -66,9 +74,7 @@ impl Ingress {
         credentials: Option<&Credentials>,
         body: Vec<u8>,
     ) -> Outcome<Answer> {
-        let basic = credentials.map(|Credentials { username, password }| {
-            format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
-        });
+        let basic = credentials.map(Credentials::basic);
         let headers: Vec<(&str, &str)> = basic.iter().map(|value| ("authorization", value.as_str())).collect();
         self.send_with(method, host, path, &headers, body).await
     }
@@ -85,7 +91,7 @@ impl Ingress {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Outcome<Answer> {
-        let exchange = self.exchange(method, host, path, headers, body);
+        let exchange = self.exchange(method, host, path, headers, Full::new(Bytes::from(body)));
         let ended = tokio::time::timeout(LIMIT, exchange).await;
         ended
             .unwrap_or_else(|_| Err(Failure::new("no answer within a minute")))
@@ -106,40 +112,35 @@ impl Ingress {
         answer.successful(&format!("POST https://{host}{path}"))
     }
 
-    async fn exchange(
+    /// A PUT of so many zeros; it may take as long as it takes.
+    ///
+    /// # Errors
+    /// When the connection breaks, or there is no answer.
+    pub async fn upload(&self, host: &str, path: &str, credentials: &Credentials, zeros: Zeros) -> Outcome<Answer> {
+        let (basic, length) = (credentials.basic(), zeros.left.to_string());
+        let headers = [("authorization", basic.as_str()), ("content-length", length.as_str())];
+        let ended = self.exchange("PUT", host, path, &headers, zeros).await;
+        ended.map_err(|failure| failure.during(&format!("PUT https://{host}{path}")))
+    }
+
+    async fn exchange<B>(
         &self,
         method: &str,
         host: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: Vec<u8>,
-    ) -> Outcome<Answer> {
+        body: B,
+    ) -> Outcome<Answer>
+    where
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
         let mut request = Request::builder().method(method).uri(path).header("host", host);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(Bytes::from(body)))?;
+        let request = request.body(body)?;
         let name = ServerName::try_from(host.to_owned())?;
         let mut exchange = https::send((self.address, 443).into(), name, self.roots.clone(), request).await?;
-        let status = exchange.response.status();
-        let body = exchange.response.body_mut().collect().await?.to_bytes().to_vec();
-        Ok(Answer { status, body })
-    }
-
-    /// A PUT of so many zeros, at most `rate` bytes a second; it may take as long as it takes.
-    ///
-    /// # Errors
-    /// When the connection breaks, or there is no answer.
-    pub async fn upload(&self, host: &str, path: &str, who: &Credentials, zeros: Zeros) -> Outcome<Answer> {
-        let basic = STANDARD.encode(format!("{}:{}", who.username, who.password));
-        let request = Request::put(path)
-            .header("host", host)
-            .header("authorization", format!("Basic {basic}"))
-            .header("content-length", zeros.left)
-            .body(zeros)?;
-        let name = ServerName::try_from(host.to_owned())?;
-        let sent = https::send((self.address, 443).into(), name, self.roots.clone(), request).await;
-        let mut exchange = sent.map_err(|error| Failure::from(error).during(&format!("PUT https://{host}{path}")))?;
         let status = exchange.response.status();
         let body = exchange.response.body_mut().collect().await?.to_bytes().to_vec();
         Ok(Answer { status, body })
@@ -186,7 +187,7 @@ impl Zeros {
 
 impl Body for Zeros {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -58,7 +58,7 @@ async fn slow_line(node: Arc<Node>) -> Outcome {
     let before = pods(&node, name).await?;
     arrives(&node, name, "pellicula.bin", 200_000_000, Zeros::slow(200_000_000, 1_000_000)).await?;
     ensure_eq!(pods(&node, name).await?, before, "pods and restarts");
-    Ok(())
+    node.discard(name).await
 }
 
 async fn one_piece(node: Arc<Node>) -> Outcome {
@@ -67,7 +67,7 @@ async fn one_piece(node: Arc<Node>) -> Outcome {
     let before = pods(&node, name).await?;
     arrives(&node, name, "arxiu.bin", 5 * GIB, Zeros::fast(5 * GIB)).await?;
     ensure_eq!(pods(&node, name).await?, before, "pods and restarts");
-    Ok(())
+    node.discard(name).await
 }
 
 async fn many_at_once(node: Arc<Node>) -> Outcome {
@@ -97,5 +97,6 @@ async fn many_at_once(node: Arc<Node>) -> Outcome {
     }
     ensure!(answers > 0, "the neighbour was not asked");
     ensure_eq!((pods(&node, name).await?, pods(&node, neighbour).await?), before, "pods and restarts");
-    Ok(())
+    node.discard(neighbour).await?;
+    node.discard(name).await
 }
