@@ -12,6 +12,8 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::time::Instant;
 
+/// The Lease that operators of one cluster compete for.
+pub const LEASE: &str = "commonscloud-operator";
 /// How long a Lease holds without being renewed.
 const DURATION: Duration = Duration::from_secs(15);
 /// How often it is renewed.

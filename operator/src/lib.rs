@@ -22,6 +22,7 @@
 //! | [`apply`] | the only step that writes objects |
 //! | [`report`] | the status: what was applied, what it waits for, why |
 //! | [`run`] | the operator as a program
+//! | [`release`] | what the chart's hooks run |
 //! | [`controller`] | who calls the steps, when, for which kind |
 //! | [`reachability`], [`usage`] | whether a service answers; how full its volume is |
 //! | [`redact`] | takes secrets out of what others read |
@@ -46,6 +47,7 @@ pub mod metrics;
 pub mod rbac;
 pub mod reachability;
 pub mod redact;
+pub mod release;
 pub mod report;
 pub mod resolve;
 pub mod run;

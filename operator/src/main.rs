@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use commonscloud_operator::entity::ServiceAccount;
 use commonscloud_operator::redact::Redacting;
+use commonscloud_operator::release::{self, ReleaseError};
 use commonscloud_operator::run::{Options, run};
 use commonscloud_operator::{api, rbac};
+use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -32,6 +34,19 @@ enum Command {
     },
     /// Print the roles that the operator needs.
     Rbac,
+    /// Apply the Platform and the Tariffs of a release, as soon as their kinds are served.
+    Apply {
+        /// A JSON list of them.
+        file: PathBuf,
+    },
+    /// Print what stays when the release is uninstalled.
+    Left,
+    /// Tell whether an operator leads and the Platform is Ready.
+    Check {
+        /// The operator's own namespace.
+        #[arg(long, env = "POD_NAMESPACE", default_value = "commonscloud-system")]
+        namespace: String,
+    },
 }
 
 #[derive(Args)]
@@ -75,6 +90,9 @@ fn main() -> ExitCode {
         Command::Run(arguments) => start(arguments),
         Command::Crds { folder } => write_crds(&folder),
         Command::Rbac => print_roles(),
+        Command::Apply { file } => apply(&file),
+        Command::Left => with_client(async |client| release::left(&client).await),
+        Command::Check { namespace } => with_client(async |client| release::check(&client, &namespace).await),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -135,6 +153,22 @@ fn write_crds(folder: &Path) -> Result<(), String> {
 }
 
 fn print_roles() -> Result<(), String> {
-    let text = serde_yaml::to_string_multiple(&rbac::roles()).map_err(|error| error.to_string())?;
+    print(&serde_yaml::to_string_multiple(&rbac::roles()).map_err(|error| error.to_string())?)
+}
+
+fn apply(file: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    with_client(async |client| release::apply(&client, &text).await)
+}
+
+/// Runs a hook of the chart, and prints what it says.
+fn with_client(hook: impl AsyncFnOnce(Client) -> Result<String, ReleaseError>) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    let said = runtime.block_on(async { hook(Client::try_default().await?).await });
+    let said = said.map_err(|error| error.to_string())?;
+    print(&format!("{said}\n"))
+}
+
+fn print(text: &str) -> Result<(), String> {
     std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| error.to_string())
 }

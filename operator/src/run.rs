@@ -15,15 +15,13 @@ use crate::controller::{self, template};
 use crate::entity::ServiceAccount;
 use crate::gather::Packages;
 use crate::http;
-use crate::leader::{Candidate, Leadership};
+use crate::leader::{Candidate, LEASE, Leadership};
 use crate::metrics::Metrics;
 use crate::reachability::Reachability;
 use crate::usage::{AccountSource, Usages};
 
 /// How often the caches are asked whether they are complete.
 const GLANCE: Duration = Duration::from_millis(20);
-/// The Lease that operators of one cluster compete for.
-const LEASE: &str = "commonscloud-operator";
 /// How often the kubelets are asked how full volumes are.
 const MEASURING: Duration = Duration::from_secs(30);
 /// How long work in progress may take to end when the operator is stopped.
