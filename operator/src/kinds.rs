@@ -29,6 +29,8 @@ pub const SECRET: AllowedKind = builtin("", "Secret", "secrets");
 pub const POD: AllowedKind = builtin("", "Pod", "pods");
 /// A namespace.
 pub const NAMESPACE: AllowedKind = builtin("", "Namespace", "namespaces");
+/// An organisation, with its services.
+pub const ENTITY: AllowedKind = custom("Entity", "entities");
 /// The record of data.
 pub const SERVICE_DATA: AllowedKind = custom("ServiceData", "servicedata");
 /// The project's kinds that the operator writes.
@@ -37,7 +39,7 @@ pub const CUSTOM: [AllowedKind; 6] = [
     custom("Tariff", "tariffs"),
     custom("ServiceTemplate", "servicetemplates"),
     custom("ServiceTemplateRevision", "servicetemplaterevisions"),
-    custom("Entity", "entities"),
+    ENTITY,
     SERVICE_DATA,
 ];
 /// Kinds of instances.

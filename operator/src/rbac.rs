@@ -7,14 +7,20 @@ use serde_json::{Value, json};
 
 use crate::api::GROUP;
 use crate::kinds;
-use crate::template::allowed_kinds;
+use crate::template::{AllowedKind, allowed_kinds};
 use crate::usage;
 
 const READ: [&str; 3] = ["get", "list", "watch"];
+const EDIT: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
+
+/// What the cluster's own roles `view` and `edit` give, by aggregation. Any other kind is none of theirs:
+/// records, revisions and prices are written by few, and tell of everybody.
+const AGGREGATED: [AllowedKind; 5] =
+    [kinds::ENTITY, kinds::DEDICATED[0], kinds::DEDICATED[1], kinds::DEDICATED[2], kinds::DEDICATED[3]];
 
 /// Every role, in the order in which they are shown.
 pub fn roles() -> Vec<Value> {
-    vec![operator(), tenant(), manager(), figures(), home()]
+    vec![operator(), tenant(), manager(), aggregated("view", &READ), aggregated("edit", &EDIT), figures(), home()]
 }
 
 fn rule<R: Serialize>(group: &str, resources: &[R], verbs: &[&str]) -> Value {
@@ -83,6 +89,14 @@ fn manager() -> Value {
     let records: Vec<&str> = records.map(|kind| kind.plural).collect();
     let rules = vec![rule(GROUP, &records, &READ), rule("", &["events"], &READ)];
     role("ClusterRole", "commonscloud-manager", &rules)
+}
+
+/// What whoever has the cluster's own role of this name gets with it.
+fn aggregated(into: &str, verbs: &[&str]) -> Value {
+    let resources = AGGREGATED.map(|kind| kind.plural);
+    let mut role = role("ClusterRole", &format!("commonscloud-{into}"), &[rule(GROUP, &resources, verbs)]);
+    role["metadata"]["labels"] = json!({format!("rbac.authorization.k8s.io/aggregate-to-{into}"): "true"});
+    role
 }
 
 /// What kubelets are shown: an account that reads their figures. The operator's own never leaves for a node.
@@ -188,6 +202,29 @@ mod tests {
             }
         }
         assert_eq!(deleting, ["commonscloud-tenant"]);
+    }
+
+    /// A kind to come is put into one of these lists before this passes.
+    #[test]
+    fn view_and_edit_reach_entities_and_services_and_no_other_kind() {
+        let never = ["platforms", "tariffs", "servicetemplates", "servicetemplaterevisions", "servicedata"];
+        for kind in crate::api::crds() {
+            let plural = kind.spec.names.plural;
+            let aggregated = AGGREGATED.iter().any(|known| known.plural == plural);
+            assert!(
+                aggregated != never.contains(&plural.as_str()),
+                "{plural}: may `view` see it, and `edit` write it?"
+            );
+        }
+        for (role, verbs) in [("view", &READ[..]), ("edit", &EDIT[..])] {
+            let found = roles().into_iter().find(|found| found["metadata"]["name"] == format!("commonscloud-{role}"));
+            let found = found.unwrap();
+            let label = format!("rbac.authorization.k8s.io/aggregate-to-{role}");
+            assert_eq!(found["metadata"]["labels"], json!({label: "true"}));
+            let resources = AGGREGATED.map(|kind| kind.plural);
+            let rules = json!([{"apiGroups": [GROUP], "resources": resources, "verbs": verbs}]);
+            assert_eq!(found["rules"], rules, "neither status, nor finalizers, nor anything else");
+        }
     }
 
     #[test]

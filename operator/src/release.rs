@@ -135,20 +135,19 @@ impl Left {
 /// # Errors
 /// When the API server does not answer.
 pub async fn left(client: &Client) -> Result<String, ReleaseError> {
-    let (entities, mut deleting) = count(client, kinds::resource("Entity").as_ref()).await?;
+    let (entities, mut deleting) = count(client, &kinds::resource_of(&kinds::ENTITY)).await?;
     let mut services = 0;
     for kind in &kinds::DEDICATED {
-        let of_kind = count(client, Some(&kinds::resource_of(kind))).await?;
+        let of_kind = count(client, &kinds::resource_of(kind)).await?;
         services += of_kind.0;
         deleting += of_kind.1;
     }
-    let (records, _) = count(client, Some(&kinds::resource_of(&kinds::SERVICE_DATA))).await?;
+    let (records, _) = count(client, &kinds::resource_of(&kinds::SERVICE_DATA)).await?;
     Ok(Left { entities, services, records, deleting }.shown())
 }
 
 /// How many objects of a kind there are, and how many of them are being deleted.
-async fn count(client: &Client, resource: Option<&ApiResource>) -> Result<(usize, usize), ReleaseError> {
-    let Some(resource) = resource else { return Ok((0, 0)) };
+async fn count(client: &Client, resource: &ApiResource) -> Result<(usize, usize), ReleaseError> {
     let api: Api<DynamicObject> = Api::all_with(client.clone(), resource);
     let items = match api.list_metadata(&ListParams::default()).await {
         Ok(list) => list.items,

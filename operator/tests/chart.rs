@@ -1,4 +1,5 @@
-//! What the chart holds of the generated files is what is generated, and its memory limit is what was measured.
+//! What the chart holds of the generated files is what is generated, its memory limit is what was measured,
+//! and its own templates keep what people expect of a chart.
 
 #![allow(clippy::unwrap_used, reason = "what cannot be read fails the test")]
 
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use commonscloud_operator::api::crd_files;
 use commonscloud_operator::rbac;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 fn chart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/commonscloud")
@@ -36,6 +37,74 @@ fn the_chart_gives_the_operator_the_generated_roles() {
 fn each_crd_can_be_annotated_to_stay_when_the_chart_is_uninstalled() {
     for file in crd_files().unwrap() {
         assert_eq!(file.text.matches("metadata:\n  name:").count(), 1, "{}", file.name);
+    }
+}
+
+/// The chart's own templates of objects: path and text.
+fn templates() -> Vec<(PathBuf, String)> {
+    let mut folders = vec![chart().join("templates")];
+    let mut templates = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "yaml") {
+                let text = fs::read_to_string(&path).unwrap();
+                templates.push((path, text));
+            }
+        }
+    }
+    templates
+}
+
+#[test]
+fn every_object_of_the_chart_is_labelled() {
+    let mut objects = 0;
+    for (path, text) in templates() {
+        for document in text.split("\n---\n").filter(|document| document.contains("\nkind: ")) {
+            objects += 1;
+            let labelled = ["commonscloud.labels", "commonscloud.hookLabels"].iter().any(|labels| {
+                document.contains(&format!("\n  labels: {{{{- include \"{labels}\" . | nindent 4 }}}}\n"))
+            });
+            assert!(labelled, "{}: an object has no labels:\n{document}", path.display());
+        }
+        if text.contains(".Files.Get") {
+            assert!(text.contains("include \"commonscloud.labels\""), "{}: generated objects", path.display());
+        }
+    }
+    assert!(objects > 20, "only {objects} objects were found");
+}
+
+#[test]
+fn what_keeps_data_stays_when_the_chart_is_uninstalled() {
+    let policies = fs::read_to_string(chart().join("templates/policies/keep-data.yaml")).unwrap();
+    let kept = policies.matches("\n  annotations: {helm.sh/resource-policy: keep}\n").count();
+    assert_eq!(kept, policies.matches("\nkind: ").count());
+    // Helm would not take away what is kept: it has to be there in any case.
+    assert!(!policies.contains("{{- if"), "turned off, a policy warns");
+    let names = fs::read_to_string(chart().join("templates/_names.tpl")).unwrap();
+    assert!(names.contains(r#"dict "helm.sh/resource-policy" "keep""#), "Platform and Tariffs stay");
+}
+
+#[test]
+fn every_value_is_in_the_schema_with_a_description() {
+    let schema: Value = serde_json::from_str(&fs::read_to_string(chart().join("values.schema.json")).unwrap()).unwrap();
+    let values: Value = serde_yaml::from_str(&fs::read_to_string(chart().join("values.yaml")).unwrap()).unwrap();
+    let described = |name: &str, schema: &Value| {
+        assert!(schema["description"].as_str().is_some_and(|text| text.len() > 10), "{name}: no description");
+    };
+    for (name, value) in values.as_object().unwrap() {
+        let known = &schema["properties"][name];
+        described(name, known);
+        for field in known["properties"].as_object().into_iter().flat_map(Map::keys) {
+            described(&format!("{name}.{field}"), &known["properties"][field]);
+        }
+        if known["additionalProperties"] == false {
+            for field in value.as_object().into_iter().flat_map(Map::keys) {
+                assert!(known["properties"][field].is_object(), "{name}.{field} is not in the schema");
+            }
+        }
     }
 }
 
