@@ -10,9 +10,11 @@ use super::{Blocked, at, finalizer, of_others, outcome, unless_gone};
 use crate::api::{ConditionType, Dedicated, Entity, Reason, marks};
 use crate::apply::{Target, WriteError};
 use crate::cache::Key;
+use crate::compare::differences;
 use crate::controller::context::Context;
 use crate::controller::events::publish;
 use crate::controller::queue::Next;
+use crate::entity::{OPERATOR_BINDING, operator_binding};
 use crate::report::{DeletionWait, ServiceDeletion, deleted_entity};
 
 /// One pass over an Entity that is being deleted.
@@ -34,6 +36,9 @@ pub(in crate::controller) async fn entity(context: &Context, key: &Key, entity: 
 async fn finalize(context: &Context, key: &Key, entity: &Entity) -> Result<DeletionWait, Blocked> {
     let resource = finalizer::Finalized::from(entity);
     if resource.has_ours() {
+        renew_rights(context, key, entity)
+            .await
+            .map_err(at("the operator's rights in its namespace cannot be renewed"))?;
         let services = delete_services(context, entity).await.map_err(at("its services cannot be deleted"))?;
         if !services.is_empty() {
             return Ok(DeletionWait::Services(services));
@@ -48,6 +53,19 @@ async fn finalize(context: &Context, key: &Key, entity: &Entity) -> Result<Delet
         context.caches().secrets.forget(&key.name);
     }
     Ok(of_others(entity.finalizers()))
+}
+
+/// The rights in the namespace may be those of a release of another name, under which the deletion began.
+async fn renew_rights(context: &Context, key: &Key, entity: &Entity) -> Result<(), WriteError> {
+    let Some(live) = context.caches().object("RoleBinding", &key.name, OPERATOR_BINDING) else { return Ok(()) };
+    let binding = operator_binding(entity, &context.account);
+    if differences(&binding.kind, &binding.value, &live.value).is_empty() {
+        return Ok(());
+    }
+    let target = Target { kind: "RoleBinding", namespace: &key.name, name: OPERATOR_BINDING };
+    let answer = context.server.apply(target, &binding.value).await?;
+    context.known.take_in(key, "RoleBinding", answer);
+    Ok(())
 }
 
 fn kept(namespace: &str, why: &str) -> Event {

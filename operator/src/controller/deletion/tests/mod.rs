@@ -6,6 +6,7 @@ mod judged;
 use std::sync::Arc;
 
 use kube::Resource;
+use kube::core::DynamicObject;
 use kube::runtime::events::{Recorder, Reporter};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -13,10 +14,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::{DedicatedService, Entity, Reason, ServiceData, marks};
 use crate::apply::Server;
-use crate::cache::{Caches, Identity, Kind, Known, Listener, SecretWatches, Store};
+use crate::cache::{Caches, Identity, Kind, Known, Listener, Live, SecretWatches, Store};
 use crate::controller;
 use crate::controller::queue::Queue;
-use crate::entity::ServiceAccount;
+use crate::entity::{ServiceAccount, operator_binding};
 use crate::gather::Packages;
 use crate::leader::Leadership;
 use crate::metrics::Metrics;
@@ -125,6 +126,25 @@ async fn an_entity_ends_the_service_that_was_written_by_hand_and_says_so_once() 
     wiki(&context, &json!({"deletionTimestamp": SINCE, "resourceVersion": "7"}));
     entity_pass(&context).await;
     assert_eq!(server.writes()[2..], [""; 0], "nothing is written again");
+}
+
+#[tokio::test]
+async fn a_deletion_that_began_under_another_release_goes_on_with_the_rights_of_this_one() {
+    let server = ApiServer::default();
+    let context = context(&server).await;
+    let coop = deleted_coop(&context);
+    let before = ServiceAccount { namespace: "elsewhere".to_owned(), name: "before".to_owned() };
+    let mut binding = operator_binding(&coop, &before).value;
+    binding["metadata"]["uid"] = json!("b1");
+    let binding: DynamicObject = serde_json::from_value(binding).unwrap();
+    let identity = Identity::of(&binding.metadata);
+    context.caches().objects["RoleBinding"].put(&identity, Live::of("RoleBinding", binding));
+    wiki(&context, &json!({}));
+    entity_pass(&context).await;
+    let path = "/apis/rbac.authorization.k8s.io/v1/namespaces/coop/rolebindings/commonscloud-operator";
+    assert_eq!(server.writes()[..2], [format!("PATCH {path}"), format!("DELETE {WIKI}")]);
+    let subjects = json!([{"kind": "ServiceAccount", "namespace": "system", "name": "operator"}]);
+    assert_eq!(server.sent("/rolebindings/commonscloud-operator")["subjects"], subjects);
 }
 
 #[tokio::test]
