@@ -1,9 +1,10 @@
 //! The CRDs, as objects and as the files of `crds/` and the chart.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt as _;
+use serde_json::json;
 
 use super::{
     DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
@@ -37,6 +38,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         if let Some(root) = &mut schema.open_api_v3_schema {
             each(root, unwrap_lines);
             each(root, pattern::into_rule);
+            await_status(root);
         }
     }
     crds
@@ -68,10 +70,43 @@ fn each(schema: &mut JSONSchemaProps, change: fn(&mut JSONSchemaProps)) {
     }
 }
 
+/// What nobody has reported on yet is in progress, for who waits by kstatus: without a status it would
+/// count as done.
+fn await_status(root: &mut JSONSchemaProps) {
+    if let Some(status) = root.properties.as_mut().and_then(|properties| properties.get_mut("status")) {
+        status.default = Some(JSON(json!({"observedGeneration": -1})));
+    }
+}
+
 /// Joins the lines of each paragraph of the description: `kubectl explain` wraps by itself.
 fn unwrap_lines(schema: &mut JSONSchemaProps) {
     if let Some(description) = &mut schema.description {
         let paragraphs: Vec<String> = description.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
         *description = paragraphs.join("\n\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// kstatus: an object is in progress while `status.observedGeneration` is not its generation.
+    #[test]
+    fn what_has_a_status_is_in_progress_before_the_first_one() {
+        let mut reported = Vec::new();
+        for crd in crds() {
+            let version = &crd.spec.versions[0];
+            let schema = version.schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
+            let status = schema.properties.as_ref().unwrap().get("status");
+            let has_subresource = version.subresources.as_ref().is_some_and(|of| of.status.is_some());
+            assert_eq!(status.is_some(), has_subresource, "{}", crd.spec.names.kind);
+            let Some(status) = status else { continue };
+            assert_eq!(status.default, Some(JSON(json!({"observedGeneration": -1}))), "{}", crd.spec.names.kind);
+            // The API server takes a default only that its own schema allows.
+            assert!(status.required.as_ref().is_none_or(Vec::is_empty), "{}", crd.spec.names.kind);
+            assert!(status.properties.as_ref().unwrap()["observedGeneration"].minimum.is_none());
+            reported.push(crd.spec.names.plural);
+        }
+        assert_eq!(reported.len(), 8, "{reported:?}");
     }
 }

@@ -39,7 +39,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let Some(known) = known(context, &record, in_use).await? else { return Ok(Next::Wait) };
     let now = context.now();
     let age = record.creation_timestamp().map_or(SLOW, |made| now.duration_since(made.0));
-    let is_young = in_use && age < SLOW && record.spec.version.is_none() && record.status.is_none();
+    let is_young = in_use && age < SLOW && record.spec.version.is_none() && !is_reported(&record);
     if let Some(patch) = compare_record(&known).filter(|_| !in_use || !is_young) {
         return write(context, key, &patch).await;
     }
@@ -62,6 +62,11 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let status = record_status(&record, state, &parts, waits, now);
     context.report(key, &record.uid().unwrap_or_default(), record.status.as_ref(), &status).await?;
     Ok(next(&record, state, date.is_err(), now))
+}
+
+/// Whether its status is ours: the API server shows a negative generation where none is written.
+fn is_reported(record: &ServiceData) -> bool {
+    record.status.as_ref().and_then(|status| status.observed_generation).is_some_and(|generation| generation > 0)
 }
 
 /// Whether the instance that the record names as its owner is there, be it on its way out.
