@@ -7,6 +7,7 @@ use kube::api::PatchParams;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
+use crate::command::Finished;
 use crate::failure::{Failure, Outcome};
 use crate::resources::Doors;
 use crate::wait::eventually;
@@ -19,36 +20,56 @@ pub const SERVICE_ACCOUNT: &str = "commonscloud-operator";
 /// The user that the operator is for the API server.
 pub const USER: &str = "system:serviceaccount:commonscloud-system:commonscloud-operator";
 
+/// The release that every tier has.
+pub const RELEASE: Release = Release { name: "commonscloud", namespace: NAMESPACE, service_account: SERVICE_ACCOUNT };
+
+/// A release of the chart, and who its operator is.
+#[derive(Debug, Clone, Copy)]
+pub struct Release {
+    /// Its name.
+    pub name: &'static str,
+    /// The operator's namespace.
+    pub namespace: &'static str,
+    /// The operator's service account.
+    pub service_account: &'static str,
+}
+
 /// Installs or upgrades the chart with the given values, and waits until Helm says it runs and the
 /// policies judge.
 ///
 /// # Errors
 /// What Helm printed, or what a policy still says after a minute.
 pub async fn install(cluster: &Cluster, values: &Value) -> Outcome {
+    install_as(cluster, RELEASE, values, &[]).await
+}
+
+/// The same of any release, with further words for Helm.
+///
+/// # Errors
+/// As [`install`].
+pub async fn install_as(cluster: &Cluster, release: Release, values: &Value, further: &[&str]) -> Outcome {
+    let mut values = values.clone();
+    values["serviceAccount"] = json!({"name": release.service_account});
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("values.yaml");
     std::fs::write(&file, values.to_string())?;
     let chart = cluster.programs.source.join("charts/commonscloud");
     let (chart, file) = (chart.to_string_lossy(), file.to_string_lossy());
-    let words = [
-        "upgrade",
-        "--install",
-        "commonscloud",
-        &chart,
-        "--namespace",
-        NAMESPACE,
-        "--create-namespace",
-        "--values",
-        &file,
-        "--wait",
-        "--timeout",
-        "3m",
-    ];
+    let mut words = vec!["upgrade", "--install", release.name, &chart, "--namespace", release.namespace];
+    words.extend(["--create-namespace", "--values", &file, "--wait", "--timeout", "3m"]);
+    words.extend(further);
+    helm(cluster, &words).await?.succeeded("helm upgrade --install")?;
+    eventually("the policies judge", Duration::from_mins(1), async || policies_judge(cluster).await).await
+}
+
+/// Runs Helm as the cluster's administrator.
+///
+/// # Errors
+/// When it cannot be started, or does not end in time.
+pub async fn helm(cluster: &Cluster, words: &[&str]) -> Outcome<Finished> {
     let kubeconfig = cluster.facts.kubeconfig.to_string_lossy();
     let limit = Duration::from_secs(200);
-    let finished = command::run(&cluster.programs.helm, &words, &[("KUBECONFIG", &kubeconfig)], None, limit).await?;
-    finished.succeeded("helm upgrade --install")?;
-    eventually("the policies judge", Duration::from_mins(1), async || policies_judge(cluster).await).await
+    command::run(&cluster.programs.helm, words, &[("KUBECONFIG", &kubeconfig)], None, limit).await
 }
 
 /// The operator's memory limit, as the chart sets it, in MiB.

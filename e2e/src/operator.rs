@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-use crate::chart::{NAMESPACE, SERVICE_ACCOUNT};
+use crate::chart::{RELEASE, Release};
 use crate::cluster::Cluster;
 use crate::failure::{Failure, Outcome};
 use crate::wait::eventually;
@@ -36,7 +36,15 @@ pub struct HostOperator {
 /// # Errors
 /// When the API server gives no token.
 pub async fn kubeconfig(cluster: &Cluster, path: &Path) -> Outcome {
-    let words = ["create", "token", SERVICE_ACCOUNT, "-n", NAMESPACE, "--duration=24h"];
+    kubeconfig_of(cluster, RELEASE.namespace, RELEASE.service_account, path).await
+}
+
+/// A kubeconfig with a token of any service account.
+///
+/// # Errors
+/// When the API server gives no token.
+pub async fn kubeconfig_of(cluster: &Cluster, namespace: &str, account: &str, path: &Path) -> Outcome {
+    let words = ["create", "token", account, "-n", namespace, "--duration=24h"];
     let token = cluster.kubectl.ok(&words).await?;
     let mut config = Kubeconfig::read_from(&cluster.facts.kubeconfig)?;
     let auth: AuthInfo = serde_json::from_value(serde_json::json!({"token": token.trim()}))?;
@@ -79,7 +87,15 @@ impl HostOperator {
     /// # Errors
     /// The end of its log, when it ends or is not ready within half a minute.
     pub async fn start(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
-        Self::start_with(cluster, kubeconfig, log, &["--no-usage"]).await
+        Self::start_as(cluster, RELEASE, kubeconfig, log).await
+    }
+
+    /// Starts the one of another release.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_as(cluster: &Cluster, release: Release, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
+        Self::start_with(cluster, release, kubeconfig, log, &["--no-usage"]).await
     }
 
     /// Starts one that asks the kubelets how full volumes are, though simulated nodes have none.
@@ -87,20 +103,27 @@ impl HostOperator {
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_measuring(cluster: &Cluster, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
-        Self::start_with(cluster, kubeconfig, log, &[]).await
+        Self::start_with(cluster, RELEASE, kubeconfig, log, &[]).await
     }
 
-    async fn start_with(cluster: &Cluster, kubeconfig: &Path, log: &Path, words: &[&str]) -> Outcome<Self> {
-        let mut operator = Self::spawn(cluster, kubeconfig, log, words)?;
+    async fn start_with(
+        cluster: &Cluster,
+        release: Release,
+        kubeconfig: &Path,
+        log: &Path,
+        words: &[&str],
+    ) -> Outcome<Self> {
+        let mut operator = Self::spawn(cluster, release, kubeconfig, log, words)?;
         operator.ready().await?;
         Ok(operator)
     }
 
-    fn spawn(cluster: &Cluster, kubeconfig: &Path, log: &Path, words: &[&str]) -> Outcome<Self> {
+    fn spawn(cluster: &Cluster, release: Release, kubeconfig: &Path, log: &Path, words: &[&str]) -> Outcome<Self> {
         let port = free_port()?;
         let output = std::fs::File::options().create(true).append(true).open(log)?;
         let child = Command::new(&cluster.programs.operator)
-            .args(["run", "--namespace", NAMESPACE, "--service-account", SERVICE_ACCOUNT, "--log-format", "human"])
+            .args(["run", "--log-format", "human"])
+            .args(["--namespace", release.namespace, "--service-account", release.service_account])
             // Nothing runs in simulated pods: there is no page to ask for.
             .arg("--no-reachability")
             .args(words)

@@ -21,6 +21,7 @@ mod platform_secrets;
 mod poison;
 mod refusals;
 mod refused;
+mod releases;
 mod restart;
 mod rights;
 mod rival;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
     scenarios.extend(faults::scenarios());
     scenarios.extend(poison::scenarios());
     scenarios.extend(two_operators::scenarios());
+    scenarios.extend(releases::scenarios());
     scenarios.extend(fleet::scenarios());
     scenarios.extend(memory::scenarios());
     commonscloud_e2e::suite::run::<tier::ControlPlane>(scenarios)
