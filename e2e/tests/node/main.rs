@@ -10,6 +10,7 @@ mod exact_quota;
 mod fixed_volume;
 mod growing_database;
 mod growth_taken_back;
+mod installed;
 mod isolation;
 mod kept_data;
 mod killed_database;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let mut scenarios = acme::scenarios();
     scenarios.extend(named_ports::scenarios());
     scenarios.extend(office::scenarios());
+    scenarios.extend(installed::scenarios());
     scenarios.extend(exact_quota::scenarios());
     scenarios.extend(growing_database::scenarios());
     scenarios.extend(fixed_volume::scenarios());

@@ -65,14 +65,18 @@ impl Tier for Node {
         let address = cluster.facts.node_ip.ok_or_else(|| Failure::new("the node has no address"))?;
         let ingress = Ingress::new(address, &cluster.facts.ca_certificate)?;
         let tier = Self { cluster, ingress, images };
-        let (repository, tag) = tier.image("operator")?.rsplit_once(':').ok_or_else(|| Failure::new("no tag"))?;
-        chart::install(&tier.cluster, &json!({"image": {"repository": repository, "tag": tag}})).await?;
         let source = &tier.cluster.programs.source;
         let radicale = template::load_directory(&source.join(package::RADICALE))?;
         let mediawiki = template::load_directory(&source.join(package::MEDIAWIKI))?;
-        let platform = tier.platform(&mediawiki)?;
-        let tariff = manifests::tariff(manifests::TARIFF);
-        tier.cluster.applied(&[platform, tariff, json!(radicale), json!(mediawiki)]).await?;
+        // Platform and Tariff are the chart's: the first installation ends with them.
+        let (repository, tag) = tier.image("operator")?.rsplit_once(':').ok_or_else(|| Failure::new("no tag"))?;
+        let values = json!({
+            "image": {"repository": repository, "tag": tag},
+            "platform": {"create": true, "spec": tier.platform(&mediawiki)?["spec"]},
+            "tariffs": {manifests::TARIFF: manifests::tariff(manifests::TARIFF)["spec"]},
+        });
+        chart::install(&tier.cluster, &values).await?;
+        tier.cluster.applied(&[json!(radicale), json!(mediawiki)]).await?;
         Ok(tier)
     }
 
