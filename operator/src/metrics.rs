@@ -1,5 +1,7 @@
 //! What Prometheus is told.
 
+mod states;
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,10 +12,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::api::Reason;
 use crate::cache::Caches;
+use crate::controller::queue::Depth;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByKind {
@@ -37,6 +41,25 @@ struct ByFeed {
     feed: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByState {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByKindAndState {
+    kind: &'static str,
+    state: &'static str,
+}
+
+/// How the process and what it works on are, taken whenever somebody asks.
+#[derive(Default)]
+struct ProcessMetrics {
+    leader: Gauge,
+    queue: Family<ByState, Gauge>,
+    resources: Family<ByKindAndState, Gauge>,
+}
+
 /// How the feeds of the caches are, taken from them whenever somebody asks.
 #[derive(Default)]
 struct FeedMetrics {
@@ -50,6 +73,7 @@ struct FeedMetrics {
 /// The operator's metrics.
 pub struct Metrics {
     feeds: FeedMetrics,
+    process: ProcessMetrics,
     registry: Mutex<Registry>,
     reconciles: Family<ByKind, Counter>,
     errors: Family<ByReason, Counter>,
@@ -85,7 +109,33 @@ impl Default for Metrics {
         registry.register("refused_writes", "Writes that the API server did not take", refused_writes.clone());
         let feeds = FeedMetrics::default();
         feeds.register(&mut registry);
-        Self { feeds, registry: Mutex::new(registry), reconciles, errors, panics, durations, writes, refused_writes }
+        let process = ProcessMetrics::default();
+        process.register(&mut registry);
+        let registry = Mutex::new(registry);
+        Self { feeds, process, registry, reconciles, errors, panics, durations, writes, refused_writes }
+    }
+}
+
+impl ProcessMetrics {
+    fn register(&self, registry: &mut Registry) {
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The operator's release", build);
+        registry.register("leader", "1 while this process leads", self.leader.clone());
+        registry.register("queue_resources", "Resources in the queue, by what they wait for", self.queue.clone());
+        let resources = "Resources by kind and by what their status comes to";
+        registry.register("resources", resources, self.resources.clone());
+    }
+
+    fn observe(&self, caches: &Caches, queue: Depth, leads: bool) {
+        self.leader.set(i64::from(leads));
+        let states =
+            [("due", queue.due), ("later", queue.later), ("running", queue.running), ("failing", queue.failing)];
+        for (state, count) in states {
+            self.queue.get_or_create(&ByState { state }).set(count.try_into().unwrap_or(i64::MAX));
+        }
+        for ((kind, state), count) in states::counts(caches) {
+            self.resources.get_or_create(&ByKindAndState { kind, state: state.as_str() }).set(count);
+        }
     }
 }
 
@@ -156,9 +206,10 @@ impl Metrics {
         family.get_or_create(&labels).inc();
     }
 
-    /// Takes in how the caches are.
-    pub fn observe(&self, caches: &Caches) {
+    /// Takes in how the process is: what its caches hold, what waits, whether it leads.
+    pub fn observe(&self, caches: &Caches, queue: Depth, leads: bool) {
         self.feeds.observe(caches);
+        self.process.observe(caches, queue, leads);
     }
 
     /// All metrics in the OpenMetrics text format.
@@ -175,6 +226,21 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_says_its_release_whether_it_leads_and_what_waits() {
+        let metrics = Metrics::default();
+        metrics.observe(&Caches::new(), Depth { due: 3, ..Depth::default() }, true);
+        let text = metrics.text();
+        for line in [
+            concat!(r#"commonscloud_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
+            "commonscloud_leader 1",
+            r#"commonscloud_queue_resources{state="due"} 3"#,
+            r#"commonscloud_resources{kind="Entity",state="Ready"} 0"#,
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
 
     #[test]
     fn every_failed_pass_counts_whether_it_passes_or_not() {

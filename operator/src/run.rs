@@ -85,7 +85,13 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
     let connections = Connections::over_http2(config, client.clone());
     let context = context(&options, &connections, &caches, &queue, &listener, candidate.leadership(), &metrics);
 
-    let serving = http::serve(options.listen, caches.clone(), Arc::clone(&metrics));
+    let process = http::Process {
+        caches: caches.clone(),
+        metrics: Arc::clone(&metrics),
+        queue: Arc::clone(&queue),
+        leadership: candidate.leadership(),
+    };
+    let serving = http::serve(options.listen, process);
     let watching = cache::run(watches);
     let outcome = {
         let leading = lead(&options, &context, &mut candidate, &metrics);

@@ -70,6 +70,19 @@ struct State<K> {
     failures: HashMap<K, u32>,
 }
 
+/// How many resources are in a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Those whose time has come.
+    pub due: usize,
+    /// Those for later: another try, a date.
+    pub later: usize,
+    /// Those that are worked on.
+    pub running: usize,
+    /// Those whose last pass failed in a way that may pass.
+    pub failing: usize,
+}
+
 /// The resources that are to be reconciled.
 pub struct Queue<K> {
     state: Mutex<State<K>>,
@@ -114,6 +127,15 @@ impl<K: Clone + Ord + Hash> Queue<K> {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many there are, by what they wait for.
+    pub fn depth(&self) -> Depth {
+        let state = self.lock();
+        let now = Instant::now();
+        let due = state.due.iter().take_while(|(at, _)| *at <= now).count();
+        let later = state.due.len().saturating_sub(due);
+        Depth { due, later, running: state.running.len(), failing: state.failures.len() }
     }
 
     /// No resource is handed out any more.
@@ -265,6 +287,17 @@ mod tests {
         assert_eq!(queue.next().await, Some("a"));
         queue.done(&"a", Next::Wait);
         assert_eq!(queue.failures(&"a"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_is_told_from_what_is_due() {
+        let queue = Queue::default();
+        queue.add("a");
+        let key = queue.next().await.unwrap();
+        queue.add("b");
+        assert_eq!(queue.depth(), Depth { due: 1, later: 0, running: 1, failing: 0 });
+        queue.done(&key, Next::Retry(Reason::ApiUnavailable));
+        assert_eq!(queue.depth(), Depth { due: 1, later: 1, running: 0, failing: 1 });
     }
 
     #[tokio::test(start_paused = true)]
