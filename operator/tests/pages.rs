@@ -11,10 +11,11 @@ fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// Every page: those of the source's own folder, and all below `docs`, `images` and `templates`.
+/// Every page: those of the source's own folder, and all below `docs`, `images`, `templates` and
+/// `charts`.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
-    let mut folders = vec![source("docs"), source("images"), source("templates")];
+    let mut folders = vec![source("docs"), source("images"), source("templates"), source("charts")];
     let top = fs::read_dir(source("")).unwrap().map(|entry| entry.unwrap().path());
     pages.extend(top.filter(|path| is_page(path)));
     while let Some(folder) = folders.pop() {

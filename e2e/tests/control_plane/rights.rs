@@ -26,6 +26,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         Scenario::new("the operator changes and deletes no Secret but copies of the platform's", held_to_copies),
         Scenario::new("kubelets are shown an account that reads figures and nothing else", figures_only),
         Scenario::new("everybody's rights are those of the tables in docs/security.md", matrix),
+        Scenario::new("the roles view and edit reach entities and services, and no record, revision or price", people),
         Scenario::new("managers look at their own entity, until they are taken out of the list", managers),
     ]
 }
@@ -222,6 +223,46 @@ async fn matrix(tier: Arc<ControlPlane>) -> Outcome {
          that is meant, then write the tables anew: COMMONSCLOUD_WRITE_DOCS=1 cargo test --workspace --test \
          control_plane -- 'rights are those'"
     )))
+}
+
+async fn people(tier: Arc<ControlPlane>) -> Outcome {
+    let name = "rights-people";
+    tier.running(&entity_with_office(name)).await?;
+    let kubectl = &tier.cluster.kubectl;
+    for (role, user) in [("view", "a-viewer"), ("edit", "an-editor")] {
+        let (role, subject) = (format!("--clusterrole={role}"), format!("--user={user}"));
+        kubectl.ok(&["create", "rolebinding", user, &role, &subject, "-n", name]).await?;
+    }
+    let words = ["create", "clusterrolebinding", name, "--clusterrole=edit", "--user=an-editor-of-all"];
+    kubectl.ok(&words).await?;
+    let mut wrong = Vec::new();
+    for (user, verb, resource, expected) in [
+        ("a-viewer", "get", "dedicatedoffices", true),
+        ("a-viewer", "patch", "dedicatedoffices", false),
+        ("a-viewer", "get", "servicedata", false),
+        ("a-viewer", "get", "entities", false),
+        ("an-editor", "get", "dedicatedoffices", true),
+        ("an-editor", "patch", "dedicatedoffices", true),
+        ("an-editor", "patch", "dedicatedoffices/status", false),
+        ("an-editor", "create", "dedicatedservices", true),
+        ("an-editor", "get", "servicedata", false),
+        ("an-editor", "create", "entities", false),
+        ("an-editor-of-all", "create", "entities", true),
+        ("an-editor-of-all", "get", "servicedata", false),
+        ("an-editor-of-all", "patch", "platforms", false),
+        ("an-editor-of-all", "patch", "tariffs", false),
+        ("an-editor-of-all", "create", "servicetemplaterevisions", false),
+    ] {
+        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        let (resource, subresource) = (format!("{resource}.commonscloud.coop"), format!("--subresource={subresource}"));
+        let words = ["auth", "can-i", verb, &resource, &subresource, "-n", name, "--as", user];
+        let said = kubectl.run(&words, None).await?;
+        if (said.stdout.trim() == "yes") != expected {
+            wrong.push(format!("{user} {verb} {resource} {subresource}: {}", said.stdout.trim()));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    kubectl.ok(&["delete", "clusterrolebinding", name]).await.map(drop)
 }
 
 /// A real request as somebody else: whether it was answered, or refused for want of rights.
