@@ -1,5 +1,5 @@
 //! A relay and an ingress whose pods listen at other ports than their Services: reached where the
-//! Platform names the pods and their ports, and not before.
+//! Platform names the pods and their ports, and not before. Cilium matches pods as by its defaults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +53,15 @@ async fn before_and_after(node: &Node) -> Outcome {
     })
     .await?;
     let ports = json!({"public": [443, 8443], "mail": [2525]});
-    node.change_platform(&json!({"network": {"mail": namespace(RELAY), "ports": ports}})).await?;
-    eventually("the pods' ports are open", ENFORCED, async || {
+    let anywhere = json!([{"ipBlock": {"cidr": "0.0.0.0/0"}}]);
+    node.change_platform(&json!({"network": {"mail": anywhere, "ports": ports}})).await?;
+    eventually("the ports are open, and a block of addresses means no pod", ENFORCED, async || {
+        ensure_eq!(connections(node).await?, [false, true], "relay and ingress");
+        Ok(())
+    })
+    .await?;
+    node.change_platform(&json!({"network": {"mail": namespace(RELAY)}})).await?;
+    eventually("the pods that are named are reached", ENFORCED, async || {
         ensure_eq!(connections(node).await?, [true, true], "relay and ingress");
         Ok(())
     })

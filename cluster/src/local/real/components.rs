@@ -82,8 +82,9 @@ pub(in crate::local) fn cilium(cilium: &Tool, cluster: &ClusterName, pods: &str,
         // By default a changed label stays without effect for seconds.
         .flag("identity-max-jitter", "0s")
         .flag("identity-change-grace-period", "0s")
-        // By default `ipBlock` never matches a node, and so neither DNS nor the API server.
-        .flag("policy-cidr-match-mode", "nodes,pods")
+        // By default `ipBlock` never matches a node, and so neither DNS nor the API server, which are processes
+        // of this one. Pods it does not match either, and that stays so: it is what most clusters do.
+        .flag("policy-cidr-match-mode", "nodes")
         .flag(
             "api-rate-limit",
             "endpoint-create=rate-limit:1000/s,rate-burst:1000,parallel-requests:16,auto-adjust:false",
