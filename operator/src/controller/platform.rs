@@ -141,7 +141,7 @@ mod tests {
     use crate::cache::Identity;
 
     #[test]
-    fn a_peer_that_no_namespace_is_named_by_its_field() {
+    fn a_peer_whose_namespace_is_not_there_is_named_by_its_field() {
         let caches = Caches::new();
         let named =
             |name: &str| format!("{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}}}");
