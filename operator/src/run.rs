@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
 
 use crate::apply::Server;
 use crate::cache::{self, Caches, Connections, Key, Known, Listener, SecretWatches};
 use crate::controller::context::Context;
 use crate::controller::queue::Queue;
+use crate::controller::recorder::Recorder;
 use crate::controller::{self, template};
 use crate::entity::ServiceAccount;
 use crate::gather::Packages;
@@ -136,10 +136,7 @@ fn context(
         reachability: options.reachability.then(|| Reachability::new(Arc::clone(listener))),
         usages: options.usage.then(|| Usages::new(Arc::clone(listener))),
         account: options.account.clone(),
-        recorder: Recorder::new(
-            client.clone(),
-            Reporter { controller: LEASE.to_owned(), instance: Some(options.identity.clone()) },
-        ),
+        recorder: Recorder::new(client.clone(), LEASE, &options.identity),
         start: controller::Start::default(),
         queue: Arc::clone(queue),
     })

@@ -55,6 +55,15 @@ async fn says(tier: &ControlPlane, namespace: &str, words: &[&str]) -> Outcome {
     .await
 }
 
+/// An Event of the operator's says so too: a warning, with the time by which people sort.
+async fn warns(tier: &ControlPlane, namespace: &str, reason: &str) -> Outcome {
+    let selector = format!("--field-selector=type=Warning,reason={reason},reportingComponent=commonscloud-operator");
+    let words = ["get", "events", "-n", namespace, &selector, "-o", "jsonpath={.items[*].lastTimestamp}"];
+    let times = tier.cluster.kubectl.ok(&words).await?;
+    ensure!(!times.is_empty(), "no Event {reason} with a lastTimestamp in {namespace}");
+    Ok(())
+}
+
 /// A copy of the package whose containers ask for these resources and no less.
 async fn asking_for(tier: &ControlPlane, name: &str, resources: serde_json::Value) -> Outcome {
     let mut package = copy(tier, name)?;
@@ -68,13 +77,15 @@ async fn unschedulable(tier: Arc<ControlPlane>) -> Outcome {
     let name = "unschedulable";
     // Of what no quota speaks, or the pod would not even be made.
     asking_for(&tier, name, json!({"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "900Ti"})).await?;
-    says(&tier, name, &["site-", "Insufficient ephemeral-storage"]).await
+    says(&tier, name, &["site-", "Insufficient ephemeral-storage"]).await?;
+    warns(&tier, name, "Unschedulable").await
 }
 
 async fn beyond_quota(tier: Arc<ControlPlane>) -> Outcome {
     let name = "beyond-quota";
     asking_for(&tier, name, json!({"cpu": "5000", "memory": "64Mi"})).await?;
-    says(&tier, name, &["QuotaExceeded", "exceeded quota", "requests.cpu=5k"]).await
+    says(&tier, name, &["QuotaExceeded", "exceeded quota", "requests.cpu=5k"]).await?;
+    warns(&tier, name, "QuotaExceeded").await
 }
 
 async fn refused_pod(tier: Arc<ControlPlane>) -> Outcome {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::runtime::events::Recorder;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::clock::Start;
 use super::events::{Reported, events, publish};
 use super::queue::Queue;
+use super::recorder::Recorder;
 use crate::api::{GROUP, Retention, VERSION};
 use crate::apply::{ErrorKind, Server, Target, WriteError};
 use crate::cache::{Caches, Key, Kind, Known, SecretWatches};

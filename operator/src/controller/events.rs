@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::{Event, EventType};
 
+use super::recorder::Recorder;
 use crate::api::{
     Condition, ConditionType, EntityStatus, GROUP, InstanceStatus, PlatformStatus, Reason, ServiceDataStatus,
     ServiceTemplateStatus, VERSION,
@@ -91,10 +92,32 @@ pub(super) fn events(before: Option<&impl Reported>, after: &impl Reported) -> V
         (!same).then_some(now)
     };
     let stalled = find(after.conditions(), ConditionType::Stalled).is_some();
-    let ready = turned(ConditionType::Ready).map(|ready| event(ready, stalled));
+    let ready = turned(ConditionType::Ready).map(|ready| event(ready, stalled || fails(ready)));
     let filling = turned(ConditionType::VolumeFilling)
         .map(|filling| event(filling, filling.reason != Reason::VolumeGrowing.name()));
     ready.into_iter().chain(filling).collect()
+}
+
+/// What is on its way, or as somebody wants it. Whatever else keeps a resource from being ready fails, be
+/// it that it may still come by itself: `--field-selector type=Warning` has to show it.
+const ON_ITS_WAY: [Reason; 12] = [
+    Reason::DataBeingMade,
+    Reason::DataRestoring,
+    Reason::Deleting,
+    Reason::NamespaceNotReady,
+    Reason::NamespaceTerminating,
+    Reason::NotAsked,
+    Reason::RevisionWaits,
+    Reason::RollingOut,
+    Reason::ServicesNotReady,
+    Reason::Starting,
+    Reason::VolumeGrowing,
+    Reason::VolumePending,
+];
+
+fn fails(ready: &Condition) -> bool {
+    let is_on_its_way = Reason::named(&ready.reason).is_some_and(|reason| ON_ITS_WAY.contains(&reason));
+    ready.status != "True" && !is_on_its_way
 }
 
 fn event(condition: &Condition, warns: bool) -> Event {
@@ -133,6 +156,31 @@ mod tests {
         assert!(events(Some(&waits("a")), &waits("b")).is_empty());
         let news = events(Some(&waits("a")), &stalled);
         assert_eq!((news[0].reason.as_str(), news[0].type_ == EventType::Warning), ("TierUnknown", true));
+    }
+
+    #[test]
+    fn what_fails_is_a_warning_though_it_may_come_by_itself() {
+        let warns = |reason: &str| {
+            let waits = status(&Verdict::Reconciling(Problem::quoted(reason, "said")));
+            events(None::<&InstanceStatus>, &waits).iter().any(|event| event.type_ == EventType::Warning)
+        };
+        for reason in [
+            "InitFailed",
+            "CreateContainerConfigError",
+            "ImagePullBackOff",
+            "FailedCreate",
+            "Unschedulable",
+            "Conflict",
+            "QuotaExceeded",
+            "TemplateNotFound",
+        ] {
+            assert!(warns(reason), "{reason}");
+        }
+        for reason in ON_ITS_WAY {
+            assert!(!warns(reason.name()), "{reason}");
+        }
+        let ready = status(&Verdict::Ready("answers".to_owned()));
+        assert!(events(None::<&InstanceStatus>, &ready).iter().all(|event| event.type_ == EventType::Normal));
     }
 
     #[test]

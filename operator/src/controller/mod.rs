@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `instance`, `entity`, `record`, `platform`, `template` | a controller for each kind |
 //! | `deletion`, `finalizer` | what happens while something is deleted; the finalizer, put on and put back |
-//! | `context`, `events` | statuses and finalizers on their way out; the Events that they are worth |
+//! | `context`, `events`, `recorder` | statuses and finalizers on their way out; the Events that they are worth, and how one is written |
 //! | `queue`, `workers`, `internal_error` | when, side by side, and what a panic leaves |
 //! | `listed` | what there is that an Entity can name, for the Platform's status |
 //! | `rendered` | a plan's objects, rendered and compared only when one of them is another |
@@ -23,6 +23,7 @@ mod listed;
 pub mod platform;
 pub mod queue;
 pub mod record;
+pub mod recorder;
 mod rendered;
 pub mod template;
 mod undecodable;

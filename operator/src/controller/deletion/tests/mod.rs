@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use kube::Resource;
 use kube::core::DynamicObject;
-use kube::runtime::events::{Recorder, Reporter};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -17,6 +16,7 @@ use crate::apply::Server;
 use crate::cache::{Caches, Identity, Kind, Known, Listener, Live, SecretWatches, Store};
 use crate::controller;
 use crate::controller::queue::Queue;
+use crate::controller::recorder::Recorder;
 use crate::entity::{ServiceAccount, operator_binding};
 use crate::gather::Packages;
 use crate::leader::Leadership;
@@ -42,7 +42,7 @@ async fn context(server: &ApiServer) -> Context {
         reachability: None,
         usages: None,
         account: ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() },
-        recorder: Recorder::new(client, Reporter { controller: "operator".to_owned(), instance: None }),
+        recorder: Recorder::new(client, "operator", "operator-0"),
         queue: Arc::new(Queue::default()),
     }
 }
@@ -249,7 +249,9 @@ async fn stays(server: &ApiServer, why: &str) {
     assert_eq!(server.sent(NAMESPACE)["metadata"]["labels"][marks::ENTITY], Value::Null);
     let event = server.sent("/events");
     assert_eq!(event["reason"], "NamespaceKept");
-    assert_eq!(event["note"], format!("namespace coop stays: {why}"));
+    assert_eq!(event["message"], format!("namespace coop stays: {why}"));
+    assert!(event["lastTimestamp"].is_string() && event["eventTime"].is_string(), "people sort by the first: {event}");
+    assert_eq!(event["metadata"]["namespace"], "default", "an Entity is in no namespace");
 }
 
 #[tokio::test]
