@@ -131,7 +131,10 @@ mod tests {
             ..JSONSchemaProps::default()
         };
         into_rule(&mut schema);
-        assert_eq!((schema.pattern, schema.format, schema.min_length, schema.max_length), (None, None, None, Some(253)));
+        assert_eq!(
+            (schema.pattern, schema.format, schema.min_length, schema.max_length),
+            (None, None, None, Some(253))
+        );
         let rules = schema.x_kubernetes_validations.unwrap();
         assert_eq!(rules.len(), 1);
         assert_eq!(rules[0].rule, "self.matches(r\"^[a-z][a-z0-9]*$\")");

@@ -23,7 +23,10 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
             "nobody whom an identity provider calls admin gets the office's administrator, and without its guard does",
             borrowed_account,
         ),
-        Scenario::new("a sign-in that cannot be set is told, keeps nobody out, and comes by itself once it can", no_sign_in),
+        Scenario::new(
+            "a sign-in that cannot be set is told, keeps nobody out, and comes by itself once it can",
+            no_sign_in,
+        ),
     ]
 }
 

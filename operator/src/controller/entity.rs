@@ -12,9 +12,7 @@ use super::{deletion, finalizer};
 use crate::api::Entity;
 use crate::apply::{WriteError, Written, apply};
 use crate::cache::Key;
-use crate::compare::{
-    Change, KnownCopies, UnusedCopies, compare_namespace, compare_objects, compare_unused_copies,
-};
+use crate::compare::{Change, KnownCopies, UnusedCopies, compare_namespace, compare_objects, compare_unused_copies};
 use crate::entity::{self, OPERATOR_BINDING, ServiceAccount};
 use crate::gather::{self, EntityObserved};
 use crate::report::{EntityObstacle, Problem, Verdict, entity_problem, entity_status};

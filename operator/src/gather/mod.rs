@@ -22,8 +22,8 @@ use crate::compare::{KnownData, capacity, requested};
 use crate::core::Hostname;
 use crate::entity::OPERATOR_BINDING;
 use crate::resolve::{
-    Facts, HostnameClaim, Instance, NamespaceFacts, Peer, SecretFacts, VolumeFacts, asks_for, candidates, may_be_made_of, may_have,
-    recorded_entity, wanted_hostname,
+    Facts, HostnameClaim, Instance, NamespaceFacts, Peer, SecretFacts, VolumeFacts, asks_for, candidates,
+    may_be_made_of, may_have, recorded_entity, wanted_hostname,
 };
 use crate::usage::Measurement;
 

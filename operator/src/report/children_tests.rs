@@ -157,11 +157,13 @@ fn settings_that_fail_are_told_and_the_application_counts_as_running() {
     let tries = with_settings(false, None);
     assert_eq!(tries.problem(|_| true).unwrap().reason, "Starting", "nothing went wrong so far");
     assert!(!tries.are_running());
-    let unknown = ConditionUpdate::unknown(ConditionType::Configured, Reason::Starting, "told once the application runs");
+    let unknown =
+        ConditionUpdate::unknown(ConditionType::Configured, Reason::Starting, "told once the application runs");
     assert_eq!(tries.configured(), Some(unknown));
 
     let applied = with_settings(true, None).configured();
-    let told = ConditionUpdate::new(ConditionType::Configured, true, Reason::SettingsApplied, "the settings are applied");
+    let told =
+        ConditionUpdate::new(ConditionType::Configured, true, Reason::SettingsApplied, "the settings are applied");
     assert_eq!(applied, Some(told));
     assert_eq!(Children::default().configured(), None, "a package that does not tell");
 }

@@ -316,9 +316,12 @@ mod tests {
     #[test]
     fn settings_that_could_not_be_applied_are_told_once_the_rest_runs() {
         let serves = |ready: bool| {
-            pod(&format!("containerStatuses: [{{name: app, ready: {ready}, restartCount: 0, image: x, imageID: '', state: {{running: {{}}}}}}, {{name: cron, ready: false, restartCount: 0, image: x, imageID: '', state: {{running: {{}}}}}}]"))
+            pod(&format!(
+                "containerStatuses: [{{name: app, ready: {ready}, restartCount: 0, image: x, imageID: '', state: {{running: {{}}}}}}, {{name: cron, ready: false, restartCount: 0, image: x, imageID: '', state: {{running: {{}}}}}}]"
+            ))
         };
-        let mut event = event("Unhealthy", "Readiness probe failed: settings: no key client-id", "2026-01-01T10:31:00Z", "u");
+        let mut event =
+            event("Unhealthy", "Readiness probe failed: settings: no key client-id", "2026-01-01T10:31:00Z", "u");
         let told = |pod: &Pod, event: &Event| {
             let problem = problem(pod, &[event], &["cron"]).unwrap();
             (problem.reason, problem.message)

@@ -50,9 +50,10 @@ pub(super) fn without_directories(message: &str) -> String {
     let mut rest = message;
     while let Some(at) = rest.find('/') {
         let (before, path) = rest.split_at(at);
-        let begins = before.chars().next_back().is_none_or(|c| {
-            c.is_whitespace() || "\"'`(=[{<,".contains(c) || (c == ':' && !path.starts_with("//"))
-        });
+        let begins = before
+            .chars()
+            .next_back()
+            .is_none_or(|c| c.is_whitespace() || "\"'`(=[{<,".contains(c) || (c == ':' && !path.starts_with("//")));
         let end = path.find(|c: char| c.is_whitespace() || "\"'`)]}>,;:".contains(c)).unwrap_or(path.len());
         let (path, after) = path.split_at(end);
         let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();

@@ -106,7 +106,9 @@ fn what_is_not_there_yet_is_waited_for() {
 fn what_is_not_there_is_answered_with_what_there_is() {
     let mut facts = facts();
     let mut platform = Platform::clone(facts.platform.as_deref().unwrap());
-    platform.status = Some(read("{tariffs: [a, b], templates: [{name: radicale, revisions: [radicale-1, radicale-2]}, {name: wiki}]}"));
+    platform.status = Some(read(
+        "{tariffs: [a, b], templates: [{name: radicale, revisions: [radicale-1, radicale-2]}, {name: wiki}]}",
+    ));
     facts.platform = Some(Arc::new(platform));
     let says = |spec: &str, facts: &Facts| resolve(&instance(spec), facts).unwrap_err().to_string();
     let revision = says("tier: 1gb, revision: radicale-9", &facts);

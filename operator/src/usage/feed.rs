@@ -338,7 +338,10 @@ mod tests {
         assert_eq!(cluster.used(), Some(100));
         let asked: Vec<String> = cluster.tokens.requests().into_iter().map(|request| request.path).collect();
         assert_eq!(asked.len(), 1, "one token for all rounds: {asked:?}");
-        assert!(asked[0].starts_with("/api/v1/namespaces/system/serviceaccounts/commonscloud-usage/token"), "{asked:?}");
+        assert!(
+            asked[0].starts_with("/api/v1/namespaces/system/serviceaccounts/commonscloud-usage/token"),
+            "{asked:?}"
+        );
         assert!(cluster.news.try_recv().is_err());
     }
 

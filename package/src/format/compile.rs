@@ -90,7 +90,12 @@ fn try_one(
 fn unknown_containers(package: &Package, containers: &BTreeSet<String>) -> Vec<Fault> {
     let spec = package.spec();
     let exceptions = spec.pod_security_exceptions.iter().enumerate().map(|(at, exception)| {
-        (Rule::Exception, "podSecurityExceptions", format!("podSecurityExceptions[{at}].container"), &exception.container)
+        (
+            Rule::Exception,
+            "podSecurityExceptions",
+            format!("podSecurityExceptions[{at}].container"),
+            &exception.container,
+        )
     });
     let configured_by = spec.configured_by.iter().enumerate();
     let configured_by = configured_by

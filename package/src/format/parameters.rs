@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn what_is_no_parameter_is_told_what_there_is() {
-        let oidc = json!({"type": "object", "additionalProperties": false, "properties": {"issuer": {"type": "string"}}});
+        let oidc =
+            json!({"type": "object", "additionalProperties": false, "properties": {"issuer": {"type": "string"}}});
         let region = json!({"type": "string", "pattern": "^[A-Z]{2}$", "description": "A country,\n  for example ES."});
         let schema = json!({
             "type": "object", "additionalProperties": false, "properties": {"oidc": oidc, "region": region},
@@ -154,7 +155,10 @@ mod tests {
         let of = |parameters: Value| problems(&schema, parameters);
         assert_eq!(of(json!({"regoin": "ES"})), ["there is no regoin; allowed: oidc, region"]);
         assert_eq!(of(json!({"oidc": {"isuer": "x"}})), ["oidc: there is no isuer; allowed: issuer"]);
-        assert_eq!(of(json!({"region": "es"})), ["region: \"es\" does not match \"^[A-Z]{2}$\" (A country, for example ES.)"]);
+        assert_eq!(
+            of(json!({"region": "es"})),
+            ["region: \"es\" does not match \"^[A-Z]{2}$\" (A country, for example ES.)"]
+        );
         assert_eq!(of(json!({"region": 5})), ["region: 5 is not of type \"string\""]);
         assert_eq!(problems(&Value::Null, json!({"a": 1})), ["there is no a; allowed: none"]);
     }

@@ -225,7 +225,9 @@ pub(crate) fn together(plan: &Plan, objects: &[RenderedObject]) -> Vec<Fault> {
             if !containers.iter().any(|container| container.get("readinessProbe").is_some()) {
                 faults.push(unready(plan, workload));
             }
-            if !publishes && containers.iter().any(|container| pods::configures(plan, declared(plan, workload), container)) {
+            if !publishes
+                && containers.iter().any(|container| pods::configures(plan, declared(plan, workload), container))
+            {
                 faults.push(shut_out(plan, service));
             }
         }

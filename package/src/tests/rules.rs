@@ -366,8 +366,12 @@ fn an_exception_lifts_restricted_but_not_baseline() {
 
 #[test]
 fn a_container_that_applies_settings_tells_why_not_and_keeps_nobody_out() {
-    const TELLS: (&str, &str) = ("readinessProbe: {tcpSocket: {port: http}}", "readinessProbe: {exec: {command: [cat, /run/applied]}}");
-    const LEADS: (&str, &str) = ("          ports: [{name: http, port: 80", "          publishNotReadyAddresses: true\n          ports: [{name: http, port: 80");
+    const TELLS: (&str, &str) =
+        ("readinessProbe: {tcpSocket: {port: http}}", "readinessProbe: {exec: {command: [cat, /run/applied]}}");
+    const LEADS: (&str, &str) = (
+        "          ports: [{name: http, port: 80",
+        "          publishNotReadyAddresses: true\n          ports: [{name: http, port: 80",
+    );
     let with = |edits: &[(&str, &str)]| {
         let text = GOOD.replacen("  manifests:", "  configuredBy: [app/notes]\n  manifests:", 1);
         let edited = edits.iter().fold(text, |text, (from, to)| text.replacen(from, to, 1));

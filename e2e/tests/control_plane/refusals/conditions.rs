@@ -150,7 +150,12 @@ fn references(foreign_revision: &str) -> Vec<Row> {
             "unknown template",
             unknown,
             "TemplateNotFound",
-            &["ServiceTemplate no-such-package does not exist", "there are: ", "radicale", "kubectl get servicetemplates"],
+            &[
+                "ServiceTemplate no-such-package does not exist",
+                "there are: ",
+                "radicale",
+                "kubectl get servicetemplates",
+            ],
         ),
         stalled(
             "two resources of one name",

@@ -19,7 +19,10 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
             "what a newcomer mistypes is answered once, with the field, what is allowed and an example",
             answered,
         ),
-        Scenario::new("what an entity names and is not there is accepted with a warning that says what there is", warned),
+        Scenario::new(
+            "what an entity names and is not there is accepted with a warning that says what there is",
+            warned,
+        ),
     ]
 }
 

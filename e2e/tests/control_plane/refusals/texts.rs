@@ -166,8 +166,7 @@ async fn walked(tier: Arc<ControlPlane>) -> Outcome {
 async fn running(tier: &ControlPlane, entity: &Value) -> Outcome {
     tier.cluster.applied(std::slice::from_ref(entity)).await?;
     let namespace = entity["metadata"]["name"].as_str().unwrap_or_default();
-    let secrets =
-        ["office", "agora", "projects"].map(|service| client_secret(namespace, &client(service), service));
+    let secrets = ["office", "agora", "projects"].map(|service| client_secret(namespace, &client(service), service));
     eventually("the Entity's namespace is there", READY, async || tier.cluster.applied(&secrets).await).await?;
     tier.running(entity).await.map(drop)
 }
