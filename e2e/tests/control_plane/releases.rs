@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::ResourceExt as _;
 use kube::api::Api;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::tier::{ControlPlane, READY, platform_secrets};
 
@@ -35,6 +35,8 @@ const OTHER: Release = Release { name: "another", namespace: "another-system", s
 const TENANTS: [&str; 2] = ["moved-a", "moved-b"];
 /// The one that is deleted while nobody is there to do it.
 const LEAVING: &str = "moved-away";
+/// The one that is applied meanwhile.
+const COMING: &str = "moved-in";
 /// A hook waits a minute at most.
 const HOOK: Duration = Duration::from_secs(90);
 
@@ -128,7 +130,12 @@ async fn uninstalled(tier: &ControlPlane) -> Outcome {
     let refused = kubectl.run(&["delete", "namespace", TENANTS[0], "--dry-run=server"], None).await?;
     let refused = refused.refused("the deletion of a namespace with data")?;
     ensure!(refused.contains("holds the data"), "{refused}");
-    kubectl.ok(&["delete", "entity", LEAVING, "--wait=false"]).await.map(drop)
+    kubectl.ok(&["delete", "entity", LEAVING, "--wait=false"]).await?;
+    // Who waits by kstatus sees it in progress, though nobody is there to say so.
+    cluster.applied(&[entity_with_office(COMING)]).await?;
+    let coming = serde_json::to_value(tier.entities().get(COMING).await?)?;
+    ensure_eq!(coming["status"]["observedGeneration"], json!(-1), "an Entity that nobody has looked at");
+    Ok(())
 }
 
 /// Another release under another name, in another namespace, with its operator.
@@ -151,7 +158,12 @@ async fn taken_over(tier: &ControlPlane) -> Outcome<HostOperator> {
     let operator = HostOperator::start_as(cluster, OTHER, &access, &log).await?;
     is_bound(tier, OTHER).await?;
     gone(&tier.entities(), LEAVING, READY).await?;
-    tier.running(&entity_with_office("moved-in")).await?;
+    tier.running(&entity_with_office(COMING)).await?;
+    let kept = cluster.kubectl.ok(&["get", "crd/entities.commonscloud.coop", "-o", "json"]).await?;
+    let kept: Value = serde_json::from_str(&kept)?;
+    let (labels, annotations) = (&kept["metadata"]["labels"], &kept["metadata"]["annotations"]);
+    ensure_eq!(labels["app.kubernetes.io/instance"], json!(OTHER.name), "label of a kept CRD");
+    ensure_eq!(annotations["meta.helm.sh/release-name"], json!(OTHER.name), "annotation of a kept CRD");
     Ok(operator)
 }
 
