@@ -40,8 +40,8 @@ pub use entity::{
 pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
 pub use network::{NetworkPeers, NetworkPorts};
 pub use platform::{
-    ComponentResources, Exposure, FileSystemOverhead, ImageOverride, ListedTemplate, Platform, PlatformSpec,
-    PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
+    ComponentResources, Exposure, FileSystemOverhead, ImageOverride, ListedTariff, ListedTemplate, Platform,
+    PlatformSpec, PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
 };
 pub use reason::Reason;
 pub use service_data::{

@@ -309,12 +309,23 @@ pub struct PlatformStatus {
     pub conditions: Vec<Condition>,
     /// The Tariffs that there are: what `tariff` of an Entity can name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = ListMerge::Set)]
-    pub tariffs: Vec<String>,
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub tariffs: Vec<ListedTariff>,
     /// The ServiceTemplates that there are, and what a service made from each can say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub templates: Vec<ListedTemplate>,
+}
+
+/// A Tariff, and whether it can be deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedTariff {
+    /// Its name.
+    pub name: String,
+    /// Whether an Entity names it. Then admission refuses its deletion.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_use: bool,
 }
 
 /// A ServiceTemplate, and what a service made from it can say. Of anything else admission warns.

@@ -9,6 +9,7 @@ use commonscloud_e2e::wait::{condition, conditions, eventually, gone, ready};
 use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq, resources};
 use serde_json::{Value, json};
 
+use crate::refusals::delete_in_use;
 use crate::tier::{ControlPlane, READY};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
@@ -42,7 +43,7 @@ async fn lost_tier(tier: Arc<ControlPlane>) -> Outcome {
     tier.cluster.applied(&[whole]).await?;
     tier.running(&manifest).await?;
     says(&tier, name, &[("price", "15.00 EUR"), ("storage", "6Gi")]).await?;
-    tier.cluster.kubectl.ok(&["delete", "tariff", name]).await?;
+    delete_in_use(&tier, name).await?;
     gone(&resources::ours(&tier.cluster.client, "Tariff"), name, READY).await?;
     says(&tier, name, &[("price", "2 unknown (office, wiki)")]).await?;
     tier.cluster.applied(&[less]).await?;

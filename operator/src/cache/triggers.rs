@@ -206,6 +206,12 @@ impl Trigger for Entity {
         keys.extend(caches.waiting_for_names());
         keys
     }
+
+    /// The Platform lists which Tariffs are in use.
+    fn unblocked(before: Option<&Self>, after: Option<&Self>, _: &Caches) -> Vec<Key> {
+        let tariff = |entity: Option<&Self>| entity.map(|entity| entity.spec.tariff.clone());
+        if tariff(before) == tariff(after) { Vec::new() } else { vec![listed()] }
+    }
 }
 
 /// The instance, its Entity, and whoever waits for the host name or the name that it may have given

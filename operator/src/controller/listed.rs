@@ -6,12 +6,15 @@ use std::sync::Arc;
 use kube::ResourceExt as _;
 use serde_json::Value;
 
-use crate::api::{ListedTemplate, ServiceTemplateRevision};
+use crate::api::{ListedTariff, ListedTemplate, ServiceTemplateRevision};
 use crate::cache::Caches;
 
-/// The names of the Tariffs.
-pub(super) fn tariffs(caches: &Caches) -> Vec<String> {
-    in_order(caches.tariffs.all().iter().map(|tariff| tariff.name_any()))
+/// The Tariffs. What an Entity names that cannot be read is not known: then all count as in use.
+pub(super) fn tariffs(caches: &Caches) -> Vec<ListedTariff> {
+    let named: BTreeSet<String> = caches.entities.all().iter().map(|entity| entity.spec.tariff.clone()).collect();
+    let is_unknown = !caches.undecodable_of("Entity").is_empty();
+    let names = in_order(caches.tariffs.all().iter().map(|tariff| tariff.name_any())).into_iter();
+    names.map(|name| ListedTariff { in_use: is_unknown || named.contains(&name), name }).collect()
 }
 
 /// The templates that have a revision.
@@ -59,7 +62,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::{ServiceTemplate, Tariff};
+    use crate::api::{Entity, ServiceTemplate, Tariff};
     use crate::cache::Identity;
     use crate::resolve::fixtures;
 
@@ -95,13 +98,17 @@ mod tests {
     }
 
     #[test]
-    fn tariffs_are_listed_in_order() {
+    fn tariffs_are_listed_in_order_and_those_in_use_are_marked() {
         let caches = Caches::new();
         for name in ["b", "a"] {
             let spec = json!({"currency": "EUR", "tiers": []});
             let tariff: Tariff = serde_json::from_value(json!({"metadata": {"name": name}, "spec": spec})).unwrap();
             let _ = caches.tariffs.put(&Identity::of(&tariff.metadata), tariff);
         }
-        assert_eq!(tariffs(&caches), ["a", "b"]);
+        let spec = json!({"displayName": "Coop", "tariff": "b"});
+        let entity: Entity = serde_json::from_value(json!({"metadata": {"name": "coop"}, "spec": spec})).unwrap();
+        let _ = caches.entities.put(&Identity::of(&entity.metadata), entity);
+        let listed = |name: &str, in_use| ListedTariff { name: name.to_owned(), in_use };
+        assert_eq!(tariffs(&caches), [listed("a", false), listed("b", true)]);
     }
 }

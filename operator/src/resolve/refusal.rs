@@ -262,7 +262,7 @@ impl Refusal {
 /// There is no such Tariff.
 pub fn tariff_not_found(name: &str, platform: Option<&Platform>) -> Refusal {
     let status = platform.and_then(|platform| platform.status.as_ref());
-    let known = in_words(status.into_iter().flat_map(|status| &status.tariffs));
+    let known = in_words(status.into_iter().flat_map(|status| &status.tariffs).map(|tariff| &tariff.name));
     Refusal::TariffNotFound { name: name.to_owned(), known }
 }
 

@@ -107,7 +107,7 @@ fn what_is_not_there_is_answered_with_what_there_is() {
     let mut facts = facts();
     let mut platform = Platform::clone(facts.platform.as_deref().unwrap());
     platform.status = Some(read(
-        "{tariffs: [a, b], templates: [{name: radicale, revisions: [radicale-1, radicale-2]}, {name: wiki}]}",
+        "{tariffs: [{name: a}, {name: b, inUse: true}], templates: [{name: radicale, revisions: [radicale-1, radicale-2]}, {name: wiki}]}",
     ));
     facts.platform = Some(Arc::new(platform));
     let says = |spec: &str, facts: &Facts| resolve(&instance(spec), facts).unwrap_err().to_string();

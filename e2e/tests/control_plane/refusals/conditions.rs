@@ -255,7 +255,6 @@ async fn given_up(tier: &ControlPlane, rows: &[Row]) -> Outcome {
 /// A Tariff cannot lose a tier; but it can be deleted, and made anew without it.
 async fn lost_tier(tier: Arc<ControlPlane>) -> Outcome {
     let name = "lost-tier";
-    let kubectl = &tier.cluster.kubectl;
     let whole = tariff(name);
     let less = with(whole.clone(), "/spec/tiers", json!([{"name": "1gb", "storage": "1Gi", "price": "5.00"}]));
     let fewer = with(whole.clone(), "/spec/extraBlock/maximum", json!(1));
@@ -266,24 +265,35 @@ async fn lost_tier(tier: Arc<ControlPlane>) -> Outcome {
     let watch = Watch::over(&tier, vec![Running::Children(name.to_owned(), "site".to_owned())]).await?;
     let service = namespaced("DedicatedService", name, "site", json!({}));
     let row = |fault, reason, says| stalled(fault, (service.clone(), service.clone()), reason, says);
-    let lost = row("lost tier", "TierUnknown", &["spec.tier: 5gb is not in Tariff lost-tier", "allowed: 1gb"]);
-    let blocks = &["spec.extraBlocks: 2 is more than the 1 that Tariff lost-tier sells"];
+    let lost = row(
+        "lost tier",
+        "TierUnknown",
+        &["spec.services.others[site].tier: 5gb is not in Tariff lost-tier", "allowed: 1gb"],
+    );
+    let blocks = &["spec.services.others[site].extraBlocks: 2 is more than the 1 that Tariff lost-tier sells"];
     let fewer_blocks = row("fewer blocks", "ExtraBlocksTooMany", blocks);
     let tariffs = resources::ours(&tier.cluster.client, "Tariff");
     for (tariff, row) in [(less, lost), (fewer, fewer_blocks)] {
-        kubectl.ok(&["delete", "tariff", name]).await?;
+        delete_in_use(&tier, name).await?;
         gone(&tariffs, name, READY).await?;
         tier.cluster.applied(&[tariff]).await?;
         says(&tier, &row).await?;
         let touched = watch.touched(&tier).await?;
         ensure!(touched.is_empty(), "{}: {}", row.fault, touched.join("\n"));
     }
-    kubectl.ok(&["delete", "tariff", name]).await?;
+    delete_in_use(&tier, name).await?;
     tier.cluster.applied(&[whole]).await?;
     ready(&tier.entities(), name, READY).await?;
     let touched = watch.touched(&tier).await?;
     ensure!(touched.is_empty(), "once the tier is back: {}", touched.join("\n"));
     Ok(())
+}
+
+/// Deletes a Tariff that an Entity names, which takes somebody's word.
+pub async fn delete_in_use(tier: &ControlPlane, name: &str) -> Outcome {
+    let kubectl = &tier.cluster.kubectl;
+    kubectl.ok(&["annotate", "tariff", name, "commonscloud.coop/allow-deletion=true"]).await?;
+    kubectl.ok(&["delete", "tariff", name]).await.map(drop)
 }
 
 async fn foreign_namespace(tier: Arc<ControlPlane>) -> Outcome {

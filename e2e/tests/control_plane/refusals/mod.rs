@@ -25,6 +25,8 @@ mod watch;
 
 use std::sync::Arc;
 
+pub use conditions::delete_in_use;
+
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Outcome, ensure};

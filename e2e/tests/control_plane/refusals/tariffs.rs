@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use commonscloud_e2e::manifests::tariff;
+use commonscloud_e2e::manifests::{TARIFF, entity, tariff};
 use commonscloud_e2e::suite::Scenario;
+use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Outcome, ensure};
 use serde_json::{Value, json};
 
 use super::table::{Row, Table, hold, row};
 use super::watch::Running;
 use super::with;
-use crate::tier::{ControlPlane, platform};
+use crate::tier::{ControlPlane, READY, platform};
 
 const NAME: &str = "refused-tariff";
 
@@ -20,6 +21,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
             "a faulty tariff is refused by every door, and a sound one can be added to, never changed or removed",
             refused,
         ),
+        Scenario::new("a tariff that an entity names is not deleted, and goes once none does", in_use),
         Scenario::new("a faulty platform is refused by every door, and so is a second one", refused_platform),
     ]
 }
@@ -98,6 +100,25 @@ async fn refused(tier: Arc<ControlPlane>) -> Outcome {
     let table = table();
     table.founded(&tier).await?;
     hold(&tier, &[table], vec![Running::Object("Tariff", NAME.to_owned())]).await
+}
+
+async fn in_use(tier: Arc<ControlPlane>) -> Outcome {
+    let name = "tariff-in-use";
+    let mut manifest = entity(name, json!({}));
+    manifest["spec"]["tariff"] = json!(name);
+    tier.cluster.applied(&[tariff(name)]).await?;
+    tier.running(&manifest).await?;
+    let kubectl = &tier.cluster.kubectl;
+    eventually("its deletion is refused", READY, async || {
+        let answer = kubectl.run(&["delete", "tariff", name, "--dry-run=server"], None).await?;
+        let says = format!("Tariff {name} is in use; name another in spec.tariff of its Entities first");
+        ensure!(!answer.success && answer.stderr.contains(&says), "{} {}", answer.stdout, answer.stderr);
+        Ok(())
+    })
+    .await?;
+    manifest["spec"]["tariff"] = json!(TARIFF);
+    tier.cluster.applied(&[manifest]).await?;
+    eventually("it goes", READY, async || kubectl.ok(&["delete", "tariff", name]).await.map(drop)).await
 }
 
 /// The Platform that all scenarios share is only ever asked for, never changed.
