@@ -78,6 +78,9 @@ pub mod marks {
     pub const REVISION: &str = "commonscloud.coop/revision";
     /// Annotation on a namespace: its Entity's name as people write it.
     pub const DISPLAY_NAME: &str = "commonscloud.coop/display-name";
+    /// Annotation on a namespace: the containers that keep to Pod Security *baseline* only, each as
+    /// `WORKLOAD/CONTAINER`, with blanks between them. Admission holds all others to *restricted*.
+    pub const BASELINE: &str = "commonscloud.coop/baseline-containers";
     /// Annotation on the copy of a platform Secret: the revision of the Secret that it was copied from.
     pub const SOURCE: &str = "commonscloud.coop/source";
     /// Label on a Secret that somebody made in an Entity's namespace: the service whose parameters may name it.

@@ -23,6 +23,7 @@ mod refusals;
 mod refused;
 mod releases;
 mod restart;
+mod restricted;
 mod rights;
 mod rival;
 mod rollout;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     scenarios.extend(habits::scenarios());
     scenarios.extend(leaves::scenarios());
     scenarios.extend(rights::scenarios());
+    scenarios.extend(restricted::scenarios());
     scenarios.extend(status::scenarios());
     scenarios.extend(drift::scenarios());
     scenarios.extend(rival::scenarios());

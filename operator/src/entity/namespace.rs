@@ -25,10 +25,12 @@ pub struct ServiceAccount {
     pub name: String,
 }
 
-/// The namespace: called like its Entity, and nobody's property, since data lives in it.
-pub fn namespace(entity: &Entity) -> Value {
+/// The namespace: called like its Entity, and nobody's property, since data lives in it. `baseline`: the
+/// containers that may keep to less than *restricted*, where there are or were any.
+pub fn namespace(entity: &Entity, baseline: Option<&str>) -> Value {
     let mut labels = labels(entity);
     for (key, value) in [
+        // The floor of every container; the policy commonscloud-restricted judges each by itself.
         ("pod-security.kubernetes.io/enforce", "baseline"),
         // Said, so that an older version, which forbids less, is seen.
         ("pod-security.kubernetes.io/enforce-version", "latest"),
@@ -39,7 +41,10 @@ pub fn namespace(entity: &Entity) -> Value {
     ] {
         labels.insert(key.to_owned(), Value::from(value));
     }
-    let annotations = json!({marks::DISPLAY_NAME: entity.spec.display_name});
+    let mut annotations = json!({marks::DISPLAY_NAME: entity.spec.display_name});
+    if let Some(baseline) = baseline {
+        annotations[marks::BASELINE] = Value::from(baseline);
+    }
     let metadata = json!({"name": name(entity), "labels": labels, "annotations": annotations});
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 }

@@ -1,6 +1,6 @@
 //! Decides what an Entity gets, or why it gets nothing yet. Pure.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use kube::ResourceExt as _;
@@ -89,6 +89,7 @@ pub fn resolve_entity<'a>(
         account,
         managers: stay.map(|instance| (instance.reference.name.as_str(), instance.spec.managers.as_slice())).collect(),
         needs: needs(facts),
+        baseline: baseline(facts),
         instances: facts.instances.len() as u64,
         challengers: facts.platform.as_deref().map(challengers).unwrap_or_default(),
     })
@@ -98,6 +99,22 @@ pub fn resolve_entity<'a>(
 fn challengers(platform: &Platform) -> &[NetworkPolicyPeer] {
     let asks = platform.spec.exposure.tls.as_ref().is_some_and(|tls| tls.cluster_issuer.is_some());
     if asks { platform.spec.network.ingress.as_slice() } else { &[] }
+}
+
+/// Each as `WORKLOAD/CONTAINER`. Of every revision that an instance runs, ran or may come to run: a pod of
+/// either may have to start again.
+fn baseline(facts: &EntityFacts) -> Option<String> {
+    let mut containers = BTreeSet::new();
+    for (instance, facts_of_it) in &facts.instances {
+        let name = &instance.reference.name;
+        let packages = facts_of_it.packages.values().filter_map(|package| package.as_ref().ok());
+        let listed = packages.flat_map(|package| &package.spec().pod_security_exceptions);
+        containers.extend(listed.map(|exception| format!("{name}-{}", exception.container)));
+    }
+    let annotations = facts.namespace.as_ref().and_then(|namespace| namespace.metadata.annotations.as_ref());
+    let had_some = annotations.is_some_and(|all| all.contains_key(marks::BASELINE));
+    let containers: Vec<String> = containers.into_iter().collect();
+    (had_some || !containers.is_empty()).then(|| containers.join(" "))
 }
 
 /// What the volumes of the namespace need: those that exist, and those of each service's plan.
@@ -120,9 +137,14 @@ fn needs(facts: &EntityFacts) -> Needs {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
+    use crate::api::PodSecurityException;
+    use crate::resolve::fixtures;
+    use crate::template::Package;
 
     fn refusal(namespace: serde_json::Value) -> Option<EntityRefusal> {
         let spec = serde_json::from_value(json!({"displayName": "Coop", "tariff": "t"})).unwrap();
@@ -131,6 +153,25 @@ mod tests {
         let facts = EntityFacts { namespace: Some(Live::of("Namespace", namespace)), ..EntityFacts::default() };
         let account = ServiceAccount { namespace: "system".into(), name: "operator".into() };
         resolve_entity(&entity, &facts, &account).err()
+    }
+
+    #[test]
+    fn the_containers_that_packages_list_are_named_and_none_once_they_are_gone() {
+        let mut template = fixtures::template();
+        let reason = "it starts as root and changes its user".to_owned();
+        template.spec.pod_security_exceptions.push(PodSecurityException { container: "app/radicale".into(), reason });
+        let package = Package::compile("radicale", &template.spec).unwrap();
+        let packages = [(package.revision_name(), Ok(Arc::new(package)))].into();
+        let of_it = Facts { packages, ..fixtures::facts() };
+        let instances = vec![(fixtures::instance("tier: 1gb"), of_it)];
+        let listed = EntityFacts { instances, ..EntityFacts::default() };
+        assert_eq!(baseline(&listed).as_deref(), Some("calendar-app/radicale"));
+        assert_eq!(baseline(&EntityFacts::default()), None, "no write for a namespace that needs none");
+        let annotations = json!({marks::BASELINE: "calendar-app/radicale"});
+        let namespace = serde_json::from_value(json!({"metadata": {"name": "coop", "annotations": annotations}}));
+        let namespace = Some(Live::of("Namespace", namespace.unwrap()));
+        let before = EntityFacts { namespace, ..EntityFacts::default() };
+        assert_eq!(baseline(&before).as_deref(), Some(""));
     }
 
     #[test]

@@ -210,11 +210,7 @@ fn the_platform_overrides_images_and_resources_one_by_one() {
     assert_eq!(container["resources"]["requests"], json!({"cpu": "5m", "memory": "1Mi"}));
     assert!(text(&plan).contains("docker.io/library/nextcloud:34.0.1-apache"));
     assert_eq!(set.platform_secrets.into_iter().collect::<Vec<_>>(), ["smtp"], "only what an object refers to");
-    assert_eq!(
-        set.named_secrets.into_iter().collect::<Vec<_>>(),
-        ["office-oidc"],
-        "neither generated nor the Platform's"
-    );
+    assert_eq!(set.named_secrets.into_iter().collect::<Vec<_>>(), ["office-oidc"], "what parameters name");
 }
 
 #[test]

@@ -107,10 +107,12 @@ fn stray(node: &Node) -> Outcome<Value> {
         "spec": {
             "automountServiceAccountToken": false,
             "terminationGracePeriodSeconds": 0,
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [{
                 "name": STRAY,
                 "image": node.image("nextcloud")?,
                 "command": ["sleep", "infinity"],
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
             }],
         },
     }))
