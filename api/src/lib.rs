@@ -39,6 +39,7 @@ pub use entity::{
 };
 pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
 pub use network::{NetworkPeers, NetworkPorts};
+pub use pattern::allowed_by;
 pub use platform::{
     ComponentResources, Exposure, FileSystemOverhead, ImageOverride, ListedTariff, ListedTemplate, Platform,
     PlatformSpec, PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,

@@ -85,11 +85,16 @@ patterns! {
         "allowed: a number with one of the units m, k, Ki, M, Mi, G, Gi, T and Ti or none, for example 100m or 256Mi";
 }
 
+/// What a pattern of a schema here allows, in words and with an example.
+pub fn allowed_by(pattern: &str) -> Option<&'static str> {
+    ALL.iter().find(|(known, _)| *known == pattern).map(|(_, allowed)| *allowed)
+}
+
 /// Makes a rule of a pattern: where the API server would show the regular expression, it says what is
 /// allowed. A pattern that has no words here stays, and a test names it.
 pub(crate) fn into_rule(schema: &mut JSONSchemaProps) {
-    let known = |pattern: &String| ALL.iter().find(|(known, _)| *known == pattern.as_str());
-    let Some((pattern, allowed)) = schema.pattern.as_ref().and_then(known) else { return };
+    let Some(pattern) = &schema.pattern else { return };
+    let Some(allowed) = allowed_by(pattern) else { return };
     let matches = format!("self.matches(r\"{pattern}\")");
     let rule = if schema.x_kubernetes_int_or_string == Some(true) {
         format!("type(self) == int ? self >= 0 : {matches}")
@@ -99,7 +104,7 @@ pub(crate) fn into_rule(schema: &mut JSONSchemaProps) {
     } else {
         matches
     };
-    let rule = ValidationRule { rule, message: Some((*allowed).to_owned()), ..ValidationRule::default() };
+    let rule = ValidationRule { rule, message: Some(allowed.to_owned()), ..ValidationRule::default() };
     schema.x_kubernetes_validations.get_or_insert_default().insert(0, rule);
     // What the rule refuses too would be refused twice, in other words.
     schema.pattern = None;

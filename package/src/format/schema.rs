@@ -1,12 +1,14 @@
 //! The schema of ServiceTemplate, as the API server holds it, for packages that are files yet.
 
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use kube::CustomResourceExt as _;
 use serde_json::Value;
 
 use crate::fault::Fault;
 use crate::format::lines;
 use crate::rule::Rule;
-use commonscloud_api::ServiceTemplate;
+use commonscloud_api::{ServiceTemplate, allowed_by};
 
 /// Every field of the package's spec that has another type, length, range or pattern than its own.
 pub(crate) fn faults(package: &Value) -> Vec<Fault> {
@@ -26,10 +28,21 @@ pub(crate) fn faults(package: &Value) -> Vec<Fault> {
         .iter_errors(spec)
         .map(|error| {
             let field = lines::path(error.instance_path().as_str());
-            let shown: String = error.to_string().chars().take(400).collect();
+            let shown: String = shown(&error).chars().take(400).collect();
             Fault::package(Rule::Schema, format!("spec{field}"), format!("spec{field}: {shown}"))
         })
         .collect()
+}
+
+/// In the words in which the API server refuses it.
+fn shown(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Pattern { pattern } => match allowed_by(pattern) {
+            Some(allowed) => format!("{} does not fit; {allowed}", error.instance()),
+            None => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -37,6 +50,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_pattern_is_told_in_words() {
+        let error = faults(&json!({"spec": {"manifests": [{"name": "A.yaml", "template": "x", "objects": []}]}}));
+        let name = error.iter().find(|fault| fault.field == "spec.manifests[0].name").unwrap();
+        let says = name.to_string();
+        assert!(says.contains("\"A.yaml\" does not fit; allowed: ") && !says.contains('^'), "{says}");
+    }
 
     #[test]
     fn each_field_that_is_wrong_is_named() {

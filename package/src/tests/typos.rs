@@ -31,7 +31,7 @@ const SLIPS: &[Slip] = &[
     slip((PACKAGE, "\nspec:\n", "\nsepc:\n"), "sepc:", "did you mean spec?"),
     slip((PACKAGE, "carriesQuota: true", "carriesQuota: yes"), "carriesQuota: yes", "boolean"),
     slip((PACKAGE, "- name: \"3\"", "- name: 3"), "name: 3", "string"),
-    slip((PACKAGE, "memory: 256Mi", "memory: 256MB"), "256MB", "does not match"),
+    slip((PACKAGE, "memory: 256Mi", "memory: 256MB"), "256MB", "does not fit; allowed: "),
     slip((WEB, "spec:\n  selector", "spce:\n  selector"), "spce:", "did you mean spec?"),
     slip((WEB, "targetPort: http", "targetport: http"), "targetport", "did you mean targetPort?"),
     slip((APP, "readinessProbe:", "readynessProbe:"), "readynessProbe:", "did you mean readinessProbe?"),
