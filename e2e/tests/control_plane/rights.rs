@@ -151,17 +151,17 @@ async fn figures_only(tier: Arc<ControlPlane>) -> Outcome {
     let of_operator = ["create", operator.as_str(), "--subresource=token", "-n", NAMESPACE];
     for (expected, whom, question) in [
         ("yes", FIGURES, &["get", "nodes", "--subresource=metrics"][..]),
-        ("no", FIGURES, &["get", "nodes", "--subresource=proxy"]),
-        ("no", FIGURES, &["get", "nodes"]),
-        ("no", FIGURES, &["list", "pods", "--all-namespaces"]),
-        ("no", FIGURES, &["get", "secrets", "-n", NAMESPACE]),
-        ("no", FIGURES, &["list", "entities.commonscloud.coop"]),
-        ("no", USER, &["get", "nodes", "--subresource=metrics"]),
-        ("yes", USER, &of_figures),
-        ("no", USER, &of_operator),
-        ("no", USER, &["create", "serviceaccounts/default", "--subresource=token", "-n", "kube-system"]),
+        ("no", FIGURES, &["get", "nodes", "--subresource=proxy"][..]),
+        ("no", FIGURES, &["get", "nodes"][..]),
+        ("no", FIGURES, &["list", "pods", "--all-namespaces"][..]),
+        ("no", FIGURES, &["get", "secrets", "-n", NAMESPACE][..]),
+        ("no", FIGURES, &["list", "entities.commonscloud.coop"][..]),
+        ("no", USER, &["get", "nodes", "--subresource=metrics"][..]),
+        ("yes", USER, &of_figures[..]),
+        ("no", USER, &of_operator[..]),
+        ("no", USER, &["create", "serviceaccounts/default", "--subresource=token", "-n", "kube-system"][..]),
     ] {
-        let words = [&["auth", "can-i"], question, &["--as", whom]].concat();
+        let words = [&["auth", "can-i"][..], question, &["--as", whom]].concat();
         let finished = tier.cluster.kubectl.run(&words, None).await?;
         ensure!(finished.stdout.trim() == expected, "{words:?}: {}{}", finished.stdout, finished.stderr);
     }
