@@ -37,6 +37,9 @@ pub enum ConditionType {
     /// Each peer that the Platform names is there (`False`: the message says which is not, as far as the
     /// operator sees). Present only while false.
     NetworkPeersFound,
+    /// An image is not the one that the Platform names, or not that of the version that runs. Present only
+    /// while true.
+    ImageDiffers,
     /// A record of an earlier release that does not fit what is there. Present only while true.
     Unverified,
 }
@@ -59,6 +62,7 @@ impl ConditionType {
             Self::HoldsRollout => "HoldsRollout",
             Self::Watching => "Watching",
             Self::NetworkPeersFound => "NetworkPeersFound",
+            Self::ImageDiffers => "ImageDiffers",
             Self::Unverified => "Unverified",
         }
     }

@@ -43,10 +43,11 @@ pub use pattern::allowed_by;
 pub use platform::{
     ComponentResources, Exposure, FileSystemOverhead, ImageOverride, ListedTariff, ListedTemplate, Platform,
     PlatformSpec, PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
+    VersionImage,
 };
 pub use reason::Reason;
 pub use service_data::{
-    DataEntity, DataOwner, DataSecret, DataState, DataVolume, FurtherSecret, ServiceData, ServiceDataSpec,
+    DataEntity, DataImage, DataOwner, DataSecret, DataState, DataVolume, FurtherSecret, ServiceData, ServiceDataSpec,
     ServiceDataStatus,
 };
 pub use service_template::{

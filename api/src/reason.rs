@@ -90,6 +90,10 @@ reasons! {
         "Correct `hostname` of the service; without it, the Platform's pattern makes one.";
     HostnameTaken: "Another resource, which the message names, serves at the host name or asked for it earlier.",
         "Choose another, or take it from that resource first.";
+    ImageKept: "The service runs an image whose tag is not that of its version, as it did before; nothing moves it unasked.",
+        "To move it, name the image for that version under `versions` in `images` of the Platform; a later version of the service that brings another moves it too.";
+    ImageOverrideUnused: "The Platform names an image whose tag is not that of the version that runs: the package's own is used.",
+        "In `images` of the Platform set `mirror` in the place of `reference`, or name the version under `versions`.";
     InitFailed: "The step before the application's start ended with an error.",
         "The message has its last line; `kubectl logs POD --container prepare` has the others. It is tried again by itself.";
     InternalError: "The operator met a fault of its own while it worked on the resource; the message has its words.",

@@ -56,6 +56,12 @@ pub struct ServiceDataSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub version: Option<String>,
+    /// The images that the data runs on whose tags are not those of its version in the template: they
+    /// stay until the Platform names others for that version. Absent in records of an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub images: Option<Vec<DataImage>>,
     /// The database engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
@@ -126,6 +132,18 @@ pub struct DataOwner {
     /// The uid it had when it last owned the data.
     #[schemars(length(min = 1, max = 63))]
     pub uid: String,
+}
+
+/// An image that the data runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DataImage {
+    /// The image's name in the template.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// The reference that is used.
+    #[schemars(length(min = 1, max = 512))]
+    pub reference: String,
 }
 
 /// A volume that holds data.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::images;
-use commonscloud_operator::api::ServiceTemplate;
+use commonscloud_operator::api::{ImageOverride, ServiceTemplate};
+use commonscloud_operator::resolve::overridden;
 use commonscloud_operator::template::{Package, builtin};
 use kube::ResourceExt as _;
 use kube::api::DynamicObject;
@@ -28,10 +29,12 @@ pub(super) fn as_third_party(
         let entries = spec[list].as_array().cloned().unwrap_or_default();
         entries.into_iter().filter(|entry| entry["template"] == name.as_str()).collect()
     };
-    for image in template.spec.versions.iter_mut().flat_map(|version| &mut version.images) {
-        let given = of_package("images").into_iter().find(|entry| entry["image"] == image.name.as_str());
-        if let Some(reference) = given.as_ref().and_then(|entry| entry["reference"].as_str()) {
-            reference.clone_into(&mut image.reference);
+    let overrides: Vec<ImageOverride> = serde_json::from_value(Value::Array(of_package("images")))?;
+    for version in &mut template.spec.versions {
+        for image in &mut version.images {
+            if let Some(by) = overrides.iter().find(|by| by.image == image.name) {
+                image.reference = overridden(by, &image.reference, &version.name);
+            }
         }
     }
     for component in &mut template.spec.components {
@@ -105,6 +108,11 @@ mod tests {
         assert_eq!(tried.name_any(), "office-test");
         let names = local_images(&tried, &source).unwrap();
         assert!(names.iter().any(|name| name == "nextcloud"), "{names:?}");
+        for package in builtin() {
+            for image in &as_third_party(package, &examples).unwrap().spec.versions[0].images {
+                assert!(image.reference.starts_with("docker.io/local/"), "{image:?} is no image of this machine");
+            }
+        }
         let radicale =
             commonscloud_operator::template::load_directory(&source.join("examples/templates/radicale.yaml"));
         assert_eq!(as_third_party(radicale.unwrap(), &examples).unwrap().name_any(), "radicale");

@@ -41,7 +41,9 @@ async fn forget_uids(tier: &ControlPlane, namespace: &str) -> Outcome {
         let items = record["spec"][list].as_array().cloned().unwrap_or_default();
         items.iter().map(|item| json!({"name": item["name"], field: item[field]})).collect()
     };
-    let spec = json!({"volumes": named("volumes", "claim"), "secrets": named("secrets", "secret"), "entity": null});
+    let spec = json!({
+        "volumes": named("volumes", "claim"), "secrets": named("secrets", "secret"), "entity": null, "images": null,
+    });
     records.patch("site", &PatchParams::default(), &Patch::Merge(json!({"spec": spec}))).await?;
     let status = json!({"status": null});
     records.patch_status("site", &PatchParams::default(), &Patch::Merge(status)).await?;

@@ -13,6 +13,7 @@ mod earlier_release;
 mod faults;
 mod fleet;
 mod habits;
+mod image_override;
 mod leaves;
 mod lost_data;
 mod memory;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
     scenarios.extend(named_secrets::scenarios());
     scenarios.extend(platform_secrets::scenarios());
     scenarios.extend(canary::scenarios());
+    scenarios.extend(image_override::scenarios());
     scenarios.extend(unreadable::scenarios());
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());

@@ -170,6 +170,7 @@ fn uids_keys_and_version_are_recorded_in_one_write_once_the_application_is_ready
     let admin = json!({"name": "admin", "secret": "calendar-admin", "uid": "s1", "keys": ["password", "username"]});
     assert_eq!(spec["secrets"][0], admin);
     assert_eq!((&spec["version"], &spec["revision"]), (&json!(plan.version), &json!(plan.revision)));
+    assert_eq!(spec["images"], json!([]), "those of the version");
     let after = KnownData { record: Some(used(&plan, |_| ())), ..known };
     assert_eq!(compare_data(&plan, &after, true).unwrap(), []);
 }
@@ -181,6 +182,16 @@ fn a_version_that_is_only_asked_for_is_not_recorded() {
     plan.version = "4".to_owned();
     assert_eq!(shown(&plan, &known), [""; 0]);
     assert_eq!(recorded(&plan, &known, true)["version"], "4");
+}
+
+#[test]
+fn an_image_of_another_tag_than_the_versions_is_recorded_once_it_runs() {
+    let mut plan = plan(&instance("tier: 1gb"));
+    let known = complete(used(&plan, |spec| spec.images = None));
+    assert_eq!(shown(&plan, &known), [""; 0]);
+    plan.images.insert("radicale".to_owned(), "mirror/radicale:4".to_owned());
+    let image = json!([{"name": "radicale", "reference": "mirror/radicale:4"}]);
+    assert_eq!(recorded(&plan, &known, true)["images"], image);
 }
 
 #[test]

@@ -78,6 +78,7 @@ pub(super) fn used(plan: &Plan, edit: impl FnOnce(&mut ServiceDataSpec)) -> Arc<
     let mut record = planned(plan);
     record.spec.version = Some(plan.version.clone());
     record.spec.revision = Some(plan.revision.clone());
+    record.spec.images = Some(Vec::new());
     record.spec.volumes[0].uid = Some("p1".to_owned());
     record.spec.volumes[0].volume_name = Some("pv-1".to_owned());
     record.spec.secrets[0].uid = Some("s1".to_owned());
@@ -89,6 +90,7 @@ pub(super) fn used(plan: &Plan, edit: impl FnOnce(&mut ServiceDataSpec)) -> Arc<
 /// As 98b1c24 wrote it: names, no uids, the version that was asked for.
 pub(super) fn of_earlier_release(plan: &Plan) -> Arc<ServiceData> {
     used(plan, |spec| {
+        spec.images = None;
         spec.volumes[0] = DataVolume { uid: None, volume_name: None, ..spec.volumes[0].clone() };
         spec.secrets[0] = DataSecret { uid: None, keys: Vec::new(), ..spec.secrets[0].clone() };
     })

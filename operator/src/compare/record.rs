@@ -9,6 +9,7 @@ use crate::api::{DataOwner, DataSecret, DataVolume, FurtherSecret, GROUP, Servic
 use crate::core::lifecycle::{Fate, Recorded};
 use crate::kinds;
 use crate::plan::{Plan, PlannedSecret};
+use crate::resolve::differing_images;
 
 /// What the record is to say before anything else is written: whose the data is, and by name all
 /// that it will consist of. What was recorded once stays: a package that drops a volume does not
@@ -25,6 +26,7 @@ pub(super) fn wanted(plan: &Plan, known: &KnownData, ended: bool) -> ServiceData
     if ended {
         wanted.revision = Some(plan.revision.clone());
         wanted.version = Some(plan.version.clone());
+        wanted.images = Some(differing_images(plan));
     }
     for volume in &plan.volumes {
         if !wanted.volumes.iter().any(|known| known.name == volume.name) {
@@ -83,9 +85,10 @@ pub(super) fn compare(
     if record.spec == wanted {
         return None;
     }
+    let runs = |spec: &ServiceDataSpec| (spec.version.clone(), spec.revision.clone(), spec.images.clone());
     let because = if record.spec.owner.uid != wanted.owner.uid {
         "adopt the data"
-    } else if record.spec.version != wanted.version || record.spec.revision != wanted.revision {
+    } else if runs(&record.spec) != runs(&wanted) {
         "record what the data has"
     } else {
         "record what is there"

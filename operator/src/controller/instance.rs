@@ -14,7 +14,7 @@ use crate::gather::{self, Observed};
 use crate::plan::Plan;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
-use crate::resolve::{Facts, Instance, Resolved, may_name, resolve, rollout};
+use crate::resolve::{Facts, Instance, Resolved, differing_images, may_name, resolve, rollout};
 use crate::usage::Measurement;
 
 /// Failures that usually pass at once are reported after this many in a row.
@@ -109,7 +109,9 @@ pub fn decide(
 /// Whether the data has become the plan's version since it was recorded: all workloads of it run.
 fn has_ended(observed: &Observed, plan: &Plan, data: &KnownData) -> bool {
     let is_recorded = data.record.as_ref().is_some_and(|record| {
-        record.spec.version.as_ref() == Some(&plan.version) && record.spec.revision.as_ref() == Some(&plan.revision)
+        record.spec.version.as_ref() == Some(&plan.version)
+            && record.spec.revision.as_ref() == Some(&plan.revision)
+            && record.spec.images == Some(differing_images(plan))
     });
     !is_recorded && observed.children(plan, &[]).are_running()
 }

@@ -5,6 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::children::Children;
 use super::conditions::{ConditionUpdate, Problem, Verdict, conditions};
 use super::filling::{has_grown, volume_filling};
+use super::images::image_differs;
 use super::pass::{Pass, Reach, Usage};
 use super::quota::{pending_shrink, quota_enforced};
 use super::rollout::{rollout_condition, unapplied_condition};
@@ -16,8 +17,13 @@ use crate::plan::{Plan, PlannedVolume};
 use crate::resolve::{Instance, Rollout};
 
 /// What holds as it was reported while there is no plan.
-const KEPT: [ConditionType; 4] =
-    [ConditionType::Configured, ConditionType::QuotaEnforced, ConditionType::UsageKnown, ConditionType::VolumeFilling];
+const KEPT: [ConditionType; 5] = [
+    ConditionType::Configured,
+    ConditionType::QuotaEnforced,
+    ConditionType::UsageKnown,
+    ConditionType::VolumeFilling,
+    ConditionType::ImageDiffers,
+];
 
 /// The status of an instance that has no plan: what was reported stays, but the conditions.
 pub fn refused(instance: &Instance, rollout: &Rollout, verdict: &Verdict, now: Timestamp) -> InstanceStatus {
@@ -55,6 +61,7 @@ pub fn instance_status(pass: &Pass<'_>) -> InstanceStatus {
     shown.extend(quota_enforced(plan, pass.children, pass.platform));
     shown.extend(pending_shrink(plan, pass.children));
     shown.extend(volume_filling(pass));
+    shown.extend(image_differs(&pass.resolved.images));
     let is_refused = pass.applied.worst().is_some_and(|failure| !failure.kind.is_transient());
     let rollout = if is_refused { unapplied_condition } else { rollout_condition };
     shown.extend(rollout(&instance.status, &pass.resolved.rollout, verdict.is_ready()));

@@ -5,7 +5,7 @@
 //! | `instance`, `entity`, `record` | the status of each kind |
 //! | `conditions` | verdicts, and conditions with their transition times |
 //! | `children`, `pods`, `claims`, `warnings`, `rank` | what workloads and volumes wait for; Kubernetes' Warning Events |
-//! | `obstacle`, `deletion`, `rollout`, `quota`, `filling` | what stops, delays or limits an instance |
+//! | `obstacle`, `deletion`, `rollout`, `quota`, `filling`, `images` | what stops, delays or limits an instance |
 //! | `pass` | what is known at the end of a pass |
 
 mod children;
@@ -14,6 +14,7 @@ mod conditions;
 mod deletion;
 mod entity;
 mod filling;
+mod images;
 mod instance;
 mod obstacle;
 mod pass;

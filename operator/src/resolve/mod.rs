@@ -6,12 +6,14 @@
 //! | `facts`, `instance`, `entity` | what goes in: of any kind of instance, of an Entity |
 //! | `refusal` | every reason why there is no plan |
 //! | `sale`, `hostname`, `revision`, `rollout` | what is sold, where it serves, which package, and when |
+//! | `images` | which image of each name, by package, Platform and record |
 //! | `ownership`, `volumes`, `growth`, `secrets` | whose data it is, and what it consists of |
 
 mod entity;
 mod facts;
 mod growth;
 mod hostname;
+mod images;
 mod instance;
 mod ownership;
 mod refusal;
@@ -23,6 +25,8 @@ mod volumes;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod images_tests;
 #[cfg(test)]
 mod rollout_tests;
 #[cfg(test)]
@@ -36,6 +40,7 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 pub use entity::{EntityFacts, EntityRefusal, resolve_entity};
 pub use facts::{Facts, HostnameClaim, NamespaceFacts, SecretFacts, VolumeFacts};
 pub use hostname::{asks_for, may_be_made_of, may_have, wanted_hostname};
+pub use images::{ImageNotice, differing_images, overridden};
 pub use instance::Instance;
 pub use ownership::recorded_entity;
 pub use refusal::{Refusal, tariff_not_found};
@@ -61,6 +66,8 @@ pub struct Resolved {
     pub managers: Vec<String>,
     /// What a roll-out does with the instance.
     pub rollout: Rollout,
+    /// The images that are not what the Platform names, or not what the version has.
+    pub images: Vec<ImageNotice>,
 }
 
 /// Decides what is to run for an instance.
@@ -82,6 +89,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
     let hostname = hostname::hostname(instance, facts, &platform.spec, &entity.spec)?;
     let name = &instance.reference.name;
     let volumes = volumes::volumes(&package, name, sale.quota, &platform.spec, facts)?;
+    let (images, notices) = images::images(facts, &platform.spec, &package, &version);
     let plan = Plan {
         instance: instance.reference.clone(),
         entity: PlannedEntity {
@@ -90,7 +98,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
             language: entity.spec.language,
             contacts: contacts(instance, &entity),
         },
-        images: images(&package, &version, &platform.spec),
+        images,
         resources: resources(&package, &platform.spec),
         secrets: secrets::secrets(&package, name, facts),
         package,
@@ -107,7 +115,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
         editor: platform.spec.editor.clone(),
     };
     let rollout = rollout(instance, facts, Some(&platform.spec));
-    Ok(Resolved { plan, sale, managers: managers(instance, &entity), rollout })
+    Ok(Resolved { plan, sale, managers: managers(instance, &entity), rollout, images: notices })
 }
 
 /// The service's managers, then the Entity's.
@@ -191,15 +199,6 @@ fn name_is_free(instance: &Instance, facts: &Facts) -> Result<(), Refusal> {
         name: instance.reference.name.clone(),
         holder: format!("{} {} (template {})", owner.kind, owner.name, record.spec.template),
     })
-}
-
-fn images(package: &Package, version: &str, platform: &PlatformSpec) -> BTreeMap<String, String> {
-    let of_version = package.images(version).unwrap_or_default();
-    let overridden = |name: &str| platform.images.iter().find(|o| o.template == package.name() && o.image == name);
-    of_version
-        .iter()
-        .map(|image| (image.name.clone(), overridden(&image.name).map_or(&image.reference, |o| &o.reference).clone()))
-        .collect()
 }
 
 /// Figure by figure: what the Platform does not name stays the package's.

@@ -87,6 +87,10 @@ pub fn of_records() -> Vec<Case> {
         };
         refused("ServiceData", format!("spec.secrets[0].further[0].{leaf}"), json!("another"), words)
     };
+    // An image has both.
+    let of_image = |leaf: &str, words: &[&'static str]| {
+        refused("ServiceData", format!("spec.images[0].{leaf}"), json!("another"), words)
+    };
     let late = "2999-01-01T00:00:00Z";
     vec![
         written("owner.kind", "DedicatedOffice"),
@@ -99,6 +103,8 @@ pub fn of_records() -> Vec<Case> {
         written("template", "office"),
         written("revision", "radicale-0000000000"),
         written("version", "4"),
+        of_image("name", &["spec.images[0].reference", "Required value"]),
+        of_image("reference", &["images: element 0", "omits all key fields"]),
         written("engine", "Builtin"),
         written("volumes[0].name", "other"),
         written("volumes[0].claim", "other-data"),

@@ -2,6 +2,7 @@
 
 use commonscloud_e2e::manifests::{client_secret, entity, namespaced};
 use commonscloud_operator::api::ServiceTemplate;
+use commonscloud_operator::template::builtin;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
@@ -67,7 +68,7 @@ fn platform_with_all() -> Value {
     let own = json!({"name": CLASS, "enforcesSize": true, "overhead": {"bytes": 0, "perMille": 0}});
     spec["storageClasses"] = json!([spec["storageClasses"][0], own]);
     spec["storageClass"] = json!(CLASS);
-    spec["images"] = json!([{"template": "office", "image": "redis", "reference": "docker.io/leaves/one:1"}]);
+    spec["images"] = json!([{"template": "office", "image": "redis", "mirror": "docker.io/leaves/one"}]);
     let figures = json!({"requests": {"cpu": "11m"}, "limits": {"memory": "999Mi"}});
     spec["resources"] = json!([{"template": "office", "component": "redis", "resources": figures}]);
     spec["network"] = json!({
@@ -155,14 +156,26 @@ fn overrides() -> Vec<Case> {
     let resources = |figure: &str| format!("/spec/template/spec/containers/redis/resources/{figure}");
     let of_db = |part: &str| format!("/spec/template/spec/containers/postgres/{part}");
     let db = "StatefulSet/office-db";
+    let (version, packaged) = packaged("redis");
+    let tag_of = |reference: &str| reference.rsplit_once(':').map(|(_, tag)| tag.to_owned()).unwrap_or_default();
+    let tagged = |repository: &str| format!("docker.io/leaves/{repository}:{}", tag_of(&packaged));
+    let shows = |reference: String| vec![see(redis, image, reference)];
+    let given = |how: &str, value: Value| json!([{"template": "office", "image": "redis", how: value}]);
+    let postgres = format!("docker.io/leaves/one:{}", tag_of(&self::packaged("postgres").1));
     vec![
-        own("images[0].reference", json!("docker.io/leaves/two:1"), vec![see(redis, image, "docker.io/leaves/two:1")]),
+        own("images[0].mirror", json!("docker.io/leaves/two"), shows(tagged("two"))),
+        own("images[0].reference", json!(tagged("two")), shows(tagged("two")))
+            .given("spec.images", given("reference", json!(tagged("one")))),
+        own("images[0].versions[0].name", json!(version), shows(tagged("named")))
+            .given("spec.images", given("versions", json!([{"name": "0", "reference": tagged("named")}]))),
+        own("images[0].versions[0].reference", json!(tagged("other")), shows(tagged("other")))
+            .given("spec.images", given("versions", json!([{"name": version, "reference": tagged("named")}]))),
         own(
             "images[0].image",
             json!("postgres"),
-            vec![see(db, of_db("image"), "docker.io/leaves/one:1"), see(redis, image, "docker.io/library/redis:7")],
+            vec![see(db, of_db("image"), postgres), see(redis, image, packaged.clone())],
         ),
-        own("images[0].template", json!("agora"), vec![see(redis, image, "docker.io/library/redis:7")]),
+        own("images[0].template", json!("agora"), shows(packaged.clone())),
         // One figure replaces one figure: the memory that is asked for stays the package's.
         own(
             "resources[0].resources.requests{cpu}",
@@ -181,6 +194,14 @@ fn overrides() -> Vec<Case> {
         ),
         own("resources[0].template", json!("agora"), vec![see(redis, resources("requests/cpu"), "20m")]),
     ]
+}
+
+/// The newest version of the office, and its own reference of an image.
+fn packaged(image: &str) -> (String, String) {
+    let office = builtin().into_iter().find(|package| package.metadata.name.as_deref() == Some("office"));
+    let newest = office.and_then(|office| office.spec.versions.into_iter().next()).unwrap_or_default();
+    let found = newest.images.into_iter().find(|found| found.name == image);
+    (newest.name, found.map(|found| found.reference).unwrap_or_default())
 }
 
 fn services() -> Vec<Case> {

@@ -128,7 +128,20 @@ async fn refused_platform(tier: Arc<ControlPlane>) -> Outcome {
     let needed = &["spec.hostnamePattern", "must hold {entity} and {service} and end in {baseDomain}"];
     let domain = json!("other.commonscloud.test");
     let class = "/spec/exposure/ingressClass";
+    let image = |how: Value| {
+        let mut image = json!({"template": "office", "image": "redis"});
+        how.as_object().into_iter().flatten().for_each(|(field, value)| image[field] = value.clone());
+        json!([image])
+    };
+    let (mirror, tagged) = ("registry.example/redis", "registry.example/redis:7");
+    let both = image(json!({"mirror": mirror, "reference": tagged}));
+    let one = &["spec.images[0]", "set one of mirror", "versions", "reference"];
+    let repository = &["spec.images[0].mirror", "a repository without tag and digest"];
+    let (sound_mirror, of_mirror) = (image(json!({"mirror": mirror})), image(json!({"mirror": tagged})));
     let rows = vec![
+        row("image by two ways", "/spec/images", both, sound_mirror.clone(), one),
+        row("image by no way", "/spec/images", image(json!({})), sound_mirror.clone(), one),
+        row("mirror with a tag", "/spec/images", of_mirror, sound_mirror, repository),
         row("malformed base domain", "/spec/baseDomain", json!("Other"), domain, &["spec.baseDomain"]),
         row("pattern without the entity", pattern, json!("{service}.{baseDomain}"), sound, needed),
         row(
