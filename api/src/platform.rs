@@ -55,6 +55,13 @@ pub struct PlatformSpec {
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["template".into(), "image".into()]))]
     pub images: Vec<ImageOverride>,
+    /// Secrets of the operator's namespace with which the images of all services are pulled
+    /// (`kubernetes.io/dockerconfigjson`). Each Entity gets copies, and nobody a right to read them. Naming one
+    /// here restarts the pods of every service once; a new password in it restarts none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub image_pull_secrets: Vec<String>,
     /// Requests and limits used in the place of a template's own production figures, one by one: a
     /// figure that is not named here stays the template's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -90,7 +97,8 @@ impl PlatformSpec {
         let tls = self.exposure.tls.as_ref().and_then(|tls| tls.secret_name.as_deref());
         let smtp = self.smtp.as_ref().and_then(|smtp| smtp.secret_name.as_deref());
         let named = [("spec.exposure.tls.secretName", tls), ("spec.smtp.secretName", smtp)];
-        named.into_iter().filter_map(|(field, name)| Some((field, name?)))
+        let pull = self.image_pull_secrets.iter().map(|name| ("spec.imagePullSecrets", name.as_str()));
+        named.into_iter().filter_map(|(field, name)| Some((field, name?))).chain(pull)
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Plan {
     pub version: String,
     /// Image references by the package's names, overrides applied.
     pub images: BTreeMap<String, String>,
+    /// The Secrets of the Platform with which they are pulled.
+    pub image_pull_secrets: Vec<String>,
     /// Requests and limits by component, overrides applied.
     pub resources: BTreeMap<String, ResourceRequirements>,
     /// The storage that is sold: tier and blocks together.

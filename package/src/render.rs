@@ -132,6 +132,7 @@ fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
     for path in ["/spec/template", "/spec/jobTemplate/spec/template"] {
         if let Some(template) = value.pointer_mut(path).filter(|template| template.is_object()) {
             secret_keys::lead(plan, template);
+            pull_with(plan, place, template);
             mark_pods(plan, place, template);
         }
     }
@@ -142,6 +143,20 @@ fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
         namespace: plan.instance.namespace.clone(),
         name: place.name.clone(),
         value,
+    }
+}
+
+/// Images are pulled with the Platform's Secrets beside the package's own. A Job's pods cannot be changed any more.
+fn pull_with(plan: &Plan, place: &Place, template: &mut Value) {
+    if plan.image_pull_secrets.is_empty() || place.kind.kind == "Job" {
+        return;
+    }
+    if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
+        let own = spec.get("imagePullSecrets").and_then(Value::as_array).cloned().unwrap_or_default();
+        let named = plan.image_pull_secrets.iter().map(|name| json!({"name": name}));
+        let mut all = own.clone();
+        all.extend(named.filter(|named| !own.contains(named)));
+        spec.insert("imagePullSecrets".to_owned(), Value::Array(all));
     }
 }
 

@@ -53,6 +53,7 @@ fn state(plan: &Plan, owned: &[Arc<Live>]) -> State {
         revision,
         version,
         images,
+        image_pull_secrets,
         resources,
         quota,
         volumes,
@@ -67,7 +68,7 @@ fn state(plan: &Plan, owned: &[Arc<Live>]) -> State {
     } = plan;
     let names = (package.name(), package.revision_name());
     let of_instance = (instance, entity, revision, version, quota, volumes, secrets, hostname);
-    let of_platform = (images, resources, exposure, network, smtp, platform_secrets, editor);
+    let of_platform = (images, image_pull_secrets, resources, exposure, network, smtp, platform_secrets, editor);
     // Writing to a digest does not fail.
     let _ = write!(digest, "{names:?}{of_instance:?}{of_platform:?}{parameters}");
     let mut objects: Vec<_> = owned.iter().map(|live| (&live.kind, live.name(), live.content())).collect();

@@ -99,6 +99,7 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
             contacts: contacts(instance, &entity),
         },
         images,
+        image_pull_secrets: platform.spec.image_pull_secrets.clone(),
         resources: resources(&package, &platform.spec),
         secrets: secrets::secrets(&package, name, facts),
         package,

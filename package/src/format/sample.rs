@@ -53,6 +53,7 @@ pub(crate) fn plan(
         revision: package.revision_name(),
         version: version.name.clone(),
         images: version.images.iter().map(|image| (image.name.clone(), image.reference.clone())).collect(),
+        image_pull_secrets: Vec::new(),
         resources: package
             .components()
             .iter()

@@ -15,12 +15,14 @@ pub(crate) fn platform_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTree
     for object in objects {
         secret_references(&object.value, &mut referred);
     }
-    smtp.into_iter().chain(tls).filter(|name| referred.contains(name)).collect()
+    let pull = plan.image_pull_secrets.iter().cloned();
+    smtp.into_iter().chain(tls).chain(pull).filter(|name| referred.contains(name)).collect()
 }
 
 /// The Platform's Secrets that pods may use.
 pub(crate) fn for_pods(plan: &Plan) -> impl Iterator<Item = &str> {
-    plan.smtp.as_ref().and_then(|smtp| smtp.secret_name.as_deref()).into_iter()
+    let smtp = plan.smtp.as_ref().and_then(|smtp| smtp.secret_name.as_deref());
+    smtp.into_iter().chain(plan.image_pull_secrets.iter().map(String::as_str))
 }
 
 /// Whether it is generated for the instance.
@@ -41,12 +43,13 @@ pub(crate) fn named_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTreeSet
 }
 
 /// The revisions of the platform's Secrets that a pod refers to, in the order of their names; none
-/// where it refers to none.
+/// where it refers to none. Those that its images are pulled with are read by the kubelet, each time.
 pub(crate) fn revisions(plan: &Plan, pod: &Value) -> Option<String> {
     let mut referred = BTreeSet::new();
     secret_references(pod, &mut referred);
+    let is_used = |name: &String| referred.contains(name) && !plan.image_pull_secrets.contains(name);
     let known: Vec<&str> =
-        plan.platform_secrets.iter().filter(|(name, _)| referred.contains(*name)).map(|(_, of)| of.as_str()).collect();
+        plan.platform_secrets.iter().filter(|(name, _)| is_used(name)).map(|(_, of)| of.as_str()).collect();
     (!known.is_empty()).then(|| known.join("."))
 }
 

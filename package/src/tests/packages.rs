@@ -275,3 +275,20 @@ fn a_platform_lets_in_many_but_not_everybody_and_mail_goes_anywhere_by_its_port(
     }
     assert!(rendered(json!({})).contains("podSelector"), "a peer that says nothing");
 }
+
+#[test]
+fn images_are_pulled_with_the_platforms_secrets_and_a_new_password_restarts_nothing() {
+    let mut plan = plan(&compiled(&builtin()[0]), "34.0.1", Surroundings::Full, false);
+    let pods = |plan: &Plan| {
+        let set = render(plan).unwrap_or_else(|error| panic!("{error:#?}"));
+        let templates: Vec<Value> = set.objects.iter().filter_map(|object| object.value.pointer("/spec/template").cloned()).collect();
+        (templates, set.platform_secrets)
+    };
+    assert!(pods(&plan).0.iter().all(|pod| pod["spec"].get("imagePullSecrets").is_none()));
+    plan.image_pull_secrets = vec!["registry".to_owned()];
+    let (before, copied) = pods(&plan);
+    assert!(before.iter().all(|pod| pod["spec"]["imagePullSecrets"] == json!([{"name": "registry"}])), "{before:#?}");
+    assert!(copied.contains("registry"));
+    plan.platform_secrets.insert("registry".to_owned(), "another".to_owned());
+    assert_eq!(pods(&plan).0, before);
+}

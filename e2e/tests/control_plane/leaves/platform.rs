@@ -41,6 +41,7 @@ pub fn stage(rollout: Value) -> Stage {
     let office = json!({"tier": "1gb", "parameters": {"editor": "Shared", "oidc": oidc}});
     let mut around = vec![platform_with_all(), rollout];
     around.extend(["tls-a", "tls-b"].map(|name| secret(name, &["tls.crt", "tls.key"])));
+    around.extend(["pull-a", "pull-b"].map(|name| secret(name, &[".dockerconfigjson"])));
     around.extend(["mail-a", "mail-b"].map(|name| secret(name, &["username", "password"])));
     around.push(entity(
         NAME,
@@ -74,6 +75,7 @@ fn platform_with_all() -> Value {
     spec["network"] = json!({
         "ingress": peers(), "dns": peers(), "public": peers(), "identityProvider": peers(), "mail": peers(),
     });
+    spec["imagePullSecrets"] = json!(["pull-a"]);
     spec["smtp"] = json!({"host": "mail.a.example", "port": 465, "from": "cloud@a.example", "secretName": "mail-a"});
     spec["editor"] = json!({"url": "https://editor-a.example"});
     spec["retention"] = json!({"days": 30});
@@ -163,6 +165,14 @@ fn overrides() -> Vec<Case> {
     let given = |how: &str, value: Value| json!([{"template": "office", "image": "redis", how: value}]);
     let postgres = format!("docker.io/leaves/one:{}", tag_of(&self::packaged("postgres").1));
     vec![
+        own(
+            "imagePullSecrets[0]",
+            json!("pull-b"),
+            vec![
+                see("Deployment/site-app", "/spec/template/spec/imagePullSecrets/0/name", "pull-b"),
+                see("Secret/pull-b", "/metadata/name", "pull-b"),
+            ],
+        ),
         own("images[0].mirror", json!("docker.io/leaves/two"), shows(tagged("two"))),
         own("images[0].reference", json!(tagged("two")), shows(tagged("two")))
             .given("spec.images", given("reference", json!(tagged("one")))),
