@@ -131,9 +131,8 @@ fn kept<'a>(
 /// The images of a plan whose tags are not those of its version in the package.
 pub fn differing_images(plan: &Plan) -> Vec<DataImage> {
     let own = plan.package.images(&plan.version).unwrap_or_default();
-    let differs = |name: &str, reference: &str| {
-        own.iter().any(|own| own.name == name && tag(&own.reference) != tag(reference))
-    };
+    let differs =
+        |name: &str, reference: &str| own.iter().any(|own| own.name == name && tag(&own.reference) != tag(reference));
     let differing = plan.images.iter().filter(|(name, reference)| differs(name, reference));
     differing.map(|(name, reference)| DataImage { name: name.clone(), reference: reference.clone() }).collect()
 }
