@@ -184,7 +184,8 @@ async fn rotated_client(node: Arc<Node>) -> Outcome {
     let oidc = json!({"issuer": "https://id.example.org", "clientSecretName": client});
     let trial = Trial::begin_with(&node, &agora_copy(&node, "agora-client")?, &json!({"oidc": oidc})).await?;
     let secret = |value: &str| {
-        let metadata = json!({"name": client, "namespace": trial.name()});
+        let labels = json!({"commonscloud.coop/for": "site"});
+        let metadata = json!({"name": client, "namespace": trial.name(), "labels": labels});
         let values = json!({"client-id": "agora", "client-secret": value});
         [json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values})]
     };

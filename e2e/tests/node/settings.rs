@@ -51,16 +51,17 @@ async fn refused(node: &Node, entity: &str, bytes: usize) -> Outcome {
 }
 
 /// What a command of the office's says.
-async fn told(node: &Node, trial: &Trial<'_>, words: &[&str]) -> Outcome<String> {
+async fn said_by_occ(node: &Node, trial: &Trial<'_>, words: &[&str]) -> Outcome<String> {
     Ok(occ(node, trial, words).await?.succeeded("occ")?.trim().to_owned())
 }
 
 /// What upstream's own checks ask of whoever administers is done: after the installation, as after upgrades.
 async fn left_to_nobody(node: &Node, trial: &Trial<'_>) -> Outcome {
-    let version = told(node, trial, &["config:system:get", "version"]).await?;
+    let version = said_by_occ(node, trial, &["config:system:get", "version"]).await?;
     eventually("the repairs of this version are done", APPLIED, async || {
         for app in ["core", "commonscloud"] {
-            let repaired = told(node, trial, &["config:app:get", app, "repaired", "--default-value=none"]).await?;
+            let repaired =
+                said_by_occ(node, trial, &["config:app:get", app, "repaired", "--default-value=none"]).await?;
             ensure_eq!(repaired, version, "what {app} was repaired for");
         }
         Ok(())
@@ -70,7 +71,7 @@ async fn left_to_nobody(node: &Node, trial: &Trial<'_>) -> Outcome {
     let sql = "select count(*) from pg_indexes where indexname = 'fs_size'";
     ensure_eq!(psql(node, trial.name(), &db, sql).await?, "1", "indices that an installation does not make");
     for (setting, value) in [("maintenance_window_start", "1"), ("has_internet_connection", "false")] {
-        ensure_eq!(told(node, trial, &["config:system:get", setting]).await?, value, "{setting}");
+        ensure_eq!(said_by_occ(node, trial, &["config:system:get", setting]).await?, value, "{setting}");
     }
     let pod = node.pod(trial.name(), "site", "app").await?;
     let headers = "echo implode(PHP_EOL, get_headers('http://127.0.0.1/status.php'));";

@@ -303,7 +303,7 @@ mod tests {
         put(&caches.platforms, platform);
         let entity: Entity = serde_json::from_value(entity(&json!({}))).unwrap();
         let account = ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() };
-        let changes = decide(&entity, &seen(&caches, &entity), &account).unwrap();
+        let changes = decide(&entity, &seen(&caches, &entity), &account, Timestamp::UNIX_EPOCH).unwrap().changes;
         changes.into_iter().find_map(|change| match change.action {
             Action::Apply { object, .. } if change.name == "acme-http01-solver" => Some(object),
             _ => None,
