@@ -131,12 +131,17 @@ impl Context {
 
 /// A status in which no message quotes a secret.
 fn redacted<S: Clone + Reported>(caches: &Caches, key: &Key, status: &S) -> S {
-    let namespace = if key.kind == Kind::Entity { &key.name } else { &key.namespace };
     let mut status = status.clone();
     for message in status.messages() {
-        *message = redact::by_form(&caches.secrets.redact(namespace, message)).into_owned();
+        *message = redact::by_form(&without_secrets(caches, key, message)).into_owned();
     }
     status
+}
+
+/// A text about a resource without what the known Secrets of its Entity hold.
+pub(super) fn without_secrets(caches: &Caches, key: &Key, text: &str) -> String {
+    let namespace = if key.kind == Kind::Entity { &key.name } else { &key.namespace };
+    caches.secrets.redact(namespace, text)
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ async fn run_pass(context: &Context, metrics: &Metrics, key: &Key) -> Next {
         tracing::info_span!("reconcile", kind = key.kind.as_str(), namespace = key.namespace, resource = key.name);
     let pass = tokio::time::timeout(PASS, reconcile(context, key)).instrument(span.clone()).await;
     let _entered = span.enter();
-    let words = |error: &WriteError| context.caches().secrets.redact(&key.namespace, &error.to_string());
+    let words = |error: &WriteError| context::without_secrets(context.caches(), key, &error.to_string());
     let next = match pass {
         Ok(Ok(next)) => next,
         Ok(Err(error)) if error.kind.is_transient() => {
