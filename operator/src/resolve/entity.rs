@@ -1,6 +1,7 @@
 //! Decides what an Entity gets, or why it gets nothing yet. Pure.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use kube::ResourceExt as _;
@@ -137,8 +138,6 @@ fn needs(facts: &EntityFacts) -> Needs {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
 
     use super::*;
