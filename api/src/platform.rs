@@ -206,7 +206,7 @@ pub struct ImageOverride {
     /// The references to use, each for one version of the application. For any other the template's own
     /// is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1, max = 32))]
+    #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub versions: Vec<VersionImage>,
     /// The reference to use for each version whose own image has the same tag, for example
