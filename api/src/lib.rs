@@ -42,8 +42,8 @@ pub use network::{NetworkPeers, NetworkPorts};
 pub use pattern::allowed_by;
 pub use platform::{
     ComponentResources, Exposure, FileSystemOverhead, ImageOverride, ListedTariff, ListedTemplate, Platform,
-    PlatformSpec, PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
-    VersionImage,
+    PlatformSpec, PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts,
+    TlsSource, VersionImage,
 };
 pub use reason::Reason;
 pub use service_data::{
