@@ -168,8 +168,7 @@ fn not_configured(live: &Pod, container: &ContainerStatus, events: &[&Event]) ->
     Some(match why.filter(|why| !why.is_empty()) {
         Some(why) => Problem::new(Reason::SettingsFailed, why),
         None => {
-            let message = format!("pod {name}, container {} applies the settings", container.name);
-            Problem::new(Reason::Starting, message)
+            Problem::new(Reason::Starting, format!("pod {name}, container {} applies the settings", container.name))
         }
     })
 }

@@ -60,7 +60,9 @@ impl Instance {
 
     /// Where its spec is edited: in the Entity that made it, or in itself.
     pub fn edited_at(&self) -> String {
-        let Some(_) = &self.made_by else { return "spec".to_owned() };
+        if self.made_by.is_none() {
+            return "spec".to_owned();
+        }
         let name = &self.reference.name;
         if self.reference.kind == "DedicatedService" {
             format!("spec.services.others[{name}]")
