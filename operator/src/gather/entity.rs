@@ -49,13 +49,15 @@ pub fn observe_entity(caches: &Caches, packages: &Packages, entity: &Entity) -> 
     let facts = facts(caches, packages, entity, &inside, &dedicated);
     inside.objects.extend(dedicated.iter().filter_map(|resource| as_live(resource.as_ref())));
     let uid = entity.uid().unwrap_or_default();
+    // Who refers to a copy is known once everything is taken in.
+    let secrets = inside.secrets.filter(|_| !inside.lacks).unwrap_or_default();
     EntityObserved {
         undecodable: before.or_else(|| undecodable_for_entity(caches, entity)),
         facts,
         services: services(entity, tariff.as_deref(), &dedicated),
         owned: inside.objects.iter().filter(|object| object.is_owned_by(&uid)).cloned().collect(),
         objects: inside.objects,
-        copies: inside.secrets.unwrap_or_default().into_values().filter(|secret| secret.is_copy()).collect(),
+        copies: secrets.into_values().filter(|secret| secret.is_copy()).collect(),
         platform_secrets: caches.platform().map(|platform| named(&platform)),
         tariff,
     }
