@@ -31,15 +31,18 @@ pub(crate) fn is_generated(plan: &Plan, name: &str) -> bool {
 }
 
 /// Secrets that pods refer to and that are neither generated for the instance nor the Platform's: parameters
-/// name them.
+/// name them. A pod reads none of those that images are pulled with: who refers to one named it, too.
 pub(crate) fn named_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTreeSet<String> {
     const OF_PODS: [&str; 5] = ["Deployment", "StatefulSet", "Job", "CronJob", "ServiceAccount"];
-    let mut referred = BTreeSet::new();
+    let smtp = plan.smtp.as_ref().and_then(|smtp| smtp.secret_name.as_ref());
+    let (mut read, mut pulled_with) = (BTreeSet::new(), BTreeSet::new());
     for object in objects.iter().filter(|object| OF_PODS.contains(&object.kind.as_str())) {
-        secret_references(&object.value, &mut referred);
+        references(&object.value, &mut read, &mut pulled_with);
     }
-    referred.retain(|name| !is_generated(plan, name) && !for_pods(plan).any(|of_platform| of_platform == name));
-    referred
+    pulled_with.retain(|name| !plan.image_pull_secrets.contains(name));
+    read.append(&mut pulled_with);
+    read.retain(|name| !is_generated(plan, name) && smtp != Some(name));
+    read
 }
 
 /// The revisions of the platform's Secrets that a pod refers to, in the order of their names; none
@@ -62,12 +65,19 @@ pub fn referred_secrets(object: &Value) -> BTreeSet<String> {
 
 /// Names of the Secrets that an object refers to, by any field that Kubernetes has for it.
 pub(crate) fn secret_references(value: &Value, found: &mut BTreeSet<String>) {
+    let mut pulled_with = BTreeSet::new();
+    references(value, found, &mut pulled_with);
+    found.append(&mut pulled_with);
+}
+
+/// The same, those that images are pulled with apart from those that pods read.
+fn references(value: &Value, read: &mut BTreeSet<String>, pulled_with: &mut BTreeSet<String>) {
     match value {
-        Value::Array(items) => items.iter().for_each(|item| secret_references(item, found)),
+        Value::Array(items) => items.iter().for_each(|item| references(item, read, pulled_with)),
         Value::Object(map) => {
             for (key, value) in map {
                 if let ("imagePullSecrets", Value::Array(items)) = (key.as_str(), value) {
-                    found.extend(items.iter().filter_map(|item| Some(item.get("name")?.as_str()?.to_owned())));
+                    pulled_with.extend(items.iter().filter_map(|item| Some(item.get("name")?.as_str()?.to_owned())));
                 }
                 let name = match (key.as_str(), value) {
                     ("secretName", Value::String(name)) => Some(name.as_str()),
@@ -76,8 +86,8 @@ pub(crate) fn secret_references(value: &Value, found: &mut BTreeSet<String>) {
                     }
                     _ => None,
                 };
-                found.extend(name.map(str::to_owned));
-                secret_references(value, found);
+                read.extend(name.map(str::to_owned));
+                references(value, read, pulled_with);
             }
         }
         _ => {}

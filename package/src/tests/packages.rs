@@ -281,7 +281,8 @@ fn images_are_pulled_with_the_platforms_secrets_and_a_new_password_restarts_noth
     let mut plan = plan(&compiled(&builtin()[0]), "34.0.1", Surroundings::Full, false);
     let pods = |plan: &Plan| {
         let set = render(plan).unwrap_or_else(|error| panic!("{error:#?}"));
-        let templates: Vec<Value> = set.objects.iter().filter_map(|object| object.value.pointer("/spec/template").cloned()).collect();
+        let templates: Vec<Value> =
+            set.objects.iter().filter_map(|object| object.value.pointer("/spec/template").cloned()).collect();
         (templates, set.platform_secrets)
     };
     assert!(pods(&plan).0.iter().all(|pod| pod["spec"].get("imagePullSecrets").is_none()));
@@ -289,6 +290,10 @@ fn images_are_pulled_with_the_platforms_secrets_and_a_new_password_restarts_noth
     let (before, copied) = pods(&plan);
     assert!(before.iter().all(|pod| pod["spec"]["imagePullSecrets"] == json!([{"name": "registry"}])), "{before:#?}");
     assert!(copied.contains("registry"));
+    assert!(!render(&plan).unwrap().named_secrets.contains("registry"), "no parameter names it");
     plan.platform_secrets.insert("registry".to_owned(), "another".to_owned());
     assert_eq!(pods(&plan).0, before);
+    let oidc = json!({"oidc": {"issuer": "https://id.example.org", "clientSecretName": "registry"}});
+    plan.parameters = plan.package.validate_parameters(&oidc).unwrap();
+    assert!(render(&plan).unwrap().named_secrets.contains("registry"), "a parameter that names it is told");
 }
