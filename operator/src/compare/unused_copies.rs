@@ -48,11 +48,14 @@ pub fn compare_unused_copies(known: &KnownCopies<'_>, now: Timestamp) -> UnusedC
         return unused;
     }
     let referring = known.objects.iter().filter(|object| REFERRING.contains(&object.kind.as_str()));
-    let uses: Vec<_> = referring.map(|object| (object.instance(), referred_secrets(&object.value))).collect();
+    let referred: Vec<_> = referring.map(|object| (object.instance(), referred_secrets(&object.value))).collect();
     let has_old_pods = known.objects.iter().any(|object| has_old_pods(object));
     for copy in known.copies.iter().filter(|copy| !copy.deleting) {
-        let users: Vec<&str> =
-            uses.iter().filter(|(_, secrets)| secrets.contains(&copy.name)).map(|(instance, _)| *instance).collect();
+        let users: Vec<&str> = referred
+            .iter()
+            .filter(|(_, secrets)| secrets.contains(&copy.name))
+            .map(|(instance, _)| *instance)
+            .collect();
         let is_named = known.named.contains(&copy.name);
         if is_named && users.iter().any(|instance| known.instances.contains(instance)) {
             continue;
