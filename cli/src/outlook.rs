@@ -124,7 +124,7 @@ pub(crate) fn of(caches: &Caches, account: &ServiceAccount) -> Result<Outlook, F
 fn as_if_made(caches: &Caches, entity: &Entity, account: &ServiceAccount) -> Result<(), Failure> {
     let name = entity.name_any();
     if caches.namespaces.get("", &name).is_none() {
-        put(&caches.namespaces, serde_json::from_value(entity::namespace(entity, None))?)?;
+        put(&caches.namespaces, serde_json::from_value(entity::namespace(entity, ""))?)?;
         caches.secrets.none_in(&name);
     }
     let binding = entity::operator_binding(entity, account);

@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn kubelets_are_shown_an_account_that_reads_figures_and_nothing_else() {
         let of = |resource: &str| -> Vec<(Value, Value)> {
-            let roles = roles();
-            let rules = roles.iter().flat_map(|role| {
+            let all = roles();
+            let rules = all.iter().flat_map(|role| {
                 role["rules"].as_array().unwrap().iter().map(|rule| (role["metadata"]["name"].clone(), rule.clone()))
             });
             rules.filter(|(_, rule)| rule["resources"].as_array().unwrap().iter().any(|r| r == resource)).collect()

@@ -53,12 +53,18 @@ async fn named(tier: Arc<ControlPlane>) -> Outcome {
 
     tier.cluster.applied(&[client_secret(NAME, CLIENT, "office"), naming(CLIENT)]).await?;
     ready(&tier.entities(), NAME, READY).await?;
+    // As a service of a release that knew no label: what it uses it goes on using, and repairs go on.
     kubectl.ok(&["label", "secret", CLIENT, "-n", NAME, "commonscloud.coop/for-"]).await?;
-    refused(&tier, "Reconciling", &command).await?;
+    kubectl.ok(&["scale", "deployment/office-redis", "-n", NAME, "--replicas=0"]).await?;
+    eventually("what somebody changed is put back", FOLLOWED, async || {
+        let words = ["get", "deployment/office-redis", "-n", NAME, "-o", "jsonpath={.spec.replicas}"];
+        ensure_eq!(kubectl.ok(&words).await?, "1", "replicas");
+        Ok(())
+    })
+    .await?;
     let path = "jsonpath={.spec.template.spec.volumes[?(@.name=='oidc')].secret.secretName}";
     let mounted = kubectl.ok(&["get", "deployment/office-app", "-n", NAME, "-o", path]).await?;
     ensure_eq!(mounted, CLIENT, "the Secret of what runs on");
-    kubectl.ok(&["label", "secret", CLIENT, "-n", NAME, "commonscloud.coop/for=office"]).await?;
     ready(&tier.entities(), NAME, READY).await.map(drop)
 }
 

@@ -34,6 +34,11 @@ impl Caches {
         self.dedicated_by(&turn(template))
     }
 
+    /// Those that name a Tariff, template or revision that there is not.
+    pub(super) fn dedicated_naming_what_is_not_there(&self) -> Vec<AnyDedicated> {
+        self.dedicated_by(NAMES_NOTHING)
+    }
+
     fn dedicated_by(&self, key: &str) -> Vec<AnyDedicated> {
         let mut found = any(self.offices.found_by(key));
         found.extend(any(self.agoras.found_by(key)));
@@ -71,6 +76,8 @@ impl Caches {
 
 /// Under what a resource is found that waits for a name.
 const WAITS: &str = "waits";
+/// Under what a resource is found that names something that there is not.
+const NAMES_NOTHING: &str = "names nothing";
 
 fn turn(template: &str) -> String {
     format!("turn {template}")
@@ -88,6 +95,9 @@ pub(super) fn keys<D: Dedicated>(resource: &D) -> Vec<String> {
     if status.is_some_and(waits_for_name) {
         keys.push(WAITS.to_owned());
     }
+    if status.is_some_and(names_nothing) {
+        keys.push(NAMES_NOTHING.to_owned());
+    }
     if status.is_some_and(waits_for_turn) {
         keys.push(turn(resource.template()));
     }
@@ -95,8 +105,15 @@ pub(super) fn keys<D: Dedicated>(resource: &D) -> Vec<String> {
 }
 
 fn waits_for_name(status: &InstanceStatus) -> bool {
-    let waits = [Reason::HostnameTaken.name(), Reason::NameTaken.name()];
-    status.conditions.iter().any(|condition| waits.contains(&condition.reason.as_str()))
+    says(status, &[Reason::HostnameTaken, Reason::NameTaken])
+}
+
+fn names_nothing(status: &InstanceStatus) -> bool {
+    says(status, &[Reason::TariffNotFound, Reason::TemplateNotFound, Reason::RevisionNotFound])
+}
+
+fn says(status: &InstanceStatus, reasons: &[Reason]) -> bool {
+    status.conditions.iter().any(|condition| reasons.iter().any(|reason| reason.name() == condition.reason))
 }
 
 fn waits_for_turn(status: &InstanceStatus) -> bool {

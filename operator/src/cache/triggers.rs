@@ -146,11 +146,22 @@ impl Caches {
 }
 
 impl Trigger for Platform {
-    fn concerned(&self, caches: &Caches) -> Vec<Key> {
-        let mut keys = vec![Key::cluster(Kind::Platform, name(self.meta()))];
-        keys.extend(caches.everything());
-        keys.extend(caches.undated());
-        keys
+    fn concerned(&self, _: &Caches) -> Vec<Key> {
+        vec![Key::cluster(Kind::Platform, name(self.meta()))]
+    }
+
+    /// Everybody; of its status, those who are told what there is in the place of what they name.
+    fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
+        let listed = |platform: &Self| platform.status.as_ref().map(|status| (status.tariffs.clone(), status.templates.clone()));
+        match (before, after) {
+            (Some(before), Some(after)) if before.spec == after.spec => {
+                if listed(before) == listed(after) {
+                    return Vec::new();
+                }
+                keys_of(&caches.dedicated_naming_what_is_not_there())
+            }
+            _ => caches.everything().into_iter().chain(caches.undated()).collect(),
+        }
     }
 }
 
@@ -208,9 +219,16 @@ impl Trigger for Entity {
     }
 
     /// The Platform lists which Tariffs are in use.
-    fn unblocked(before: Option<&Self>, after: Option<&Self>, _: &Caches) -> Vec<Key> {
-        let tariff = |entity: Option<&Self>| entity.map(|entity| entity.spec.tariff.clone());
-        if tariff(before) == tariff(after) { Vec::new() } else { vec![listed()] }
+    fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
+        let is_listed = |tariff: &str| {
+            let status = caches.platform().and_then(|platform| platform.status.clone());
+            status.is_some_and(|status| status.tariffs.iter().any(|listed| listed.in_use && listed.name == tariff))
+        };
+        match (before, after) {
+            (Some(before), Some(after)) if before.spec.tariff == after.spec.tariff => Vec::new(),
+            (None, Some(after)) if is_listed(&after.spec.tariff) => Vec::new(),
+            _ => vec![listed()],
+        }
     }
 }
 

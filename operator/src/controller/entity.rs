@@ -165,7 +165,7 @@ mod tests {
         let caches = Caches::new();
         let before: Entity =
             serde_json::from_value(entity(&json!({"office": {"tier": "1gb"}, "agora": {"tier": "1gb"}}))).unwrap();
-        put(&caches.namespaces, entity::namespace(&before, None));
+        put(&caches.namespaces, entity::namespace(&before, ""));
         for object in entity::dedicated(&before) {
             let mut value = object.value;
             value["metadata"]["uid"] = json!(format!("of-{}", object.name));

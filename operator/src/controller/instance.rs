@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::reachability::{Answer, target};
 use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
 use crate::resolve::{Facts, Instance, Resolved, differing_images, may_name, resolve, rollout};
+use crate::template::referred_secrets;
 use crate::usage::Measurement;
 
 /// Failures that usually pass at once are reported after this many in a row.
@@ -95,7 +96,8 @@ pub fn decide(
     let resolved = resolve(instance, &observed.facts)?;
     let rendered = rendered::changes(settled, &resolved.plan, observed)?;
     let data = observed.data.as_ref().ok_or(Obstacle::SecretsUnknown)?;
-    may_name(&resolved.plan, &rendered.referred.by_parameters, &observed.facts)?;
+    let is_used = |secret: &str| observed.owned.iter().any(|live| referred_secrets(&live.value).contains(secret));
+    may_name(&resolved.plan, &rendered.referred.by_parameters, &observed.facts, is_used)?;
     let is_applied = rendered.changes.is_empty();
     let ended = is_applied && has_ended(observed, &resolved.plan, data);
     let mut changes = compare_data(&resolved.plan, data, ended)?;

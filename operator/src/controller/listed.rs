@@ -11,10 +11,10 @@ use crate::cache::Caches;
 
 /// The Tariffs. What an Entity names that cannot be read is not known: then all count as in use.
 pub(super) fn tariffs(caches: &Caches) -> Vec<ListedTariff> {
-    let named: BTreeSet<String> = caches.entities.all().iter().map(|entity| entity.spec.tariff.clone()).collect();
+    let used: BTreeSet<String> = caches.entities.all().iter().map(|entity| entity.spec.tariff.clone()).collect();
     let is_unknown = !caches.undecodable_of("Entity").is_empty();
     let names = in_order(caches.tariffs.all().iter().map(|tariff| tariff.name_any())).into_iter();
-    names.map(|name| ListedTariff { in_use: is_unknown || named.contains(&name), name }).collect()
+    names.map(|name| ListedTariff { in_use: is_unknown || used.contains(&name), name }).collect()
 }
 
 /// The templates that have a revision.

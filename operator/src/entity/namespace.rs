@@ -26,8 +26,8 @@ pub struct ServiceAccount {
 }
 
 /// The namespace: called like its Entity, and nobody's property, since data lives in it. `baseline`: the
-/// containers that may keep to less than *restricted*, where there are or were any.
-pub fn namespace(entity: &Entity, baseline: Option<&str>) -> Value {
+/// containers that may keep to less than *restricted*; admission judges a namespace that has the list.
+pub fn namespace(entity: &Entity, baseline: &str) -> Value {
     let mut labels = labels(entity);
     for (key, value) in [
         // The floor of every container; the policy commonscloud-restricted judges each by itself.
@@ -41,10 +41,7 @@ pub fn namespace(entity: &Entity, baseline: Option<&str>) -> Value {
     ] {
         labels.insert(key.to_owned(), Value::from(value));
     }
-    let mut annotations = json!({marks::DISPLAY_NAME: entity.spec.display_name});
-    if let Some(baseline) = baseline {
-        annotations[marks::BASELINE] = Value::from(baseline);
-    }
+    let annotations = json!({marks::DISPLAY_NAME: entity.spec.display_name, marks::BASELINE: baseline});
     let metadata = json!({"name": name(entity), "labels": labels, "annotations": annotations});
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
 }

@@ -21,8 +21,8 @@ pub struct EntityPlan<'a> {
     /// What the volumes of the namespace need.
     pub needs: Needs,
     /// The containers of its packages that list a reason why they keep to *baseline* only, as admission reads
-    /// them; none where there are none and were none.
-    pub baseline: Option<String>,
+    /// them.
+    pub baseline: String,
     /// How many instances there are, or are about to be.
     pub instances: u64,
     /// Who brings an ACME server's questions to cert-manager's solvers, where it is asked for certificates.
@@ -46,5 +46,5 @@ pub fn render(plan: &EntityPlan<'_>) -> RenderedEntity {
     objects.push(resource_quota(entity, &plan.needs, plan.instances));
     objects.extend(manager_bindings(entity, plan.managers.iter().copied()));
     objects.extend(dedicated(entity));
-    RenderedEntity { namespace: namespace(entity, plan.baseline.as_deref()), objects }
+    RenderedEntity { namespace: namespace(entity, &plan.baseline), objects }
 }

@@ -137,7 +137,7 @@ fn not_ready(live: &Pod, containers: &[ContainerStatus], events: &[&Event], sett
     let applies_settings = |container: &&ContainerStatus| settings.contains(&container.name.as_str());
     let waiting = || containers.iter().filter(|c| !c.ready && c.state.as_ref().is_some_and(|s| s.running.is_some()));
     let Some(container) = waiting().find(|container| !applies_settings(container)) else {
-        return not_configured(live, waiting().find(applies_settings)?, events);
+        return waiting().find(applies_settings).map(|container| not_configured(live, container, events));
     };
     let about = about(live, container.state.as_ref().and_then(last_transition));
     let pod = about.name;
@@ -156,7 +156,7 @@ fn not_ready(live: &Pod, containers: &[ContainerStatus], events: &[&Event], sett
 }
 
 /// The application serves; what is applied while it runs is not. Why, the probe prints.
-fn not_configured(live: &Pod, container: &ContainerStatus, events: &[&Event]) -> Option<Problem> {
+fn not_configured(live: &Pod, container: &ContainerStatus, events: &[&Event]) -> Problem {
     const PROBE: &str = "Readiness probe failed: ";
     let about = about(live, container.state.as_ref().and_then(last_transition));
     let name = about.name;
@@ -165,12 +165,12 @@ fn not_configured(live: &Pod, container: &ContainerStatus, events: &[&Event]) ->
         failed && event.reason.as_deref() == Some("Unhealthy") && names_container(event, &container.name)
     });
     let why = why.and_then(|event| event.message.as_deref()?.strip_prefix(PROBE)).map(str::trim);
-    Some(match why.filter(|why| !why.is_empty()) {
+    match why.filter(|why| !why.is_empty()) {
         Some(why) => Problem::new(Reason::SettingsFailed, why),
         None => {
             Problem::new(Reason::Starting, format!("pod {name}, container {} applies the settings", container.name))
         }
-    })
+    }
 }
 
 /// Whether an Event of a pod is about this container.

@@ -104,7 +104,7 @@ fn challengers(platform: &Platform) -> &[NetworkPolicyPeer] {
 
 /// Each as `WORKLOAD/CONTAINER`. Of every revision that an instance runs, ran or may come to run: a pod of
 /// either may have to start again.
-fn baseline(facts: &EntityFacts) -> Option<String> {
+fn baseline(facts: &EntityFacts) -> String {
     let mut containers = BTreeSet::new();
     for (instance, facts_of_it) in &facts.instances {
         let name = &instance.reference.name;
@@ -112,10 +112,7 @@ fn baseline(facts: &EntityFacts) -> Option<String> {
         let listed = packages.flat_map(|package| &package.spec().pod_security_exceptions);
         containers.extend(listed.map(|exception| format!("{name}-{}", exception.container)));
     }
-    let annotations = facts.namespace.as_ref().and_then(|namespace| namespace.metadata.annotations.as_ref());
-    let had_some = annotations.is_some_and(|all| all.contains_key(marks::BASELINE));
-    let containers: Vec<String> = containers.into_iter().collect();
-    (had_some || !containers.is_empty()).then(|| containers.join(" "))
+    containers.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 /// What the volumes of the namespace need: those that exist, and those of each service's plan.
@@ -155,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_containers_that_packages_list_are_named_and_none_once_they_are_gone() {
+    fn the_containers_that_packages_list_are_named_and_no_others() {
         let mut template = fixtures::template();
         let reason = "it starts as root and changes its user".to_owned();
         template.spec.pod_security_exceptions.push(PodSecurityException { container: "app/radicale".into(), reason });
@@ -164,13 +161,8 @@ mod tests {
         let of_it = Facts { packages, ..fixtures::facts() };
         let instances = vec![(fixtures::instance("tier: 1gb"), of_it)];
         let listed = EntityFacts { instances, ..EntityFacts::default() };
-        assert_eq!(baseline(&listed).as_deref(), Some("calendar-app/radicale"));
-        assert_eq!(baseline(&EntityFacts::default()), None, "no write for a namespace that needs none");
-        let annotations = json!({marks::BASELINE: "calendar-app/radicale"});
-        let namespace = serde_json::from_value(json!({"metadata": {"name": "coop", "annotations": annotations}}));
-        let namespace = Some(Live::of("Namespace", namespace.unwrap()));
-        let before = EntityFacts { namespace, ..EntityFacts::default() };
-        assert_eq!(baseline(&before).as_deref(), Some(""));
+        assert_eq!(baseline(&listed), "calendar-app/radicale");
+        assert_eq!(baseline(&EntityFacts::default()), "", "admission judges only where there is a list");
     }
 
     #[test]

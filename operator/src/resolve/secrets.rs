@@ -46,10 +46,16 @@ fn further(
 }
 
 /// Whether parameters may name these Secrets: whoever writes parameters does not choose whose they are.
+/// `is_used`: whether an object of the instance refers to one already, from before there was a label.
 ///
 /// # Errors
 /// When one was not made for this service.
-pub fn may_name(plan: &Plan, named: &BTreeSet<String>, facts: &Facts) -> Result<(), Refusal> {
+pub fn may_name(
+    plan: &Plan,
+    named: &BTreeSet<String>,
+    facts: &Facts,
+    is_used: impl Fn(&str) -> bool,
+) -> Result<(), Refusal> {
     let InstanceReference { namespace, name: service, .. } = &plan.instance;
     named.iter().try_for_each(|secret| {
         let secret = secret.clone();
@@ -58,6 +64,7 @@ pub fn may_name(plan: &Plan, named: &BTreeSet<String>, facts: &Facts) -> Result<
             Some(SecretFacts::MadeFor(whom)) => format!("labelled for service {whom:?}"),
             Some(SecretFacts::Generated(whom)) => format!("generated for service {whom}"),
             Some(SecretFacts::Copied) => "a copy of one that the Platform names".to_owned(),
+            None if is_used(&secret) => return Ok(()),
             None => {
                 let (namespace, service) = (namespace.clone(), service.clone());
                 return Err(Refusal::SecretNotForService { secret, namespace, service });
@@ -74,10 +81,14 @@ mod tests {
     use crate::resolve::{fixtures, resolve};
 
     fn refused(whose: Option<SecretFacts>) -> Option<String> {
+        refused_while(whose, false)
+    }
+
+    fn refused_while(whose: Option<SecretFacts>, is_used: bool) -> Option<String> {
         let mut facts = fixtures::facts();
         let plan = resolve(&fixtures::instance("tier: 1gb"), &facts).unwrap().plan;
         facts.secrets.extend(whose.map(|whose| ("client".to_owned(), whose)));
-        may_name(&plan, &["client".to_owned()].into(), &facts).err().map(|refusal| refusal.to_string())
+        may_name(&plan, &["client".to_owned()].into(), &facts, |_| is_used).err().map(|refusal| refusal.to_string())
     }
 
     #[test]
@@ -95,6 +106,13 @@ mod tests {
         let message = refused(None).unwrap();
         let command = "kubectl label secret client --namespace coop commonscloud.coop/for=calendar";
         assert!(message.contains(command), "{message}");
+    }
+
+    #[test]
+    fn a_secret_that_was_named_before_there_was_a_label_goes_on_being_used() {
+        assert_eq!(refused_while(None, true), None);
+        let taken = refused_while(Some(SecretFacts::Generated("wiki".to_owned())), true);
+        assert!(taken.unwrap().contains("generated for service wiki"), "whoever refers to it");
     }
 
     fn recorded(keys: &[&str], further: &[(&str, &[&str])]) -> DataSecret {
