@@ -82,6 +82,7 @@ impl Parameters {
         let says = schema.and_then(|schema| schema.get("description")?.as_str());
         let what = match (error.kind(), schema, says) {
             (ValidationErrorKind::AdditionalProperties { unexpected }, Some(schema), _) => unknown(unexpected, schema),
+            (ValidationErrorKind::FalseSchema, ..) => "takes no parameters; leave them out".to_owned(),
             (ValidationErrorKind::Pattern { .. }, _, Some(says)) => {
                 let says = says.split_whitespace().collect::<Vec<_>>().join(" ");
                 format!("{error} ({says})")
@@ -97,8 +98,7 @@ impl Parameters {
 fn unknown(fields: &[String], schema: &Value) -> String {
     let known = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
     let known: Vec<&str> = known.map(|(name, _)| name.as_str()).collect();
-    let allowed = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    format!("there is no {}; allowed: {allowed}", fields.join(", no "))
+    format!("there is no {}; allowed: {}", fields.join(", no "), known.join(", "))
 }
 
 /// The fields of objects in the schema that do not say what becomes of unknown properties.
@@ -160,6 +160,6 @@ mod tests {
             ["region: \"es\" does not match \"^[A-Z]{2}$\" (A country, for example ES.)"]
         );
         assert_eq!(of(json!({"region": 5})), ["region: 5 is not of type \"string\""]);
-        assert_eq!(problems(&Value::Null, json!({"a": 1})), ["there is no a; allowed: none"]);
+        assert_eq!(problems(&Value::Null, json!({"a": 1})), ["takes no parameters; leave them out"]);
     }
 }

@@ -210,7 +210,6 @@ fn the_platform_overrides_images_and_resources_one_by_one() {
     assert_eq!(container["resources"]["requests"], json!({"cpu": "5m", "memory": "1Mi"}));
     assert!(text(&plan).contains("docker.io/library/nextcloud:34.0.1-apache"));
     assert_eq!(set.platform_secrets.into_iter().collect::<Vec<_>>(), ["smtp"], "only what an object refers to");
-    assert_eq!(set.named_secrets.into_iter().collect::<Vec<_>>(), ["office-oidc"], "what parameters name");
 }
 
 #[test]
@@ -296,4 +295,14 @@ fn images_are_pulled_with_the_platforms_secrets_and_a_new_password_restarts_noth
     let oidc = json!({"oidc": {"issuer": "https://id.example.org", "clientSecretName": "registry"}});
     plan.parameters = plan.package.validate_parameters(&oidc).unwrap();
     assert!(render(&plan).unwrap().named_secrets.contains("registry"), "a parameter that names it is told");
+}
+
+#[test]
+fn the_secrets_that_parameters_name_are_told_and_no_others() {
+    let named = |with_example: bool| {
+        let plan = plan(&compiled(&builtin()[0]), "34.0.1", Surroundings::Full, with_example);
+        render(&plan).unwrap().named_secrets.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(named(true), ["office-oidc"]);
+    assert_eq!(named(false), Vec::<String>::new(), "neither what is generated nor the mail server's");
 }
