@@ -100,6 +100,10 @@ fn same_owner(object: &RenderedObject, live: &Live) -> Result<(), ObjectTaken> {
 }
 
 fn repair(object: &RenderedObject, live: &Live) -> Vec<Change> {
+    // The API server takes no finalizer any more.
+    if live.metadata.deletion_timestamp.is_some() && object.value.pointer("/metadata/finalizers").is_some() {
+        return Vec::new();
+    }
     let found = difference::compare(&object.kind, &object.value, &live.value);
     let (extra, wrong): (Vec<_>, Vec<_>) = found.differences.into_iter().partition(|d| d.fault == Fault::Extra);
     let version = live.metadata.resource_version.as_deref().unwrap_or_default();

@@ -225,3 +225,20 @@ fn two_instances_do_not_fight_over_one_object() {
         "Service a-b-c belongs to DedicatedService a-b already; choose another name for this instance"
     );
 }
+
+#[test]
+fn a_finalizer_comes_with_the_object_and_is_no_reason_to_write_it() {
+    let mut desired = rendered("DedicatedOffice", "office", "spec: {tier: 1gb}");
+    desired.value["metadata"]["finalizers"] = json!([marks::FINALIZER]);
+    let written = |change: &dyn Fn(&mut Value)| {
+        let found = live(&desired, |value| change(value));
+        written(std::slice::from_ref(&desired), &[found], &[]).unwrap()
+    };
+    assert_eq!(written(&|value| value["metadata"]["finalizers"] = json!(["a.example/b"])), [""; 0]);
+    assert_eq!(written(&|value| value["spec"]["tier"] = json!("5gb")).len(), 1);
+    let deleted = |value: &mut Value| {
+        value["spec"]["tier"] = json!("5gb");
+        value["metadata"]["deletionTimestamp"] = json!("2026-11-30T00:00:00Z");
+    };
+    assert_eq!(written(&deleted), [""; 0], "the API server takes no finalizer any more");
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::object;
-use crate::api::{Entity, GROUP, InstanceSpec, VERSION};
+use crate::api::{Entity, GROUP, InstanceSpec, VERSION, marks};
 use crate::template::RenderedObject;
 
 /// A service that an Entity asks for.
@@ -62,8 +62,12 @@ pub fn asked(entity: &Entity) -> Vec<Asked<'_>> {
 /// The Dedicated resources of an Entity.
 pub fn dedicated(entity: &Entity) -> Vec<RenderedObject> {
     let api_version = format!("{GROUP}/{VERSION}");
-    let resource =
-        |asked: Asked<'_>| object(entity, asked.kind, &api_version, asked.name, true, json!({"spec": asked.spec()}));
+    let resource = |asked: Asked<'_>| {
+        let mut made = object(entity, asked.kind, &api_version, asked.name, true, json!({"spec": asked.spec()}));
+        // It is there before anything that it protects, and costs no write of its own.
+        made.value["metadata"]["finalizers"] = json!([marks::FINALIZER]);
+        made
+    };
     asked(entity).into_iter().map(resource).collect()
 }
 
@@ -113,6 +117,7 @@ mod tests {
         let made = dedicated(&entity(&json!({"agora": agora, "others": others})));
         assert_eq!(made[0].value["spec"], agora);
         assert_eq!(made[0].value["metadata"]["ownerReferences"][0]["name"], "coop");
+        assert_eq!(made[0].value["metadata"]["finalizers"], json!([marks::FINALIZER]));
         assert_eq!(made[1].value["spec"], json!({"template": "mediawiki", "tier": "5gb", "extraBlocks": 0}));
         let typed: crate::api::DedicatedAgora = serde_json::from_value(made[0].value.clone()).unwrap();
         assert_eq!(typed.spec.parameters.contact_mail.as_deref(), Some("agora@example.org"));
