@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use commonscloud_e2e::{Failure, Outcome};
 use futures::{Stream, StreamExt as _};
-use kube::api::{Api, WatchParams};
+use kube::api::{Api, ListParams, WatchParams};
 use kube::core::{DynamicObject, WatchEvent};
 use serde_json::Value;
 
@@ -25,10 +25,12 @@ pub struct Sight {
 impl Sight {
     /// Looks at an object, and watches it.
     pub async fn of(api: &Api<DynamicObject>, name: &str) -> Outcome<Self> {
-        let object = api.get(name).await?;
-        let version = object.metadata.resource_version.clone().unwrap_or_default();
-        let only = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(290);
-        let events = api.watch(&only, &version).await?;
+        let only = format!("metadata.name={name}");
+        let list = api.list(&ListParams::default().fields(&only)).await?;
+        // The list's version is of now. From an object's own, whose history may be compacted, no watch begins.
+        let version = list.metadata.resource_version.unwrap_or_default();
+        let object = list.items.into_iter().next().ok_or_else(|| Failure::new(format!("{name} is not there")))?;
+        let events = api.watch(&WatchParams::default().fields(&only).timeout(290), &version).await?;
         Ok(Self { object: serde_json::to_value(object)?, name: name.to_owned(), events: Box::pin(events) })
     }
 
@@ -36,7 +38,11 @@ impl Sight {
     pub async fn until(&mut self, holds: impl Fn(&Value) -> bool) -> Outcome<Instant> {
         let seen = async {
             while let Some(event) = self.events.next().await {
-                let (WatchEvent::Added(object) | WatchEvent::Modified(object)) = event? else { continue };
+                let object = match event? {
+                    WatchEvent::Added(object) | WatchEvent::Modified(object) => object,
+                    WatchEvent::Error(status) => return Err(Failure::new(format!("the watch: {}", status.message))),
+                    WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => continue,
+                };
                 let at = Instant::now();
                 if holds(&serde_json::to_value(object)?) {
                     return Ok(at);

@@ -83,7 +83,8 @@ impl Reported for ServiceDataStatus {
 }
 
 /// The Events of a status: one when `Ready` turned, or is false for another reason than before, and
-/// one when a volume begins to fill up, or cannot grow any more.
+/// one when a volume begins to fill up, or cannot grow any more. That what was not ready before is on its
+/// way is no news.
 pub(super) fn events(before: Option<&impl Reported>, after: &impl Reported) -> Vec<Event> {
     let turned = |kind| {
         let now = find(after.conditions(), kind)?;
@@ -92,7 +93,10 @@ pub(super) fn events(before: Option<&impl Reported>, after: &impl Reported) -> V
         (!same).then_some(now)
     };
     let stalled = find(after.conditions(), ConditionType::Stalled).is_some();
-    let ready = turned(ConditionType::Ready).map(|ready| event(ready, stalled || fails(ready)));
+    let was_ready = before.and_then(|before| find(before.conditions(), ConditionType::Ready));
+    let was_ready = was_ready.is_some_and(|ready| ready.status == "True");
+    let is_news = |ready: &&Condition| was_ready || stalled || ready.status == "True" || fails(ready);
+    let ready = turned(ConditionType::Ready).filter(is_news).map(|ready| event(ready, stalled || fails(ready)));
     let filling = turned(ConditionType::VolumeFilling)
         .map(|filling| event(filling, filling.reason != Reason::VolumeGrowing.name()));
     ready.into_iter().chain(filling).collect()
@@ -152,8 +156,11 @@ mod tests {
     fn only_what_turned_is_news() {
         let waits = |message: &str| status(&Verdict::Reconciling(Problem::new(Reason::Starting, message)));
         let stalled = status(&Verdict::Stalled(Problem::new(Reason::TierUnknown, "no such tier")));
-        assert_eq!(events(None::<&InstanceStatus>, &waits("a")).len(), 1);
+        assert!(events(None::<&InstanceStatus>, &waits("a")).is_empty(), "it begins");
         assert!(events(Some(&waits("a")), &waits("b")).is_empty());
+        let ready = status(&Verdict::Ready("answers".to_owned()));
+        assert_eq!(events(Some(&waits("a")), &ready)[0].reason, "Ready");
+        assert_eq!(events(Some(&ready), &waits("a"))[0].reason, "Starting");
         let news = events(Some(&waits("a")), &stalled);
         assert_eq!((news[0].reason.as_str(), news[0].type_ == EventType::Warning), ("TierUnknown", true));
     }

@@ -24,7 +24,15 @@ pub struct Recorder {
     client: Client,
     controller: String,
     instance: String,
-    latest: Mutex<HashMap<Same, Written>>,
+    latest: Mutex<HashMap<Same, Counted>>,
+}
+
+/// An Event that was written, and how often it came.
+#[derive(Clone, Debug)]
+struct Counted {
+    name: String,
+    count: i32,
+    last: Timestamp,
 }
 
 /// What makes two Events the same.
@@ -58,10 +66,9 @@ impl Recorder {
         let events: Api<Written> = Api::namespaced(self.client.clone(), about.namespace.as_deref().unwrap_or(NOWHERE));
         let before = self.latest(now).get(&same).cloned();
         if let Some(before) = before {
-            let counted = again(before, event, now);
-            let patch =
-                json!({"count": counted.count, "lastTimestamp": counted.last_timestamp, "message": counted.message});
-            match events.patch(&counted.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+            let counted = Counted { count: before.count.saturating_add(1), last: now, ..before };
+            let patch = json!({"count": counted.count, "lastTimestamp": Time(now), "message": message_of(event)});
+            match events.patch(&counted.name, &PatchParams::default(), &Patch::Merge(&patch)).await {
                 Ok(_) => {
                     self.latest(now).insert(same, counted);
                     return Ok(());
@@ -73,14 +80,14 @@ impl Recorder {
         }
         let first = self.first(event, about, now);
         events.create(&PostParams::default(), &first).await?;
-        self.latest(now).insert(same, first);
+        self.latest(now).insert(same, Counted { name: first.name_any(), count: 1, last: now });
         Ok(())
     }
 
     /// Those that are counted when they come again.
-    fn latest(&self, now: Timestamp) -> MutexGuard<'_, HashMap<Same, Written>> {
+    fn latest(&self, now: Timestamp) -> MutexGuard<'_, HashMap<Same, Counted>> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.retain(|_, event| event.last_timestamp.as_ref().is_some_and(|last| now.duration_since(last.0) < AGAIN));
+        latest.retain(|_, event| now.duration_since(event.last) < AGAIN);
         latest
     }
 
@@ -110,15 +117,6 @@ impl Recorder {
     }
 }
 
-fn again(before: Written, event: &Event, now: Timestamp) -> Written {
-    Written {
-        count: Some(before.count.unwrap_or(1).saturating_add(1)),
-        last_timestamp: Some(Time(now)),
-        message: message_of(event),
-        ..before
-    }
-}
-
 const fn type_of(event: &Event) -> &'static str {
     match event.type_ {
         EventType::Normal => "Normal",
@@ -134,6 +132,13 @@ fn message_of(event: &Event) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use hyper::{Method, Request, Response};
+    use kube::client::Body;
+    use serde_json::Value;
+
     use super::*;
 
     fn event(note: &str) -> Event {
@@ -146,14 +151,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_event_that_comes_again_is_counted_and_keeps_when_it_first_came() {
-        let first = Timestamp::from_second(100).unwrap();
-        let later = Timestamp::from_second(200).unwrap();
-        let before = Written { count: Some(1), first_timestamp: Some(Time(first)), ..Written::default() };
-        let counted = again(before, &event("b"), later);
-        assert_eq!((counted.count, counted.message.as_deref()), (Some(2), Some("b")));
-        assert_eq!((counted.first_timestamp.unwrap().0, counted.last_timestamp.unwrap().0), (first, later));
+    #[tokio::test]
+    async fn an_event_that_comes_again_is_counted_and_not_written_anew() {
+        let requests: Arc<Mutex<Vec<(Method, Value)>>> = Arc::default();
+        let log = Arc::clone(&requests);
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let log = Arc::clone(&log);
+            async move {
+                let method = request.method().clone();
+                let body = request.into_body().collect_bytes().await.unwrap();
+                log.lock().unwrap().push((method, serde_json::from_slice(&body).unwrap()));
+                let answer = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": {}});
+                Ok::<_, Infallible>(Response::new(Body::from(answer.to_string().into_bytes())))
+            }
+        });
+        let recorder = Recorder::new(Client::new(service, "default"), "operator", "a");
+        let about = ObjectReference { uid: Some("u".to_owned()), ..ObjectReference::default() };
+        recorder.publish(&event("a"), &about).await.unwrap();
+        recorder.publish(&event("b"), &about).await.unwrap();
+        let requests = requests.lock().unwrap();
+        assert_eq!((&requests[0].0, &requests[0].1["count"]), (&Method::POST, &json!(1)));
+        assert_eq!(requests[0].1["firstTimestamp"], requests[0].1["lastTimestamp"]);
+        assert_eq!((&requests[1].0, &requests[1].1["count"]), (&Method::PATCH, &json!(2)));
+        assert_eq!((requests[1].1["message"].as_str(), requests.len()), (Some("b"), 2));
     }
 
     #[test]

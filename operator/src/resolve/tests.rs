@@ -65,7 +65,10 @@ fn the_platform_replaces_figures_one_by_one() {
     let app = serde_json::to_value(&plan.resources["app"]).unwrap();
     assert_eq!(
         app,
-        serde_json::json!({"requests": {"cpu": "7m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}),
+        serde_json::json!({
+            "requests": {"cpu": "7m", "memory": "64Mi", "ephemeral-storage": "16Mi"},
+            "limits": {"memory": "256Mi", "ephemeral-storage": "256Mi"},
+        }),
         "only the CPU's request is another"
     );
 }
