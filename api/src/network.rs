@@ -57,22 +57,22 @@ pub struct NetworkPorts {
     /// Of the DNS servers, by UDP and TCP: 53, and 5353 where their pods listen there.
     #[serde(default = "NetworkPorts::default_dns")]
     #[schemars(length(min = 1, max = 8), inner(range(min = 1, max = 65535)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub dns: Vec<u16>,
     /// Of `public`: 443, and 8443 where the ingress's pods listen there.
     #[serde(default = "NetworkPorts::default_https")]
     #[schemars(length(min = 1, max = 8), inner(range(min = 1, max = 65535)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub public: Vec<u16>,
     /// Of `identityProvider`: those that its pods listen at.
     #[serde(default = "NetworkPorts::default_https")]
     #[schemars(length(min = 1, max = 8), inner(range(min = 1, max = 65535)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub identity_provider: Vec<u16>,
     /// Of the mail server. Empty: the port in `smtp`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(range(min = 1, max = 65535)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub mail: Vec<u16>,
 }
 

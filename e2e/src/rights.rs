@@ -171,7 +171,7 @@ const DOORS: [(&str, &str, &str); 14] = [
     ("get", "", "nodes/proxy"),
     ("create", "", "pods"),
     ("patch", "", "secrets"),
-    ("delete", "", "secrets"),
+    ("deletecollection", "", "secrets"),
     ("create", "", "serviceaccounts/token"),
     ("create", "rbac.authorization.k8s.io", "roles"),
     ("escalate", "rbac.authorization.k8s.io", "clusterroles"),

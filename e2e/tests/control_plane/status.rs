@@ -76,8 +76,8 @@ async fn asking_for(tier: &ControlPlane, name: &str, resources: serde_json::Valu
 async fn unschedulable(tier: Arc<ControlPlane>) -> Outcome {
     let name = "unschedulable";
     // Of what no quota speaks, or the pod would not even be made.
-    asking_for(&tier, name, json!({"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "900Ti"})).await?;
-    says(&tier, name, &["site-", "Insufficient ephemeral-storage"]).await?;
+    asking_for(&tier, name, json!({"cpu": "50m", "memory": "64Mi", "hugepages-1Gi": "900Gi"})).await?;
+    says(&tier, name, &["site-", "Insufficient hugepages-1Gi"]).await?;
     warns(&tier, name, "Unschedulable").await
 }
 

@@ -38,7 +38,8 @@ async fn arrives(node: &Node, entity: &str, file: &str, bytes: u64, zeros: Zeros
     let pod = node.pod(entity, "office", "app").await?;
     let place = format!("/data/files/{}/files/{file}", admin.username);
     let size = node.cluster.kubectl.exec(entity, &pod, "nextcloud", &["stat", "-c", "%s", &place]).await?;
-    ensure_eq!(size.succeeded("stat")?.trim(), bytes.to_string(), "bytes of {file}");
+    let size = size.succeeded("stat")?;
+    ensure_eq!(size.trim(), bytes.to_string(), "bytes of {file}");
     Ok(())
 }
 

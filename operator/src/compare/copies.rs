@@ -71,7 +71,7 @@ fn repair(plan: &Plan, name: &str, source: &Sealed, copy: &Sealed) -> Option<Cha
     }
     if copy.digest != source.digest {
         note("/data".to_owned());
-    } else if copy.source.as_deref() != Some(&source.revision()) {
+    } else if copy.source.is_none() {
         note(format!("/metadata/annotations/{}", marks::SOURCE.replace('/', "~1")));
     }
     (!because.is_empty()).then(|| copied(plan, name, Some(copy), because))
@@ -139,8 +139,10 @@ mod tests {
         assert_eq!(shown(Some(new.clone()), Some(copy_of(&new))), [""; 0]);
         assert_eq!(shown(Some(new.clone()), Some(copy_of(&old))), ["copy Secret/smtp: /data changed"]);
         let remade = Sealed { uid: "s2".into(), ..new.clone() };
+        assert_eq!(shown(Some(remade), Some(copy_of(&new))), [""; 0], "in the namespace of another release, say");
+        let unmarked = Sealed { source: None, ..copy_of(&new) };
         let noted = ["copy Secret/smtp: /metadata/annotations/commonscloud.coop~1source changed"];
-        assert_eq!(shown(Some(remade), Some(copy_of(&new))), noted);
+        assert_eq!(shown(Some(new), Some(unmarked)), noted);
     }
 
     #[test]

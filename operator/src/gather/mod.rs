@@ -84,15 +84,20 @@ fn sources(caches: &Caches, platform: Option<&Platform>) -> BTreeMap<String, Arc
     named.filter_map(|(_, name)| Some((name.to_owned(), caches.platform_secret(name)?))).collect()
 }
 
-/// The revisions of the Secrets that the Platform names: each by its source or, while that is away,
-/// as the copy in the namespace has it, so that a lost source restarts no pod.
+/// The revisions of the Secrets that the Platform names: each by its source or, while that is away or
+/// was made anew with the same in it, as the copy in the namespace has it: neither restarts a pod.
 fn revisions(
     caches: &Caches,
     platform: &PlatformSpec,
     copies: Option<&BTreeMap<String, Arc<Sealed>>>,
 ) -> BTreeMap<String, String> {
-    let of_copy = |name: &str| copies?.get(name)?.source.clone();
-    let revision = |name: &str| caches.platform_secret(name).map(|source| source.revision()).or_else(|| of_copy(name));
+    let revision = |name: &str| {
+        let source = caches.platform_secret(name);
+        let copy = copies.and_then(|copies| copies.get(name));
+        let is_same = |copy: &&Arc<Sealed>| source.as_ref().is_none_or(|source| source.digest == copy.digest);
+        let of_copy = copy.filter(is_same).and_then(|copy| copy.source.clone());
+        of_copy.or_else(|| source.map(|source| source.revision()))
+    };
     platform.secrets().filter_map(|(_, name)| Some((name.to_owned(), revision(name)?))).collect()
 }
 

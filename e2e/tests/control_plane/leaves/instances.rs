@@ -255,12 +255,11 @@ fn agora(door: &Door) -> Vec<Case> {
         )
     };
     let discovery = "https://id.example/b/.well-known/openid-configuration";
-    let client = "/spec/template/spec/containers/discourse/env/DISCOURSE_OPENID_CONNECT_CLIENT_ID";
     vec![
         setting("contactMail", json!("agora@b.example"), "CONTACT_EMAIL", "agora@b.example"),
         setting("oidc.issuer", json!("https://id.example/b"), "OPENID_CONNECT_DISCOVERY_DOCUMENT", discovery),
         setting("oidc.groupsClaim", json!("roles"), "OPENID_CONNECT_GROUPS_CLAIM", "roles"),
-        client_secret(door, &format!("{client}/valueFrom/secretKeyRef/name")),
+        client_secret(door, "/spec/template/spec/volumes/oidc/secret/secretName"),
         // Its managers' addresses are its administrators'.
         setting_of_managers(door),
     ]

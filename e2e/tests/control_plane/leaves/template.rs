@@ -115,5 +115,6 @@ pub fn exceptions() -> Vec<Case> {
         // Reviewers read it: it is no word.
         refuses("podSecurityExceptions[0].reason", json!("because"), &["podSecurityExceptions[0].reason"]),
         shows("ServiceTemplate", "spec.podSecurityExceptions[0].container", json!("app/other"), stalled("prepare")),
+        shows("ServiceTemplate", "spec.configuredBy[0]", json!("app/other"), stalled("prepare")),
     ]
 }

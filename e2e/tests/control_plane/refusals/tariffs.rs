@@ -146,9 +146,9 @@ async fn refused_platform(tier: Arc<ControlPlane>) -> Outcome {
         row("pattern without the entity", pattern, json!("{service}.{baseDomain}"), sound, needed),
         row(
             "cluster range that is none",
-            "/spec/network/clusterRanges",
-            json!(["10.42.0.0"]),
-            json!(["10.42.0.0/16"]),
+            "/spec/network",
+            json!({"clusterRanges": ["10.42.0.0"]}),
+            json!({"clusterRanges": ["10.42.0.0/16"]}),
             &["network.clusterRanges: each is a block of addresses, for example 10.42.0.0/16"],
         ),
         row(
@@ -160,9 +160,9 @@ async fn refused_platform(tier: Arc<ControlPlane>) -> Outcome {
         ),
         row(
             "port that is none",
-            "/spec/network/ports",
-            json!({"public": [0]}),
-            json!({"public": [443, 8443]}),
+            "/spec/network",
+            json!({"ports": {"public": [0]}}),
+            json!({"ports": {"public": [443, 8443]}}),
             &["spec.network.ports.public"],
         ),
         row("no class for the ingress", class, json!(""), json!("other"), &["spec.exposure.ingressClass"]),
