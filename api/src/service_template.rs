@@ -87,9 +87,9 @@ pub struct ServiceTemplateSpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["container".into()]))]
     pub pod_security_exceptions: Vec<PodSecurityException>,
-    /// Containers, as `{workload}/{container}`, that apply settings while the application runs. The exec readiness
-    /// probe of each succeeds once they are applied, and prints why not: condition `Configured` of the
-    /// instance says so.
+    /// Containers, as `{workload}/{container}`, that apply settings while the application runs. The exec liveness
+    /// probe of each prints why they are not applied, and never kills: condition `Configured` of the
+    /// instance says so until the container begins again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(min = 3, max = 127)))]
     #[x_kube(merge_strategy = ListMerge::Set)]

@@ -148,7 +148,7 @@ rules! {
     /// Probes.
     Probes = "probes": "One of the containers that a Service leads to has a readiness probe; one with a liveness probe has a start-up probe, so that a migration is not killed.";
     /// Containers that apply settings.
-    ConfiguredBy = "configured-by": "A `configuredBy` entry names, as `workload/container`, a container with an exec readiness probe; a Service that leads to its pod says `publishNotReadyAddresses: true`: settings that fail are told, and keep nobody out.";
+    ConfiguredBy = "configured-by": "A `configuredBy` entry names, as `workload/container`, a container whose liveness probe is an `exec` with a `failureThreshold` of 1000000: what it prints is told, and nothing is killed.";
     /// Last words of containers.
     TerminationMessage = "termination-message": "A container says `terminationMessagePolicy: FallbackToLogsOnError`: when it fails, the status shows its last line.";
     /// Pod Security *baseline*.

@@ -199,7 +199,11 @@ async fn rotated_client(node: Arc<Node>) -> Outcome {
         node.cluster.kubectl.exec(trial.name(), &pod, "discourse", &words).await?.succeeded("grep").map(drop)
     })
     .await?;
-    ensure_eq!(trial.restarts("app", "discourse").await?, 1, "restarts of the application");
+    eventually("the kubelet tells of the restart", READY, async || {
+        ensure_eq!(trial.restarts("app", "discourse").await?, 1, "restarts of the application");
+        Ok(())
+    })
+    .await?;
     trial.becomes_ready().await?;
     trial.end().await
 }

@@ -152,7 +152,8 @@ impl Trigger for Platform {
 
     /// Everybody; of its status, those who are told what there is in the place of what they name.
     fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
-        let listed = |platform: &Self| platform.status.as_ref().map(|status| (status.tariffs.clone(), status.templates.clone()));
+        let listed =
+            |platform: &Self| platform.status.as_ref().map(|status| (status.tariffs.clone(), status.templates.clone()));
         match (before, after) {
             (Some(before), Some(after)) if before.spec == after.spec => {
                 if listed(before) == listed(after) {

@@ -161,7 +161,8 @@ mod tests {
                 let method = request.method().clone();
                 let body = request.into_body().collect_bytes().await.unwrap();
                 log.lock().unwrap().push((method, serde_json::from_slice(&body).unwrap()));
-                let answer = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": {}});
+                let answer =
+                    json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "involvedObject": {}});
                 Ok::<_, Infallible>(Response::new(Body::from(answer.to_string().into_bytes())))
             }
         });

@@ -87,7 +87,7 @@ impl Children {
         let is_its = |object: &Arc<Live>| object.name() == known.workload && selects(object, pod);
         let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
         let mut statuses = statuses.filter(|status| status.name == known.container);
-        statuses.any(|status| status.ready) && self.objects.iter().any(is_its)
+        statuses.any(|status| status.started == Some(true)) && self.objects.iter().any(is_its)
     }
 
     /// What stops the instance: of several problems the one that the others follow from.
@@ -110,22 +110,28 @@ impl Children {
             "StatefulSet" => stateful_set(object),
             "Job" => job(object),
             _ => None,
-        }?;
+        };
         let events = self.events();
+        let Some(rollout) = rollout else { return self.settings_failed(object, &events) };
         let mine: Vec<&Arc<Pod>> = self.pods.iter().filter(|pod| selects(object, pod)).collect();
         let origin = Origin::of(&object.kind);
-        let settings: Vec<&str> = self
-            .settings
-            .iter()
-            .filter(|known| known.workload == object.name())
-            .map(|known| known.container.as_str())
-            .collect();
-        let of_pods = mine.iter().filter_map(|pod| pods::problem(pod, &events, &settings));
+        let of_pods = mine.iter().filter_map(|pod| pods::problem(pod, &events));
         let made = mine.iter().filter_map(|pod| Some(pod.metadata.creation_timestamp.as_ref()?.0)).max();
         of_pods
             .min_by_key(|problem| sort_key(origin, problem))
             .or_else(|| not_created(object, &events, made))
             .or(Some(rollout))
+    }
+}
+
+impl Children {
+    /// Why what is applied while a workload runs is not.
+    fn settings_failed(&self, object: &Live, events: &[&Event]) -> Option<Problem> {
+        let mine = || self.pods.iter().filter(|pod| selects(object, pod));
+        let containers = self.settings.iter().filter(|known| known.workload == object.name());
+        let mut problems =
+            containers.flat_map(|known| mine().filter_map(|pod| pods::settings_failed(pod, &known.container, events)));
+        problems.next()
     }
 }
 

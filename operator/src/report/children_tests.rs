@@ -127,20 +127,32 @@ fn a_growth_is_told_as_it_is_now() {
     assert_eq!(message, "PersistentVolumeClaim calendar-data grows from 1121Mi to 1048577121Mi", "an earlier attempt");
 }
 
-/// An application and its container that applies settings, which is ready or not.
-fn with_settings(applied: bool, said: Option<&str>) -> Children {
-    let status = |name: &str, ready: bool| json!({"name": name, "image": "x", "imageID": "", "restartCount": 0, "ready": ready, "state": {"running": {}}});
+/// An application that runs, and its container that applies settings, which has begun or not.
+fn with_settings(begun: bool, said: Option<&str>) -> Children {
+    let mut app = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "site-app", "namespace": "coop", "generation": 1},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"part": "site-app"}}},
+        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
+    });
+    if !begun {
+        app["status"]["availableReplicas"] = json!(0);
+    }
+    let cron = json!({"name": "cron", "image": "x", "imageID": "", "restartCount": 0, "ready": begun, "started": begun, "state": {"running": {}}});
     let pod = json!({
         "metadata": {"name": "site-app-0", "namespace": "coop", "labels": {"part": "site-app"}},
-        "status": {"containerStatuses": [status("app", true), status("cron", applied)]},
+        "status": {"containerStatuses": [cron]},
     });
-    let mut probe = Event::clone(&event("Pod", "site-app-0", "Unhealthy", "2026-01-01T11:00:00Z"));
-    probe.message = Some(format!("Readiness probe failed: {}", said.unwrap_or_default()));
-    probe.involved_object.field_path = Some("spec.containers{cron}".to_owned());
+    let probe = said.map(|said| {
+        let mut probe = Event::clone(&event("Pod", "site-app-0", "Unhealthy", "2026-01-01T11:00:00Z"));
+        probe.message = Some(format!("Liveness probe failed: {said}"));
+        probe.involved_object.field_path = Some("spec.containers{cron}".to_owned());
+        Arc::new(probe)
+    });
     Children {
-        objects: vec![workload("Deployment", "site-app")],
+        objects: vec![Arc::new(Live::of("Deployment", serde_json::from_value(app).unwrap()))],
         pods: vec![Arc::new(serde_json::from_value(pod).unwrap())],
-        events: vec![Arc::new(probe)],
+        events: probe.into_iter().collect(),
         settings: vec![SettingsContainer { workload: "site-app".to_owned(), container: "cron".to_owned() }],
         ..Children::default()
     }
@@ -148,22 +160,22 @@ fn with_settings(applied: bool, said: Option<&str>) -> Children {
 
 #[test]
 fn settings_that_fail_are_told_and_the_application_counts_as_running() {
-    let failed = with_settings(false, Some("settings: no provider\n"));
+    let failed = with_settings(true, Some("settings: no provider\n"));
     let problem = failed.problem(|_| true).unwrap();
     assert_eq!((problem.reason.as_str(), problem.message.as_str()), ("SettingsFailed", "settings: no provider"));
     assert!(failed.are_running(), "it serves");
     assert_eq!(failed.configured(), Some(ConditionUpdate::problem(ConditionType::Configured, false, &problem)));
 
-    let tries = with_settings(false, None);
-    assert_eq!(tries.problem(|_| true).unwrap().reason, "Starting", "nothing went wrong so far");
-    assert!(!tries.are_running());
+    let begins = with_settings(false, None);
+    assert!(!begins.are_running());
     let unknown =
         ConditionUpdate::unknown(ConditionType::Configured, Reason::Starting, "told once the application runs");
-    assert_eq!(tries.configured(), Some(unknown));
+    assert_eq!(begins.configured(), Some(unknown));
 
-    let applied = with_settings(true, None).configured();
+    let applied = with_settings(true, None);
+    assert_eq!(applied.problem(|_| true), None);
     let told =
         ConditionUpdate::new(ConditionType::Configured, true, Reason::SettingsApplied, "the settings are applied");
-    assert_eq!(applied, Some(told));
+    assert_eq!(applied.configured(), Some(told));
     assert_eq!(Children::default().configured(), None, "a package that does not tell");
 }

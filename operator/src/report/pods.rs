@@ -7,8 +7,8 @@ use super::conditions::Problem;
 use super::warnings::{About, newest, without_directories};
 use crate::api::Reason;
 
-/// What stops a pod, if anything does. `settings`: its containers that only apply settings.
-pub(super) fn problem(pod: &Pod, events: &[&Event], settings: &[&str]) -> Option<Problem> {
+/// What stops a pod, if anything does.
+pub(super) fn problem(pod: &Pod, events: &[&Event]) -> Option<Problem> {
     if pod.metadata.deletion_timestamp.is_some() {
         return None;
     }
@@ -24,7 +24,7 @@ pub(super) fn problem(pod: &Pod, events: &[&Event], settings: &[&str]) -> Option
         .or_else(|| init.iter().chain(containers).find_map(|c| waiting(name, c)))
         .or_else(|| containers.iter().find_map(|c| failed(name, c)))
         .or_else(|| if is(pod, "Initialized") { None } else { init.iter().find_map(|c| running_init(name, c)) })
-        .or_else(|| not_ready(pod, containers, events, settings))
+        .or_else(|| not_ready(pod, containers, events))
         .or_else(|| starting(name, pod, events))
 }
 
@@ -133,15 +133,11 @@ fn about(pod: &Pod, since: Option<Timestamp>) -> About<'_> {
     About { kind: "Pod", name: metadata.name.as_deref().unwrap_or_default(), uid: metadata.uid.as_deref(), since }
 }
 
-fn not_ready(live: &Pod, containers: &[ContainerStatus], events: &[&Event], settings: &[&str]) -> Option<Problem> {
-    let applies_settings = |container: &&ContainerStatus| settings.contains(&container.name.as_str());
-    let waiting = || containers.iter().filter(|c| !c.ready && c.state.as_ref().is_some_and(|s| s.running.is_some()));
-    let Some(container) = waiting().find(|container| !applies_settings(container)) else {
-        return waiting().find(applies_settings).map(|container| not_configured(live, container, events));
-    };
+fn not_ready(live: &Pod, containers: &[ContainerStatus], events: &[&Event]) -> Option<Problem> {
+    let container = containers.iter().find(|c| !c.ready && c.state.as_ref().is_some_and(|s| s.running.is_some()))?;
     let about = about(live, container.state.as_ref().and_then(last_transition));
     let pod = about.name;
-    let probe = newest(about, events, |event| event.reason.as_deref() == Some("Unhealthy"));
+    let probe = newest(about, events, |event| is_of_probe(event, &container.name));
     match probe.and_then(|event| event.message.as_deref()) {
         Some(message) => {
             // A probe that printed nothing leaves a colon with nothing behind it.
@@ -155,27 +151,24 @@ fn not_ready(live: &Pod, containers: &[ContainerStatus], events: &[&Event], sett
     }
 }
 
-/// The application serves; what is applied while it runs is not. Why, the probe prints.
-fn not_configured(live: &Pod, container: &ContainerStatus, events: &[&Event]) -> Problem {
-    const PROBE: &str = "Readiness probe failed: ";
-    let about = about(live, container.state.as_ref().and_then(last_transition));
-    let name = about.name;
-    let why = newest(about, events, |event| {
-        let failed = event.message.as_deref().unwrap_or_default().starts_with(PROBE);
-        failed && event.reason.as_deref() == Some("Unhealthy") && names_container(event, &container.name)
+/// Why what is applied while the application runs is not: what the liveness probe of the container that
+/// applies it prints, since that container began.
+pub(super) fn settings_failed(live: &Pod, container: &str, events: &[&Event]) -> Option<Problem> {
+    const PROBE: &str = "Liveness probe failed: ";
+    let status = live.status.as_ref()?.container_statuses.as_ref()?.iter().find(|status| status.name == container)?;
+    let about = about(live, status.state.as_ref().and_then(last_transition));
+    let said = newest(about, events, |event| {
+        is_of_probe(event, container) && event.message.as_deref().is_some_and(|message| message.starts_with(PROBE))
     });
-    let why = why.and_then(|event| event.message.as_deref()?.strip_prefix(PROBE)).map(str::trim);
-    match why.filter(|why| !why.is_empty()) {
-        Some(why) => Problem::new(Reason::SettingsFailed, why),
-        None => {
-            Problem::new(Reason::Starting, format!("pod {name}, container {} applies the settings", container.name))
-        }
-    }
+    let why = said?.message.as_deref()?.strip_prefix(PROBE)?.trim();
+    Some(Problem::new(Reason::SettingsFailed, why))
 }
 
-/// Whether an Event of a pod is about this container.
-fn names_container(event: &Event, container: &str) -> bool {
-    event.involved_object.field_path.as_deref() == Some(&format!("spec.containers{{{container}}}"))
+/// Whether a Warning is about a probe of this container.
+fn is_of_probe(event: &Event, container: &str) -> bool {
+    let place = event.involved_object.field_path.as_deref();
+    let is_its = place.is_none_or(|place| place == format!("spec.containers{{{container}}}"));
+    is_its && event.reason.as_deref() == Some("Unhealthy")
 }
 
 fn starting(pod: &str, live: &Pod, events: &[&Event]) -> Option<Problem> {
@@ -203,7 +196,7 @@ mod tests {
     }
 
     fn reason(status: &str) -> (String, String) {
-        let problem = problem(&pod(status), &[], &[]).unwrap();
+        let problem = problem(&pod(status), &[]).unwrap();
         (problem.reason, problem.message)
     }
 
@@ -262,8 +255,8 @@ mod tests {
         let pod = pod(
             "containerStatuses: [{name: app, ready: false, restartCount: 0, image: x, imageID: '', state: {running: {}}}]",
         );
-        assert_eq!(problem(&pod, &[], &[]).unwrap().reason, "Starting");
-        let found = problem(&pod, &[&event], &[]).unwrap();
+        assert_eq!(problem(&pod, &[]).unwrap().reason, "Starting");
+        let found = problem(&pod, &[&event]).unwrap();
         assert_eq!(
             (found.reason.as_str(), found.message.as_str()),
             ("ProbeFailing", "pod p, container app: Startup probe failed: HTTP 400")
@@ -283,13 +276,13 @@ mod tests {
         let scheduled =
             "conditions: [{type: PodScheduled, status: 'True', lastTransitionTime: '2026-01-01T10:30:00Z'}]";
         let old = event("FailedScheduling", "0/1 nodes are available", "2026-01-01T10:00:00Z", "u");
-        let found = problem(&pod(scheduled), &[&old], &[]).unwrap();
+        let found = problem(&pod(scheduled), &[&old]).unwrap();
         assert_eq!((found.reason.as_str(), found.message.as_str()), ("Starting", "pod p is starting"));
         let since = event("FailedMount", "secret \"a\" not found in /var/lib/kubelet/x", "2026-01-01T10:30:20Z", "u");
-        let found = problem(&pod(scheduled), &[&old, &since], &[]).unwrap();
+        let found = problem(&pod(scheduled), &[&old, &since]).unwrap();
         assert_eq!(found.message, "pod p: secret \"a\" not found in …/x");
         let just_before = event("FailedMount", "a clock differs", "2026-01-01T10:29:57Z", "u");
-        assert_eq!(problem(&pod(scheduled), &[&just_before], &[]).unwrap().reason, "FailedMount");
+        assert_eq!(problem(&pod(scheduled), &[&just_before]).unwrap().reason, "FailedMount");
     }
 
     #[test]
@@ -298,7 +291,7 @@ mod tests {
         let unhealthy = |time: &str, uid: &str| event("Unhealthy", "HTTP 500", time, uid);
         let mut pod = pod(running);
         pod.metadata.uid = Some("u".to_owned());
-        let reason = |event: &Event| problem(&pod, &[event], &[]).unwrap().reason;
+        let reason = |event: &Event| problem(&pod, &[event]).unwrap().reason;
         assert_eq!(reason(&unhealthy("2026-01-01T10:00:00Z", "u")), "Starting", "the container before");
         assert_eq!(reason(&unhealthy("2026-01-01T10:31:00Z", "v")), "Starting", "another pod of that name");
         assert_eq!(reason(&unhealthy("2026-01-01T10:31:00Z", "u")), "ProbeFailing");
@@ -313,28 +306,29 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_could_not_be_applied_are_told_once_the_rest_runs() {
-        let serves = |ready: bool| {
-            pod(&format!(
-                "containerStatuses: [{{name: app, ready: {ready}, restartCount: 0, image: x, imageID: '', state: {{running: {{}}}}}}, {{name: cron, ready: false, restartCount: 0, image: x, imageID: '', state: {{running: {{}}}}}}]"
-            ))
+    fn settings_that_could_not_be_applied_are_told_until_their_container_begins_again() {
+        let begun = |at: &str| {
+            let running = format!("running: {{startedAt: '{at}'}}");
+            let mut pod = pod(&format!(
+                "containerStatuses: [{{name: cron, ready: true, restartCount: 0, image: x, imageID: '', state: {{{running}}}}}]"
+            ));
+            pod.metadata.uid = Some("u".to_owned());
+            pod
         };
-        let mut event =
-            event("Unhealthy", "Readiness probe failed: settings: no key client-id", "2026-01-01T10:31:00Z", "u");
-        let told = |pod: &Pod, event: &Event| {
-            let problem = problem(pod, &[event], &["cron"]).unwrap();
-            (problem.reason, problem.message)
-        };
-        assert_eq!(told(&serves(true), &event).0, "Starting", "it is about no container");
+        let said = "Liveness probe failed: settings: no key client-id\n";
+        let mut event = event("Unhealthy", said, "2026-01-01T10:31:00Z", "u");
         event.involved_object.field_path = Some("spec.containers{cron}".to_owned());
-        let failed = ("SettingsFailed".to_owned(), "settings: no key client-id".to_owned());
-        assert_eq!(told(&serves(true), &event), failed);
-        assert_ne!(told(&serves(false), &event).0, "SettingsFailed", "the application itself comes first");
+        let told = |pod: &Pod, event: &Event| settings_failed(pod, "cron", &[event]);
+        let failed = Problem::new(Reason::SettingsFailed, "settings: no key client-id");
+        assert_eq!(told(&begun("2026-01-01T10:30:00Z"), &event), Some(failed));
+        assert_eq!(told(&begun("2026-01-01T10:40:00Z"), &event), None, "it began again");
+        event.involved_object.field_path = Some("spec.containers{app}".to_owned());
+        assert_eq!(told(&begun("2026-01-01T10:30:00Z"), &event), None, "of another container");
     }
 
     #[test]
     fn a_ready_pod_has_no_problem() {
         let ready = "conditions: [{type: Ready, status: 'True'}]\ncontainerStatuses: [{name: app, ready: true, restartCount: 2, image: x, imageID: '', state: {running: {}}, lastState: {terminated: {exitCode: 1}}}]";
-        assert_eq!(problem(&pod(ready), &[], &[]), None);
+        assert_eq!(problem(&pod(ready), &[]), None);
     }
 }

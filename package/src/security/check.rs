@@ -214,58 +214,31 @@ pub(crate) fn together(plan: &Plan, objects: &[RenderedObject]) -> Vec<Fault> {
     }
     for service in objects.iter().filter(|object| object.kind == "Service") {
         let Some(selector) = service.value.pointer("/spec/selector").and_then(Value::as_object) else { continue };
-        let publishes = service.value.pointer("/spec/publishNotReadyAddresses") == Some(&Value::Bool(true));
         for (workload, pod) in &pods {
             let labels = pod.pointer("/metadata/labels");
             let led_to = selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
-            if !led_to {
-                continue;
-            }
             let containers = pod.get("spec").map(|spec| items(spec, "/containers")).unwrap_or_default();
-            if !containers.iter().any(|container| container.get("readinessProbe").is_some()) {
+            if led_to && !containers.iter().any(|container| container.get("readinessProbe").is_some()) {
                 faults.push(unready(plan, workload));
-            }
-            if !publishes
-                && containers.iter().any(|container| pods::configures(plan, declared(plan, workload), container))
-            {
-                faults.push(shut_out(plan, service));
             }
         }
     }
     faults
 }
 
-/// The name of an object without the instance's.
-fn declared<'o>(plan: &Plan, object: &'o RenderedObject) -> &'o str {
-    object.name.strip_prefix(&format!("{}-", plan.instance.name)).unwrap_or_default()
-}
-
-/// A fault of a field of an object, found when all were looked at together.
-fn fault_in(plan: &Plan, object: &RenderedObject, rule: Rule, field: &str, message: String) -> Fault {
-    let name = declared(plan, object);
-    let of = |manifest: &&Manifest| manifest.objects.iter().any(|o| o.kind == object.kind && o.name == name);
-    match plan.package.spec().manifests.iter().find(of) {
-        Some(manifest) => {
-            Fault::manifest(rule, &manifest.name, line_of_field(manifest, &object.kind, name, field), message)
-        }
-        None => Fault::package(rule, "spec.manifests", message),
-    }
-}
-
 /// A Service leads to pods of which nobody knows whether they can answer.
 fn unready(plan: &Plan, workload: &RenderedObject) -> Fault {
+    let declared = workload.name.strip_prefix(&format!("{}-", plan.instance.name)).unwrap_or_default();
+    let of = |manifest: &&Manifest| manifest.objects.iter().any(|o| o.kind == workload.kind && o.name == declared);
     let message = format!(
         "{} {}: a Service leads to it, so one of its containers needs a readinessProbe",
         workload.kind, workload.name
     );
-    fault_in(plan, workload, Rule::Probes, "spec.template.spec.containers", message)
-}
-
-/// A Service leads to a pod that is not ready while its settings are not applied.
-fn shut_out(plan: &Plan, service: &RenderedObject) -> Fault {
-    let message = format!(
-        "Service {}: leads to a container of `configuredBy`, so it needs publishNotReadyAddresses: true; else a setting that fails keeps everybody out",
-        service.name
-    );
-    fault_in(plan, service, Rule::ConfiguredBy, "spec", message)
+    match plan.package.spec().manifests.iter().find(of) {
+        Some(manifest) => {
+            let line = line_of_field(manifest, &workload.kind, declared, "spec.template.spec.containers");
+            Fault::manifest(Rule::Probes, &manifest.name, line, message)
+        }
+        None => Fault::package(Rule::Probes, "spec.manifests", message),
+    }
 }

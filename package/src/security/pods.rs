@@ -44,16 +44,25 @@ pub(crate) fn problems(plan: &Plan, object: &RenderedObject) -> Vec<Problem> {
         let known = format!("{workload}/{name}");
         let excepted = plan.package.spec().pod_security_exceptions.iter().any(|exception| exception.container == known);
         problems.extend(pod_security::container(pod, container, &field, excepted));
-        if configures(plan, workload, container) && container.pointer("/readinessProbe/exec/command").is_none() {
-            let message = "is of `configuredBy`, so it needs a readinessProbe with exec: it succeeds once the settings are applied, and prints why not";
+        let tells = || {
+            let probe = container.get("livenessProbe").filter(|probe| probe.pointer("/exec/command").is_some());
+            probe.is_some_and(|probe| probe.get("failureThreshold").and_then(Value::as_u64) == Some(NEVER))
+        };
+        if configures(plan, workload, container) && !tells() {
+            let message = format!(
+                "is of `configuredBy`, so it needs a livenessProbe with exec, which prints why settings are not applied, and failureThreshold: {NEVER}, so that it kills nothing"
+            );
             problems.push(Problem::new(Rule::ConfiguredBy, field, message));
         }
     }
     problems
 }
 
+/// So often a probe may fail that tells and does not kill.
+const NEVER: u64 = 1_000_000;
+
 /// Whether the package says of this container that it applies settings.
-pub(crate) fn configures(plan: &Plan, workload: &str, container: &Value) -> bool {
+fn configures(plan: &Plan, workload: &str, container: &Value) -> bool {
     let is_it = |known: &String| known.split_once('/') == Some((workload, name_of(container)));
     plan.package.spec().configured_by.iter().any(is_it)
 }

@@ -365,22 +365,19 @@ fn an_exception_lifts_restricted_but_not_baseline() {
 }
 
 #[test]
-fn a_container_that_applies_settings_tells_why_not_and_keeps_nobody_out() {
-    const TELLS: (&str, &str) =
-        ("readinessProbe: {tcpSocket: {port: http}}", "readinessProbe: {exec: {command: [cat, /run/applied]}}");
-    const LEADS: (&str, &str) = (
-        "          ports: [{name: http, port: 80",
-        "          publishNotReadyAddresses: true\n          ports: [{name: http, port: 80",
-    );
-    let with = |edits: &[(&str, &str)]| {
+fn a_container_that_applies_settings_tells_why_not_and_is_never_killed() {
+    const READY: &str = "readinessProbe: {tcpSocket: {port: http}}";
+    let with = |probe: &str| {
         let text = GOOD.replacen("  manifests:", "  configuredBy: [app/notes]\n  manifests:", 1);
-        let edited = edits.iter().fold(text, |text, (from, to)| text.replacen(from, to, 1));
-        let found = lint_text("notes.yaml", &edited, |_| unreachable!("all is in one file"));
+        let probes = [READY, "startupProbe: {tcpSocket: {port: http}}", &format!("livenessProbe: {probe}")];
+        let text = text.replacen(READY, &probes.join("\n                  "), 1);
+        let found = lint_text("notes.yaml", &text, |_| unreachable!("all is in one file"));
         found.into_iter().map(|finding| finding.message).collect::<Vec<_>>()
     };
-    assert_eq!(with(&[TELLS, LEADS]), Vec::<String>::new());
-    assert!(with(&[LEADS])[0].contains("needs a readinessProbe with exec"));
-    assert!(with(&[TELLS])[0].contains("needs publishNotReadyAddresses: true"));
+    assert_eq!(with("{exec: {command: [cat, /run/failed]}, failureThreshold: 1000000}"), Vec::<String>::new());
+    for kills in ["{exec: {command: [cat, /run/failed]}}", "{tcpSocket: {port: http}, failureThreshold: 1000000}"] {
+        assert!(with(kills)[0].contains("needs a livenessProbe with exec"), "{kills}");
+    }
 }
 
 #[test]

@@ -21,15 +21,18 @@ settle() {
 
 state=/run/settle
 mkdir -p "$state"
-rm -f "$state"/*
+rm -f "$state/failed"
 /etc/runit/1.d/copy-env && /bin/bash /scripts/settings.sh || exit 1
 until serves 2>/dev/null; do pause 3; done
 until settle 2>&1 | tee "$state/said"; do
     # guard: settings-told. Of a trace the line that says what was wrong is the first.
+    rm -f "$state/applied"
     { grep -m 1 -e 'rror: ' -e 'rake aborted' "$state/said" || tail -n 1 "$state/said"; } | cut -c 1-500 >"$state/failed"
     echo "settle: not done; trying again in a minute" >&2
     pause 60
 done
 : >"$state/applied"
 echo "settle: done"
+# What was told of a failure is over with this container: the next one begins at once.
+[ ! -e "$state/failed" ] || exit 0
 while true; do pause 3600; done

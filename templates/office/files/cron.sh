@@ -6,7 +6,7 @@ set -u
 trap 'exit 0' TERM INT WINCH
 
 state=/run/settings
-rm -f "$state"/*
+rm -f "$state/failed"
 
 # The line that says what was wrong: the settings' own, or of what occ prints the one below "In FILE line N:".
 why() {
@@ -21,7 +21,8 @@ apply() {
     { sh /scripts/settings.sh 2>&1 && : >"$state/succeeded"; } | tee "$state/said"
     if [ -e "$state/succeeded" ]; then
         : >"$state/applied"
-        rm -f "$state/failed"
+        # What was told of a failure is over with this container: the next one begins at once.
+        [ ! -e "$state/failed" ] || exit 0
     else
         # guard: settings-told
         why >"$state/failed"

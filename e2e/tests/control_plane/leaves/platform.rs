@@ -190,7 +190,11 @@ fn overrides() -> Vec<Case> {
         own(
             "resources[0].resources.requests{cpu}",
             json!("12m"),
-            vec![see(redis, resources("requests"), json!({"cpu": "12m", "ephemeral-storage": "16Mi", "memory": "64Mi"}))],
+            vec![see(
+                redis,
+                resources("requests"),
+                json!({"cpu": "12m", "ephemeral-storage": "16Mi", "memory": "64Mi"}),
+            )],
         ),
         own(
             "resources[0].resources.limits{memory}",

@@ -330,9 +330,11 @@ async fn in_the_way(tier: Arc<ControlPlane>) -> Outcome {
 
     tier.cluster.applied(&[with_services(json!([site("site.bystander.example")]))]).await?;
     let service = namespaced("DedicatedService", name, "site", json!({}));
-    let taken = &["spec.services.others[site].hostname: site.bystander.example is held by DedicatedService bystander/site"];
+    let taken =
+        &["spec.services.others[site].hostname: site.bystander.example is held by DedicatedService bystander/site"];
     says(&tier, &stalled("host name of another", (service.clone(), service), "HostnameTaken", taken)).await?;
-    let repeated = &["DedicatedService site: HostnameTaken: spec.services.others[site].hostname: site.bystander.example"];
+    let repeated =
+        &["DedicatedService site: HostnameTaken: spec.services.others[site].hostname: site.bystander.example"];
     let row = stalled(
         "host name of another, told by the entity",
         (sound.clone(), sound.clone()),
