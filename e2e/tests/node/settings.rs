@@ -147,8 +147,12 @@ async fn no_sign_in(node: Arc<Node>) -> Outcome {
     ensure!(status < 300, "people of the office itself are kept out: {status}");
     apply_client(&node, trial.name(), &json!({"client-id": "office", "client-secret": "secret"})).await?;
     trial.becomes_ready().await?;
-    let (configured, why) = told(&node, trial.name(), "Configured").await?;
-    ensure!(configured == "True/SettingsApplied", "{configured}: {why}");
+    eventually("the settings are applied", READY, async || {
+        let (configured, why) = told(&node, trial.name(), "Configured").await?;
+        ensure!(configured == "True/SettingsApplied", "{configured}: {why}");
+        Ok(())
+    })
+    .await?;
     trial.end().await
 }
 

@@ -87,7 +87,7 @@ impl Children {
         let is_its = |object: &Arc<Live>| object.name() == known.workload && selects(object, pod);
         let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
         let mut statuses = statuses.filter(|status| status.name == known.container);
-        statuses.any(|status| status.started == Some(true)) && self.objects.iter().any(is_its)
+        statuses.any(|status| status.started != Some(false)) && self.objects.iter().any(is_its)
     }
 
     /// What stops the instance: of several problems the one that the others follow from.

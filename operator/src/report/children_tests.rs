@@ -168,6 +168,9 @@ fn settings_that_fail_are_told_and_the_application_counts_as_running() {
 
     let begins = with_settings(false, None);
     assert!(!begins.are_running());
+    let mut begins_again = with_settings(false, None);
+    begins_again.objects = with_settings(true, None).objects;
+    assert_eq!(begins_again.problem(|_| true).unwrap().reason, "Starting", "whatever the Deployment says so far");
     let unknown =
         ConditionUpdate::unknown(ConditionType::Configured, Reason::Starting, "told once the application runs");
     assert_eq!(begins.configured(), Some(unknown));

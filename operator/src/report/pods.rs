@@ -157,6 +157,10 @@ pub(super) fn settings_failed(live: &Pod, container: &str, events: &[&Event]) ->
     const PROBE: &str = "Liveness probe failed: ";
     let status = live.status.as_ref()?.container_statuses.as_ref()?.iter().find(|status| status.name == container)?;
     let about = about(live, status.state.as_ref().and_then(last_transition));
+    if status.started == Some(false) {
+        let message = format!("pod {}, container {container} applies the settings", about.name);
+        return Some(Problem::new(Reason::Starting, message));
+    }
     let said = newest(about, events, |event| {
         is_of_probe(event, container) && event.message.as_deref().is_some_and(|message| message.starts_with(PROBE))
     });
