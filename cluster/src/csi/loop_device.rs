@@ -6,7 +6,7 @@ use rustix::fs::{major, minor};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::command::run;
+use super::command::{CommandError, run};
 use super::fault::Fault;
 use super::image::Image;
 
@@ -48,10 +48,13 @@ pub(crate) async fn attach(image: &Image) -> Result<LoopDevice, Fault> {
     })
 }
 
-/// Has the kernel detach the device when nothing uses it: at once, or at its last unmount.
+/// Has the kernel detach the device when nothing uses it: at once, or at its last unmount. One that its last
+/// unmount has detached since it was found is no error (ENXIO).
 pub(crate) async fn release(device: &LoopDevice) -> Result<(), Fault> {
-    run("losetup", &["--detach".as_ref(), device.path.as_os_str()]).await?;
-    Ok(())
+    match run("losetup", &["--detach".as_ref(), device.path.as_os_str()]).await {
+        Err(CommandError::Failed { stderr, .. }) if stderr.contains("No such device or address") => Ok(()),
+        ended => Ok(ended.map(drop)?),
+    }
 }
 
 /// Tells the device that its image has grown.

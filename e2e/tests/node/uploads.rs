@@ -8,6 +8,7 @@ use commonscloud_e2e::https::{Answer, Zeros};
 use commonscloud_e2e::manifests::{entity, entity_with_office};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::{Outcome, ensure, ensure_eq};
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams};
@@ -76,11 +77,10 @@ async fn many_at_once(node: Arc<Node>) -> Outcome {
     node.running(&entity(name, json!({"office": {"tier": "10gb"}}))).await?;
     node.running(&entity_with_office(neighbour)).await?;
     let before = (pods(&node, name).await?, pods(&node, neighbour).await?);
-    let upload = async |number: u8| arrives(&node, name, &format!("{number}.bin"), GIB, Zeros::fast(GIB)).await;
-    let uploads = async {
-        let (a, b, c, d, e) = tokio::join!(upload(1), upload(2), upload(3), upload(4), upload(5));
-        a.and(b).and(c).and(d).and(e)
-    };
+    let office = &*node;
+    let upload =
+        |number: u8| async move { arrives(office, name, &format!("{number}.bin"), GIB, Zeros::fast(GIB)).await };
+    let uploads = try_join_all((1..=5).map(upload));
     let host = node.host(neighbour, "office");
     let mut answers = 0;
     let neighbour_works = async {
@@ -93,7 +93,7 @@ async fn many_at_once(node: Arc<Node>) -> Outcome {
         }
     };
     tokio::select! {
-        ended = uploads => ended?,
+        ended = uploads => drop(ended?),
         failure = neighbour_works => return Err(failure.during("the neighbour's page")),
     }
     ensure!(answers > 0, "the neighbour was not asked");
