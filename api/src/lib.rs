@@ -16,6 +16,7 @@ mod condition;
 mod dedicated;
 mod definitions;
 mod entity;
+mod image_override;
 mod instance;
 mod network;
 mod pattern;
@@ -37,13 +38,13 @@ pub use entity::{
     AgoraService, Entity, EntityServiceStatus, EntityServices, EntitySpec, EntityStatus, Language, Manager,
     ManagerSubject, OfficeService, OtherService, ProjectsService, SubjectKind,
 };
+pub use image_override::{ImageOverride, VersionImage};
 pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
 pub use network::{NetworkPeers, NetworkPorts};
 pub use pattern::allowed_by;
 pub use platform::{
-    ComponentResources, Exposure, FileSystemOverhead, ImageOverride, ListedTariff, ListedTemplate, Platform,
-    PlatformSpec, PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts,
-    TlsSource, VersionImage,
+    ComponentResources, Exposure, FileSystemOverhead, ListedTariff, ListedTemplate, Platform, PlatformSpec,
+    PlatformStatus, Retention, Rollout, RolloutStrategy, SharedEditor, Smtp, StorageClassFacts, TlsSource,
 };
 pub use reason::Reason;
 pub use service_data::{

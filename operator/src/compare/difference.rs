@@ -120,10 +120,11 @@ impl<'d> Walk<'_, 'd> {
         desired: &'d Map<String, Value>,
         live: &Map<String, Value>,
     ) {
-        // A finalizer comes with the object; who puts it back, and takes it off, is its controller.
-        let is_looked_after = |key: &str| key == "finalizers" && *path == ["metadata"];
-        let compared: Vec<_> = desired.iter().filter(|(key, _)| !is_looked_after(key)).collect();
-        for (key, wanted) in compared {
+        for (key, wanted) in desired {
+            // A finalizer comes with the object; who puts it back, and takes it off, is its controller.
+            if key == "finalizers" && *path == ["metadata"] {
+                continue;
+            }
             let length = push(path, pointer, key);
             match live.get(key) {
                 Some(found) => self.value(path, pointer, wanted, found),

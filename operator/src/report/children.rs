@@ -111,8 +111,8 @@ impl Children {
             "Job" => job(object),
             _ => None,
         };
+        let Some(rollout) = rollout else { return self.settings_failed(object) };
         let events = self.events();
-        let Some(rollout) = rollout else { return self.settings_failed(object, &events) };
         let mine: Vec<&Arc<Pod>> = self.pods.iter().filter(|pod| selects(object, pod)).collect();
         let origin = Origin::of(&object.kind);
         let of_pods = mine.iter().filter_map(|pod| pods::problem(pod, &events));
@@ -122,16 +122,14 @@ impl Children {
             .or_else(|| not_created(object, &events, made))
             .or(Some(rollout))
     }
-}
 
-impl Children {
     /// Why what is applied while a workload runs is not.
-    fn settings_failed(&self, object: &Live, events: &[&Event]) -> Option<Problem> {
+    fn settings_failed(&self, object: &Live) -> Option<Problem> {
+        let mut containers = self.settings.iter().filter(|known| known.workload == object.name()).peekable();
+        containers.peek()?;
+        let events = self.events();
         let mine = || self.pods.iter().filter(|pod| selects(object, pod));
-        let containers = self.settings.iter().filter(|known| known.workload == object.name());
-        let mut problems =
-            containers.flat_map(|known| mine().filter_map(|pod| pods::settings_failed(pod, &known.container, events)));
-        problems.next()
+        containers.find_map(|known| mine().find_map(|pod| pods::settings_failed(pod, &known.container, &events)))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::format::sample::{self, Surroundings};
 use commonscloud_api::ServiceTemplate;
 
 mod agora;
+mod containers;
 mod database_start;
 mod hostile;
 mod network;
