@@ -1,0 +1,19 @@
+//! restic: how it is called, what its exit code and its words mean, what it answers.
+
+mod call;
+mod exit;
+mod json;
+mod memory;
+mod password;
+mod read;
+mod said;
+mod server;
+mod stream;
+mod target;
+
+pub use call::{Answer, Call, Output, Restic};
+pub use exit::{FAILED, INCOMPLETE, without_credentials};
+pub use json::{Check, Config, FileStatus, Initialized, Restored, Snapshot, Summary, Version};
+pub use read::{MOST_OF_A_DOCUMENT, manifest, repository_id, snapshots, tagged};
+pub use server::Server;
+pub use stream::{file, is_unread, streamed};
