@@ -37,11 +37,38 @@ pub enum ConditionType {
     /// Each peer that the Platform names is there (`False`: the message says which is not, as far as the
     /// operator sees). Present only while false.
     NetworkPeersFound,
+    /// The IngressClass by which services are exposed is there, and clear (`False`: the message says what there
+    /// is). Present only while false.
+    IngressClassFound,
+    /// The ClusterIssuer that the Platform names is there and ready, as far as the operator sees. Present only
+    /// while false.
+    IssuerFound,
+    /// Each entry of the Platform's `images` is for a template, an image and a version that there is (`False`:
+    /// the message names those that are for none). Present only while false.
+    ImageOverridesFound,
     /// An image is not the one that the Platform names, or not that of the version that runs. Present only
     /// while true.
     ImageDiffers,
     /// A record of an earlier release that does not fit what is there. Present only while true.
     Unverified,
+    /// The platform's own records are at each target (`False`: the message says at which the newest could not be
+    /// stored, and why). Present only while false.
+    RecordsStored,
+    /// There is a backup as new as the schedule says (`False`: the message says why not). Present only while false.
+    BackedUp,
+    /// What was chosen of the backups is what is done (`False`: the message says what is done instead). Present only
+    /// while false.
+    BackupAsChosen,
+    /// The repository is pruned and checked, and whole (`False`: the message says what is damaged, or why it is not
+    /// checked). Present only while false.
+    RepositorySound,
+    /// A backup was restored, started and found equal, and that is not long ago (`False`: the message says why not).
+    /// Present only while false.
+    RestoreProven,
+    /// The snapshot of a run was given up (`False`: its target keeps it all the same). Present only once it was.
+    SnapshotGone,
+    /// A run made its service quiet, and it could not be opened again so far. Present only while true.
+    StillQuiet,
 }
 
 impl ConditionType {
@@ -62,8 +89,18 @@ impl ConditionType {
             Self::HoldsRollout => "HoldsRollout",
             Self::Watching => "Watching",
             Self::NetworkPeersFound => "NetworkPeersFound",
+            Self::IngressClassFound => "IngressClassFound",
+            Self::IssuerFound => "IssuerFound",
+            Self::ImageOverridesFound => "ImageOverridesFound",
             Self::ImageDiffers => "ImageDiffers",
             Self::Unverified => "Unverified",
+            Self::RecordsStored => "RecordsStored",
+            Self::BackedUp => "BackedUp",
+            Self::BackupAsChosen => "BackupAsChosen",
+            Self::RepositorySound => "RepositorySound",
+            Self::RestoreProven => "RestoreProven",
+            Self::SnapshotGone => "SnapshotGone",
+            Self::StillQuiet => "StillQuiet",
         }
     }
 }

@@ -146,7 +146,7 @@ dedicated_kind! {
 #[serde(rename_all = "camelCase")]
 pub struct OfficeParameters {
     /// The quota that each person has by default inside the office, for example `1Gi`. It is soft:
-    /// the volume is the ceiling of all together. Absent: no limit but the volume's.
+    /// the volume is the limit for all of them together. Absent: no limit but the volume's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 12), regex(pattern = BYTES_PATTERN))]
     pub default_user_quota: Option<String>,
@@ -177,14 +177,14 @@ pub enum Editor {
 #[serde(rename_all = "camelCase")]
 pub struct AgoraParameters {
     /// Mail address of whoever is responsible for the forum: shown as its contact, and the first
-    /// administrator's, whose name and password stand in Secret `{instance}-admin`. Absent: the
-    /// mail addresses of the agora's `managers`, then of the Entity's, each of whom becomes an
+    /// administrator's, whose name and password are in Secret `{instance}-admin`. Absent: the mail
+    /// addresses of the agora's `managers`, then of the Entity's, each of whom becomes an
     /// administrator on signing up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 254), regex(pattern = MAIL_PATTERN))]
     pub contact_mail: Option<String>,
-    /// Sign-in through an identity provider. Discourse cannot tell by a group who may enter: whoever
-    /// manages the agora lets each newcomer in.
+    /// Sign-in through an identity provider. Discourse cannot decide by group who may enter: whoever
+    /// manages the agora admits each newcomer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc: Option<OidcProvider>,
 }

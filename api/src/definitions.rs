@@ -7,8 +7,8 @@ use kube::CustomResourceExt as _;
 use serde_json::json;
 
 use super::{
-    DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
-    ServiceTemplate, ServiceTemplateRevision, Tariff, pattern,
+    DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, RestoreConsent,
+    ServiceBackup, ServiceData, ServiceRestore, ServiceTemplate, ServiceTemplateRevision, Tariff, pattern,
 };
 
 /// A generated file: its name and its text.
@@ -22,7 +22,7 @@ pub struct CrdFile {
 
 /// Every CRD of this API.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![
+    finished(vec![
         Platform::crd(),
         Tariff::crd(),
         ServiceTemplate::crd(),
@@ -33,7 +33,18 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         DedicatedProjects::crd(),
         DedicatedService::crd(),
         ServiceData::crd(),
-    ];
+        ServiceBackup::crd(),
+        ServiceRestore::crd(),
+    ])
+}
+
+/// The kinds of backups that no chart installs and no operator watches yet.
+pub fn backup_crds() -> Vec<CustomResourceDefinition> {
+    finished(vec![RestoreConsent::crd()])
+}
+
+/// What derived schemas cannot say by themselves.
+pub(crate) fn finished(mut crds: Vec<CustomResourceDefinition>) -> Vec<CustomResourceDefinition> {
     for schema in crds.iter_mut().flat_map(|crd| &mut crd.spec.versions).filter_map(|version| version.schema.as_mut()) {
         if let Some(root) = &mut schema.open_api_v3_schema {
             each(root, unwrap_lines);
@@ -94,7 +105,7 @@ mod tests {
     #[test]
     fn what_has_a_status_is_in_progress_before_the_first_one() {
         let mut reported = Vec::new();
-        for crd in crds() {
+        for crd in crds().into_iter().chain(backup_crds()) {
             let version = &crd.spec.versions[0];
             let schema = version.schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
             let status = schema.properties.as_ref().unwrap().get("status");
@@ -107,6 +118,6 @@ mod tests {
             assert!(status.properties.as_ref().unwrap()["observedGeneration"].minimum.is_none());
             reported.push(crd.spec.names.plural);
         }
-        assert_eq!(reported.len(), 8, "{reported:?}");
+        assert_eq!(reported.len(), 11, "{reported:?}");
     }
 }

@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::pattern::{
-    HOSTNAME_PATTERN, LINE_PATTERN, MAIL_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN, PERSON_PATTERN, UID_PATTERN,
+use super::pattern::{HOSTNAME_PATTERN, LINE_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN, UID_PATTERN};
+use super::{
+    AgoraParameters, BackupChoice, Condition, InstanceSpec, Manager, OfficeParameters, ProjectsParameters,
+    dedicated::free_object,
 };
-use super::{AgoraParameters, Condition, InstanceSpec, OfficeParameters, ProjectsParameters, dedicated::free_object};
 
 /// An organisation (cooperative, association, school) and the services it has.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ pub struct EntitySpec {
     #[serde(default)]
     pub language: Language,
     /// Domains that belong to the Entity, for example `hort.example`: the `hostname` of a service must
-    /// lie at or below one of them. Whoever adds one has made sure that it is theirs.
+    /// lie at or below one of them. Make sure that a domain is theirs before you add it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(max = 253), regex(pattern = HOSTNAME_PATTERN)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -66,9 +67,13 @@ pub struct EntitySpec {
     #[schemars(length(max = 16), inner(length(max = 36), regex(pattern = UID_PATTERN)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub adopt: Vec<String>,
+    /// Where the backups of its services go and when they run, within what the Platform allows; a service can
+    /// choose otherwise. Absent: as the Platform says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupChoice>,
     /// The services of this Entity. Each becomes a Dedicated resource in the Entity's namespace,
-    /// called like its key here; edit it here, not there. A service that is taken away stops, and its
-    /// data is kept: written here again, it comes back.
+    /// named after its key here; edit it here, not there. A service that is removed stops, and its
+    /// data is kept: add it again, and it comes back.
     #[serde(default)]
     pub services: EntityServices,
 }
@@ -84,45 +89,6 @@ pub enum Language {
     En,
     /// Spanish.
     Es,
-}
-
-/// Somebody who manages an Entity or a service.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Manager {
-    /// Short name of the person, unique in this list; shown in the status of each service.
-    #[schemars(length(min = 1, max = 63), regex(pattern = PERSON_PATTERN))]
-    pub name: String,
-    /// Mail address: shown beside the name, and given to the services. The agora makes its
-    /// administrators of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 254), regex(pattern = MAIL_PATTERN))]
-    pub mail: Option<String>,
-    /// The Kubernetes user or group that may look at the Entity's resources with `kubectl`: addresses,
-    /// sizes, and why something is not ready; no passwords, no changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<ManagerSubject>,
-}
-
-/// A Kubernetes user or group.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ManagerSubject {
-    /// `User` or `Group`.
-    pub kind: SubjectKind,
-    /// Its name as the API server knows it; never one of the system's own.
-    #[schemars(length(min = 1, max = 253), regex(pattern = LINE_PATTERN))]
-    #[x_kube(validation = Rule::new("!self.startsWith('system:')").message("managers[].subject.name: names that begin with system: belong to Kubernetes"))]
-    pub name: String,
-}
-
-/// The kind of a Kubernetes subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum SubjectKind {
-    /// One user.
-    User,
-    /// A group of users.
-    Group,
 }
 
 /// The services of an Entity.
@@ -197,7 +163,7 @@ pub struct OtherService {
     /// Name of the ServiceTemplate to make it from; `kubectl get servicetemplates` lists them. It
     /// cannot be changed.
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("services.others[].template: cannot be changed, data of another template lies under this name; add a service of another name"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("services.others[].template: cannot be changed, the data under this name belongs to another template; add a service with another name"))]
     pub template: String,
     /// What all services have.
     #[serde(flatten)]
@@ -226,12 +192,12 @@ pub struct EntityStatus {
     /// Services ready of all that there are, those written by hand included, for example `2/3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services_ready: Option<String>,
-    /// Quotas of all services together, for example `25Gi`. Those of which the Tariff says no size are
+    /// Quotas of all services together, for example `25Gi`. Those without a size in the Tariff are
     /// named: `25Gi + 1 unknown (wiki)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
-    /// Price of a month, for example `20.00 EUR + 1 unpriced`; services of which the Tariff says nothing
-    /// are named, for example `20.00 EUR + 1 unknown (wiki)`.
+    /// Price of a month, for example `20.00 EUR + 1 unpriced`; services about which the Tariff says
+    /// nothing are named, for example `20.00 EUR + 1 unknown (wiki)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
     /// Each service, by name: those of the spec, then those written by hand in the Entity's namespace.

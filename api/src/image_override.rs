@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pattern::{IMAGE_PATTERN, NAME_PATTERN};
 
-/// An image used in the place of a template's own, by one of `mirror`, `versions` and `reference`.
+/// An image used instead of a template's own, by one of `mirror`, `versions` and `reference`.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(validation = Rule::new("[has(self.mirror), has(self.versions), has(self.reference)].filter(given, given).size() == 1").message("images[]: set one of mirror (a repository, such as registry.example.org/mirror/postgres: tag and digest stay the template's), versions (a reference for each version of the application) and reference (used where its tag is that of the version that runs)"))]
 #[serde(rename_all = "camelCase")]
@@ -29,7 +29,7 @@ pub struct ImageOverride {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub versions: Vec<VersionImage>,
     /// The reference to use for each version whose own image has the same tag, for example
-    /// `registry.example.org/postgres:16`. Where the tag is another it is not used, and condition
+    /// `registry.example.org/postgres:16`. Where the tag differs it is not used, and condition
     /// `ImageDiffers` of the instance says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512), regex(pattern = IMAGE_PATTERN))]

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pattern::{HOSTNAME_PATTERN, OBJECT_NAME_PATTERN, TIER_PATTERN, VERSION_PATTERN};
-use super::{Condition, ConditionType, Manager};
+use super::{BackupChoice, BackupSummary, Condition, ConditionType, Manager};
 
 /// The part of the spec that all Dedicated kinds share.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,17 +39,21 @@ pub struct InstanceSpec {
     #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
     pub revision: Option<String>,
     /// While true the operator changes nothing of this instance, so that somebody can repair it by
-    /// hand. It goes on reporting, and condition `Paused` names what waits to be applied. A deletion is
-    /// carried out all the same.
+    /// hand. It still reports, and condition `Paused` names what is waiting to be applied. Deletions
+    /// are still carried out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
     /// The people who decide who may enter this service, beside the Entity's managers. They decide it
-    /// in the application: belonging to the Entity's collective gives no access by itself. Whoever
-    /// looks for them finds all in `status.managers`.
+    /// in the application: belonging to the Entity's collective gives no access by itself.
+    /// `status.managers` lists them all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub managers: Vec<Manager>,
+    /// Where the service's backups go and when they run, within what the Platform allows. Absent: as the Entity
+    /// says, or else the Platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupChoice>,
 }
 
 /// What the operator reports of an instance. Only what was really applied is reported.
@@ -59,7 +63,7 @@ pub struct InstanceStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Reconciling`, `Stalled` (kstatus) and what else is to be known.
+    /// `Ready`, `Reconciling`, `Stalled` (kstatus), and others where they apply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -103,6 +107,9 @@ pub struct InstanceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub components: Vec<ComponentStatus>,
+    /// Its backups. Absent: the Platform has none, or the service was never applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupSummary>,
 }
 
 impl InstanceStatus {
@@ -144,7 +151,7 @@ pub struct ComponentStatus {
     pub name: String,
     /// Whether it does what its spec says.
     pub ready: bool,
-    /// What it waits for, when it is not ready.
+    /// What it is waiting for, if it is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

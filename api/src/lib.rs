@@ -8,39 +8,58 @@
 //! | [`Entity`] | cluster | DevOps: who gets which services |
 //! | [`DedicatedOffice`], [`DedicatedAgora`], [`DedicatedProjects`], [`DedicatedService`] | namespaced | the operator for an Entity, or DevOps by hand |
 //! | [`ServiceData`] | namespaced | the operator: what outlives an instance |
+//! | [`ServiceBackup`], [`ServiceRestore`] | namespaced | whoever may ask for one, or the operator: one run, one restore |
+//! | [`RestoreConsent`] | namespaced | nobody yet: not installed |
 //!
 //! The CRDs in `crds/` are generated from these types; there is no conversion, so `v1alpha1`
 //! changes only by adding.
 
+mod backup;
 mod condition;
 mod dedicated;
 mod definitions;
 mod entity;
 mod image_override;
 mod instance;
+mod manager;
 mod network;
+mod operation;
 mod pattern;
 mod platform;
 mod reason;
+mod resources;
 mod service_data;
 mod service_template;
 mod tariff;
 pub mod values;
 
+pub use backup::{
+    BackupChoice, BackupFormat, BackupPhase, BackupReason, BackupRepository, BackupSchedule, BackupSummary,
+    BackupTarget, BackupVersions, DrillRule, KeepRule, PlatformBackup, RepositoryCare, RestTarget, RestoreConsent,
+    RestoreConsentSpec, RestoreConsentStatus, RestoreDestination, RestoreDestinationKind, RestorePart, RestorePhase,
+    RestoreSource, RestoredVolume, S3Target, ScheduleBounds, ServiceBackup, ServiceBackupSpec, ServiceBackupStatus,
+    ServiceRestore, ServiceRestoreSpec, ServiceRestoreStatus, SftpTarget, SnapshotPart, SnapshotPartKind,
+    TargetNetwork,
+};
 pub use condition::{Condition, ConditionType};
 pub use dedicated::{
     AgoraParameters, Dedicated, DedicatedAgora, DedicatedAgoraSpec, DedicatedOffice, DedicatedOfficeSpec,
     DedicatedProjects, DedicatedProjectsSpec, DedicatedService, DedicatedServiceSpec, Editor, OfficeParameters,
     OidcParameters, OidcProvider, ProjectsParameters,
 };
-pub use definitions::{CrdFile, crd_files, crds};
+pub use definitions::{CrdFile, backup_crds, crd_files, crds};
 pub use entity::{
-    AgoraService, Entity, EntityServiceStatus, EntityServices, EntitySpec, EntityStatus, Language, Manager,
-    ManagerSubject, OfficeService, OtherService, ProjectsService, SubjectKind,
+    AgoraService, Entity, EntityServiceStatus, EntityServices, EntitySpec, EntityStatus, Language, OfficeService,
+    OtherService, ProjectsService,
 };
 pub use image_override::{ImageOverride, VersionImage};
 pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
+pub use manager::{Manager, ManagerSubject, SubjectKind};
 pub use network::{NetworkPeers, NetworkPorts};
+pub use operation::{
+    ConfigMapMount, FileTree, LeftOutVolume, Operation, OperationKind, OperationPeer, Operations, ScratchMount,
+    SecretMount, VolumeMount,
+};
 pub use pattern::allowed_by;
 pub use platform::{
     ComponentResources, Exposure, FileSystemOverhead, ListedTariff, ListedTemplate, Platform, PlatformSpec,
@@ -92,12 +111,21 @@ pub mod marks {
     pub const PLATFORM_SECRETS: &str = "commonscloud.coop/platform-secrets";
     /// Annotation: the date until which kept data stays (RFC 3339).
     pub const KEEP_UNTIL: &str = "commonscloud.coop/keep-until";
+    /// Annotation on a claim whose place another one took: the ServiceRestore. The operator alone sets it, and may
+    /// then delete the claim.
+    pub const SUPERSEDED_BY: &str = "commonscloud.coop/superseded-by";
+    /// Annotation on what `commonscloud recover` brought back, and left to nobody else: the uid that it had before.
+    pub const RECOVERED: &str = "commonscloud.coop/recovered";
     /// The well-known label every managed object carries.
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// Value of [`MANAGED_BY`], and the field manager of server-side apply.
     pub const OPERATOR: &str = "commonscloud";
     /// Field manager of objects that are only ever created (PVCs, generated Secrets).
     pub const OPERATOR_CREATE: &str = "commonscloud-create";
+    /// The namespace in which drills are made: a name that no Entity can have, which is at most 30 characters long.
+    pub const DRILLS: &str = "commonscloud-drill-scratch-namespace";
+    /// On a copy of a Secret in [`DRILLS`]: the uid of the drill.
+    pub const DRILL: &str = "commonscloud.coop/drill";
     /// Keeps an Entity or instance until what must be recorded is recorded.
     pub const FINALIZER: &str = "commonscloud.coop/keep-data";
 }

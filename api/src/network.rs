@@ -14,39 +14,39 @@ pub struct NetworkPeers {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub ingress: Vec<NetworkPolicyPeer>,
-    /// The cluster's DNS servers. Empty: services find no names.
+    /// The cluster's DNS servers. Empty: services cannot resolve names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub dns: Vec<NetworkPolicyPeer>,
-    /// The way by which services reach public addresses (identity provider, editor): usually the
+    /// What services go through to reach public addresses (identity provider, editor): usually the
     /// ingress. Empty: they reach none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub public: Vec<NetworkPolicyPeer>,
     /// An identity provider in the cluster that services reach directly, beside what `public` opens.
-    /// Empty: it is reached as any public address.
+    /// Empty: it is reached like any public address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub identity_provider: Vec<NetworkPolicyPeer>,
-    /// The mail server of `smtp`, where it is a pod, a node or an address that is known. Empty: it is
-    /// known by its name only, and its port is open to every address but `clusterRanges`.
+    /// The mail server of `smtp`, if it is a pod, a node or a known address. Empty: only its name is
+    /// known, so its port is open towards every address outside `clusterRanges`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub mail: Vec<NetworkPolicyPeer>,
-    /// At which ports these are reached. Most networks judge a connection by the port of the pod that
-    /// answers, which need not be its Service's.
+    /// The ports at which these are reached. Most networks judge a connection by the port of the pod
+    /// that answers, which need not be its Service's.
     #[serde(default)]
     pub ports: NetworkPorts,
-    /// The cluster's own addresses (pods, Services, nodes) as blocks such as `10.42.0.0/16`: what a
-    /// block of `public`, and the way to a mail server that is known by its name only, do not lead to.
+    /// The cluster's own addresses (pods, Services, nodes) as ranges such as `10.42.0.0/16`. A block
+    /// in `public`, and the way to a mail server that is known by its name only, leave them out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(max = 49)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[x_kube(validation = Rule::new("self.all(block, isCIDR(block))").message("network.clusterRanges: each is a block of addresses, for example 10.42.0.0/16 or fd00:42::/56"))]
+    #[x_kube(validation = Rule::new("self.all(block, isCIDR(block))").message("network.clusterRanges: each must be an address range, for example 10.42.0.0/16 or fd00:42::/56"))]
     pub cluster_ranges: Vec<String>,
 }
 
@@ -64,7 +64,7 @@ pub struct NetworkPorts {
     #[schemars(length(min = 1, max = 8), inner(range(min = 1, max = 65535)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub public: Vec<u16>,
-    /// Of `identityProvider`: those that its pods listen at.
+    /// Of `identityProvider`: those that its pods listen on.
     #[serde(default = "NetworkPorts::default_https")]
     #[schemars(length(min = 1, max = 8), inner(range(min = 1, max = 65535)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]

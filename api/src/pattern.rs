@@ -80,6 +80,33 @@ patterns! {
     /// Dates: RFC 3339 with a time zone, of a year that every reader can represent.
     DATE_PATTERN = r"^([1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
         "allowed: a day and time with its zone (RFC 3339), years 1000 to 9998, for example 2027-01-31T00:00:00Z";
+    /// When something happens, as five fields of cron.
+    CRON_PATTERN = r"^[-0-9A-Za-z*/,]+( [-0-9A-Za-z*/,]+){4}$",
+        "allowed: five fields of cron with one blank between them (minute, hour, day, month, day of the week), for example 30 1 * * *";
+    /// Time zones by their IANA names.
+    TIME_ZONE_PATTERN = "^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$",
+        "allowed: an IANA time zone, for example Europe/Madrid";
+    /// Public keys of age.
+    RECIPIENT_PATTERN = "^age1[02-9ac-hj-np-z]{58}$",
+        "allowed: an age public key, as age-keygen prints it, for example age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    /// Snapshots of restic by their whole ids.
+    SNAPSHOT_PATTERN = "^[0-9a-f]{64}$",
+        "allowed: the whole id of a snapshot, 64 of 0-9 and a-f, as status.snapshot of a ServiceBackup has it, for example kubectl get sbackup -o wide";
+    /// Addresses of an S3 server.
+    ENDPOINT_PATTERN = r"^https?://[-a-z0-9.]+(:[0-9]{1,5})?$",
+        "allowed: https:// or http://, a host name in lower case and perhaps a port, without a path, for example https://s3.example.org";
+    /// URLs of a server of restic's own protocol.
+    REPOSITORY_URL_PATTERN = r"^https?://[-a-z0-9.]+(:[0-9]{1,5})?(/[-A-Za-z0-9_]+(\.[-A-Za-z0-9_]+)*)*/?$",
+        "allowed: https:// or http://, a host name in lower case, perhaps a port and a path, without user and password, for example https://backup.example.org/cloud";
+    /// Buckets of an S3 server.
+    BUCKET_PATTERN = r"^[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]$",
+        "allowed: 3 to 63 of a-z, 0-9, - and dots, beginning and ending with a letter or digit, for example cloud-backups";
+    /// Folders and files below another folder: no way leads out of it.
+    RELATIVE_PATH_PATTERN = r"^[^/\x00-\x1f\x7f.][^/\x00-\x1f\x7f]*(/([^/\x00-\x1f\x7f.]|\.[^/\x00-\x1f\x7f.])[^/\x00-\x1f\x7f]*)*$",
+        "allowed: a path that does not begin with / or a dot and has no part . or .., for example anna/files/Documents";
+    /// Folders and files by their whole path.
+    ABSOLUTE_PATH_PATTERN = r"^(/[-A-Za-z0-9_]+(\.[-A-Za-z0-9_]+)*)+$",
+        "allowed: a path that begins with /, of letters, digits, -, _ and single dots, without a part . or .., for example /var/lib/wiki";
     /// Requests and limits.
     FIGURE_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$",
         "allowed: a number with one of the units m, k, Ki, M, Mi, G, Gi, T and Ti or none, for example 100m or 256Mi";

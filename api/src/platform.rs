@@ -5,12 +5,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pattern::{
-    FIGURE_PATTERN, HOSTNAME_PATTERN, MAIL_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN, ORIGIN_PATTERN,
-};
-use super::{Condition, ImageOverride, NetworkPeers};
+use super::pattern::{HOSTNAME_PATTERN, MAIL_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN, ORIGIN_PATTERN};
+use super::{Condition, ImageOverride, NetworkPeers, PlatformBackup, resources::resource_requirements};
 
-/// How this cluster is: one object, named `default`.
+/// The settings of this cluster: one object, named `default`.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "commonscloud.coop",
@@ -18,7 +16,7 @@ use super::{Condition, ImageOverride, NetworkPeers};
     kind = "Platform",
     status = "PlatformStatus",
     derive = "PartialEq",
-    doc = "How this cluster is, for all services: base domain, exposure, storage classes, image and resource overrides, network peers, mail, retention. One object, named default.",
+    doc = "The settings of this cluster for all services: base domain, exposure, storage classes, image and resource overrides, network peers, mail, retention. One object, named default.",
     category = "commonscloud",
     validation = Rule::new("self.metadata.name == 'default'").message("metadata.name: there is one Platform, named default"),
     printcolumn(name = "Base domain", type_ = "string", json_path = ".spec.baseDomain"),
@@ -30,7 +28,7 @@ pub struct PlatformSpec {
     /// The domain below which services get their host names, for example `example.org`.
     #[schemars(length(max = 190), regex(pattern = HOSTNAME_PATTERN))]
     pub base_domain: String,
-    /// How a service's host name is made, of `{entity}`, `{service}` and `{baseDomain}`. With the
+    /// How a service's host name is built from `{entity}`, `{service}` and `{baseDomain}`. With the
     /// default, one wildcard certificate serves all.
     #[serde(default = "PlatformSpec::default_hostname_pattern")]
     #[schemars(length(max = 120))]
@@ -39,8 +37,8 @@ pub struct PlatformSpec {
     /// How services are reached from outside.
     #[serde(default)]
     pub exposure: Exposure,
-    /// What is to be known of each storage class that services use, so that a quota is exactly what
-    /// its volume holds.
+    /// What the operator has to know about each storage class that services use, so that a volume
+    /// holds exactly its quota.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -49,33 +47,33 @@ pub struct PlatformSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_class: Option<String>,
-    /// Images used in the place of a template's own, for example from a mirror. None of them moves an
+    /// Images used instead of a template's own, for example from a mirror. None of them moves an
     /// instance to another version of an image unless it names the version of the application.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["template".into(), "image".into()]))]
     pub images: Vec<ImageOverride>,
-    /// Secrets of the operator's namespace with which the images of all services are pulled
-    /// (`kubernetes.io/dockerconfigjson`). Each Entity gets copies, and nobody a right to read them. Naming one
-    /// here restarts the pods of every service once; a new password in it restarts none.
+    /// Secrets in the operator's namespace for pulling the images of all services
+    /// (`kubernetes.io/dockerconfigjson`). Each Entity's namespace gets copies, which nobody there may read.
+    /// Naming one here restarts the pods of every service once; a new password in it restarts none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub image_pull_secrets: Vec<String>,
-    /// Requests and limits used in the place of a template's own production figures, one by one: a
-    /// figure that is not named here stays the template's.
+    /// Requests and limits that replace a template's own production figures, one by one: a figure
+    /// that is not named here stays the template's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["template".into(), "component".into()]))]
     pub resources: Vec<ComponentResources>,
-    /// Who is who in the cluster's network. Services are closed both ways; what is named here is what
-    /// can be opened.
+    /// The peers in the cluster's network. Services are closed in both directions; only what is named
+    /// here can be opened.
     #[serde(default)]
     pub network: NetworkPeers,
     /// The mail server that services send through. Absent: they send no mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smtp: Option<Smtp>,
-    /// The editor of documents that offices with `editor: Shared` use. Absent: these have none.
+    /// The editor of documents that offices with `editor: Shared` use. Absent: they have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub editor: Option<SharedEditor>,
     /// How long data stays after its service was deleted.
@@ -85,6 +83,9 @@ pub struct PlatformSpec {
     /// does.
     #[serde(default)]
     pub rollout: Rollout,
+    /// How services are backed up. Absent: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<PlatformBackup>,
 }
 
 impl PlatformSpec {
@@ -92,7 +93,8 @@ impl PlatformSpec {
         "{entity}-{service}.{baseDomain}".to_owned()
     }
 
-    /// The Secrets of the operator's own namespace that it names, each with the field that does.
+    /// The Secrets of the operator's own namespace that services need, each with the field that names it. Those of
+    /// `backup` are none: one that is missing stops no service.
     pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let tls = self.exposure.tls.as_ref().and_then(|tls| tls.secret_name.as_deref());
         let smtp = self.smtp.as_ref().and_then(|smtp| smtp.secret_name.as_deref());
@@ -123,13 +125,13 @@ pub struct Exposure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 45))]
     pub address: Option<String>,
-    /// Whom applications believe what they say of the client's address: the addresses of the ingress's
-    /// pods and of what stands before it, as blocks such as `100.64.0.0/10`. Empty: every range that pods
+    /// The proxies that applications trust to report the client's address: the ingress's pods and what
+    /// stands in front of them, as address ranges such as `100.64.0.0/10`. Empty: every range that pods
     /// and nodes usually have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(max = 49)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
-    #[x_kube(validation = Rule::new("self.all(block, isCIDR(block))").message("exposure.trustedProxies: each is a block of addresses, for example 100.64.0.0/10 or fd00::/8"))]
+    #[x_kube(validation = Rule::new("self.all(block, isCIDR(block))").message("exposure.trustedProxies: each must be an address range, for example 100.64.0.0/10 or fd00::/8"))]
     pub trusted_proxies: Vec<String>,
 }
 
@@ -149,7 +151,7 @@ pub struct TlsSource {
     pub secret_name: Option<String>,
 }
 
-/// What is to be known of a storage class.
+/// What the operator has to know about a storage class.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageClassFacts {
@@ -160,8 +162,8 @@ pub struct StorageClassFacts {
     /// file of exactly the quota fits.
     #[serde(default)]
     pub overhead: FileSystemOverhead,
-    /// Whether a write past the volume's size fails. Say `false` for classes such as local-path or
-    /// NFS: services say then that their quota is not enforced (condition `QuotaEnforced`).
+    /// Whether a write past the volume's size fails. Set `false` for classes such as local-path or
+    /// NFS: services then report that their quota is not enforced (condition `QuotaEnforced`).
     #[serde(default = "StorageClassFacts::default_enforces_size")]
     pub enforces_size: bool,
 }
@@ -186,7 +188,7 @@ pub struct FileSystemOverhead {
     pub per_mille: u32,
 }
 
-/// Requests and limits used in the place of a template's own.
+/// Requests and limits that replace a template's own.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentResources {
@@ -261,8 +263,8 @@ pub struct Rollout {
     /// a time.
     #[serde(default)]
     pub strategy: RolloutStrategy,
-    /// How many instances of a template `Automatic` lets be not Ready on a new revision, having been
-    /// Ready before, until others follow.
+    /// With `Automatic`: how many instances of a template that were Ready before may be not Ready on
+    /// a new revision at a time; the others wait.
     #[serde(default = "Rollout::default_max_unavailable")]
     #[schemars(range(min = 1, max = 10_000))]
     pub max_unavailable: u32,
@@ -297,15 +299,15 @@ pub struct PlatformStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, and what is wrong with the cluster otherwise.
+    /// `Ready`, and whatever else is wrong with the cluster.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// The Tariffs that there are: what `tariff` of an Entity can name.
+    /// The existing Tariffs: what `tariff` of an Entity can name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub tariffs: Vec<ListedTariff>,
-    /// The ServiceTemplates that there are, and what a service made from each can say.
+    /// The existing ServiceTemplates, and what a service made from each can name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub templates: Vec<ListedTemplate>,
@@ -322,17 +324,17 @@ pub struct ListedTariff {
     pub in_use: bool,
 }
 
-/// A ServiceTemplate, and what a service made from it can say. Of anything else admission warns.
+/// A ServiceTemplate, and what a service made from it can name. Admission warns of anything else.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedTemplate {
-    /// Its name: what `template` of a service can say.
+    /// Its name: what `template` of a service can name.
     pub name: String,
-    /// Its revisions: what `revision` can say.
+    /// Its revisions: what `revision` can name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub revisions: Vec<String>,
-    /// The application's versions in them: what `version` can say.
+    /// The application's versions in them: what `version` can name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub versions: Vec<String>,
@@ -340,22 +342,4 @@ pub struct ListedTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub parameters: Option<Vec<String>>,
-}
-
-/// Requests and limits with patterns, as the API server itself takes them.
-pub(super) fn resource_requirements(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    let quantity = schemars::json_schema!({
-        "anyOf": [{"type": "integer"}, {"type": "string"}],
-        "x-kubernetes-int-or-string": true,
-        "maxLength": 24,
-        "pattern": FIGURE_PATTERN,
-    });
-    schemars::json_schema!({
-        "type": "object",
-        "description": "Requests and limits of each container of the component.",
-        "properties": {
-            "requests": {"type": "object", "maxProperties": 16, "additionalProperties": quantity, "description": "What the scheduler reserves, for example cpu: 100m, memory: 256Mi."},
-            "limits": {"type": "object", "maxProperties": 16, "additionalProperties": quantity, "description": "What the container may use at most."},
-        },
-    })
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Condition;
 use super::pattern::{DATE_PATTERN, LINE_PATTERN};
 
-/// What an instance's data is, made before the first volume.
+/// What an instance's data consists of; written before the first volume.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "commonscloud.coop",
@@ -81,8 +81,8 @@ pub struct ServiceDataSpec {
     #[schemars(length(max = 40), regex(pattern = DATE_PATTERN))]
     pub keep_until: Option<Time>,
     /// Why the volumes and Secrets are being replaced, for example after the loss of a disk. While it
-    /// is set nothing is made and nothing is judged missing. Set and taken away by
-    /// `commonscloud data rebind`.
+    /// is set nothing is created, and nothing is reported missing. `commonscloud data rebind` sets
+    /// and removes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = LINE_PATTERN))]
     pub restoring: Option<String>,

@@ -12,7 +12,7 @@ use super::pattern::{
     IMAGE_PATTERN, KEY_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN, PART_PATTERN, PATH_PATTERN, VERSION_PATTERN,
     WORD_PATTERN,
 };
-use super::{Condition, dedicated::free_object, platform::resource_requirements};
+use super::{Condition, Operations, dedicated::free_object, resources::resource_requirements};
 
 /// A service package: what is needed to make instances of one application.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub struct ServiceTemplateSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub components: Vec<Component>,
     /// The volumes. Each becomes a PersistentVolumeClaim `{instance}-{name}` that is never deleted
-    /// with the instance.
+    /// with the instance; a restore gives it another one, `{instance}-{name}-r1`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -69,7 +69,7 @@ pub struct ServiceTemplateSpec {
     #[schemars(schema_with = "free_object")]
     pub parameters: Value,
     /// Text files (scripts, configuration) that manifests put into ConfigMaps as they are:
-    /// `{{ files.NAME }}`, and `{{ files.NAME | sha256 }}` where a change is to restart pods.
+    /// `{{ files.NAME }}`, and `{{ files.NAME | sha256 }}` where a change has to restart pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -88,12 +88,15 @@ pub struct ServiceTemplateSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["container".into()]))]
     pub pod_security_exceptions: Vec<PodSecurityException>,
     /// Containers, as `{workload}/{container}`, that apply settings while the application runs. The exec liveness
-    /// probe of each prints why they are not applied, and never kills: condition `Configured` of the
-    /// instance says so until the container begins again.
+    /// probe of each prints why they are not applied, and never kills the container: condition `Configured` of
+    /// the instance reports it until the container starts again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(min = 3, max = 127)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub configured_by: Vec<String>,
+    /// How an instance is backed up and restored. Absent: it is not, and says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<Operations>,
 }
 
 /// At most eight titles, each short enough for a list.
@@ -112,7 +115,8 @@ pub struct TemplateVersion {
     /// The version as its makers call it, for example `34.0.1`.
     #[schemars(length(min = 1, max = 63), regex(pattern = VERSION_PATTERN))]
     pub name: String,
-    /// Versions that may be upgraded to this one in one step; `33.*` stands for all that begin so.
+    /// Versions that may be upgraded to this one in one step; `33.*` stands for all that begin with
+    /// `33.`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -186,7 +190,7 @@ pub struct VolumeGrowth {
     #[schemars(range(min = 20, max = 100))]
     pub step_percent: u32,
     /// The usable size at which it stops growing, as an expression of the quota like `size`, for
-    /// example `max(16Gi, quota)`. Condition `VolumeFilling` tells when it is reached.
+    /// example `max(16Gi, quota)`. Condition `VolumeFilling` says when it is reached.
     #[schemars(length(min = 1, max = 120))]
     pub maximum: String,
 }
@@ -233,7 +237,7 @@ pub struct SecretKey {
     /// The key.
     #[schemars(length(min = 1, max = 253), regex(pattern = KEY_PATTERN))]
     pub name: String,
-    /// A fixed value that is no secret by itself, such as a user name.
+    /// A fixed value that is not secret in itself, such as a user name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub value: Option<String>,
@@ -250,7 +254,7 @@ pub struct PackageFile {
     /// The name: `{{ files.NAME }}` in manifests.
     #[schemars(length(min = 1, max = 63), regex(pattern = WORD_PATTERN))]
     pub name: String,
-    /// The text. Tera does not look at it.
+    /// The text; Tera does not render it.
     #[schemars(length(min = 1, max = 65536))]
     pub content: String,
 }
@@ -278,7 +282,7 @@ pub struct Manifest {
 pub struct DeclaredObject {
     /// Its kind, one of the allow-list (see `commonscloud template lint`).
     #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("self in ['NetworkPolicy', 'ServiceAccount', 'ConfigMap', 'Service', 'StatefulSet', 'Deployment', 'Job', 'CronJob', 'PodDisruptionBudget', 'Ingress']").message("objects[].kind: no kind for packages, which render nothing cluster-wide; allowed: NetworkPolicy, ServiceAccount, ConfigMap, Service, StatefulSet, Deployment, Job, CronJob, PodDisruptionBudget, Ingress"))]
+    #[x_kube(validation = Rule::new("self in ['NetworkPolicy', 'ServiceAccount', 'ConfigMap', 'Service', 'StatefulSet', 'Deployment', 'Job', 'CronJob', 'PodDisruptionBudget', 'Ingress']").message("objects[].kind: packages cannot render this kind, and nothing cluster-wide; allowed: NetworkPolicy, ServiceAccount, ConfigMap, Service, StatefulSet, Deployment, Job, CronJob, PodDisruptionBudget, Ingress"))]
     pub kind: String,
     /// Its name without the instance: `app` is the object `{instance}-app`.
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
@@ -295,7 +299,7 @@ pub struct HealthCheck {
     /// The path of a page that needs no sign-in, with its query.
     #[schemars(length(min = 1, max = 253), regex(pattern = PATH_PATTERN))]
     pub path: String,
-    /// The status codes of a service that works.
+    /// The status codes with which a working service answers.
     #[serde(default = "HealthCheck::default_statuses")]
     #[schemars(length(min = 1, max = 8), inner(range(min = 200, max = 499)))]
     #[x_kube(merge_strategy = ListMerge::Set)]

@@ -7,9 +7,9 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(u64);
 
-/// Why a text is no amount of storage.
+/// Why a text is not an amount of storage.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no amount of storage; write a whole number with a unit such as Mi, Gi or Ti, for example 5Gi")]
+#[error("{text:?} is not an amount of storage; write a whole number with a unit such as Mi, Gi or Ti, for example 5Gi")]
 pub struct BytesError {
     text: String,
 }

@@ -7,10 +7,10 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hostname(String);
 
-/// Why a text is no host name.
+/// Why a text is not a host name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is no host name; write labels of at most 63 of a-z, 0-9 and - joined by dots, at most 253 in all, for example office.example.org"
+    "{text:?} is not a host name; write labels of at most 63 of a-z, 0-9 and - joined by dots, at most 253 in all, for example office.example.org"
 )]
 pub struct HostnameError {
     text: String,
