@@ -93,3 +93,9 @@ pub(crate) fn once_each(faults: Vec<Fault>) -> Vec<Fault> {
 fn listed(faults: &[Fault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
+
+/// `/versions/0/name` as `.versions[0].name`.
+pub(crate) fn field_path(pointer: &str) -> String {
+    let parts = pointer.split('/').skip(1);
+    parts.map(|part| if part.parse::<usize>().is_ok() { format!("[{part}]") } else { format!(".{part}") }).collect()
+}

@@ -7,13 +7,15 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`format`] | the format and its linting: fields, parameters, folders, faults by file and line |
+//! | [`format`] | the format and its linting: fields, folders, faults by file and line |
 //! | [`engine`] | Tera, what manifests know, documents read as strictly as the API server does |
 //! | [`security`] | what a rendered object must keep to |
 //! | [`render`] | a plan's objects: the engine, then the rules of security |
+//! | [`operation`] | how an instance is backed up and restored: the Jobs of a package's operations |
 //! | [`plan`] | what is to run for one instance, decided and checked: the only thing that render takes |
 //! | [`canonical`] | objects in the form in which the API server gives them back |
-//! | `package`, `kinds`, `rule`, `fault`, `near` | a compiled package; the kinds it may render; every rule by name; what breaks one; what was meant |
+//! | `package`, `parameters`, `kinds` | a compiled package; the parameters it takes; the kinds it may render |
+//! | `rule`, `fault`, `near`, `text` | every rule by name; what breaks one; what was meant; texts of values |
 //!
 //! In a manifest `{{ value }}` prints a text in quotes, `{{ value | json_encode }}` anything else
 //! (numbers, lists, maps), and `{{ "pre-" ~ value }}` a text made of parts. It knows:
@@ -46,27 +48,30 @@ mod fault;
 mod format;
 mod kinds;
 mod near;
+pub mod operation;
 mod package;
+mod parameters;
 pub mod plan;
 mod render;
 mod rule;
 mod security;
+mod text;
 
-pub use engine::environment::hexadecimal;
 pub use engine::object::{ObjectSet, RenderedObject};
 pub use fault::{Fault, PackageError, RenderError};
 pub use format::builtin::builtin;
 pub use format::directory::{DirectoryError, load_directory};
 pub use format::findings::{Finding, lint};
 pub use format::golden::{Golden, golden};
-pub use format::parameters::ParameterError;
 pub use format::predecessor::{Incompatibility, incompatibilities};
 pub use kinds::{AllowedKind, allowed_kinds};
 pub use package::{DeclaredChild, Package, PackageGrowth, PackageVolume};
+pub use parameters::ParameterError;
 pub use render::render;
 pub use rule::Rule;
 pub use security::annotations::is_ingress_annotation;
 pub use security::secrets::referred_secrets;
+pub use text::hexadecimal;
 
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,9 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tera::Tera;
 
-use crate::engine::environment::{hexadecimal, json_text};
-use crate::format::parameters::{ParameterError, Parameters};
 use crate::kinds::{self, AllowedKind};
+use crate::parameters::{ParameterError, Parameters};
+use crate::text::{hexadecimal, json_text};
 use commonscloud_api::values::{Bytes, ExpressionError, GrowthRule, SizeExpression};
 use commonscloud_api::{
     Component, GeneratedSecret, HealthCheck, ImageReference, ServiceTemplateSpec, TemplateVersion, VolumeAccess,

@@ -1,6 +1,6 @@
 //! `Plan`: what is to run for one instance, decided and checked. The only thing that render takes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -49,6 +49,21 @@ pub struct Plan {
     pub platform_secrets: BTreeMap<String, String>,
     /// The editor of documents that all share.
     pub editor: Option<SharedEditor>,
+    /// What of it runs.
+    pub stage: Stage,
+}
+
+/// What of an instance runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Nothing but these components, by their names in the package: its data is being replaced.
+    Stopped {
+        /// The components that go on.
+        but: BTreeSet<String>,
+    },
 }
 
 /// The Dedicated resource that a plan is for.

@@ -13,7 +13,7 @@ use crate::engine::object::{ObjectSet, RenderedObject};
 use crate::engine::secret_keys;
 use crate::fault::{Fault, RenderError};
 use crate::kinds;
-use crate::plan::Plan;
+use crate::plan::{Plan, Stage};
 use crate::rule::Rule;
 use crate::security::check::{self, Place};
 use crate::security::secrets;
@@ -136,6 +136,7 @@ fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
             mark_pods(plan, place, template);
         }
     }
+    run_in(&plan.stage, place, &mut value);
     canonicalize(&mut value);
     RenderedObject {
         kind: place.kind.kind.to_owned(),
@@ -143,6 +144,27 @@ fn finish(plan: &Plan, place: &Place, mut value: Value) -> RenderedObject {
         namespace: plan.instance.namespace.clone(),
         name: place.name.clone(),
         value,
+    }
+}
+
+/// How much of a workload runs. Said of each: what was stopped and says nothing of it would stay so. What goes on is
+/// not touched, so it is not restarted.
+fn run_in(stage: &Stage, place: &Place, value: &mut Value) {
+    let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let component = || spec.get("selector")?.get("matchLabels")?.get(labels::COMPONENT)?.as_str();
+    let stops = match stage {
+        Stage::Whole => false,
+        Stage::Stopped { but } => component().is_none_or(|component| !but.contains(component)),
+    };
+    let (field, stopped, whole) = match place.kind.kind {
+        "Deployment" | "StatefulSet" => ("replicas", json!(0), json!(1)),
+        "CronJob" => ("suspend", json!(true), json!(false)),
+        _ => return,
+    };
+    if stops {
+        spec.insert(field.to_owned(), stopped);
+    } else if spec.get(field).is_none_or(Value::is_null) {
+        spec.insert(field.to_owned(), whole);
     }
 }
 

@@ -48,7 +48,11 @@ rules! {
     /// Images of versions.
     VersionImages = "version-images": "Each version has images of the same names.";
     /// Tags of images.
-    ImageTag = "image-tag": "An image has a tag other than `latest`, or a digest.";
+    ImageTag = "image-tag": "An image has a tag that names a version (so none like `latest` or `stable`), or a digest.";
+    /// Bases of PostgreSQL's images.
+    ImageBase = "image-base": "The tag of a PostgreSQL image names the release of the system below it, such as `16-trixie`: another C library sorts otherwise, and finds half of what its indexes hold.";
+    /// Requests and limits of components.
+    Figures = "figures": "A component requests no more than its limit, and has no limit of CPU, which slows it down on an idle node; a Platform may give it one.";
     /// What a version can be upgraded from.
     UpgradeStep = "upgrade-step": "The newest version stands first, and `upgradesFrom` names older ones: neither the version itself nor one listed before it, and `*` only at the end.";
     /// Whether versions can be left.
@@ -71,6 +75,14 @@ rules! {
     Kind = "kind": "An object is of an allowed kind; none is cluster-wide, and claims and Secrets are declared as `volumes` and `secrets`.";
     /// Names of objects.
     ObjectName = "object-name": "A declared name has at most 30 characters, 21 for a CronJob or StatefulSet, whose names Kubernetes extends.";
+    /// Volumes that are backed up.
+    OperationVolume = "operation-volume": "With `operations` each volume is in one of `files`, `dumped` and `leftOut`; what is `dumped` has a `dump`; no volume is called `dump`, `state` or `secrets`.";
+    /// Operations that come together.
+    OperationPair = "operation-pair": "`quiesce` and `unquiesce` come together, and so do `dump`, `load` and `verify`; `dump` and `verify` are of one component, and `marksBegin` is theirs alone.";
+    /// What an operation names.
+    OperationPart = "operation-part": "An operation names a component with pods and a user other than root for it or its own, an image, a text of `files`, volumes, keys of generated Secrets and ConfigMaps that the package has; a volume is one that pods of its component mount, `compatibleRevisions` are names of revisions.";
+    /// Where an operation has its files.
+    OperationPath = "operation-path": "The paths of an operation are each their own, and none lies at, above or below `/tmp`, `/stream` and `/volumes`.";
     /// Exceptions from *restricted*.
     Exception = "exception": "A `podSecurityExceptions` entry names, as `workload/container`, a container that is rendered.";
     /// Syntax of templates.
@@ -111,16 +123,26 @@ rules! {
     Peers = "peers": "A rule names its peers: `network.ingress`, `network.dns`, `network.public`, `network.identity_provider`, `network.mail`, the instance's own pods, or an address block of at most a /20 (IPv6: /48); a larger one only outgoing, at the mail server's ports alone.";
     /// Ports of policies.
     Ports = "ports": "A rule of a NetworkPolicy names its ports.";
+    /// Ports of whom the Platform names.
+    PlatformPorts = "platform-ports": "A rule to whom the Platform names has the ports that it names, `{{ network.ports.NAME | json_encode }}`: their pods listen at others in other clusters.";
+    /// Ports of the package's own pods.
+    ContainerPort = "container-port": "A Service, a probe and a NetworkPolicy lead to pods that the package renders, at a port that one of their containers has in `ports`, by its name or number.";
     /// Services.
     ServiceInside = "service-inside": "A Service is a ClusterIP without addresses or ports outside the cluster.";
     /// Hosts of Ingresses.
     IngressHost = "ingress-host": "An Ingress answers for `{{ hostname }}` and for no other host.";
     /// Certificates of Ingresses.
-    IngressTls = "ingress-tls": "An Ingress has TLS for `{{ hostname }}` and for no other host.";
+    IngressTls = "ingress-tls": "An Ingress has TLS for `{{ hostname }}` and for no other host, with `{{ exposure.tls_secret }}` and `{{ exposure.cluster_issuer }}` where there are any.";
+    /// Classes of Ingresses.
+    IngressClass = "ingress-class": "An Ingress is of class `{{ exposure.ingress_class }}`, and of none where the Platform names none.";
+    /// Sizes of requests.
+    RequestSize = "request-size": "An Ingress says how large a request may be (`nginx.ingress.kubernetes.io/proxy-body-size`): ingress-nginx refuses what is above 1 MiB by itself, whatever the quota.";
     /// Backends of Ingresses.
-    IngressBackend = "ingress-backend": "An Ingress forwards to Services that the package declares.";
+    IngressBackend = "ingress-backend": "An Ingress forwards to Services that the package declares, at a port that they have.";
     /// Annotations of Ingresses.
     IngressAnnotation = "ingress-annotation": "An Ingress has no annotations but `cert-manager.io/cluster-issuer: {{ exposure.cluster_issuer }}` and those of ingress-nginx for sizes, buffers and time-outs.";
+    /// Labels and annotations of other domains.
+    Orders = "orders": "Labels and annotations, but an Ingress's annotations, have no domain but `app.kubernetes.io/` and `commonscloud.coop/`: a network plug-in, a DNS or a service mesh takes its own for orders.";
     /// Pods of workloads.
     Pod = "pod": "A workload has a pod template with containers.";
     /// Tokens.
@@ -137,16 +159,22 @@ rules! {
     ConfigMap = "config-map": "A pod's ConfigMap, in volumes and in variables, is one that the package declares.";
     /// Secrets.
     Secret = "secret": "A pod's Secret is `{{ secrets.NAME }}`, one that a parameter names, or the Platform's.";
+    /// Secrets that parameters name.
+    NamedSecret = "named-secret": "A Secret that a parameter names is mounted, and in no variable: files follow a change of it, variables never.";
     /// Secrets in arguments.
-    SecretInArguments = "secret-in-arguments": "No secret stands in `command` or `args`, where the process list shows it.";
+    SecretInArguments = "secret-in-arguments": "No secret stands in `command` or `args`, nor is given to an option such as `--password` in a script: the process list shows it.";
     /// Secrets in the open.
     SecretInOpen = "secret-in-open": "An environment variable that sounds like a secret comes from a Secret or names a file.";
     /// Images of containers.
     Image = "image": "A container's image is `{{ images.NAME }}`.";
     /// Requests and limits.
     Resources = "resources": "A container requests CPU and memory and has a memory limit: `{{ resources.NAME | json_encode }}`.";
+    /// Shares of a node's disk.
+    Scratch = "scratch": "A container requests and limits `ephemeral-storage`, and the limits of a pod's containers together are above what its `emptyDir` on disk may hold: a node's disk is everybody's.";
+    /// Addresses in texts.
+    AddressRange = "address-range": "No script, setting, variable or argument writes out a range that pods usually have, such as `10.0.0.0/8`: whom to believe is `exposure.trusted_proxies`.";
     /// Probes.
-    Probes = "probes": "One of the containers that a Service leads to has a readiness probe; one with a liveness probe has a start-up probe, so that a migration is not killed.";
+    Probes = "probes": "One of the containers that a Service leads to has a readiness probe; one with a liveness probe has a start-up probe, so that a migration is not killed; one that runs a `command` of the package's has a probe of some kind.";
     /// Containers that apply settings.
     ConfiguredBy = "configured-by": "A `configuredBy` entry names, as `workload/container`, a container whose liveness probe is an `exec` with a `failureThreshold` of 1000000: what it prints is told, and nothing is killed.";
     /// Last words of containers.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::hexadecimal;
+use crate::text::hexadecimal;
 
 /// The longest text that is kept as it is, in bytes. Names, addresses and host names are shorter.
 const LONGEST: usize = 256;

@@ -10,7 +10,8 @@ use commonscloud_api::Language;
 use commonscloud_api::values::AddressBlock;
 
 /// What pods and nodes of a cluster usually have for addresses. Only the ingress reaches applications.
-const TRUSTED_PROXIES: [&str; 5] = ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+pub(crate) const TRUSTED_PROXIES: [&str; 5] =
+    ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
 /// The context that a plan's manifests are rendered with.
 ///
@@ -78,7 +79,7 @@ fn title(plan: &Plan) -> &str {
 }
 
 /// `tls_secret` is null where the ingress controller's default certificate serves.
-fn exposure(plan: &Plan) -> Value {
+pub(crate) fn exposure(plan: &Plan) -> Value {
     let tls = plan.exposure.tls.as_ref();
     let issuer = tls.and_then(|tls| tls.cluster_issuer.as_deref());
     let own_secret = issuer.map(|_| format!("{}-tls", plan.instance.name));

@@ -13,6 +13,7 @@ use crate::engine::tags;
 use crate::fault::Fault;
 use crate::near;
 use crate::rule::Rule;
+use crate::text::{hexadecimal, json_text};
 
 /// How many loop iterations one manifest may take.
 const MOST_ITERATIONS: usize = 2_000;
@@ -185,23 +186,6 @@ impl Write for Bounded {
     }
 }
 
-/// The value as JSON in one line that YAML reads as the same value: what YAML would take for a
-/// line break or refuse as unprintable is escaped as well.
-pub(crate) fn json_text(value: &Value) -> String {
-    let plain = value.to_string();
-    let mut text = String::with_capacity(plain.len());
-    for character in plain.chars() {
-        let unprintable = character.is_control()
-            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
-        if unprintable {
-            text.extend(format!("\\u{:04x}", u32::from(character)).chars());
-        } else {
-            text.push(character);
-        }
-    }
-    text
-}
-
 fn as_json(value: &tera::Value) -> Result<Value, tera::Error> {
     if value.is_undefined() {
         return Err(tera::Error::message("the value is not defined"));
@@ -220,15 +204,6 @@ fn sha256(value: &tera::Value, _: Kwargs, _: &State) -> Result<tera::Value, tera
         None => json_text(&as_json(value)?),
     };
     Ok(tera::Value::normal_string(&hexadecimal(&Sha256::digest(text))))
-}
-
-/// The bytes as lower-case hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
 }
 
 fn bounded(text: &str) -> Result<tera::Value, tera::Error> {

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use crate::plan::Plan;
 use commonscloud_api::marks;
 
+/// The label that a component's pods are told by.
+pub(crate) const COMPONENT: &str = "app.kubernetes.io/component";
+
 /// The labels of every object and pod of the instance.
 pub(crate) fn labels(plan: &Plan) -> Map<String, Value> {
     let mut labels = selector(plan);
@@ -38,5 +41,5 @@ pub(crate) fn selects_instance(plan: &Plan, labels: Option<&Value>) -> bool {
     let Some(Value::Object(labels)) = labels else { return false };
     let own = selector(plan);
     own.iter().all(|(key, value)| labels.get(key) == Some(value))
-        && labels.keys().all(|key| own.contains_key(key) || key == "app.kubernetes.io/component")
+        && labels.keys().all(|key| own.contains_key(key) || key == COMPONENT)
 }

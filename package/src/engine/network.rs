@@ -4,6 +4,7 @@ use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
 use serde_json::{Value, json};
 
 use crate::plan::Plan;
+use commonscloud_api::NetworkPeers;
 use commonscloud_api::values::AddressBlock;
 
 /// Every address that there is.
@@ -43,7 +44,7 @@ pub(crate) fn named(plan: &Plan) -> Vec<NetworkPolicyPeer> {
 fn public(plan: &Plan) -> Vec<NetworkPolicyPeer> {
     let mut peers = plan.network.public.clone();
     for block in peers.iter_mut().filter_map(|peer| peer.ip_block.as_mut()) {
-        leave_out_cluster(plan, block);
+        leave_out_cluster(&plan.network, block);
     }
     peers
 }
@@ -53,17 +54,22 @@ fn mail(plan: &Plan) -> Vec<NetworkPolicyPeer> {
     if !plan.network.mail.is_empty() {
         return plan.network.mail.clone();
     }
-    let anywhere = |cidr: &str| {
-        let mut block = IPBlock { cidr: cidr.to_owned(), except: None };
-        leave_out_cluster(plan, &mut block);
-        NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() }
-    };
-    EVERYWHERE.into_iter().map(anywhere).collect()
+    anywhere(&plan.network)
 }
 
-fn leave_out_cluster(plan: &Plan, block: &mut IPBlock) {
+/// Every address but the cluster's own: whom a name may stand for.
+pub fn anywhere(network: &NetworkPeers) -> Vec<NetworkPolicyPeer> {
+    let peer = |cidr: &str| {
+        let mut block = IPBlock { cidr: cidr.to_owned(), except: None };
+        leave_out_cluster(network, &mut block);
+        NetworkPolicyPeer { ip_block: Some(block), ..NetworkPolicyPeer::default() }
+    };
+    EVERYWHERE.into_iter().map(peer).collect()
+}
+
+fn leave_out_cluster(network: &NetworkPeers, block: &mut IPBlock) {
     let Ok(whole) = block.cidr.parse::<AddressBlock>() else { return };
-    for range in &plan.network.cluster_ranges {
+    for range in &network.cluster_ranges {
         let is_inside = range.parse::<AddressBlock>().is_ok_and(|range| whole.holds(range));
         if is_inside && !block.except.iter().flatten().any(|known| known == range) {
             block.except.get_or_insert_default().push(range.clone());

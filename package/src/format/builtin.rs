@@ -30,6 +30,11 @@ const OFFICE: Files = files!("office":
     "files/database.sh",
     "files/database_roles.sh",
     "files/redis.sh",
+    "files/quiesce.sh",
+    "files/unquiesce.sh",
+    "files/dump.sh",
+    "files/load.sh",
+    "files/verify.sh",
 );
 
 const AGORA: Files = files!("agora":
@@ -47,6 +52,11 @@ const AGORA: Files = files!("agora":
     "files/database.sh",
     "files/database_roles.sh",
     "files/redis.sh",
+    "files/quiesce.sh",
+    "files/unquiesce.sh",
+    "files/dump.sh",
+    "files/load.sh",
+    "files/verify.sh",
 );
 
 const PROJECTS: Files = files!("projects":
@@ -65,6 +75,11 @@ const PROJECTS: Files = files!("projects":
     "files/database_grants.sql",
     "files/database_made.sh",
     "files/database_serve.sh",
+    "files/quiesce.sh",
+    "files/unquiesce.sh",
+    "files/dump.sh",
+    "files/load.sh",
+    "files/verify.sh",
 );
 
 /// The packages that are compiled in, ready to be registered.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::engine::environment;
 use crate::fault::{Fault, PackageError, once_each};
-use crate::format::parameters::{self, Parameters};
+use crate::format::operations;
 use crate::kinds;
 use crate::package::{Compiled, Package, PackageGrowth, PackageVolume, matches_version};
+use crate::parameters::{self, Parameters};
 use crate::rule::Rule;
 use commonscloud_api::values::{Bytes, ExpressionError, GrowthRule, SizeExpression};
 use commonscloud_api::{ServiceTemplateSpec, TemplateVersion, VolumeTemplate};
@@ -25,6 +26,7 @@ pub(crate) fn read(name: &str, spec: &ServiceTemplateSpec) -> Result<Compiled, P
     faults.extend(uniqueness(spec));
     faults.extend(manifest_rules(spec));
     faults.extend(secret_rules(spec));
+    faults.extend(operations::faults(name, spec));
     let mut tera = environment::engine();
     for manifest in &spec.manifests {
         if let Err(found) = environment::add(&mut tera, &manifest.name, &manifest.template) {

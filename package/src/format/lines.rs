@@ -127,12 +127,6 @@ fn line(location: &serde_yaml::Location) -> usize {
     usize::try_from(location.line()).unwrap_or_default()
 }
 
-/// `/versions/0/name` as `.versions[0].name`.
-pub(crate) fn path(pointer: &str) -> String {
-    let parts = pointer.split('/').skip(1);
-    parts.map(|part| if part.parse::<usize>().is_ok() { format!("[{part}]") } else { format!(".{part}") }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

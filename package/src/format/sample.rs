@@ -1,4 +1,4 @@
-//! Plans to try a package with before anybody uses it: with hostile names, bare and full platforms.
+//! Plans to try a package with before anybody uses it: with hostile names, on platforms of three kinds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +7,11 @@ use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
 use serde_json::Value;
 
 use crate::package::Package;
-use crate::plan::{GrowthDecision, InstanceReference, Plan, PlannedEntity, PlannedSecret, PlannedVolume};
+use crate::plan::{GrowthDecision, InstanceReference, Plan, PlannedEntity, PlannedSecret, PlannedVolume, Stage};
 use commonscloud_api::values::{Bytes, ExpressionError, Hostname};
-use commonscloud_api::{Exposure, Language, NetworkPeers, SharedEditor, Smtp, TemplateVersion, TlsSource};
+use commonscloud_api::{
+    Exposure, Language, NetworkPeers, NetworkPorts, SharedEditor, Smtp, TemplateVersion, TlsSource,
+};
 
 /// A name that ends scalars, documents and tags wherever it is not quoted.
 pub(crate) const HOSTILE: &str =
@@ -22,6 +24,16 @@ pub(crate) enum Surroundings {
     Bare,
     /// Everything that a Platform can have.
     Full,
+    /// Everything again, and none of it as it usually is: other ports, peers, proxies, certificates, and a mail
+    /// server that asks for no password. What a package takes for granted shows here.
+    Elsewhere,
+}
+
+impl Surroundings {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Bare, Self::Full, Self::Elsewhere];
+    /// Those that a revision is tried with.
+    pub(crate) const OF_REVISIONS: [Self; 2] = [Self::Bare, Self::Full];
 }
 
 /// A plan for this version and these parameters.
@@ -35,7 +47,7 @@ pub(crate) fn plan(
     surroundings: Surroundings,
 ) -> Result<Plan, ExpressionError> {
     let quota = Bytes::new(5 << 30);
-    let full = surroundings == Surroundings::Full;
+    let full = surroundings != Surroundings::Bare;
     let name = "sample";
     Ok(Plan {
         instance: InstanceReference {
@@ -68,10 +80,11 @@ pub(crate) fn plan(
             .collect(),
         hostname: hostname(),
         parameters,
-        exposure: if full { exposure() } else { Exposure::default() },
-        network: if full { peers() } else { NetworkPeers::default() },
-        smtp: full.then(smtp),
+        exposure: exposure(surroundings),
+        network: peers(surroundings),
+        smtp: smtp(surroundings),
         platform_secrets: BTreeMap::new(),
+        stage: Stage::Whole,
         editor: full.then(|| SharedEditor { url: "https://editor.example.org".to_owned() }),
         package: Arc::new(package.clone()),
     })
@@ -99,35 +112,60 @@ fn hostname() -> Hostname {
     "garden-sample.example.org".parse().unwrap_or_else(|_| unreachable!("a constant host name"))
 }
 
-fn exposure() -> Exposure {
-    Exposure {
-        ingress_class: Some("traefik".to_owned()),
-        tls: Some(TlsSource { cluster_issuer: Some("letsencrypt".to_owned()), secret_name: None }),
-        ..Exposure::default()
+fn exposure(surroundings: Surroundings) -> Exposure {
+    let tls = |tls: TlsSource| Exposure { tls: Some(tls), ..Exposure::default() };
+    match surroundings {
+        Surroundings::Bare => Exposure::default(),
+        Surroundings::Full => Exposure {
+            ingress_class: Some("traefik".to_owned()),
+            ..tls(TlsSource { cluster_issuer: Some("letsencrypt".to_owned()), secret_name: None })
+        },
+        Surroundings::Elsewhere => Exposure {
+            ingress_class: Some("elsewhere".to_owned()),
+            trusted_proxies: vec!["198.51.100.0/24".to_owned()],
+            ..tls(TlsSource { cluster_issuer: None, secret_name: Some("wildcard-elsewhere".to_owned()) })
+        },
     }
 }
 
-fn peers() -> NetworkPeers {
-    let block = |cidr: &str| {
-        vec![NetworkPolicyPeer {
-            ip_block: Some(IPBlock { cidr: cidr.to_owned(), except: None }),
-            ..NetworkPolicyPeer::default()
-        }]
+fn peers(surroundings: Surroundings) -> NetworkPeers {
+    match surroundings {
+        Surroundings::Bare => NetworkPeers::default(),
+        Surroundings::Full => NetworkPeers {
+            ingress: block("10.0.0.1/32"),
+            dns: block("10.0.0.2/32"),
+            public: block("10.0.0.3/32"),
+            identity_provider: block("10.0.0.4/32"),
+            ..NetworkPeers::default()
+        },
+        Surroundings::Elsewhere => NetworkPeers {
+            ingress: block("198.51.100.1/32"),
+            dns: block("198.51.100.2/32"),
+            public: block("198.51.100.3/32"),
+            identity_provider: block("198.51.100.4/32"),
+            mail: block("198.51.100.5/32"),
+            ports: NetworkPorts {
+                dns: vec![10_053],
+                public: vec![10_443],
+                identity_provider: vec![10_444],
+                mail: vec![10_025],
+            },
+            ..NetworkPeers::default()
+        },
+    }
+}
+
+fn block(cidr: &str) -> Vec<NetworkPolicyPeer> {
+    let ip_block = Some(IPBlock { cidr: cidr.to_owned(), except: None });
+    vec![NetworkPolicyPeer { ip_block, ..NetworkPolicyPeer::default() }]
+}
+
+fn smtp(surroundings: Surroundings) -> Option<Smtp> {
+    let (host, port, secret) = match surroundings {
+        Surroundings::Bare => return None,
+        Surroundings::Full => ("mail.example.org", 465, Some("smtp")),
+        Surroundings::Elsewhere => ("relay.elsewhere.example", 10_025, None),
     };
-    NetworkPeers {
-        ingress: block("10.0.0.1/32"),
-        dns: block("10.0.0.2/32"),
-        public: block("10.0.0.3/32"),
-        identity_provider: block("10.0.0.4/32"),
-        ..NetworkPeers::default()
-    }
-}
-
-fn smtp() -> Smtp {
-    Smtp {
-        host: "mail.example.org".to_owned(),
-        port: 465,
-        from: "cloud@example.org".to_owned(),
-        secret_name: Some("smtp".to_owned()),
-    }
+    let (host, secret_name) = (host.to_owned(), secret.map(str::to_owned));
+    Some(Smtp { host, port, from: "cloud@example.org".to_owned(), secret_name })
 }

@@ -5,8 +5,7 @@ use jsonschema::error::ValidationErrorKind;
 use kube::CustomResourceExt as _;
 use serde_json::Value;
 
-use crate::fault::Fault;
-use crate::format::lines;
+use crate::fault::{Fault, field_path};
 use crate::rule::Rule;
 use commonscloud_api::{ServiceTemplate, allowed_by};
 
@@ -27,7 +26,7 @@ pub(crate) fn faults(package: &Value) -> Vec<Fault> {
     validator
         .iter_errors(spec)
         .map(|error| {
-            let field = lines::path(error.instance_path().as_str());
+            let field = field_path(error.instance_path().as_str());
             let shown: String = shown(&error).chars().take(400).collect();
             Fault::package(Rule::Schema, format!("spec{field}"), format!("spec{field}: {shown}"))
         })

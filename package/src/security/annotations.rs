@@ -9,12 +9,14 @@ use crate::plan::Plan;
 use crate::rule::Rule;
 
 /// Which of the platform's issuers makes the certificate.
-const ISSUER: &str = "cert-manager.io/cluster-issuer";
+pub(crate) const ISSUER: &str = "cert-manager.io/cluster-issuer";
+/// How large a request ingress-nginx takes in.
+pub(crate) const BODY_SIZE: &str = "nginx.ingress.kubernetes.io/proxy-body-size";
 
 /// Of ingress-nginx: how much it takes in at once, and how long it waits.
 const NGINX: [&str; 11] = [
     "nginx.ingress.kubernetes.io/client-body-buffer-size",
-    "nginx.ingress.kubernetes.io/proxy-body-size",
+    BODY_SIZE,
     "nginx.ingress.kubernetes.io/proxy-buffer-size",
     "nginx.ingress.kubernetes.io/proxy-buffering",
     "nginx.ingress.kubernetes.io/proxy-buffers-number",

@@ -153,14 +153,6 @@ fn pod_rules(plan: &Plan, pod: &Value, field: &str) -> Vec<Problem> {
                 "must be {{ volumes.NAME }}, a volume that the package declares",
             ));
         }
-        // A limit of 0 is none.
-        if volume.get("emptyDir").is_some_and(|empty| empty.get("sizeLimit").is_none_or(|limit| limit == "0")) {
-            problems.push(Problem::new(
-                Rule::EmptyDir,
-                format!("{field}.volumes[{}].emptyDir", name_of(volume)),
-                "needs a sizeLimit, such as {sizeLimit: 64Mi}: what is to grow lies on a volume of the package",
-            ));
-        }
         if items(volume, "/projected/sources").iter().any(|source| source.get("serviceAccountToken").is_some()) {
             problems.push(Problem::new(
                 Rule::Token,
@@ -186,7 +178,7 @@ fn secrets(plan: &Plan, pod: &Value, field: &str) -> Option<Problem> {
     Some(Problem::new(
         Rule::Secret,
         format!("{field}.secretKeyRef"),
-        format!("the Secret {unknown} is none of the package's: use {{{{ secrets.NAME }}}} or a parameter"),
+        format!("the Secret {unknown} is not one of the package's: use {{{{ secrets.NAME }}}} or a parameter"),
     ))
 }
 

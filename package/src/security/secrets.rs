@@ -45,14 +45,14 @@ pub(crate) fn named_secrets(plan: &Plan, objects: &[RenderedObject]) -> BTreeSet
     read
 }
 
-/// The revisions of the platform's Secrets that a pod refers to, in the order of their names; none
-/// where it refers to none. Those that its images are pulled with are read by the kubelet, each time.
+/// The revisions of the platform's Secrets that a pod reads, in the order of their names; none where it
+/// reads none. What its images are pulled with is read by the kubelet, each time: what counts is the use,
+/// since one Secret may have both.
 pub(crate) fn revisions(plan: &Plan, pod: &Value) -> Option<String> {
-    let mut referred = BTreeSet::new();
-    secret_references(pod, &mut referred);
-    let is_used = |name: &String| referred.contains(name) && !plan.image_pull_secrets.contains(name);
+    let (mut read, mut pulled_with) = (BTreeSet::new(), BTreeSet::new());
+    references(pod, &mut read, &mut pulled_with);
     let known: Vec<&str> =
-        plan.platform_secrets.iter().filter(|(name, _)| is_used(name)).map(|(_, of)| of.as_str()).collect();
+        plan.platform_secrets.iter().filter(|(name, _)| read.contains(*name)).map(|(_, of)| of.as_str()).collect();
     (!known.is_empty()).then(|| known.join("."))
 }
 

@@ -11,11 +11,16 @@ mod containers;
 mod database_start;
 mod hostile;
 mod network;
+mod offered;
+mod office;
+mod operations;
 mod packages;
 mod projects;
+mod revisions;
 mod rules;
 mod scaffold;
 mod schema;
+mod stages;
 mod typos;
 mod wiki;
 

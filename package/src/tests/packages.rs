@@ -298,6 +298,23 @@ fn images_are_pulled_with_the_platforms_secrets_and_a_new_password_restarts_noth
 }
 
 #[test]
+fn a_secret_that_is_read_and_pulled_with_restarts_those_that_read_it() {
+    let mut plan = plan(&compiled(&builtin()[0]), "34.0.1", Surroundings::Full, false);
+    plan.image_pull_secrets = vec!["smtp".to_owned()];
+    plan.platform_secrets.insert("smtp".to_owned(), "1".to_owned());
+    let marked: Vec<(String, Value)> = render(&plan)
+        .unwrap()
+        .objects
+        .into_iter()
+        .filter_map(|object| {
+            let annotations = object.value.pointer("/spec/template/metadata/annotations")?;
+            Some((object.name.clone(), annotations.get("commonscloud.coop/platform-secrets")?.clone()))
+        })
+        .collect();
+    assert_eq!(marked, [("sample-app".to_owned(), json!("1"))], "the others are only pulled with it");
+}
+
+#[test]
 fn the_secrets_that_parameters_name_are_told_and_no_others() {
     let named = |with_example: bool| {
         let plan = plan(&compiled(&builtin()[0]), "34.0.1", Surroundings::Full, with_example);

@@ -19,7 +19,9 @@ spec:
         - {name: notes, reference: "docker.io/example/notes:2.0"}
   components:
     - name: app
-      resources: {requests: {cpu: 10m, memory: 32Mi}, limits: {memory: 64Mi}}
+      resources:
+        requests: {cpu: 10m, memory: 32Mi, ephemeral-storage: 16Mi}
+        limits: {memory: 64Mi, ephemeral-storage: 64Mi}
   volumes:
     - {name: data, size: quota, carriesQuota: true}
     - {name: cache, size: 1Gi}
@@ -94,9 +96,22 @@ spec:
         ---
         apiVersion: networking.k8s.io/v1
         kind: Ingress
-        metadata: {name: {{ instance.name ~ "-app" }}}
+        metadata:
+          name: {{ instance.name ~ "-app" }}
+          annotations:
+            nginx.ingress.kubernetes.io/proxy-body-size: "0"
+        {%- if exposure.cluster_issuer %}
+            cert-manager.io/cluster-issuer: {{ exposure.cluster_issuer }}
+        {%- endif %}
         spec:
-          tls: [{hosts: [{{ hostname }}]}]
+        {%- if exposure.ingress_class %}
+          ingressClassName: {{ exposure.ingress_class }}
+        {%- endif %}
+          tls:
+            - hosts: [{{ hostname }}]
+        {%- if exposure.tls_secret %}
+              secretName: {{ exposure.tls_secret }}
+        {%- endif %}
           rules:
             - host: {{ hostname }}
               http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: {{ instance.name ~ "-app" }}, port: {name: http}}}}]}
@@ -235,7 +250,7 @@ fn the_good_package_is_good() {
 )]
 #[test_case("- host: {{ hostname }}", "- host: other.example.org", "- host: other", "must be {{ hostname }}")]
 #[test_case("hosts: [{{ hostname }}]", "hosts: [other.example.org]", "tls:", "no other host")]
-#[test_case("tls: [{hosts: [{{ hostname }}]}]", "ingressClassName: traefik", "spec:", "needs an entry")]
+#[test_case("- hosts: [{{ hostname }}]", "- hosts: []", "tls:", "needs an entry")]
 #[test_case(
     "service: {name: {{ instance.name ~ \"-app\" }}",
     "service: {name: other",
@@ -274,7 +289,7 @@ fn the_good_package_is_good() {
     "value: hunter2",
     "in the open"
 )]
-#[test_case("{{ secrets.admin }}", "other", "secretKeyRef", "none of the package's")]
+#[test_case("{{ secrets.admin }}", "other", "secretKeyRef", "not one of the package's")]
 #[test_case(
     "claimName: {{ volumes.data }}",
     "claimName: other",

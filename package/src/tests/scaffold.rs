@@ -10,18 +10,18 @@ const FOLDER: &str = "cli/src/template/scaffold";
 pub(super) const PACKAGE: &str = "package.yaml";
 pub(super) const APP: &str = "manifests/app.yaml";
 pub(super) const WEB: &str = "manifests/web.yaml";
-const NETWORK: &str = "manifests/network.yaml";
+pub(super) const NETWORK: &str = "manifests/network.yaml";
 
 /// One fault put into the scaffold.
-struct Case {
-    rule: Rule,
+pub(super) struct Case {
+    pub(super) rule: Rule,
     /// The file that is edited, what stands there, and what is put in its place (the first time).
-    edit: (&'static str, &'static str, &'static str),
+    pub(super) edit: (&'static str, &'static str, &'static str),
     /// The file and the text of the line where the fault is reported.
     found: (&'static str, &'static str),
 }
 
-const fn case(
+pub(super) const fn case(
     rule: Rule,
     edit: (&'static str, &'static str, &'static str),
     found: (&'static str, &'static str),
@@ -38,6 +38,14 @@ const START_UP: &str = "          startupProbe:\n            httpGet: {path: /.w
 const READINESS: &str = "          readinessProbe:\n            httpGet: {path: /.web/, port: http}\n            periodSeconds: 10\n            timeoutSeconds: 5\n";
 const NAME: &str = "name: {{ instance.name ~ \"-app\" }}";
 const SERVICE: &str = "        - {kind: Service, name: app}\n";
+
+const MANIFESTS: &str = "  manifests:\n";
+const NO_DUMP: &str = "  operations:\n    dumped: [data]\n  manifests:\n";
+const NOTHING: &str = "  operations:\n    files: []\n  manifests:\n";
+const CALLED_AS_A_PART: &str = "carriesQuota: true}\n    - {name: state, size: 1Gi}\n  operations:\n    files: [{volume: data}, {volume: state}]\n";
+const LONE: &str = "  operations:\n    files: [{volume: data}]\n    quiesce: {component: app, image: app, script: prepare, timeoutSeconds: 60}\n  manifests:\n";
+const MISNAMED: &str = "  operations:\n    files: [{volume: data}]\n    quiesce: {component: app, image: app, script: prepare, timeoutSeconds: 60}\n    unquiesce: {component: app, image: app, script: prepar, timeoutSeconds: 60}\n  manifests:\n";
+const HIDING: &str = "  operations:\n    files: [{volume: data}]\n    unquiesce: {component: app, image: app, script: prepare, timeoutSeconds: 60}\n    quiesce:\n      component: app\n      image: app\n      script: prepare\n      timeoutSeconds: 60\n      scratch: [{path: /tmp/mine, size: 1Mi}]\n  manifests:\n";
 
 const CASES: &[Case] = &[
     // The package's own fields.
@@ -106,6 +114,12 @@ const CASES: &[Case] = &[
         (PACKAGE, "{kind: Deployment, name: app}", "{kind: StatefulSet, name: abcdefghijklmnopqrstuv}"),
         (PACKAGE, "abcdefghijklmnopqrstuv"),
     ),
+    case(Rule::OperationVolume, (PACKAGE, MANIFESTS, NO_DUMP), (PACKAGE, "dumped:")),
+    case(Rule::OperationVolume, (PACKAGE, MANIFESTS, NOTHING), (PACKAGE, "operations:")),
+    case(Rule::OperationVolume, (PACKAGE, "carriesQuota: true}\n", CALLED_AS_A_PART), (PACKAGE, "name: state")),
+    case(Rule::OperationPair, (PACKAGE, MANIFESTS, LONE), (PACKAGE, "quiesce:")),
+    case(Rule::OperationPart, (PACKAGE, MANIFESTS, MISNAMED), (PACKAGE, "prepar,")),
+    case(Rule::OperationPath, (PACKAGE, MANIFESTS, HIDING), (PACKAGE, "/tmp/mine")),
     case(
         Rule::Exception,
         (
@@ -218,7 +232,7 @@ const CASES: &[Case] = &[
     ),
     case(
         Rule::IngressAnnotation,
-        (WEB, "    cert-manager.io", "    nginx.ingress.kubernetes.io/proxy-body-size: 1m; x\n    cert-manager.io"),
+        (WEB, "    cert-manager.io", "    nginx.ingress.kubernetes.io/proxy-buffer-size: 8k; x\n    cert-manager.io"),
         (WEB, "annotations:"),
     ),
     case(
@@ -311,18 +325,16 @@ const CASES: &[Case] = &[
     ),
     case(Rule::Baseline, (APP, "emptyDir: {sizeLimit: 64Mi}", "hostPath: {path: /}"), (APP, "hostPath:")),
     case(Rule::VolumeType, (APP, "emptyDir: {sizeLimit: 64Mi}", "nfs: {server: a, path: /}"), (APP, "nfs:")),
-    case(Rule::EmptyDir, (APP, "emptyDir: {sizeLimit: 64Mi}", "emptyDir: {}"), (APP, "emptyDir: {}")),
-    case(
-        Rule::EmptyDir,
-        (APP, "emptyDir: {medium: Memory, sizeLimit: 1Mi}", "emptyDir: {medium: Memory, sizeLimit: 0Mi}"),
-        (APP, "sizeLimit: 0Mi"),
-    ),
     case(
         Rule::Restricted,
         (APP, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),
         (APP, "allowPrivilegeEscalation: true"),
     ),
 ];
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(offered::CASES)
+}
 
 /// The scaffold's files by name.
 pub(super) fn scaffold() -> BTreeMap<String, String> {
@@ -351,7 +363,7 @@ fn the_scaffold_is_good() {
 #[test]
 fn each_rule_refuses_its_fault_at_its_line_and_nothing_else() {
     let mut wrong = Vec::new();
-    for Case { rule, edit: (file, from, to), found: (found_file, place) } in CASES {
+    for Case { rule, edit: (file, from, to), found: (found_file, place) } in cases() {
         let mut files = scaffold();
         let text = files.get_mut(*file).unwrap();
         assert!(text.contains(from), "{rule}: {file} has no {from:?}");
@@ -371,7 +383,7 @@ fn each_rule_refuses_its_fault_at_its_line_and_nothing_else() {
 #[test]
 fn every_rule_has_a_case() {
     for rule in Rule::ALL {
-        assert!(CASES.iter().any(|case| case.rule == *rule), "no case shows what the rule {rule} refuses");
+        assert!(cases().any(|case| case.rule == *rule), "no case shows what the rule {rule} refuses");
     }
 }
 

@@ -32,12 +32,15 @@ apply() {
 }
 
 applied=
+tried=
 retry_at=0
 jobs_at=0
 while true; do
     now=$(date +%s)
     wanted=$(sha256sum /settings/* /oidc/* 2>/dev/null | sha256sum)
-    if [ "$wanted" != "$applied" ] && [ "$now" -ge "$retry_at" ]; then
+    # What was changed since is tried at once, the same again in a minute.
+    if [ "$wanted" != "$applied" ] && { [ "$wanted" != "$tried" ] || [ "$now" -ge "$retry_at" ]; }; then
+        tried=$wanted
         if apply; then
             applied=$wanted
             echo "cron: the settings are applied"

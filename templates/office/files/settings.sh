@@ -3,7 +3,25 @@
 set -eu
 
 fail() { echo "settings: $*" >&2; exit 1; }
-occ() { php /var/www/html/occ --no-interaction "$@"; }
+# While a backup keeps the office quiet nothing is applied: apps do nothing then, and what is written into the
+# configuration would have its maintenance in it, for ever. Its file goes last of all.
+quiet=/var/www/html/config/commonscloud_backup.config.php
+awake() {
+    [ -e "$quiet" ] || return 0
+    echo "waiting: a backup keeps the office quiet" >&2
+    while [ -e "$quiet" ]; do sleep 2; done
+}
+# guard: quiet-awaited. What began at the same moment is done again afterwards.
+occ() {
+    while true; do
+        awake
+        began=$(date +%s)
+        said=$(php /var/www/html/occ --no-interaction "$@") && code=0 || code=$?
+        quiet_since=$(stat -c %Y "$quiet" 2>/dev/null) && [ "$quiet_since" -le $((began + 5)) ] || break
+    done
+    [ -z "$said" ] || printf '%s\n' "$said"
+    return "$code"
+}
 setting() { [ -f "/settings/$1" ] && cat "/settings/$1"; }
 
 occ background:cron

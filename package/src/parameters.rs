@@ -4,7 +4,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value};
 
-use crate::format::lines;
+use crate::fault::field_path;
 
 /// How many bytes of JSON an instance's parameters may take.
 const LARGEST: usize = 64 * 1024;
@@ -41,7 +41,7 @@ impl Parameters {
             .with_pattern_options(jsonschema::PatternOptions::regex())
             .build(&schema)
             .map_err(|error| {
-                let field = lines::path(error.instance_path().as_str());
+                let field = field_path(error.instance_path().as_str());
                 (format!("spec.parameters{field}"), format!("parameters{field}: {error}"))
             })?;
         Ok(Self { schema, validator })
