@@ -33,14 +33,20 @@ pub const NAMESPACE: AllowedKind = builtin("", "Namespace", "namespaces");
 pub const ENTITY: AllowedKind = custom("Entity", "entities");
 /// The record of data.
 pub const SERVICE_DATA: AllowedKind = custom("ServiceData", "servicedata");
+/// One run of a backup.
+pub const SERVICE_BACKUP: AllowedKind = custom("ServiceBackup", "servicebackups");
+/// One restore.
+pub const SERVICE_RESTORE: AllowedKind = custom("ServiceRestore", "servicerestores");
 /// The project's kinds that the operator writes.
-pub const CUSTOM: [AllowedKind; 6] = [
+pub const CUSTOM: [AllowedKind; 8] = [
     custom("Platform", "platforms"),
     custom("Tariff", "tariffs"),
     custom("ServiceTemplate", "servicetemplates"),
     custom("ServiceTemplateRevision", "servicetemplaterevisions"),
     ENTITY,
     SERVICE_DATA,
+    SERVICE_BACKUP,
+    SERVICE_RESTORE,
 ];
 /// Kinds of instances.
 pub const DEDICATED: [AllowedKind; 4] = [
@@ -61,7 +67,7 @@ pub fn watched() -> impl Iterator<Item = &'static AllowedKind> {
 /// Every kind that the operator writes.
 pub fn written() -> impl Iterator<Item = &'static AllowedKind> {
     static SECRET_KIND: [AllowedKind; 2] = [SECRET, NAMESPACE];
-    static CUSTOM_KINDS: [AllowedKind; 6] = CUSTOM;
+    static CUSTOM_KINDS: [AllowedKind; 8] = CUSTOM;
     static DEDICATED_KINDS: [AllowedKind; 4] = DEDICATED;
     watched().chain(SECRET_KIND.iter()).chain(CUSTOM_KINDS.iter()).chain(DEDICATED_KINDS.iter())
 }

@@ -15,28 +15,36 @@
 //! | [`entity`] | what an Entity gets: namespace, rights, quota, networks, Dedicated resources |
 //! | [`gather`] | what one pass sees: [`gather::Observed`] |
 //! | [`resolve`] | resource, Entity, Tariff, Platform and package make a [`plan::Plan`], or a reason why not |
+//! | [`restore`] | what is next of a restore, and the claims that take the place of others |
+//! | [`drill`] | what is next of a drill, which proves a backup, and whose turn it is |
 //! | [`plan`] | what is to run for one instance, decided and checked |
 //! | [`template`] | service packages: checked, compiled, rendered |
 //! | [`canonical`] | objects in the form in which the API server gives them back |
 //! | [`compare`] | desired against live: the smallest set of writes |
 //! | [`apply`] | the only step that writes objects |
+//! | [`conditions`] | verdicts, problems, and conditions with their transition times |
 //! | [`report`] | the status: what was applied, what it waits for, why |
-//! | [`run`] | the operator as a program
+//! | [`run`] | the operator as a program |
 //! | [`release`] | what the chart's hooks run |
+//! | [`backup`] | what is next of a run of a backup |
 //! | [`controller`] | who calls the steps, when, for which kind |
 //! | [`reachability`], [`usage`] | whether a service answers; how full its volume is |
 //! | [`redact`] | takes secrets out of what others read |
-//! | [`leader`], [`metrics`], [`http`], [`https`], [`rbac`], [`kinds`] | what a program in a cluster needs |
+//! | [`client`], [`leader`], [`metrics`], [`http`], [`https`], [`rbac`], [`kinds`] | what a program in a cluster needs |
 
 pub use commonscloud_api as api;
 pub use commonscloud_package as template;
 pub use commonscloud_package::{canonical, plan};
 
 pub mod apply;
+pub mod backup;
 pub mod cache;
+pub mod client;
 pub mod compare;
+pub mod conditions;
 pub mod controller;
 pub mod core;
+pub mod drill;
 pub mod entity;
 pub mod gather;
 pub mod http;
@@ -50,5 +58,6 @@ pub mod redact;
 pub mod release;
 pub mod report;
 pub mod resolve;
+pub mod restore;
 pub mod run;
 pub mod usage;

@@ -66,6 +66,9 @@ struct RunArguments {
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
+    /// The image of `commonscloud-backup`, for the Jobs of backups and restores.
+    #[arg(long, env = "COMMONSCLOUD_BACKUP_IMAGE", default_value = concat!("docker.io/local/backup:", env!("CARGO_PKG_VERSION")))]
+    backup_image: String,
     /// How many resources are worked on at the same time.
     #[arg(long, default_value_t = 8)]
     concurrency: usize,
@@ -114,6 +117,7 @@ fn start(arguments: RunArguments) -> Result<(), String> {
         identity,
         listen: arguments.listen,
         concurrency: arguments.concurrency,
+        backup_image: arguments.backup_image,
         reachability: !arguments.no_reachability,
         usage: !arguments.no_usage,
     };

@@ -1,5 +1,8 @@
 //! What Prometheus is told.
 
+mod backups;
+#[cfg(test)]
+mod backups_tests;
 mod states;
 
 use std::collections::BTreeMap;
@@ -16,8 +19,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::api::Reason;
+use crate::apply::WriteCounts;
 use crate::cache::Caches;
-use crate::controller::queue::Depth;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByKind {
@@ -28,12 +31,6 @@ struct ByKind {
 struct ByReason {
     kind: String,
     reason: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ByWrite {
-    verb: String,
-    kind: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -50,6 +47,19 @@ struct ByState {
 struct ByKindAndState {
     kind: &'static str,
     state: &'static str,
+}
+
+/// How many resources are in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Those whose time has come.
+    pub due: usize,
+    /// Those for later: another try, a date.
+    pub later: usize,
+    /// Those that are worked on.
+    pub running: usize,
+    /// Those whose last pass failed in a way that may pass.
+    pub failing: usize,
 }
 
 /// How the process and what it works on are, taken whenever somebody asks.
@@ -72,6 +82,7 @@ struct FeedMetrics {
 
 /// The operator's metrics.
 pub struct Metrics {
+    backups: backups::BackupMetrics,
     feeds: FeedMetrics,
     process: ProcessMetrics,
     registry: Mutex<Registry>,
@@ -79,8 +90,7 @@ pub struct Metrics {
     errors: Family<ByReason, Counter>,
     panics: Family<ByKind, Counter>,
     durations: Family<ByKind, Histogram>,
-    writes: Family<ByWrite, Counter>,
-    refused_writes: Family<ByWrite, Counter>,
+    writes: WriteCounts,
 }
 
 impl Default for Metrics {
@@ -91,8 +101,7 @@ impl Default for Metrics {
         let panics = Family::default();
         let durations =
             Family::new_with_constructor((|| Histogram::new(exponential_buckets(0.001, 2.0, 14))) as fn() -> Histogram);
-        let writes = Family::default();
-        let refused_writes = Family::default();
+        let writes = WriteCounts::default();
         registry.register("reconciles", "Passes over a resource", reconciles.clone());
         registry.register(
             "reconcile_errors",
@@ -105,14 +114,15 @@ impl Default for Metrics {
             panics.clone(),
         );
         registry.register("reconcile_duration_seconds", "How long a pass over a resource took", durations.clone());
-        registry.register("writes", "Writes that the API server took", writes.clone());
-        registry.register("refused_writes", "Writes that the API server did not take", refused_writes.clone());
+        writes.register(&mut registry);
         let feeds = FeedMetrics::default();
         feeds.register(&mut registry);
         let process = ProcessMetrics::default();
         process.register(&mut registry);
+        let backups = backups::BackupMetrics::default();
+        backups.register(&mut registry);
         let registry = Mutex::new(registry);
-        Self { feeds, process, registry, reconciles, errors, panics, durations, writes, refused_writes }
+        Self { backups, feeds, process, registry, reconciles, errors, panics, durations, writes }
     }
 }
 
@@ -199,17 +209,21 @@ impl Metrics {
         self.errors.get_or_create(&ByReason { kind: kind.to_owned(), reason: reason.name() }).inc();
     }
 
-    /// A write was answered.
-    pub fn wrote(&self, verb: &str, kind: &str, taken: bool) {
-        let labels = ByWrite { verb: verb.to_owned(), kind: kind.to_owned() };
-        let family = if taken { &self.writes } else { &self.refused_writes };
-        family.get_or_create(&labels).inc();
+    /// Where writes are counted.
+    pub fn writes(&self) -> WriteCounts {
+        self.writes.clone()
     }
 
     /// Takes in how the process is: what its caches hold, what waits, whether it leads.
     pub fn observe(&self, caches: &Caches, queue: Depth, leads: bool) {
         self.feeds.observe(caches);
         self.process.observe(caches, queue, leads);
+        backups::observe(caches, Timestamp::now(), &self.backups);
+    }
+
+    /// When records were last stored at each target, in seconds since 1970; 0: never.
+    pub fn records_stored(&self, at: impl IntoIterator<Item = (String, i64)>) {
+        self.backups.show_records(at);
     }
 
     /// All metrics in the OpenMetrics text format.

@@ -18,9 +18,28 @@ const EDIT: [&str; 5] = ["create", "update", "patch", "delete", "deletecollectio
 const AGGREGATED: [AllowedKind; 5] =
     [kinds::ENTITY, kinds::DEDICATED[0], kinds::DEDICATED[1], kinds::DEDICATED[2], kinds::DEDICATED[3]];
 
+/// What managers may look at, of an Entity and of a service.
+pub const MANAGER: &str = "commonscloud-manager";
+/// What an Entity's own managers may ask for.
+pub const ENTITY_MANAGER: &str = "commonscloud-entity-manager";
+/// What the operator may do in the namespace of an Entity.
+pub const TENANT: &str = "commonscloud-tenant";
+
+/// The kinds by which a backup or a restore is asked for.
+const RUNS: [AllowedKind; 2] = [kinds::SERVICE_BACKUP, kinds::SERVICE_RESTORE];
+
 /// Every role, in the order in which they are shown.
 pub fn roles() -> Vec<Value> {
-    vec![operator(), tenant(), manager(), aggregated("view", &READ), aggregated("edit", &EDIT), figures(), home()]
+    vec![
+        operator(),
+        tenant(),
+        manager(),
+        entity_manager(),
+        aggregated("view", &READ),
+        aggregated("edit", &EDIT),
+        figures(),
+        home(),
+    ]
 }
 
 fn rule<R: Serialize>(group: &str, resources: &[R], verbs: &[&str]) -> Value {
@@ -34,13 +53,15 @@ fn role(kind: &str, name: &str, rules: &[Value]) -> Value {
 /// What holds in the whole cluster: the project's kinds, namespaces, and what must be watched.
 fn operator() -> Value {
     let dedicated = kinds::DEDICATED.map(|kind| kind.plural);
+    let runs = RUNS.map(|kind| kind.plural);
     let statuses: Vec<String> = ["platforms", "servicetemplates", "entities", "servicedata"]
         .into_iter()
         .chain(dedicated)
+        .chain(runs)
         .map(|plural| format!("{plural}/status"))
         .collect();
     let finalizers: Vec<String> =
-        ["entities"].into_iter().chain(dedicated).map(|plural| format!("{plural}/finalizers")).collect();
+        ["entities"].into_iter().chain(dedicated).chain(runs).map(|plural| format!("{plural}/finalizers")).collect();
     let mut rules = vec![
         rule(GROUP, &["platforms", "tariffs"], &READ),
         rule(GROUP, &["servicetemplates"], &["get", "list", "watch", "create", "patch"]),
@@ -48,6 +69,7 @@ fn operator() -> Value {
         rule(GROUP, &["entities"], &["get", "list", "watch", "patch"]),
         rule(GROUP, &dedicated, &["get", "list", "watch", "create", "patch", "delete"]),
         rule(GROUP, &["servicedata"], &["get", "list", "watch", "create", "patch"]),
+        rule(GROUP, &runs, &["get", "list", "watch", "create", "patch", "delete"]),
         rule(GROUP, &statuses, &["patch"]),
         rule(GROUP, &finalizers, &["update"]),
         rule("", &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"]),
@@ -55,11 +77,14 @@ fn operator() -> Value {
         rule("", &["events"], &["list", "watch", "create", "patch"]),
         rule("", &["nodes"], &["list", "watch"]),
         rule("storage.k8s.io", &["storageclasses"], &READ),
+        rule("networking.k8s.io", &["ingressclasses"], &["list", "watch"]),
+        // Asked for by the name that the Platform gives, since cert-manager may not be there to be watched.
+        rule("cert-manager.io", &["clusterissuers"], &["get"]),
         rule("rbac.authorization.k8s.io", &["rolebindings"], &["get", "list", "watch", "create", "patch", "delete"]),
         json!({
             "apiGroups": ["rbac.authorization.k8s.io"],
             "resources": ["clusterroles"],
-            "resourceNames": ["commonscloud-tenant", "commonscloud-manager"],
+            "resourceNames": [TENANT, MANAGER, ENTITY_MANAGER],
             "verbs": ["bind"],
         }),
     ];
@@ -69,7 +94,8 @@ fn operator() -> Value {
 }
 
 /// What the operator may do in the namespace of an Entity, by a RoleBinding that it makes there.
-/// Volumes can be made there, and not deleted. Of Secrets only copies of the platform's are changed and
+/// Volumes can be made there; the policy commonscloud-keep-data lets none be deleted but one whose place another one
+/// took in a restore. Of Secrets only copies of the platform's are changed and
 /// deleted: generated ones are immutable, and the policies hold the operator to it. Of pods those are
 /// deleted that their StatefulSet waits for in vain.
 fn tenant() -> Value {
@@ -77,18 +103,26 @@ fn tenant() -> Value {
     let rendered = allowed_kinds().iter().map(|kind| (kind.group, kind.plural));
     let mut rules = by_group(rendered, &all);
     rules.push(rule("", &["resourcequotas", "limitranges"], &all));
-    rules.push(rule("", &["persistentvolumeclaims"], &["get", "list", "watch", "create", "patch"]));
+    rules.push(rule("", &["persistentvolumeclaims"], &all));
     rules.push(rule("", &["secrets"], &["get", "list", "watch", "create", "update", "delete"]));
     rules.push(rule("", &["pods"], &["delete"]));
-    role("ClusterRole", "commonscloud-tenant", &rules)
+    role("ClusterRole", TENANT, &rules)
 }
 
 /// What an Entity's managers may look at: no Secrets, no way into pods, no writes.
 fn manager() -> Value {
-    let records = kinds::DEDICATED.into_iter().chain([kinds::SERVICE_DATA]);
+    let records = kinds::DEDICATED.into_iter().chain([kinds::SERVICE_DATA]).chain(RUNS);
     let records: Vec<&str> = records.map(|kind| kind.plural).collect();
     let rules = vec![rule(GROUP, &records, &READ), rule("", &["events"], &READ)];
-    role("ClusterRole", "commonscloud-manager", &rules)
+    role("ClusterRole", MANAGER, &rules)
+}
+
+/// What an Entity's own managers may do besides, and no service's: ask for backups and restores of any of its
+/// services. What one says is never changed, so there is neither `update` nor `patch`; the policy
+/// commonscloud-backups holds them to their own name, and keeps the record of each snapshot.
+fn entity_manager() -> Value {
+    let runs = RUNS.map(|kind| kind.plural);
+    role("ClusterRole", ENTITY_MANAGER, &[rule(GROUP, &runs, &["create", "delete", "get", "list", "watch"])])
 }
 
 /// What whoever has the cluster's own role of this name gets with it.
@@ -104,12 +138,15 @@ fn figures() -> Value {
     role("ClusterRole", usage::SERVICE_ACCOUNT, &[rule("", &["nodes/metrics"], &["get"])])
 }
 
-/// In the operator's own namespace: leader election, the platform's Secrets, and tokens of the one account
-/// that kubelets are shown.
+/// In the operator's own namespace: leader election, the platform's Secrets, keys of backups, the Jobs that leave them
+/// at a target and that care for repositories, onto which is written what they found, the platform's records that such
+/// Jobs read, and tokens of the one account that kubelets are shown.
 fn home() -> Value {
     let rules = vec![
         rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]),
-        rule("", &["secrets"], &READ),
+        rule("", &["secrets"], &["get", "list", "watch", "create"]),
+        rule("batch", &["jobs"], &["get", "create", "patch", "delete"]),
+        rule("", &["configmaps"], &["get", "create", "patch", "delete"]),
         json!({
             "apiGroups": [""],
             "resources": ["serviceaccounts/token"],
@@ -164,17 +201,19 @@ mod tests {
     }
 
     #[test]
-    fn data_is_never_deleted_and_secrets_are_read_only_where_they_are_bound() {
+    fn records_are_never_deleted_claims_and_secrets_only_where_the_tenant_role_is_bound() {
         for role in roles() {
             for rule in role["rules"].as_array().unwrap() {
                 let has = |field: &str, value: &str| rule[field].as_array().unwrap().iter().any(|v| v == value);
                 // What people have by the cluster's own role is none of the operator's.
                 assert!(!has("verbs", "deletecollection") || role["metadata"]["name"] == "commonscloud-edit", "{rule}");
-                if has("resources", "persistentvolumeclaims") || has("resources", "servicedata") {
-                    assert!(!has("verbs", "delete"), "{rule}");
+                let is_tenant = role["metadata"]["name"] == TENANT;
+                assert!(!has("resources", "servicedata") || !has("verbs", "delete"), "{rule}");
+                if has("resources", "persistentvolumeclaims") {
+                    // Those whose place another one took in a restore alone: the policy commonscloud-keep-data.
+                    assert!(is_tenant || !has("verbs", "delete"), "{rule}");
                 }
                 if has("resources", "secrets") {
-                    let is_tenant = role["metadata"]["name"] == "commonscloud-tenant";
                     assert!(is_tenant || role["kind"] == "Role");
                     assert!(!has("verbs", "patch"));
                     // Copies of the Platform's alone: the policy commonscloud-hold-operator-secrets.
@@ -202,13 +241,21 @@ mod tests {
                 }
             }
         }
-        assert_eq!(deleting, ["commonscloud-tenant"]);
+        assert_eq!(deleting, [TENANT]);
     }
 
     /// A kind to come is put into one of these lists before this passes.
     #[test]
     fn view_and_edit_reach_entities_and_services_and_no_other_kind() {
-        let never = ["platforms", "tariffs", "servicetemplates", "servicetemplaterevisions", "servicedata"];
+        let never = [
+            "platforms",
+            "tariffs",
+            "servicetemplates",
+            "servicetemplaterevisions",
+            "servicedata",
+            "servicebackups",
+            "servicerestores",
+        ];
         for kind in crate::api::crds() {
             let plural = kind.spec.names.plural;
             let aggregated = AGGREGATED.iter().any(|known| known.plural == plural);
@@ -229,10 +276,29 @@ mod tests {
     }
 
     #[test]
-    fn binding_is_limited_to_the_two_roles_of_the_chart() {
+    fn an_entitys_managers_ask_for_backups_and_restores_and_others_only_look() {
+        let all = roles();
+        let rules = |name: &str| {
+            let role = all.iter().find(|role| role["metadata"]["name"] == name).unwrap();
+            role["rules"].as_array().unwrap().clone()
+        };
+        let runs = json!(["servicebackups", "servicerestores"]);
+        let verbs = json!(["create", "delete", "get", "list", "watch"]);
+        let asks = json!({"apiGroups": [GROUP], "resources": runs, "verbs": verbs});
+        assert_eq!(rules("commonscloud-entity-manager"), [asks]);
+        let looks = rules("commonscloud-manager");
+        assert!(looks.iter().all(|rule| rule["verbs"] == json!(READ)), "{looks:?}");
+        for run in runs.as_array().unwrap() {
+            assert!(looks[0]["resources"].as_array().unwrap().contains(run), "{run}");
+        }
+    }
+
+    #[test]
+    fn binding_is_limited_to_the_three_roles_of_the_chart() {
         let binds: Vec<Value> =
             rules().into_iter().filter(|r| r["verbs"].as_array().unwrap().iter().any(|v| v == "bind")).collect();
         assert_eq!(binds.len(), 1);
-        assert_eq!(binds[0]["resourceNames"], json!(["commonscloud-tenant", "commonscloud-manager"]));
+        let bound = json!(["commonscloud-tenant", "commonscloud-manager", "commonscloud-entity-manager"]);
+        assert_eq!(binds[0]["resourceNames"], bound);
     }
 }

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::{Client, Config};
+use kube::Config;
 
 use crate::apply::Server;
-use crate::cache::{self, Caches, Connections, Key, Known, Listener, SecretWatches};
+use crate::backup::Own;
+use crate::cache::{self, Caches, Connections, Key, Known, Listener, PeerWatches, SecretWatches};
+use crate::client::{Protocol, client};
 use crate::controller::context::Context;
 use crate::controller::queue::Queue;
 use crate::controller::recorder::Recorder;
@@ -38,6 +40,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// How many resources are worked on at the same time.
     pub concurrency: usize,
+    /// The image of `commonscloud-backup`, for the Jobs of backups and restores.
+    pub backup_image: String,
     /// Whether services are asked for their page.
     pub reachability: bool,
     /// Whether kubelets are asked how full volumes are.
@@ -72,7 +76,7 @@ pub enum RunError {
 /// When it cannot start, or another operator took over.
 pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(), RunError> {
     let config = Config::infer().await?;
-    let client = Client::try_from(config.clone())?;
+    let client = client(&config, Protocol::Http1)?;
     let metrics = Arc::new(Metrics::default());
     let caches = Caches::new();
     let queue = Arc::new(Queue::default());
@@ -130,11 +134,20 @@ fn context(
     let client = connections.client();
     Arc::new(Context {
         known: Known::new(caches.clone(), Arc::clone(listener)),
-        server: Server::new(client.clone(), leadership, Arc::clone(metrics), &options.account.namespace),
+        server: Server::new(client.clone(), leadership, metrics.writes(), &options.account.namespace),
         packages: Packages::default(),
         secrets: SecretWatches::over(connections.clone(), caches.clone(), Arc::clone(listener)),
+        peers: PeerWatches::new(client.clone(), caches.clone(), Arc::clone(listener)),
+        issuers: controller::platform::Issuers::default(),
         reachability: options.reachability.then(|| Reachability::new(Arc::clone(listener))),
         usages: options.usage.then(|| Usages::new(Arc::clone(listener))),
+        own: Own {
+            namespace: options.account.namespace.clone(),
+            backup_image: options.backup_image.clone(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        escrows: tokio::sync::Mutex::default(),
+        records: controller::RecordsTold::default(),
         account: options.account.clone(),
         recorder: Recorder::new(client.clone(), LEASE, &options.identity),
         start: controller::Start::default(),
@@ -175,7 +188,9 @@ async fn work(options: &Options, context: &Arc<Context>, metrics: &Arc<Metrics>)
             None => std::future::pending().await,
         }
     };
-    let beside = async { tokio::join!(register(context), probing, measuring) };
+    let scheduling = controller::backup_schedule::run(context);
+    let recording = controller::backup_records::run(context, metrics);
+    let beside = async { tokio::join!(register(context), probing, measuring, scheduling, recording) };
     tokio::select! { () = working => {}, _ = beside => {} }
 }
 

@@ -1,4 +1,4 @@
-//! Copies of the operator's own namespace's Secrets. What they hold passes from one answer into one
+//! Copies of Secrets, mostly of those in the operator's own namespace. What they hold passes from one answer into one
 //! request, and is kept nowhere.
 
 use k8s_openapi::api::core::v1::Secret;
@@ -12,7 +12,7 @@ use super::target::Target;
 use crate::api::marks;
 use crate::cache::Sealed;
 
-/// Copies the Secret of the target's name: over the version that `secret` carries where one was
+/// Copies the Secret of the target's name from namespace `from`: over the version that `secret` carries where one was
 /// `seen`, else as a new one.
 ///
 /// # Errors
@@ -20,10 +20,11 @@ use crate::cache::Sealed;
 pub(super) async fn copy(
     server: &Server,
     target: Target<'_>,
+    from: &str,
     secret: &Value,
     seen: bool,
 ) -> Result<DynamicObject, WriteError> {
-    let source = server.get(Target { namespace: server.home(), ..target }).await?;
+    let source = server.get(Target { namespace: from, ..target }).await?;
     let mut wanted = filled(secret, &source);
     if seen {
         return server.replace(target, &wanted).await;

@@ -25,13 +25,14 @@ fn sent(action: &Action) -> u64 {
     match action {
         Action::Create(object) => digest(text(object)),
         Action::Generate { secret, keys } => digest((text(secret), format!("{keys:?}"))),
-        Action::Copy { secret, because } => digest((text(secret), paths(because))),
+        Action::Copy { from, secret, because } => digest((from, text(secret), paths(because))),
         Action::Apply { object, because } => digest((text(object), paths(because))),
         Action::Merge { patch, .. } => digest(text(patch)),
         Action::Remove { patch, .. } => {
             digest(patch.as_array().into_iter().flatten().skip(1).map(Value::to_string).collect::<Vec<_>>())
         }
         Action::Delete { uid } => digest(uid),
+        Action::Discard { uid, resource_version } => digest((uid, resource_version)),
     }
 }
 

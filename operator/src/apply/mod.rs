@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod copy;
+mod counts;
 mod digest;
 mod error;
 mod generate;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use counts::WriteCounts;
 pub use error::{ErrorKind, WriteError};
 use futures::future::join_all;
 pub use generate::RandomError;
@@ -118,8 +120,7 @@ const fn is_unreachable(error: &WriteError) -> bool {
 
 /// What else builds on. A volume that does not grow is there all the same.
 fn is_foundation(change: &Change) -> bool {
-    let grows = change.kind == kinds::VOLUME.kind && matches!(change.action, Action::Merge { .. });
-    kinds::DATA.contains(&change.kind.as_str()) && !grows
+    kinds::DATA.contains(&change.kind.as_str()) && !change.is_of_claim()
 }
 
 fn target(change: &Change) -> Target<'_> {

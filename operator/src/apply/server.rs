@@ -6,20 +6,22 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client};
 use serde_json::Value;
 
 use super::conflicts::ConflictTracker;
+use super::counts::WriteCounts;
 use super::error::{ErrorKind, WriteError, classify};
 use super::refusal::Refusals;
 use super::target::Target;
 use crate::api::marks;
 use crate::kinds;
 use crate::leader::Leadership;
-use crate::metrics::Metrics;
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -29,7 +31,7 @@ const REQUEST: Duration = Duration::from_secs(20);
 pub struct Server {
     client: Client,
     leadership: Leadership,
-    metrics: Arc<Metrics>,
+    writes: WriteCounts,
     home: String,
     conflicts: Arc<ConflictTracker>,
     refusals: Arc<Refusals>,
@@ -38,10 +40,10 @@ pub struct Server {
 type Answer = Result<DynamicObject, WriteError>;
 
 impl Server {
-    /// Writes by this client, while `leadership` holds; `home` is the operator's own namespace.
-    pub fn new(client: Client, leadership: Leadership, metrics: Arc<Metrics>, home: &str) -> Self {
+    /// Writes by this client, while `leadership` holds, counted in `writes`; `home` is the operator's own namespace.
+    pub fn new(client: Client, leadership: Leadership, writes: WriteCounts, home: &str) -> Self {
         let (conflicts, refusals) = (Arc::default(), Arc::default());
-        Self { client, leadership, metrics, home: home.to_owned(), conflicts, refusals }
+        Self { client, leadership, writes, home: home.to_owned(), conflicts, refusals }
     }
 
     /// The operator's own namespace: the platform's Secrets are there.
@@ -135,7 +137,19 @@ impl Server {
     /// # Errors
     /// Typed by what the failure means; that it is gone is none.
     pub async fn delete(&self, target: Target<'_>, uid: &str) -> Result<(), WriteError> {
-        let preconditions = Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() };
+        self.delete_if(target, Preconditions { uid: Some(uid.to_owned()), ..Preconditions::default() }).await
+    }
+
+    /// The same, if it is still this version of the object.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it is not that version any more, and others; that it is gone is none.
+    pub async fn discard(&self, target: Target<'_>, uid: &str, version: &str) -> Result<(), WriteError> {
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
+        self.delete_if(target, preconditions).await
+    }
+
+    async fn delete_if(&self, target: Target<'_>, preconditions: Preconditions) -> Result<(), WriteError> {
         let params = DeleteParams::background().preconditions(preconditions);
         let deleted =
             self.write("delete", target, |api| async move { api.delete(target.name, &params).await.map(|_| ()) }).await;
@@ -161,8 +175,41 @@ impl Server {
     pub async fn list_metadata(&self, resource: &ApiResource, namespace: &str) -> Result<Vec<ObjectMeta>, WriteError> {
         let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, resource);
         let target = Target { kind: &resource.kind, namespace, name: "" };
-        let list = async move { api.list_metadata(&kube::api::ListParams::default()).await };
+        let list = async move { api.list_metadata(&ListParams::default()).await };
         Ok(timed(target, list).await?.items.into_iter().map(|item| item.metadata).collect())
+    }
+
+    /// A live list of pods, by a selector of labels.
+    ///
+    /// # Errors
+    /// Typed by what the failure means.
+    pub async fn pods(&self, namespace: &str, labels: &str) -> Result<Vec<Pod>, WriteError> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), namespace);
+        let target = Target { kind: kinds::POD.kind, namespace, name: "" };
+        let list = async move { api.list(&ListParams::default().labels(labels)).await };
+        Ok(timed(target, list).await?.items)
+    }
+
+    /// A live list of Jobs, by a selector of labels.
+    ///
+    /// # Errors
+    /// Typed by what the failure means.
+    pub async fn jobs(&self, namespace: &str, labels: &str) -> Result<Vec<Job>, WriteError> {
+        let api = Api::<Job>::namespaced(self.client.clone(), namespace);
+        let target = Target { kind: "Job", namespace, name: "" };
+        let list = async move { api.list(&ListParams::default().labels(labels)).await };
+        Ok(timed(target, list).await?.items)
+    }
+
+    /// A live list of a namespace's quotas, whoever made them.
+    ///
+    /// # Errors
+    /// Typed by what the failure means.
+    pub async fn quotas(&self, namespace: &str) -> Result<Vec<ResourceQuota>, WriteError> {
+        let api = Api::<ResourceQuota>::namespaced(self.client.clone(), namespace);
+        let target = Target { kind: "ResourceQuota", namespace, name: "" };
+        let list = async move { api.list(&ListParams::default()).await };
+        Ok(timed(target, list).await?.items)
     }
 
     fn api(&self, target: Target<'_>) -> Result<Api<DynamicObject>, WriteError> {
@@ -188,7 +235,7 @@ impl Server {
             return Err(failed(target, ErrorKind::NotLeading, "this process does not lead (any more)".to_owned()));
         }
         let answer = timed(target, request(self.api(target)?)).await;
-        self.metrics.wrote(verb, target.kind, answer.is_ok());
+        self.writes.count(verb, target.kind, answer.is_ok());
         match &answer {
             Ok(_) => {
                 tracing::debug!(verb, kind = target.kind, namespace = target.namespace, name = target.name, "wrote");
@@ -202,7 +249,8 @@ impl Server {
 /// Whether another object has the name by now. Only its words tell that from a passing conflict:
 /// kubernetes/kubernetes, `registry/rest/delete.go` and `storage/interfaces.go`.
 fn is_another(error: &WriteError) -> bool {
-    error.kind == ErrorKind::Conflict && error.message.to_lowercase().contains("precondition")
+    let message = error.message.to_lowercase();
+    error.kind == ErrorKind::Conflict && message.contains("precondition") && message.contains("uid in")
 }
 
 fn failed(target: Target<'_>, kind: ErrorKind, message: String) -> WriteError {
@@ -239,5 +287,11 @@ mod tests {
         ));
         assert!(conflict("Precondition failed: UID in precondition: x, UID in object meta: y"));
         assert!(!conflict("Operation cannot be fulfilled on configmaps \"a\": the object has been modified"));
+        assert!(!conflict(
+            "Operation cannot be fulfilled on persistentvolumeclaims \"a\": the ResourceVersion in the precondition (7) does not match the ResourceVersion in record (9). The object might have been modified"
+        ));
+        assert!(!conflict(
+            "Precondition failed: ResourceVersion in precondition: 7, ResourceVersion in object meta: 9"
+        ));
     }
 }

@@ -14,7 +14,6 @@ use crate::api::Reason;
 use crate::cache::{Caches, Identity, Kind};
 use crate::compare::Fault;
 use crate::leader::Leadership;
-use crate::metrics::Metrics;
 
 /// What was asked of the API server: method and path.
 type Requests = Arc<Mutex<Vec<String>>>;
@@ -44,7 +43,7 @@ impl Api {
             }
         });
         let client = Client::new(service, "default");
-        let server = Server::new(client, Leadership::alone(), Arc::new(Metrics::default()), "system");
+        let server = Server::new(client, Leadership::alone(), WriteCounts::default(), "system");
         Self { server, known: Known::new(Caches::new(), Arc::new(|_| {})), requests }
     }
 
@@ -225,9 +224,36 @@ async fn instances_that_repair_what_they_share_contest_nothing() {
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata});
     for _ in 0..20 {
         let outcome = api
-            .apply(&[change("Secret", "smtp", Action::Copy { secret: secret.clone(), because: because.clone() })])
+            .apply(&[change(
+                "Secret",
+                "smtp",
+                Action::Copy { from: None, secret: secret.clone(), because: because.clone() },
+            )])
             .await;
         assert_eq!(troubles(&outcome), [ErrorKind::Conflict]);
     }
     assert_eq!(api.count("PUT smtp"), 20);
+}
+
+#[tokio::test]
+async fn what_holds_data_is_deleted_as_it_was_seen_or_not_at_all() {
+    let discard = |uid: &str| {
+        let action = Action::Discard { uid: uid.to_owned(), resource_version: "7".to_owned() };
+        change("PersistentVolumeClaim", "s-data", action)
+    };
+    let api = Api::answering(|_, _, sent| {
+        let of = |field: &str| sent["preconditions"][field].clone();
+        match (of("uid").as_str(), of("resourceVersion").as_str()) {
+            (Some("u"), Some("7")) => (200, json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})),
+            (Some("marked"), Some("7")) => refusal(
+                409,
+                "Conflict",
+                "Operation cannot be fulfilled on persistentvolumeclaims \"s-data\": the ResourceVersion in the precondition (7) does not match the ResourceVersion in record (9). The object might have been modified",
+            ),
+            _ => refusal(500, "InternalError", "without preconditions"),
+        }
+    });
+    assert_eq!(troubles(&api.apply(&[discard("u")]).await), []);
+    assert_eq!(troubles(&api.apply(&[discard("marked")]).await), [ErrorKind::Conflict]);
+    assert_eq!(api.count("DELETE s-data"), 2);
 }

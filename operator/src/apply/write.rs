@@ -122,7 +122,10 @@ impl Writer<'_> {
         let answer = match &change.action {
             Action::Create(object) => create(server, target, object).await?,
             Action::Generate { secret, keys } => create(server, target, &generated(target, secret, keys)?).await?,
-            Action::Copy { secret, because } => copy::copy(server, target, secret, !because.is_empty()).await?,
+            Action::Copy { from, secret, because } => {
+                let from = from.as_deref().unwrap_or_else(|| server.home());
+                copy::copy(server, target, from, secret, !because.is_empty()).await?
+            }
             Action::Apply { object, .. } => return self.apply(target, object, written).await,
             Action::Merge { patch, .. } => server.merge(target, patch).await?,
             Action::Remove { patch, because } => {
@@ -132,6 +135,7 @@ impl Writer<'_> {
                 answer
             }
             Action::Delete { uid } => return server.delete(target, uid).await,
+            Action::Discard { uid, resource_version } => return server.discard(target, uid, resource_version).await,
         };
         *written = Some(self.taken_in(target, answer));
         Ok(())
@@ -193,7 +197,7 @@ const fn verb(action: &Action) -> &'static str {
         Action::Apply { .. } => "apply",
         Action::Merge { .. } => "merge",
         Action::Remove { .. } => "remove",
-        Action::Delete { .. } => "delete",
+        Action::Delete { .. } | Action::Discard { .. } => "delete",
     }
 }
 

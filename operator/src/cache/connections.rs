@@ -1,21 +1,13 @@
 //! Connections for many watches: over HTTP/2, a hundred of them share one.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use kube::client::ConfigExt as _;
 use kube::{Client, Config};
-use tower::{BoxError, ServiceBuilder};
+
+use crate::client::{Protocol, client};
 
 /// How many watches share a connection. API servers allow a hundred streams, and a list needs one.
 const WATCHES: usize = 80;
-/// How long a connection may take to be made.
-const CONNECTING: Duration = Duration::from_secs(10);
-/// How often a silent connection is asked whether it lives.
-const PING: Duration = Duration::from_secs(30);
 
 /// A client, and as many of these as watches use it.
 type Shared = (Client, Arc<()>);
@@ -51,7 +43,7 @@ impl Connections {
         if let Some((client, users)) = open.iter().find(|(_, users)| Arc::strong_count(users) <= WATCHES) {
             return (client.clone(), Arc::clone(users));
         }
-        match client(config) {
+        match client(config, Protocol::Http2) {
             Ok(client) => {
                 let users = Arc::new(());
                 open.push((client.clone(), Arc::clone(&users)));
@@ -65,26 +57,6 @@ impl Connections {
     }
 }
 
-/// What the library's own client does, but that the API server may choose HTTP/2.
-fn client(config: &Config) -> Result<Client, kube::Error> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_connect_timeout(Some(CONNECTING));
-    let tls = HttpsConnectorBuilder::new().with_tls_config(config.rustls_client_config()?).https_or_http();
-    let transport = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .http2_keep_alive_interval(PING)
-        .http2_keep_alive_while_idle(true)
-        .build(tls.enable_all_versions().wrap_connector(tcp));
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .map_err(BoxError::from)
-        .service(transport);
-    Ok(Client::new(service, config.default_namespace.clone()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,7 +64,7 @@ mod tests {
     #[tokio::test]
     async fn many_watches_share_few_connections() {
         let config = Config::new("https://127.0.0.1:1".parse().unwrap());
-        let client = Client::try_from(config.clone()).unwrap();
+        let client = client(&config, Protocol::Http1).unwrap();
         let connections = Connections::over_http2(config, client);
         let open = || connections.open.lock().unwrap().len();
         let watches: Vec<_> = (0..1000).map(|_| connections.next()).collect();

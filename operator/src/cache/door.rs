@@ -1,5 +1,5 @@
-//! Which namespaces' objects are taken in: those of Entities. Anybody may put the operator's label on
-//! an object of theirs, and make as many as they like.
+//! Which namespaces' objects are taken in: those of Entities, and that of drills. Anybody may put the operator's label
+//! on an object of theirs, and make as many as they like.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use tokio::sync::Notify;
 
 use super::store::Store;
-use super::triggers::is_entity_namespace;
+use super::triggers::is_taken_in;
 
 /// How long to wait after a namespace could not be listed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ impl Door {
 
     /// Whether an object of this namespace is taken in; if not, that is remembered.
     pub(super) fn lets_in(&self, namespaces: &Store<Namespace>, kind: &str, namespace: &str) -> bool {
-        if is_entity_namespace(namespaces.get("", namespace).as_deref()) {
+        if is_taken_in(namespaces.get("", namespace).as_deref()) {
             return true;
         }
         let is_new = self.lock().entry(namespace.to_owned()).or_default().insert(kind.to_owned());
@@ -61,7 +61,7 @@ impl Door {
     /// What was turned away from namespaces that are Entities' by now.
     fn due(&self, namespaces: &Store<Namespace>) -> Vec<(String, String)> {
         let refused = self.lock();
-        let entities = refused.iter().filter(|(name, _)| is_entity_namespace(namespaces.get("", name).as_deref()));
+        let entities = refused.iter().filter(|(name, _)| is_taken_in(namespaces.get("", name).as_deref()));
         entities.flat_map(|(name, kinds)| kinds.iter().map(|kind| (name.clone(), kind.clone()))).collect()
     }
 

@@ -16,13 +16,13 @@ use super::health::TOLERATED;
 use super::key::{Key, Kind};
 use super::known::Known;
 use super::live::LAST_APPLIED;
+use super::nodes::Kubelet;
 use super::pods;
 use super::stores::PLATFORM_SECRETS;
-use super::triggers::{Trigger, is_entity_namespace};
+use super::triggers::{Trigger, is_taken_in};
 use super::{Caches, Listener, Live, Raw, Sealed, Store};
 use crate::api::marks;
 use crate::kinds;
-use crate::usage::Kubelet;
 
 /// How often it is asked whether the namespaces are known.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -45,8 +45,11 @@ impl Caches {
             feeds.typed(&self.projects),
             feeds.typed(&self.services),
             feeds.typed(&self.records),
+            feeds.typed(&self.backups),
+            feeds.typed(&self.restores),
             feeds.typed(&self.namespaces),
             feeds.typed(&self.storage_classes),
+            feeds.typed(&self.ingress_classes),
             feeds.events(),
             feeds.platform_secrets(home),
         ];
@@ -181,7 +184,7 @@ impl Feeder {
         let namespaces = self.known.caches.namespaces.clone();
         let concerns_us = move |raw: &Raw| {
             // The namespaces' own list may still be on its way: then it is kept.
-            if namespaces.is_complete() && !is_entity_namespace(namespaces.get("", raw.namespace()).as_deref()) {
+            if namespaces.is_complete() && !is_taken_in(namespaces.get("", raw.namespace()).as_deref()) {
                 return Ok(None);
             }
             let event: Event = raw.typed()?;

@@ -27,6 +27,8 @@ pub struct FeedHealth {
     pub errors: u64,
     /// How often its task ended by a panic and was started again.
     pub restarts: u64,
+    /// Whether the operator does its work without it.
+    pub aside: bool,
     failing_since: Option<Instant>,
 }
 
@@ -115,6 +117,13 @@ impl Feeds {
         resource.clone_into(&mut health.lock().resource);
         namespace.clone_into(&mut health.lock().namespace);
         self.lock().insert((resource.to_owned(), namespace.to_owned()), health.clone());
+        health
+    }
+
+    /// A new feed without which the operator works as well.
+    pub(super) fn add_aside(&self, resource: &str) -> Health {
+        let health = self.add(resource, "");
+        health.lock().aside = true;
         health
     }
 

@@ -19,11 +19,15 @@ pub enum Kind {
     DedicatedService,
     /// `ServiceData`.
     ServiceData,
+    /// `ServiceBackup`.
+    ServiceBackup,
+    /// `ServiceRestore`.
+    ServiceRestore,
 }
 
 impl Kind {
     /// Every kind that has a controller.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Platform,
         Self::ServiceTemplate,
         Self::Entity,
@@ -32,6 +36,8 @@ impl Kind {
         Self::DedicatedProjects,
         Self::DedicatedService,
         Self::ServiceData,
+        Self::ServiceBackup,
+        Self::ServiceRestore,
     ];
 
     /// The kind of this name, if it has a controller.
@@ -50,6 +56,8 @@ impl Kind {
             Self::DedicatedProjects => "DedicatedProjects",
             Self::DedicatedService => "DedicatedService",
             Self::ServiceData => "ServiceData",
+            Self::ServiceBackup => "ServiceBackup",
+            Self::ServiceRestore => "ServiceRestore",
         }
     }
 

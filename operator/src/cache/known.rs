@@ -25,8 +25,9 @@ impl Known {
     /// Both the object before and the one after say whom the change concerns: a label that was
     /// taken off concerns whom it pointed to.
     pub(super) fn changed<T: Trigger>(&self, (before, after): Changed<'_, T>) {
-        let mut concerned: BTreeSet<_> =
-            before.into_iter().chain(after).flat_map(|object| object.concerned(&self.caches)).collect();
+        let is_news = before.zip(after).is_none_or(|(before, after)| Kept::is_news(before, after));
+        let both = before.into_iter().chain(after).filter(|_| is_news);
+        let mut concerned: BTreeSet<_> = both.flat_map(|object| object.concerned(&self.caches)).collect();
         concerned.extend(Kept::unblocked(before, after, &self.caches));
         for key in concerned {
             (self.listener)(key);
@@ -69,6 +70,8 @@ impl Known {
                 }
             }
             "ServiceData" => self.take(by, kind, &caches.records, &identity, object),
+            "ServiceBackup" => self.take(by, kind, &caches.backups, &identity, object),
+            "ServiceRestore" => self.take(by, kind, &caches.restores, &identity, object),
             "Platform" => self.take(by, kind, &caches.platforms, &identity, object),
             "ServiceTemplate" => self.take(by, kind, &caches.templates, &identity, object),
             "ServiceTemplateRevision" => self.take(by, kind, &caches.revisions, &identity, object),

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::lazy::Lazy;
 use crate::api::marks;
-use crate::canonical::{canonicalize, digest};
+use crate::canonical::{canonicalize, digest as texts};
 use crate::kinds;
 
 /// On objects that `kubectl apply` wrote: the whole object once more.
@@ -29,6 +29,7 @@ pub struct Live {
     /// What tells whose it is without reading the rest.
     owner: Owner,
     content: [u8; 16],
+    status: [u8; 16],
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -51,25 +52,27 @@ impl Live {
             kinds::resource(kind).map(|resource| TypeMeta { api_version: resource.api_version, kind: resource.kind });
         let owner = Owner::of(&object.metadata);
         let mut value = serde_json::to_value(object).unwrap_or_default();
+        keep_what_is_read(kind, &mut value);
         canonicalize(&mut value);
         // What is told of it is shown, and not compared.
         for (_, part) in value.as_object_mut().into_iter().flatten().filter(|(key, _)| *key != "status") {
-            digest::shorten(part);
+            texts::shorten(part);
         }
-        let content = content(&mut value);
-        let text: Arc<str> = value.to_string().into();
-        let metadata = Lazy::new(Arc::clone(&text), metadata);
-        Self { kind: kind.to_owned(), metadata, value: Lazy::new(text, whole), owner, content }
+        Self::kept(kind, owner, value)
     }
 
     /// An object of this very value.
     #[cfg(test)]
-    pub(crate) fn with_value(kind: &str, mut value: Value) -> Self {
+    pub(crate) fn with_value(kind: &str, value: Value) -> Self {
         let owner = Owner::of(&metadata(&value.to_string()));
-        let content = content(&mut value);
+        Self::kept(kind, owner, value)
+    }
+
+    fn kept(kind: &str, owner: Owner, mut value: Value) -> Self {
+        let (content, status) = digests(&mut value);
         let text: Arc<str> = value.to_string().into();
         let metadata = Lazy::new(Arc::clone(&text), metadata);
-        Self { kind: kind.to_owned(), metadata, value: Lazy::new(text, whole), owner, content }
+        Self { kind: kind.to_owned(), metadata, value: Lazy::new(text, whole), owner, content, status }
     }
 
     /// The same object, not read yet: what is read of it goes with who looked.
@@ -97,6 +100,11 @@ impl Live {
         &self.content
     }
 
+    /// Whether nothing but its version is another than in `before`.
+    pub fn is_as(&self, before: &Self) -> bool {
+        self.content == before.content && self.status == before.status
+    }
+
     /// A label; empty when it has none of that name.
     pub fn label(&self, key: &str) -> &str {
         if key == marks::INSTANCE {
@@ -111,19 +119,55 @@ impl Live {
     }
 }
 
-fn content(value: &mut Value) -> [u8; 16] {
+/// What of a status is read: of most kinds nothing, while it changes with each pod.
+fn read_of_status(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "Deployment" => &["observedGeneration", "replicas", "updatedReplicas", "availableReplicas", "conditions"],
+        "StatefulSet" => {
+            &["observedGeneration", "replicas", "readyReplicas", "updatedReplicas", "currentRevision", "updateRevision"]
+        }
+        "Job" => &["conditions"],
+        "Ingress" => &["loadBalancer"],
+        "PersistentVolumeClaim" => &["phase", "capacity", "conditions", "allocatedResourceStatuses"],
+        _ => &[],
+    }
+}
+
+fn keep_what_is_read(kind: &str, value: &mut Value) {
+    let Some(Value::Object(status)) = value.get_mut("status") else { return };
+    let read = read_of_status(kind);
+    status.retain(|field, _| read.contains(&field.as_str()));
+    if kind == "Deployment"
+        && let Some(Value::Array(conditions)) = status.get_mut("conditions")
+    {
+        conditions.retain(|condition| condition["type"] == "ReplicaFailure");
+    }
+    if status.is_empty()
+        && let Some(object) = value.as_object_mut()
+    {
+        object.remove("status");
+    }
+}
+
+/// Digests of what is compared, which is all but status and version, and of the status.
+fn digests(value: &mut Value) -> ([u8; 16], [u8; 16]) {
     let status = value.as_object_mut().and_then(|object| object.remove("status"));
     let version = value.pointer_mut("/metadata/resourceVersion").map(Value::take);
-    let digest: [u8; 32] = Sha256::digest(value.to_string()).into();
+    let (content, reported) = (digest(value), status.as_ref().map(digest).unwrap_or_default());
     if let Some(status) = status {
         value["status"] = status;
     }
     if let Some(version) = version {
         value["metadata"]["resourceVersion"] = version;
     }
-    let mut content = [0; 16];
-    content.copy_from_slice(&digest[..16]);
-    content
+    (content, reported)
+}
+
+fn digest(value: &Value) -> [u8; 16] {
+    let whole: [u8; 32] = Sha256::digest(value.to_string()).into();
+    let mut half = [0; 16];
+    half.copy_from_slice(&whole[..16]);
+    half
 }
 
 fn whole(text: &str) -> Value {
@@ -153,85 +197,5 @@ impl Owner {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// About what a tree of fields takes: nodes of a map hold up to eleven members.
-    fn of_tree(value: &Value) -> usize {
-        const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
-        match value {
-            Value::String(text) => text.len(),
-            Value::Array(items) => items.len() * size_of::<Value>() + items.iter().map(of_tree).sum::<usize>(),
-            Value::Object(members) => {
-                let inside: usize = members.iter().map(|(key, value)| key.len() + of_tree(value)).sum();
-                members.len().div_ceil(8) * NODE + inside
-            }
-            _ => 0,
-        }
-    }
-
-    fn of_live(live: &Live) -> usize {
-        let owner = &live.owner;
-        let names = owner.name.len() + owner.namespace.len() + owner.instance.len();
-        size_of::<Live>() + live.kind.len() + names + 40 * owner.uids.len() + format!("{:?}", live.value).len() + 16
-    }
-
-    /// The office as it is rendered, with what the API server adds to every object.
-    fn office() -> Vec<DynamicObject> {
-        let text = include_str!(
-            "../../../package/src/tests/snapshots/commonscloud_package__tests__packages__office_full.snap"
-        );
-        let documents = text.split("---\n").skip(2);
-        let objects = documents.map(|document| {
-            let mut object: Value = serde_yaml::from_str(document).unwrap();
-            object["metadata"]["uid"] = json!("00000000-0000-0000-0000-000000000002");
-            object["metadata"]["resourceVersion"] = json!("123456");
-            object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
-            object["metadata"]["generation"] = json!(1);
-            serde_json::from_value(object).unwrap()
-        });
-        objects.collect()
-    }
-
-    #[test]
-    fn an_object_takes_less_than_four_kilobytes() {
-        let (mut before, mut after, mut count) = (0, 0, 0);
-        for object in office() {
-            let kind = object.types.as_ref().unwrap().kind.clone();
-            let mut value = serde_json::to_value(&object).unwrap();
-            canonicalize(&mut value);
-            before += of_tree(&value) + of_tree(&value["metadata"]) + size_of::<ObjectMeta>();
-            after += of_live(&Live::of(&kind, object));
-            count += 1;
-        }
-        assert!(count > 10, "{count} objects");
-        let (before, after) = (before / count, after / count);
-        assert!(after < 4096, "{after}, where trees take {before}");
-    }
-
-    #[test]
-    fn what_is_read_of_an_object_does_not_stay_in_the_store() {
-        let object = office().swap_remove(0);
-        let stored = Arc::new(Live::of("ConfigMap", object));
-        let read = stored.unread();
-        assert!(read.value.pointer("/metadata/name").is_some() && read.metadata.uid.is_some());
-        assert!(read.value.is_read() && !stored.value.is_read() && !stored.metadata.is_read());
-        assert_eq!(read, stored);
-    }
-
-    #[test]
-    fn messages_of_a_status_are_kept_whole() {
-        let long = "x".repeat(300);
-        let object = json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "e"},
-            "spec": {"template": {"spec": {"containers": [{"name": "a", "args": [long]}]}}},
-            "status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": long}]},
-        });
-        let live = Live::of("Deployment", serde_json::from_value(object).unwrap());
-        assert_eq!(live.value.pointer("/status/conditions/0/message").unwrap(), &json!(long));
-        let kept = live.value.pointer("/spec/template/spec/containers/0/args/0").and_then(Value::as_str).unwrap();
-        assert!(kept.len() < 100 && digest::same_text(&long, kept));
-    }
-}
+#[path = "live_tests.rs"]
+mod tests;

@@ -5,13 +5,16 @@
 //! | `feeds`, `feed`, `connections` | which kinds are watched; a list, then a watch, for ever |
 //! | `health` | how each feed is |
 //! | `raw`, `kept`, `undecodable` | decoding one object, and one that does not decode |
-//! | `live`, `lazy`, `pods`, `sealed` | what is kept of an object, of a pod, of a Secret |
+//! | `live`, `lazy`, `pods`, `nodes`, `sealed` | what is kept of an object, of a pod, of a node, of a Secret |
 //! | `store`, `stores`, `index`, `dedicated`, `gone` | which version wins; what is found by what |
 //! | `secrets`, `door` | Secrets by namespace; which namespaces are taken in |
-//! | `triggers`, `rollout`, `known` | whom a change concerns, and who hears of our own writes |
+//! | `peers` | the pods that the Platform's network peers select |
+//! | `triggers`, `concerned`, `unfinished`, `rollout`, `known` | whom a change concerns, and who hears of our own writes |
+//! | `repositories` | what the care of backups found, which no watch brings |
 //! | `settled` | which plans were found applied |
 //! | `key` | the name of a resource in the queue |
 
+mod concerned;
 mod connections;
 mod dedicated;
 mod door;
@@ -25,8 +28,11 @@ mod key;
 mod known;
 mod lazy;
 mod live;
+mod nodes;
+mod peers;
 mod pods;
 mod raw;
+mod repositories;
 mod rollout;
 mod sealed;
 mod secrets;
@@ -35,6 +41,7 @@ mod store;
 mod stores;
 mod triggers;
 mod undecodable;
+mod unfinished;
 
 #[cfg(test)]
 mod feed_tests;
@@ -48,6 +55,7 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
+use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::api::storage::v1::StorageClass;
 
 pub use connections::Connections;
@@ -59,19 +67,22 @@ pub use key::{Key, Kind};
 pub use known::Known;
 pub use lazy::Lazy;
 pub use live::Live;
+pub use nodes::Kubelet;
+pub use peers::{PeerPod, PeerWatches, Peers};
 pub use raw::Raw;
+pub use repositories::{Repositories, RepositoryState, RepositoryStates};
 pub use sealed::Sealed;
 pub use secrets::{SecretWatches, Secrets};
 pub use settled::{Referred, Settled, State};
 pub use store::{Identity, Store};
 pub use undecodable::Undecodable;
+pub use unfinished::{has_ended, restore_has_ended, restored_service};
 
 use crate::api::{
-    DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
-    ServiceTemplate, ServiceTemplateRevision, Tariff,
+    DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceBackup, ServiceData,
+    ServiceRestore, ServiceTemplate, ServiceTemplateRevision, Tariff,
 };
 use crate::kinds;
-use crate::usage::Kubelet;
 
 /// Hears which resources a change concerns.
 pub type Listener = Arc<dyn Fn(Key) + Send + Sync>;
@@ -99,10 +110,18 @@ pub struct Caches {
     pub services: Store<DedicatedService>,
     /// The records of data.
     pub records: Store<ServiceData>,
+    /// The runs of backups.
+    pub backups: Store<ServiceBackup>,
+    /// The restores.
+    pub restores: Store<ServiceRestore>,
     /// All namespaces.
     pub namespaces: Store<Namespace>,
     /// The storage classes.
     pub storage_classes: Store<StorageClass>,
+    /// The ingress classes.
+    pub ingress_classes: Store<IngressClass>,
+    /// The pods that the Platform's network peers select, where somebody [watches](PeerWatches) them.
+    pub peers: Peers,
     /// The instances' pods.
     pub pods: Store<Pod>,
     /// Warnings about objects in the Entities' namespaces.
@@ -117,6 +136,8 @@ pub struct Caches {
     pub nodes: Store<Kubelet>,
     /// How the feeds of these caches are.
     pub feeds: Feeds,
+    /// How the repositories of backups are, where somebody looked.
+    pub repositories: Repositories,
     /// Which plans were found applied.
     pub settled: Settled,
     /// Which namespaces' objects are taken in.
@@ -151,6 +172,12 @@ impl Caches {
     pub fn claims_in(&self, namespace: &str) -> Vec<Arc<Live>> {
         let claims = self.objects.get(kinds::VOLUME.kind).map(|store| store.in_namespace(namespace));
         claims.into_iter().flatten().map(|claim| claim.unread()).collect()
+    }
+
+    /// The Jobs in a namespace.
+    pub fn jobs_in(&self, namespace: &str) -> Vec<Arc<Live>> {
+        let jobs = self.objects.get("Job").map(|store| store.in_namespace(namespace));
+        jobs.into_iter().flatten().map(|job| job.unread()).collect()
     }
 
     /// A Secret of the operator's own namespace.

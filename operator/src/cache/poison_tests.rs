@@ -80,6 +80,8 @@ fn specs() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             "coop",
             json!({"owner": {"kind": "DedicatedOffice", "name": "healthy", "uid": "u"}, "template": "office"}),
         ),
+        ("servicebackups", "ServiceBackup", "coop", json!({"service": "office", "requestedBy": "anna"})),
+        ("servicerestores", "ServiceRestore", "coop", json!({"from": {"service": "office"}, "requestedBy": "anna"})),
     ]
 }
 
@@ -95,6 +97,7 @@ async fn one_poison_object_of_each_kind_of_ours_keeps_nothing_else_from_being_se
             assert_eq!(caches.undecodable_counts()[kind], 1, "{kind} {when}");
         }
         assert!(caches.entities.get("", "healthy").is_some() && caches.records.get("coop", "healthy").is_some());
+        assert!(caches.backups.get("coop", "healthy").is_some() && caches.restores.get("coop", "healthy").is_some());
         assert!(caches.platforms.get("", "healthy").is_some() && caches.tariffs.get("", "healthy").is_some());
         assert!(caches.templates.get("", "healthy").is_some() && caches.revisions.get("", "healthy").is_some());
         assert_eq!(caches.dedicated_in("coop").len(), 4, "{when}");

@@ -60,9 +60,14 @@ impl Secrets {
 
     /// The Secrets of a namespace that somebody made for a service, and the service's name.
     pub fn made_in(&self, namespace: &str) -> BTreeMap<String, String> {
+        self.for_services(namespace).into_iter().map(|(secret, service)| (secret.name.clone(), service)).collect()
+    }
+
+    /// The same, each with the names of its keys.
+    pub fn for_services(&self, namespace: &str) -> Vec<(Arc<Sealed>, String)> {
         let all = self.with(|all| all.get(namespace).map(|watched| watched.secrets.all())).unwrap_or_default();
-        let made = all.iter().filter(|secret| !is_managed(&secret.labels));
-        made.filter_map(|secret| Some((secret.name.clone(), secret.labels.get(marks::FOR)?.clone()))).collect()
+        let made = all.into_iter().filter(|secret| !is_managed(&secret.labels));
+        made.filter_map(|secret| secret.labels.get(marks::FOR).cloned().map(|service| (secret, service))).collect()
     }
 
     /// The Secrets of a namespace that are kept and do not decode.

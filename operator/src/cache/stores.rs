@@ -51,8 +51,11 @@ impl Caches {
             ("DedicatedProjects", "dedicatedprojects", &self.projects),
             ("DedicatedService", "dedicatedservices", &self.services),
             ("ServiceData", "servicedata", &self.records),
+            ("ServiceBackup", "servicebackups", &self.backups),
+            ("ServiceRestore", "servicerestores", &self.restores),
             ("Namespace", "namespaces", &self.namespaces),
             ("StorageClass", "storageclasses", &self.storage_classes),
+            ("IngressClass", "ingressclasses", &self.ingress_classes),
             ("Pod", "pods", &self.pods),
             ("Event", "events", &self.events),
             ("Secret", PLATFORM_SECRETS, &self.platform_secrets),
@@ -78,8 +81,8 @@ impl Caches {
             Some(feed) => feed.to_string(),
             None => format!("{name}: not asked for yet"),
         });
-        let failing =
-            self.feeds.failing().into_iter().filter(|feed| feed.namespace.is_empty()).map(|feed| feed.to_string());
+        let failing = self.feeds.failing().into_iter().filter(|feed| feed.namespace.is_empty() && !feed.aside);
+        let failing = failing.map(|feed| feed.to_string());
         let mut lines: Vec<String> = waits.chain(failing).collect();
         lines.sort();
         lines.dedup();

@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
+use k8s_openapi::api::networking::v1::IngressClass;
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource as _;
 
+use super::concerned::keys_of;
 use super::key::{Key, Kind};
-use super::{AnyDedicated, Caches, Kept, Live, Sealed};
+use super::unfinished::of_operation;
+use super::{Caches, Kept, Kubelet, Live, Sealed};
 use crate::api::{
-    Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, Reason,
-    ServiceData, ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
+    Dedicated, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceData,
+    ServiceTemplate, ServiceTemplateRevision, Tariff, marks,
 };
-use crate::usage::Kubelet;
+use crate::template::operation::OPERATION_OF;
 
 /// What says which resources it concerns when it changes.
 pub(super) trait Trigger {
@@ -28,6 +31,11 @@ pub(super) trait Trigger {
     /// Whom it concerns besides that it is gone: whoever waits for its name.
     fn freed(&self, _: &Caches) -> Vec<Key> {
         Vec::new()
+    }
+
+    /// Whether one version differs from the one before in anything that somebody reads.
+    fn is_news(_before: &Self, _after: &Self) -> bool {
+        true
     }
 
     /// Whom the change from one version to another unblocks.
@@ -55,17 +63,24 @@ impl<T: Trigger> Trigger for Kept<T> {
         }
     }
 
+    fn is_news(before: &Self, after: &Self) -> bool {
+        match (before.object(), after.object()) {
+            (Some(before), Some(after)) => T::is_news(before, after),
+            _ => true,
+        }
+    }
+
     fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
         let object = |kept: Option<&Self>| kept.and_then(Self::object).cloned();
         T::unblocked(object(before).as_deref(), object(after).as_deref(), caches)
     }
 }
 
-fn name(metadata: &ObjectMeta) -> &str {
+pub(super) fn name(metadata: &ObjectMeta) -> &str {
     metadata.name.as_deref().unwrap_or_default()
 }
 
-fn namespace(metadata: &ObjectMeta) -> &str {
+pub(super) fn namespace(metadata: &ObjectMeta) -> &str {
     metadata.namespace.as_deref().unwrap_or_default()
 }
 
@@ -83,9 +98,17 @@ pub(super) fn is_entity_namespace(namespace: Option<&Namespace>) -> bool {
     namespace.is_some_and(|n| label(&n.metadata, marks::ENTITY).is_some())
 }
 
+/// Whether what the operator made in a namespace is taken in: it is labelled for an Entity, or that of drills.
+pub(super) fn is_taken_in(namespace: Option<&Namespace>) -> bool {
+    is_entity_namespace(namespace) || namespace.is_some_and(|n| name(&n.metadata) == marks::DRILLS)
+}
+
 /// The instance, or else the Entity, that an object belongs to: by its labels, or its owner where
-/// somebody took a label off.
+/// somebody took a label off. What is of a run or restore is neither's.
 fn owner(metadata: &ObjectMeta) -> Vec<Key> {
+    if label(metadata, OPERATION_OF).is_some() {
+        return Vec::new();
+    }
     let kind = label(metadata, marks::INSTANCE_KIND).and_then(Kind::dedicated);
     match (kind, label(metadata, marks::INSTANCE), label(metadata, marks::ENTITY)) {
         (Some(kind), Some(instance), _) => vec![Key::new(kind, namespace(metadata), instance)],
@@ -102,55 +125,12 @@ fn owned_by_instance(metadata: &ObjectMeta) -> Option<Key> {
     instances.next()
 }
 
-impl Caches {
-    fn instances(&self, keep: impl Fn(&str, &str) -> bool) -> Vec<Key> {
-        let all = self.dedicated_all().into_iter();
-        let kept = all.filter(|resource| keep(namespace(resource.metadata()), resource.template()));
-        kept.filter_map(|resource| key(resource.as_ref())).collect()
-    }
-
-    /// Asked with each event of a pod: the rest of the cluster is not looked at.
-    fn instances_in(&self, namespace: &str) -> Vec<Key> {
-        self.dedicated_in(namespace).iter().filter_map(|resource| key(resource.as_ref())).collect()
-    }
-
-    /// An Entity, and all instances and records in its namespace.
-    pub(super) fn in_entity(&self, entity: &str) -> Vec<Key> {
-        let mut keys = vec![Key::entity(entity)];
-        keys.extend(self.instances_in(entity));
-        let records = self.records.in_namespace(entity);
-        keys.extend(records.iter().map(|record| Key::record(entity, name(record.meta()))));
-        keys
-    }
-
-    /// All Entities and all instances.
-    pub(super) fn everything(&self) -> Vec<Key> {
-        let mut keys = self.entities_of(|_| true);
-        keys.extend(self.instances(|_, _| true));
-        keys
-    }
-
-    /// The records whose instance is gone and that have no date yet: the Platform says how long data stays.
-    fn undated(&self) -> Vec<Key> {
-        let records = self.records.all().into_iter().filter(|record| record.spec.keep_until.is_none());
-        let left = records.filter(|record| {
-            let owner = &record.spec.owner;
-            self.dedicated(&owner.kind, namespace(record.meta()), &owner.name).is_none()
-        });
-        left.map(|record| Key::new(Kind::ServiceData, namespace(record.meta()), name(record.meta()))).collect()
-    }
-
-    fn entities_of(&self, keep: impl Fn(&Entity) -> bool) -> Vec<Key> {
-        self.entities.all().into_iter().filter(|e| keep(e)).map(|e| Key::entity(name(e.meta()))).collect()
-    }
-}
-
 impl Trigger for Platform {
     fn concerned(&self, _: &Caches) -> Vec<Key> {
         vec![Key::cluster(Kind::Platform, name(self.meta()))]
     }
 
-    /// Everybody; of its status, those who are told what there is in the place of what they name.
+    /// Everybody and all unfinished runs; of its status, those who are told what there is in the place of what they name.
     fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
         let listed =
             |platform: &Self| platform.status.as_ref().map(|status| (status.tariffs.clone(), status.templates.clone()));
@@ -161,27 +141,30 @@ impl Trigger for Platform {
                 }
                 keys_of(&caches.dedicated_naming_what_is_not_there())
             }
-            _ => caches.everything().into_iter().chain(caches.undated()).collect(),
+            _ => {
+                let all = caches.everything().into_iter().chain(caches.undated());
+                all.chain(caches.unfinished_everywhere()).collect()
+            }
         }
     }
 }
 
-/// A Secret of the operator's own namespace, if the Platform names it.
+/// A Secret of the operator's own namespace, if the Platform names it or it is a key of backups.
 impl Trigger for Sealed {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        let mut keys = caches.waiting_for_secret(&self.name);
         let platform = caches.platform();
         let is_named =
             platform.iter().flat_map(|platform| platform.spec.secrets()).any(|(_, secret)| secret == self.name);
-        if !is_named {
-            return Vec::new();
+        if is_named {
+            keys.push(Key::cluster(Kind::Platform, "default"));
+            keys.extend(caches.instances(|_, _| true));
         }
-        let mut keys = vec![Key::cluster(Kind::Platform, "default")];
-        keys.extend(caches.instances(|_, _| true));
         keys
     }
 }
 
-/// The Platform, whose status lists what there is.
+/// The Platform, whose status says what there is.
 fn listed() -> Key {
     Key::cluster(Kind::Platform, "default")
 }
@@ -199,7 +182,7 @@ impl Trigger for Tariff {
 impl Trigger for ServiceTemplate {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let mut keys = vec![Key::cluster(Kind::ServiceTemplate, name(self.meta())), listed()];
-        keys.extend(caches.instances(|_, template| template == name(self.meta())));
+        keys.extend(caches.of_template(name(self.meta())));
         keys
     }
 }
@@ -207,7 +190,7 @@ impl Trigger for ServiceTemplate {
 impl Trigger for ServiceTemplateRevision {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let mut keys = vec![Key::cluster(Kind::ServiceTemplate, &self.spec.template), listed()];
-        keys.extend(caches.instances(|_, template| template == self.spec.template));
+        keys.extend(caches.of_template(&self.spec.template));
         keys
     }
 }
@@ -233,43 +216,14 @@ impl Trigger for Entity {
     }
 }
 
-/// The instance, its Entity, and whoever waits for the host name or the name that it may have given
+/// The instance, its Entity, its unfinished runs, and whoever waits for the host name or the name that it may have given
 /// up: by leaving, or by serving at another one.
 fn instance(kind: Kind, metadata: &ObjectMeta, caches: &Caches) -> Vec<Key> {
     let (namespace, name) = (namespace(metadata), name(metadata));
     let mut keys = vec![Key::new(kind, namespace, name), Key::entity(namespace), Key::record(namespace, name)];
     keys.extend(caches.waiting_for_names());
+    keys.extend(caches.unfinished_of(namespace, name));
     keys
-}
-
-impl Caches {
-    /// Instances that were refused because another one has their host name or name.
-    pub(super) fn waiting_for_names(&self) -> Vec<Key> {
-        keys_of(&self.dedicated_waiting_for_names())
-    }
-
-    /// Instances of a namespace that were refused because an object's name is taken.
-    fn waiting_for_names_in(&self, namespace: &str) -> Vec<Key> {
-        reporting(&[Reason::NameTaken], &self.dedicated_in(namespace))
-    }
-
-    /// Instances that the quota of their namespace had no room for.
-    fn waiting_for_room(&self, namespace: &str) -> Vec<Key> {
-        reporting(&[Reason::QuotaExceeded], &self.dedicated_in(namespace))
-    }
-}
-
-fn keys_of(resources: &[AnyDedicated]) -> Vec<Key> {
-    resources.iter().filter_map(|resource| key(resource.as_ref())).collect()
-}
-
-/// The resources that a condition names one of these reasons of.
-fn reporting(reasons: &[Reason], resources: &[AnyDedicated]) -> Vec<Key> {
-    let reports = |resource: &&AnyDedicated| {
-        let conditions = resource.status().map(|status| status.conditions.iter());
-        conditions.into_iter().flatten().any(|condition| reasons.iter().any(|reason| reason.name() == condition.reason))
-    };
-    resources.iter().filter(reports).filter_map(|resource| key(resource.as_ref())).collect()
 }
 
 macro_rules! instances {
@@ -289,11 +243,12 @@ macro_rules! instances {
 instances!(DedicatedOffice, DedicatedAgora, DedicatedProjects, DedicatedService);
 
 impl Trigger for ServiceData {
-    fn concerned(&self, _: &Caches) -> Vec<Key> {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let instance = Kind::dedicated(&self.spec.owner.kind)
             .map(|kind| Key::new(kind, namespace(self.meta()), name(self.meta())));
         let (namespace, name) = (namespace(self.meta()), name(self.meta()));
-        instance.into_iter().chain([Key::entity(namespace), Key::record(namespace, name)]).collect()
+        let known = [Key::entity(namespace), Key::record(namespace, name)];
+        instance.into_iter().chain(known).chain(caches.unfinished_of(namespace, name)).collect()
     }
 
     fn freed(&self, caches: &Caches) -> Vec<Key> {
@@ -332,14 +287,35 @@ impl Trigger for StorageClass {
     }
 }
 
-impl Trigger for Pod {
+impl Trigger for IngressClass {
+    /// The Platform, which says whether it is the one that it names.
     fn concerned(&self, _: &Caches) -> Vec<Key> {
-        owner(&self.metadata)
+        vec![listed()]
+    }
+}
+
+impl Trigger for Pod {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        if namespace(&self.metadata) == marks::DRILLS {
+            return caches.unfinished_in(marks::DRILLS);
+        }
+        let mut keys = owner(&self.metadata);
+        keys.extend(of_operation(&self.metadata, caches));
+        keys
+    }
+
+    fn is_news(before: &Self, after: &Self) -> bool {
+        let marks = |pod: &Self| (pod.metadata.labels.clone(), pod.metadata.deletion_timestamp.clone());
+        before.status != after.status || before.metadata.uid != after.metadata.uid || marks(before) != marks(after)
     }
 }
 
 impl Trigger for Live {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        // Labelled like what the service itself has.
+        if self.namespace() == marks::DRILLS {
+            return caches.unfinished_in(marks::DRILLS);
+        }
         // What is read here is not to stay in the store.
         let live = self.unread();
         let mut keys = owner(&live.metadata);
@@ -349,10 +325,27 @@ impl Trigger for Live {
         } else if self.kind == "PersistentVolumeClaim" {
             keys.push(Key::entity(live.label(marks::ENTITY)));
             keys.push(Key::record(self.namespace(), live.label(marks::INSTANCE)));
-        } else if self.kind == "ResourceQuota" {
-            keys.extend(caches.waiting_for_room(self.namespace()));
+            keys.extend(caches.unfinished_of(live.namespace(), live.label(marks::INSTANCE)));
+        } else if self.kind == "Job" {
+            keys.extend(of_operation(&live.metadata, caches));
         }
         keys
+    }
+
+    fn is_news(before: &Self, after: &Self) -> bool {
+        !after.is_as(before)
+    }
+
+    /// Whoever waits for room: what a quota has left is news to nobody else.
+    fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
+        match after.or(before) {
+            Some(quota) if quota.kind == "ResourceQuota" => {
+                let mut waiting = caches.waiting_for_room(quota.namespace());
+                waiting.extend(caches.unfinished_in(quota.namespace()));
+                waiting
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn freed(&self, caches: &Caches) -> Vec<Key> {

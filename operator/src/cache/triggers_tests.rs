@@ -26,5 +26,6 @@ fn a_quota_concerns_the_instances_that_it_had_no_room_for() {
     });
     let quota = Live::of("ResourceQuota", serde_json::from_value(quota).unwrap());
     let waits = Key::new(Kind::DedicatedService, "e", "waits");
-    assert_eq!(quota.concerned(&caches), [Key::entity("e"), waits]);
+    assert_eq!(quota.concerned(&caches), [Key::entity("e")]);
+    assert_eq!(Live::unblocked(Some(&quota), Some(&quota), &caches), [waits]);
 }

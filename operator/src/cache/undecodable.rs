@@ -97,6 +97,7 @@ impl Undecodable {
             ("Entity" | "Namespace", _) => keys.extend(caches.in_entity(&self.name)),
             ("Platform" | "Tariff" | "ServiceTemplate" | "ServiceTemplateRevision" | "StorageClass", _) => {
                 keys.extend(caches.everything());
+                keys.extend(caches.unfinished_everywhere());
             }
             (_, "") => {}
             (_, namespace) => keys.extend(caches.in_entity(namespace)),

@@ -31,9 +31,11 @@ pub enum Action {
         /// What to generate.
         keys: Vec<crate::api::SecretKey>,
     },
-    /// A copy of the Secret of that name in the operator's own namespace: made if it does not
-    /// exist, else written over the version that was seen.
+    /// A copy of the Secret of that name in another namespace: made if it does not exist, else written over the
+    /// version that was seen.
     Copy {
+        /// Where the Secret is that is copied; none: in the operator's own namespace.
+        from: Option<String>,
         /// The Secret without its data; with uid and resourceVersion where one was seen.
         secret: Value,
         /// What differs; empty: it does not exist.
@@ -65,9 +67,21 @@ pub enum Action {
         /// The uid.
         uid: String,
     },
+    /// Deleted, if it is still as it was seen: holds data that nobody needs any more.
+    Discard {
+        /// The uid.
+        uid: String,
+        /// The version that was seen.
+        resource_version: String,
+    },
 }
 
 impl Change {
+    /// Whether it changes a claim that is there: what it requests, or what is said of it.
+    pub fn is_of_claim(&self) -> bool {
+        self.kind == crate::kinds::VOLUME.kind && matches!(self.action, Action::Merge { .. })
+    }
+
     /// Whether it brings the record of the data up to date.
     pub fn records(&self) -> bool {
         self.kind == crate::kinds::SERVICE_DATA.kind && matches!(self.action, Action::Merge { .. })
@@ -85,7 +99,7 @@ impl fmt::Display for Change {
             Action::Apply { because, .. } => write!(f, "apply {object}: {}", join(because)),
             Action::Merge { because, .. } => write!(f, "patch {object}: {because}"),
             Action::Remove { because, .. } => write!(f, "remove from {object}: {}", join(because)),
-            Action::Delete { .. } => write!(f, "delete {object}"),
+            Action::Delete { .. } | Action::Discard { .. } => write!(f, "delete {object}"),
         }
     }
 }

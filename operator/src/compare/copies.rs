@@ -94,7 +94,7 @@ fn copied(plan: &Plan, name: &str, over: Option<&Sealed>, because: Vec<Differenc
         kind: kinds::SECRET.kind.to_owned(),
         namespace: plan.instance.namespace.clone(),
         name: name.to_owned(),
-        action: Action::Copy { secret, because },
+        action: Action::Copy { from: None, secret, because },
     }
 }
 

@@ -14,7 +14,7 @@ use crate::cache::{Live, Sealed};
 use crate::core::lifecycle::Fate;
 use crate::core::{Bytes, Quantity, taken_back};
 use crate::kinds;
-use crate::plan::{GrowthDecision, InstanceReference, Plan, PlannedSecret, PlannedVolume};
+use crate::plan::{GrowthDecision, InstanceReference, Plan, PlannedSecret, PlannedVolume, Stage};
 
 /// What the caches know of an instance's data.
 #[derive(Clone, Debug, Default)]
@@ -118,12 +118,17 @@ pub fn labels(instance: &InstanceReference, template: &str) -> Map<String, Value
 /// When data exists that does not fit its record.
 pub fn compare_data(plan: &Plan, known: &KnownData, ended: bool) -> Result<Vec<Change>, DataConflict> {
     let name = &plan.instance.name;
-    if let Some(why) = known.record.as_ref().and_then(|record| record.spec.restoring.clone()) {
-        return Err(DataConflict::Restoring { record: name.clone(), why });
+    let restoring = known.record.as_ref().and_then(|record| record.spec.restoring.clone());
+    if let (Some(why), Stage::Whole) = (&restoring, &plan.stage) {
+        return Err(DataConflict::Restoring { record: name.clone(), why: why.clone() });
     }
     let wanted = record::wanted(plan, known, ended);
     let parts = parts(&wanted, known);
-    let planned: Vec<&Part<'_>> = parts.iter().filter(|part| is_planned(plan, part)).collect();
+    // Until the record names what a restore brought, no volume of one that lost all is missed, and none is made.
+    let names_none = known.record.as_ref().is_some_and(|record| record.spec.volumes.iter().all(|of| of.uid.is_none()));
+    let is_lost = restoring.is_some() && names_none;
+    let is_awaited = |part: &&Part<'_>| is_lost && part.kind == PartKind::Volume && part.is_nowhere();
+    let planned: Vec<&Part<'_>> = parts.iter().filter(|part| is_planned(plan, part) && !is_awaited(part)).collect();
     if let Some(conflict) = planned.iter().find_map(|part| conflict(plan, &parts, part)) {
         return Err(conflict);
     }
@@ -134,7 +139,7 @@ pub fn compare_data(plan: &Plan, known: &KnownData, ended: bool) -> Result<Vec<C
     }
     for volume in &plan.volumes {
         if is_made(PartKind::Volume, &volume.claim) {
-            changes.push(create(plan, volume));
+            changes.push(create_claim(plan, volume));
         } else if let Some(live) = known.volumes.iter().find(|live| live.name() == volume.claim) {
             changes.extend(enlarge(plan, live, volume.request).or_else(|| take_back(plan, volume, live)));
         }
@@ -212,7 +217,8 @@ fn generate(plan: &Plan, name: &str, keys: Vec<SecretKey>) -> Change {
     change(plan, kinds::SECRET.kind, name, Action::Generate { secret, keys })
 }
 
-fn create(plan: &Plan, volume: &PlannedVolume) -> Change {
+/// Makes the claim of a planned volume.
+pub(crate) fn create_claim(plan: &Plan, volume: &PlannedVolume) -> Change {
     let access = match volume.access {
         VolumeAccess::ReadWriteOnce => "ReadWriteOnce",
         VolumeAccess::ReadWriteMany => "ReadWriteMany",

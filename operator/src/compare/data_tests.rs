@@ -1,6 +1,6 @@
 //! What holds data: made once, in an order that a crash cannot hurt, never replaced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -10,9 +10,10 @@ use super::fixtures::{
     sealed, shown, used,
 };
 use super::*;
-use crate::api::{DataEntity, FurtherSecret};
-use crate::plan::{GrowthDecision, Plan, PlannedFurther, PlannedGrowth, PlannedSecret};
-use crate::resolve::fixtures::instance;
+use crate::api::{DataEntity, FurtherSecret, ServiceData};
+use crate::plan::{GrowthDecision, Plan, PlannedFurther, PlannedGrowth, PlannedSecret, Stage};
+use crate::resolve::fixtures::{facts, instance};
+use crate::resolve::{Facts, resolve};
 
 #[test]
 fn the_record_comes_first_then_secrets_then_volumes() {
@@ -104,6 +105,33 @@ fn a_lost_secret_is_not_replaced_while_data_made_with_it_exists() {
         let message = refused(&plan, &without(record));
         assert!(message.starts_with("Secret calendar-admin is gone"), "{message}");
     }
+}
+
+/// As a restore leaves it: the record names another claim than the volume's own.
+#[test]
+fn what_the_record_names_is_the_volume_whatever_it_is_called() {
+    let record = used(&plan(&instance("tier: 1gb")), |spec| {
+        spec.volumes[0].claim = "calendar-data-r1".to_owned();
+        spec.volumes[0].uid = Some("n1".to_owned());
+    });
+    let of = |spec: &str| {
+        let facts = Facts { record: Some(Arc::clone(&record)), ..facts() };
+        resolve(&instance(spec), &facts).unwrap().plan
+    };
+    let restored = Arc::new(live("calendar", "1025Mi", "calendar-data-r1", "n1"));
+    let former = claim("calendar", "1025Mi");
+    let known = KnownData { volumes: vec![Arc::clone(&former), restored], ..complete(Arc::clone(&record)) };
+    assert_eq!(of("tier: 1gb").volumes[0].claim, "calendar-data-r1");
+    assert_eq!(shown(&of("tier: 1gb"), &known), Vec::<String>::new(), "it is applied");
+    let grown = shown(&of("tier: 1gb, extraBlocks: 3"), &known);
+    assert_eq!(grown, ["patch PersistentVolumeClaim/calendar-data-r1: grow from 1025Mi to 16385Mi"]);
+    let mut unbound = ServiceData::clone(&record);
+    unbound.spec.volumes[0].volume_name = None;
+    let unbound = KnownData { record: Some(Arc::new(unbound)), ..known };
+    assert_eq!(recorded(&of("tier: 1gb"), &unbound, false)["volumes"][0]["volumeName"], "pv-1", "once it is bound");
+    let lost = KnownData { volumes: vec![former], ..complete(record.clone()) };
+    let lost = refused(&of("tier: 1gb"), &lost);
+    assert!(lost.starts_with("PersistentVolumeClaim calendar-data-r1 is gone"), "{lost}");
 }
 
 #[test]
@@ -273,6 +301,21 @@ fn while_it_is_restored_nothing_is_made_and_nothing_judged_missing() {
     let known = KnownData { volumes: Vec::new(), secrets: BTreeMap::new(), ..complete(record) };
     assert!(matches!(compare_data(&plan, &known, false), Err(DataConflict::Restoring { .. })));
     assert_eq!(compare_record(&known), None);
+}
+
+#[test]
+fn while_a_restore_brings_what_was_lost_as_a_whole_no_volume_is_made_nor_missed() {
+    let plan = Plan { stage: Stage::Stopped { but: BTreeSet::new() }, ..plan(&instance("tier: 1gb")) };
+    let lost = |uid: Option<&str>| {
+        let record = used(&plan, |spec| {
+            spec.restoring = Some("all is lost".to_owned());
+            spec.volumes.iter_mut().for_each(|volume| volume.uid = uid.map(str::to_owned));
+        });
+        compare_data(&plan, &KnownData { volumes: Vec::new(), ..complete(record) }, false)
+    };
+    let changes: Vec<String> = lost(None).unwrap().iter().map(ToString::to_string).collect();
+    assert!(changes.iter().all(|change| !change.starts_with("create")), "{changes:?}");
+    assert!(matches!(lost(Some("r1")), Err(DataConflict::VolumeMissing { .. })), "it is lost once more");
 }
 
 #[test]

@@ -63,6 +63,11 @@ impl Part<'_> {
         self.kind == PartKind::Volume && matches!(self.found, Found::Ours { .. })
     }
 
+    /// Whether nothing has its name, and the record knows no object that had it.
+    pub fn is_nowhere(&self) -> bool {
+        self.found == Found::Nothing && !matches!(self.recorded, Recorded::Uid(_))
+    }
+
     /// What stands in the place of the recorded object.
     pub fn replaced(&self) -> String {
         let recorded = match self.recorded {
@@ -150,11 +155,12 @@ fn held<'a>(owner: &DataOwner, kind: &str, name: &str, found: Found<'a>) -> (Fou
     if kind == owner.kind && name == owner.name {
         return (found, String::new());
     }
-    let holder = if name.is_empty() { "something that is no instance".to_owned() } else { format!("{kind} {name}") };
+    let holder =
+        if name.is_empty() { "something that is not an instance".to_owned() } else { format!("{kind} {name}") };
     (Found::Foreign, holder)
 }
 
 /// The PersistentVolume that a claim is bound to.
-pub(super) fn volume_name(live: &Live) -> Option<&str> {
+pub(crate) fn volume_name(live: &Live) -> Option<&str> {
     live.value.pointer("/spec/volumeName")?.as_str().filter(|name| !name.is_empty())
 }

@@ -117,8 +117,12 @@ fn with_uids(spec: &ServiceDataSpec, parts: &[Part<'_>], known: &KnownData) -> S
     let sealed = |name: &str| known.secrets.get(name).filter(|_| is_new(PartKind::Secret, name));
     for volume in &mut filled.volumes {
         let live = known.volumes.iter().find(|live| live.name() == volume.claim);
-        if let Some(live) = live.filter(|_| is_new(PartKind::Volume, &volume.claim)) {
+        let Some(live) = live else { continue };
+        if is_new(PartKind::Volume, &volume.claim) {
             volume.uid = live.metadata.uid.clone();
+        }
+        // A restore records a claim before it is bound.
+        if volume.volume_name.is_none() && volume.uid.is_some() && volume.uid == live.metadata.uid {
             volume.volume_name = volume_name(live).map(str::to_owned);
         }
     }

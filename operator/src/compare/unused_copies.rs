@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::change::{Action, Change};
 use crate::cache::{Live, Sealed};
 use crate::kinds;
+use crate::template::operation::OPERATION_OF;
 use crate::template::referred_secrets;
 
 /// A copy is made before the object that refers to it: a younger one may be on its way into use.
@@ -29,6 +30,17 @@ pub struct KnownCopies<'k> {
     pub objects: &'k [Arc<Live>],
     /// The names of the instances that are not being deleted.
     pub instances: &'k BTreeSet<&'k str>,
+    /// Those that runs of backups and restores need.
+    pub runs: &'k NeededCopies,
+}
+
+/// The copies that runs of backups and restores need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NeededCopies {
+    /// By those that are at work: in use, whatever objects refer to them.
+    pub in_use: BTreeSet<String>,
+    /// By those that have not begun: one that was just made may be for them.
+    pub awaited: BTreeSet<String>,
 }
 
 /// What becomes of the copies that are not in use.
@@ -47,10 +59,12 @@ pub fn compare_unused_copies(known: &KnownCopies<'_>, now: Timestamp) -> UnusedC
     if known.copies.is_empty() {
         return unused;
     }
-    let referring = known.objects.iter().filter(|object| REFERRING.contains(&object.kind.as_str()));
+    // Jobs of runs and restores use theirs as long as those are at work.
+    let is_run = |object: &Live| object.kind == "Job" && !object.label(OPERATION_OF).is_empty();
+    let referring = known.objects.iter().filter(|object| REFERRING.contains(&object.kind.as_str()) && !is_run(object));
     let referred: Vec<_> = referring.map(|object| (object.instance(), referred_secrets(&object.value))).collect();
     let has_old_pods = known.objects.iter().any(|object| has_old_pods(object));
-    for copy in known.copies.iter().filter(|copy| !copy.deleting) {
+    for copy in known.copies.iter().filter(|copy| !copy.deleting && !known.runs.in_use.contains(&copy.name)) {
         let users: Vec<&str> = referred
             .iter()
             .filter(|(_, secrets)| secrets.contains(&copy.name))
@@ -60,7 +74,8 @@ pub fn compare_unused_copies(known: &KnownCopies<'_>, now: Timestamp) -> UnusedC
         if is_named && users.iter().any(|instance| known.instances.contains(instance)) {
             continue;
         }
-        let is_young = is_named && copy.created.is_none_or(|created| now.duration_since(created) < YOUNG);
+        let is_wanted = is_named || known.runs.awaited.contains(&copy.name);
+        let is_young = is_wanted && copy.created.is_none_or(|created| now.duration_since(created) < YOUNG);
         if is_young || has_old_pods || !users.is_empty() {
             unused.later = true;
         } else {
@@ -121,9 +136,14 @@ mod tests {
     /// What goes, and whether something may go later, so many seconds after the copies were made. The
     /// Platform names `smtp`; the wiki lives.
     fn after(seconds: i64, copies: &[&str], objects: &[Arc<Live>]) -> (Vec<String>, bool) {
+        after_with(seconds, copies, objects, &NeededCopies::default())
+    }
+
+    fn after_with(seconds: i64, copies: &[&str], objects: &[Arc<Live>], runs: &NeededCopies) -> (Vec<String>, bool) {
         let copies: Vec<_> = copies.iter().map(|name| copy(name)).collect();
         let (named, instances) = (["smtp".to_owned()].into(), ["wiki"].into());
-        let known = KnownCopies { entity: "coop", copies: &copies, named: &named, objects, instances: &instances };
+        let instances = &instances;
+        let known = KnownCopies { entity: "coop", copies: &copies, named: &named, objects, instances, runs };
         let now = MADE.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds);
         let unused = compare_unused_copies(&known, now);
         (unused.changes.iter().map(ToString::to_string).collect(), unused.later)
@@ -146,6 +166,23 @@ mod tests {
         assert_eq!(after(99, &["smtp"], &leaving), (vec![], true), "its pods are still there");
         assert_eq!(after(99, &["smtp"], &[of_another]), (vec!["delete Secret/smtp".to_owned()], false));
         assert_eq!(after(99, &["smtp"], &[]), (vec!["delete Secret/smtp".to_owned()], false));
+    }
+
+    #[test]
+    fn a_copy_that_a_run_needs_goes_with_its_end() {
+        let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let at_work = NeededCopies { in_use: of(&["offsite"]), ..NeededCopies::default() };
+        assert_eq!(after_with(9999, &["offsite"], &[], &at_work), (vec![], false));
+        let waits = NeededCopies { awaited: of(&["offsite"]), ..NeededCopies::default() };
+        assert_eq!(after_with(59, &["offsite"], &[], &waits), (vec![], true), "it is about to begin");
+        assert_eq!(after_with(60, &["offsite"], &[], &waits), (vec!["delete Secret/offsite".to_owned()], false));
+        let object = json!({
+            "metadata": {"name": "wiki-record", "namespace": "coop", "labels": {OPERATION_OF: "wiki"}},
+            "spec": {"template": {"spec": {"volumes": [{"name": "key", "secret": {"secretName": "offsite"}}]}}},
+        });
+        let job = Arc::new(Live::of("Job", serde_json::from_value(object).unwrap()));
+        let gone = (vec!["delete Secret/offsite".to_owned()], false);
+        assert_eq!(after(0, &["offsite"], &[job]), gone, "it ended, and its Job is left");
     }
 
     #[test]

@@ -6,13 +6,16 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::backup_records::RecordsTold;
 use super::clock::Start;
 use super::events::{Reported, events, publish};
+use super::platform::Issuers;
 use super::queue::Queue;
 use super::recorder::Recorder;
 use crate::api::{GROUP, Retention, VERSION};
 use crate::apply::{ErrorKind, Server, Target, WriteError};
-use crate::cache::{Caches, Key, Kind, Known, SecretWatches};
+use crate::backup::Own;
+use crate::cache::{Caches, Key, Kind, Known, PeerWatches, SecretWatches};
 use crate::entity::ServiceAccount;
 use crate::gather::Packages;
 use crate::reachability::Reachability;
@@ -32,10 +35,20 @@ pub struct Context {
     pub packages: Packages,
     /// The watches of Secrets' names.
     pub secrets: SecretWatches,
+    /// The feeds of whom the Platform names in the cluster's network.
+    pub peers: PeerWatches,
+    /// The issuer that the Platform names.
+    pub issuers: Issuers,
     /// Asks services for their page; none when told not to.
     pub reachability: Option<Reachability>,
     /// What the kubelets say of volumes; none when told not to ask.
     pub usages: Option<Usages>,
+    /// What runs of backups need to know of the operator.
+    pub own: Own,
+    /// Held while the first escrow at a target is looked for and begun.
+    pub escrows: tokio::sync::Mutex<()>,
+    /// Where the platform's own records could not be stored.
+    pub records: RecordsTold,
     /// Who the operator is.
     pub account: ServiceAccount,
     /// Tells of what turned.

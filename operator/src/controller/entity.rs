@@ -111,6 +111,7 @@ fn unused_copies(entity: &Entity, observed: &EntityObserved, now: Timestamp) -> 
         named,
         objects: &observed.objects,
         instances: &stay.map(|instance| instance.reference.name.as_str()).collect(),
+        runs: &observed.needed_copies,
     };
     compare_unused_copies(&known, now)
 }

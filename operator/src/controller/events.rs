@@ -7,8 +7,8 @@ use kube::runtime::events::{Event, EventType};
 
 use super::recorder::Recorder;
 use crate::api::{
-    Condition, ConditionType, EntityStatus, GROUP, InstanceStatus, PlatformStatus, Reason, ServiceDataStatus,
-    ServiceTemplateStatus, VERSION,
+    Condition, ConditionType, EntityStatus, GROUP, InstanceStatus, PlatformStatus, Reason, ServiceBackupStatus,
+    ServiceDataStatus, ServiceRestoreStatus, ServiceTemplateStatus, VERSION,
 };
 use crate::cache::Key;
 
@@ -63,7 +63,14 @@ macro_rules! reported {
     };
 }
 
-reported!(EntityStatus and its services, InstanceStatus and its components, PlatformStatus, ServiceTemplateStatus);
+reported!(
+    EntityStatus and its services,
+    InstanceStatus and its components,
+    PlatformStatus,
+    ServiceTemplateStatus,
+    ServiceBackupStatus,
+    ServiceRestoreStatus
+);
 
 /// Of data only what is wrong is news: the instance tells the rest.
 impl Reported for ServiceDataStatus {
@@ -82,9 +89,9 @@ impl Reported for ServiceDataStatus {
     }
 }
 
-/// The Events of a status: one when `Ready` turned, or is false for another reason than before, and
-/// one when a volume begins to fill up, or cannot grow any more. That what was not ready before is on its
-/// way is no news.
+/// The Events of a status: one when `Ready` turned, or is false for another reason than before, and one when a volume
+/// begins to fill up, or cannot grow any more, or nobody may rely on its backups. That what was not ready before is on
+/// its way is no news.
 pub(super) fn events(before: Option<&impl Reported>, after: &impl Reported) -> Vec<Event> {
     let turned = |kind| {
         let now = find(after.conditions(), kind)?;
@@ -99,24 +106,28 @@ pub(super) fn events(before: Option<&impl Reported>, after: &impl Reported) -> V
     let ready = turned(ConditionType::Ready).filter(is_news).map(|ready| event(ready, stalled || fails(ready)));
     let filling = turned(ConditionType::VolumeFilling)
         .map(|filling| event(filling, filling.reason != Reason::VolumeGrowing.name()));
-    ready.into_iter().chain(filling).collect()
+    let unproven = turned(ConditionType::RestoreProven).map(|unproven| event(unproven, true));
+    ready.into_iter().chain(filling).chain(unproven).collect()
 }
 
 /// What is on its way, or as somebody wants it. Whatever else keeps a resource from being ready fails, be
 /// it that it may still come by itself: `--field-selector type=Warning` has to show it.
-const ON_ITS_WAY: [Reason; 12] = [
+const ON_ITS_WAY: [Reason; 15] = [
+    Reason::BackupRuns,
     Reason::DataBeingMade,
     Reason::DataRestoring,
     Reason::Deleting,
     Reason::NamespaceNotReady,
     Reason::NamespaceTerminating,
     Reason::NotAsked,
+    Reason::Restoring,
     Reason::RevisionWaits,
     Reason::RollingOut,
     Reason::ServicesNotReady,
     Reason::Starting,
     Reason::VolumeGrowing,
     Reason::VolumePending,
+    Reason::WaitsForTurn,
 ];
 
 fn fails(ready: &Condition) -> bool {

@@ -1,5 +1,6 @@
 //! The finalizer that keeps an instance or an Entity until what must be recorded is recorded.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
 use crate::api::{Entity, marks};
@@ -79,6 +80,34 @@ pub(super) async fn remove(context: &Context, key: &Key, resource: &Finalized) -
     }
 }
 
+/// Puts a finalizer on a resource of the version that was read, beside those of others, or takes it off; gives
+/// whether it is on it. What is being deleted takes no finalizer any more.
+pub(super) async fn hold(
+    context: &Context,
+    key: &Key,
+    metadata: &ObjectMeta,
+    finalizer: &str,
+    wanted: bool,
+) -> Result<bool, WriteError> {
+    let Some(finalizers) = held(metadata, finalizer, wanted) else { return Ok(wanted) };
+    if wanted && metadata.deletion_timestamp.is_some() {
+        return Ok(false);
+    }
+    let (uid, version) = (metadata.uid.as_deref().unwrap_or_default(), metadata.resource_version.as_deref());
+    match context.set_finalizers(key, uid, version.unwrap_or_default(), &finalizers).await {
+        Err(error) if error.kind == ErrorKind::Missing => Ok(false),
+        other => other.map(|()| wanted),
+    }
+}
+
+/// The finalizers with this one, or without; none where nothing is to be changed.
+fn held(metadata: &ObjectMeta, finalizer: &str, wanted: bool) -> Option<Vec<String>> {
+    let all = metadata.finalizers.as_deref().unwrap_or_default();
+    let is_on = all.iter().any(|known| known == finalizer);
+    let others = all.iter().filter(|known| *known != finalizer).cloned();
+    (is_on != wanted).then(|| others.chain(wanted.then(|| finalizer.to_owned())).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +125,17 @@ mod tests {
         assert_eq!(with(&["a.example/b"]).with_ours(), Some(vec!["a.example/b".into(), marks::FINALIZER.into()]));
         assert_eq!(with(&[marks::FINALIZER, "a.example/b"]).with_ours(), None);
         assert_eq!(others(&with(&[marks::FINALIZER, "a.example/b"]).finalizers), ["a.example/b"]);
+    }
+
+    #[test]
+    fn a_run_or_restore_is_held_beside_the_finalizers_of_others_and_let_go() {
+        let with = |finalizers: &[&str]| ObjectMeta {
+            finalizers: Some(finalizers.iter().map(|&f| f.to_owned()).collect()),
+            ..ObjectMeta::default()
+        };
+        let (free, on) = (with(&["a.example/b"]), with(&["a.example/b", "ours"]));
+        assert_eq!(held(&free, "ours", true), Some(vec!["a.example/b".to_owned(), "ours".to_owned()]));
+        assert_eq!(held(&on, "ours", false), Some(vec!["a.example/b".to_owned()]));
+        assert_eq!((held(&free, "ours", false), held(&on, "ours", true)), (None, None), "nothing is written");
     }
 }

@@ -10,11 +10,11 @@ use crate::api::{ConditionType, InstanceStatus, Reason};
 use crate::apply::{Applied, ErrorKind, WriteError, apply};
 use crate::cache::{Key, Settled, waits_for_another};
 use crate::compare::{Change, KnownData, compare_copies, compare_data, compare_growth, compare_stuck_pods};
-use crate::gather::{self, Observed};
-use crate::plan::Plan;
+use crate::gather::{self, Observed, service_schedule};
+use crate::plan::{Plan, Stage};
 use crate::reachability::{Answer, target};
-use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused};
-use crate::resolve::{Facts, Instance, Resolved, differing_images, may_name, resolve, rollout};
+use crate::report::{Children, Obstacle, Pass, Reach, Usage, instance_status, refused, with_backups};
+use crate::resolve::{Facts, Instance, Resolved, UnfinishedRestore, differing_images, may_name, resolve, rollout};
 use crate::template::referred_secrets;
 use crate::usage::Measurement;
 
@@ -77,7 +77,7 @@ async fn refuse(
     let rollout = rollout(instance, facts, facts.platform.as_deref().map(|platform| &platform.spec));
     let verdict = obstacle.verdict().edited_at(&instance.edited_at());
     let status = refused(instance, &rollout, &verdict, context.now());
-    report(context, key, instance, &status).await?;
+    report(context, key, instance, status).await?;
     Ok(Next::Wait)
 }
 
@@ -99,11 +99,15 @@ pub fn decide(
     let is_used = |secret: &str| observed.owned.iter().any(|live| referred_secrets(&live.value).contains(secret));
     may_name(&resolved.plan, &rendered.referred.by_parameters, &observed.facts, is_used)?;
     let is_applied = rendered.changes.is_empty();
-    let ended = is_applied && has_ended(observed, &resolved.plan, data);
+    let is_whole = resolved.plan.stage == Stage::Whole;
+    let ended = is_applied && is_whole && has_ended(observed, &resolved.plan, data);
     let mut changes = compare_data(&resolved.plan, data, ended)?;
     changes.extend(compare_copies(&resolved.plan, &rendered.referred.of_platform, data)?);
     changes.extend(rendered.changes);
     changes.extend(compare_growth(&resolved.plan, data));
+    if observed.facts.restore.as_ref().is_some_and(UnfinishedRestore::has_begun) {
+        changes.retain(|change| !change.is_of_claim());
+    }
     changes.extend(compare_stuck_pods(&observed.owned, &observed.pods));
     Ok((resolved, changes))
 }
@@ -151,22 +155,26 @@ async fn carry_out(
         platform: facts.platform.as_deref(),
         now: context.now(),
     };
-    report(context, key, instance, &instance_status(&pass)).await?;
+    report(context, key, instance, instance_status(&pass)).await?;
     Ok(next)
 }
 
-/// Reports, and looks once more where it begins to wait for another: that one may have gone on before
+/// Reports with what is known of its backups, and looks once more where it begins to wait for another: that one may have gone on before
 /// anybody could know that somebody waits.
-async fn report(context: &Context, key: &Key, instance: &Instance, status: &InstanceStatus) -> Result<(), WriteError> {
-    context.report(key, &instance.reference.uid, Some(&instance.status), status).await?;
-    if waits_for_another(status) && !waits_for_another(&instance.status) {
+async fn report(context: &Context, key: &Key, instance: &Instance, status: InstanceStatus) -> Result<(), WriteError> {
+    let now = context.now();
+    let resource = context.caches().dedicated(key.kind.as_str(), &key.namespace, &key.name);
+    let schedule = resource.and_then(|resource| service_schedule(context.caches(), resource.as_ref(), now));
+    let status = with_backups(status, &instance.status, schedule.map(|schedule| schedule.shown), now);
+    context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
+    if waits_for_another(&status) && !waits_for_another(&instance.status) {
         context.known.again(key);
     }
     Ok(())
 }
 
 /// A cache that lags, or a right that has no effect yet, is no news for anybody.
-fn is_too_early(context: &Context, key: &Key, applied: &Applied) -> bool {
+pub(super) fn is_too_early(context: &Context, key: &Key, applied: &Applied) -> bool {
     let fleeting = |kind| {
         matches!(
             kind,
@@ -188,7 +196,7 @@ fn reach(context: &Context, key: &Key, instance: &Instance, resolved: &Resolved,
     let (Some(reachability), Some(health)) = (&context.reachability, resolved.plan.package.health()) else {
         return Reach::NotAsked;
     };
-    if !children.are_running() {
+    if resolved.plan.stage != Stage::Whole || !children.are_running() {
         reachability.probe(key, None);
         return Reach::Unknown;
     }

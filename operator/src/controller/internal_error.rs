@@ -34,6 +34,14 @@ pub(super) async fn report(context: &Context, key: &Key, words: &str) -> Result<
             let Some(found) = caches.records.get(&key.namespace, &key.name) else { return Ok(()) };
             write(context, key, &found.metadata, found.status.as_ref(), words).await
         }
+        Kind::ServiceBackup => {
+            let Some(found) = caches.backups.get(&key.namespace, &key.name) else { return Ok(()) };
+            write(context, key, &found.metadata, found.status.as_ref(), words).await
+        }
+        Kind::ServiceRestore => {
+            let Some(found) = caches.restores.get(&key.namespace, &key.name) else { return Ok(()) };
+            write(context, key, &found.metadata, found.status.as_ref(), words).await
+        }
         Kind::DedicatedOffice | Kind::DedicatedAgora | Kind::DedicatedProjects | Kind::DedicatedService => {
             let Some(found) = caches.dedicated(key.kind.as_str(), &key.namespace, &key.name) else { return Ok(()) };
             write(context, key, found.metadata(), found.status(), words).await

@@ -2,18 +2,30 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `instance`, `entity`, `record`, `platform`, `template` | a controller for each kind |
+//! | `instance`, `entity`, `record`, `backup`, `restore`, `platform`, `template` | a controller for each kind |
 //! | `deletion`, `finalizer` | what happens while something is deleted; the finalizer, put on and put back |
 //! | `context`, `events`, `recorder` | statuses and finalizers on their way out; the Events that they are worth, and how one is written |
 //! | `queue`, `workers`, `internal_error` | when, side by side, and what a panic leaves |
+//! | `backup_schedule` | whose turn it is to be backed up |
+//! | `backup_care`, `backup_forget`, `repository` | repositories are pruned and checked; what is forgotten; who is at work at one |
+//! | `backup_records` | the platform's own kinds go to each target |
+//! | `drill`, `drill_schedule` | restores that prove backups; whose turn it is |
+//! | `step` | the next step of a run, a restore or a drill, carried out |
 //! | `listed` | what there is that an Entity can name, for the Platform's status |
 //! | `rendered` | a plan's objects, rendered and compared only when one of them is another |
 //! | `undecodable` | the status of what cannot be read |
 //! | `clock` | whose time counts |
 
+pub mod backup;
+mod backup_care;
+mod backup_forget;
+pub mod backup_records;
+pub mod backup_schedule;
 mod clock;
 pub mod context;
 mod deletion;
+mod drill;
+mod drill_schedule;
 pub mod entity;
 mod events;
 mod finalizer;
@@ -25,9 +37,15 @@ pub mod queue;
 pub mod record;
 pub mod recorder;
 mod rendered;
+mod repository;
+pub mod restore;
+mod step;
 pub mod template;
 mod undecodable;
 mod workers;
+
+#[cfg(test)]
+mod restore_tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,6 +56,7 @@ use crate::api::Reason;
 use crate::apply::WriteError;
 use crate::cache::{Key, Kind};
 use crate::metrics::Metrics;
+pub use backup_records::RecordsTold;
 pub use clock::Start;
 use context::Context;
 use queue::{BLOCKED, Next};
@@ -110,6 +129,8 @@ async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
         Kind::ServiceTemplate => template::reconcile(context, key).await,
         Kind::ServiceData => record::reconcile(context, key).await,
         Kind::Entity => entity::reconcile(context, key).await,
+        Kind::ServiceBackup => Box::pin(backup::reconcile(context, key)).await,
+        Kind::ServiceRestore => Box::pin(restore::reconcile(context, key)).await,
         Kind::DedicatedOffice | Kind::DedicatedAgora | Kind::DedicatedProjects | Kind::DedicatedService => {
             instance::reconcile(context, key).await
         }

@@ -11,11 +11,16 @@ use tokio::time::Instant;
 
 use crate::api::Reason;
 use crate::apply::Applied;
+pub use crate::metrics::Depth;
 
 /// A resource that changes all the time is reconciled this often ...
 const SPACING: Duration = Duration::from_millis(50);
 /// ... and this often when it fails again and again.
 const SPACING_OF_FAILURES: Duration = Duration::from_secs(1);
+/// How far ahead of its pace a resource may be: an edit reaches it as several changes, one after the other.
+const AHEAD: Duration = Duration::from_millis(200);
+/// So many failures in a row tell no more than that one change of an edit came before the others.
+const FLEETING: u32 = 2;
 /// The first wait after a failure; it doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// The longest wait after a failure.
@@ -65,22 +70,9 @@ struct State<K> {
     due: BTreeSet<(Instant, K)>,
     when: HashMap<K, Instant>,
     running: BTreeSet<K>,
-    /// Before which none is reconciled again, whatever changes.
-    resting: HashMap<K, Instant>,
+    /// Until when the passes so far last, at the pace that each is allowed.
+    paced: HashMap<K, Instant>,
     failures: HashMap<K, u32>,
-}
-
-/// How many resources are in a queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Depth {
-    /// Those whose time has come.
-    pub due: usize,
-    /// Those for later: another try, a date.
-    pub later: usize,
-    /// Those that are worked on.
-    pub running: usize,
-    /// Those whose last pass failed in a way that may pass.
-    pub failing: usize,
 }
 
 /// The resources that are to be reconciled.
@@ -97,7 +89,7 @@ impl<K> Default for Queue<K> {
             due: BTreeSet::new(),
             when: HashMap::new(),
             running: BTreeSet::new(),
-            resting: HashMap::new(),
+            paced: HashMap::new(),
             failures: HashMap::new(),
         };
         Self { state: Mutex::new(state), changed: Notify::new(), closing: Notify::new() }
@@ -113,7 +105,7 @@ impl<K: Clone + Ord + Hash> Queue<K> {
     pub fn add(&self, key: K) {
         let mut state = self.lock();
         let now = Instant::now();
-        let earliest = state.resting.get(&key).map_or(now, |until| now.max(*until));
+        let earliest = state.paced.get(&key).and_then(|until| until.checked_sub(AHEAD)).map_or(now, |at| now.max(at));
         state.schedule(key, earliest);
         drop(state);
         self.changed.notify_one();
@@ -187,8 +179,12 @@ impl<K: Clone + Ord + Hash> Queue<K> {
             Next::Retry(_) => state.failures.get(key).map_or(1, |n| n.saturating_add(1)),
             _ => 0,
         };
-        state.resting.retain(|_, until| *until > now);
-        state.resting.insert(key.clone(), now + spacing(next, failures));
+        state.paced.retain(|_, until| *until > now);
+        let ahead = state.paced.get(key).copied().unwrap_or(now);
+        // What fails again and again waits for its time, however rarely it was looked at before.
+        let is_steady = matches!(next, Next::Wait | Next::After(_)) || (1..=FLEETING).contains(&failures);
+        let begun = if is_steady { ahead } else { now + AHEAD };
+        state.paced.insert(key.clone(), begun + spacing(next, failures));
         match failures {
             0 => drop(state.failures.remove(key)),
             n => drop(state.failures.insert(key.clone(), n)),
@@ -238,7 +234,7 @@ impl<K: Clone + Ord + Hash> State<K> {
 fn spacing(next: Next, failures: u32) -> Duration {
     match next {
         Next::Wait | Next::After(_) => SPACING,
-        Next::Retry(_) => (SPACING * (1 << failures.saturating_sub(2).min(16))).min(SPACING_OF_FAILURES),
+        Next::Retry(_) => (SPACING * (1 << failures.saturating_sub(FLEETING).min(16))).min(SPACING_OF_FAILURES),
         Next::Blocked(..) => SPACING_OF_FAILURES,
     }
 }
@@ -311,6 +307,22 @@ mod tests {
         queue.add("a");
         queue.next().await;
         assert!(before.elapsed() < SPACING);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_edit_that_arrives_as_several_changes_waits_for_none_of_them() {
+        let queue = Queue::default();
+        let begun = Instant::now();
+        for _ in 0..4 {
+            queue.add("a");
+            let key = queue.next().await.unwrap();
+            queue.done(&key, Next::Wait);
+        }
+        assert!(begun.elapsed() < SPACING, "{:?}", begun.elapsed());
+        queue.done(&"a", Next::Blocked(Reason::FieldContested, BLOCKED));
+        queue.add("a");
+        queue.next().await;
+        assert!(begun.elapsed() >= SPACING_OF_FAILURES, "what fails is not looked at at once");
     }
 
     /// How often a resource is looked at within a minute that changes all the time and always ends so.

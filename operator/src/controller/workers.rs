@@ -53,7 +53,7 @@ pub(super) async fn work<K, P, R>(
 }
 
 /// What a future answers, or the words of its panic.
-async fn contained<T>(future: impl Future<Output = T>) -> Result<T, String> {
+pub(super) async fn contained<T>(future: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| words(panic.as_ref()))
 }
 

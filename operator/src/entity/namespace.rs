@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{labels, name, object};
 use crate::api::{Entity, Manager, SubjectKind, marks};
+use crate::rbac::{ENTITY_MANAGER, MANAGER, TENANT};
 use crate::template::RenderedObject;
 
 /// The RoleBinding that gives the operator its rights in an Entity's namespace.
@@ -55,7 +56,7 @@ pub fn operator_binding(entity: &Entity, account: &ServiceAccount) -> RenderedOb
         OPERATOR_BINDING,
         false,
         json!({
-            "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": "commonscloud-tenant"},
+            "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": TENANT},
             "subjects": [{"kind": "ServiceAccount", "namespace": account.namespace, "name": account.name}],
         }),
     )
@@ -63,20 +64,22 @@ pub fn operator_binding(entity: &Entity, account: &ServiceAccount) -> RenderedOb
 
 /// What managers may look at: one binding for the Entity's, one for each service's, where any of
 /// them is known to the cluster. Each is to the same role, which reads the whole namespace: Events
-/// and lists cannot be limited to one service, and there is nothing but states to be read.
+/// and lists cannot be limited to one service, and there is nothing but states to be read. The Entity's own
+/// may ask for backups and restores besides: a restore overwrites what all of the Entity have written.
 pub fn manager_bindings<'a>(
     entity: &Entity,
     services: impl Iterator<Item = (&'a str, &'a [Manager])>,
 ) -> Vec<RenderedObject> {
-    let own = ("commonscloud-manager".to_owned(), entity.spec.managers.as_slice());
-    let services = services.map(|(service, managers)| (format!("commonscloud-manager-{service}"), managers));
-    std::iter::once(own)
+    let own = entity.spec.managers.as_slice();
+    let services = services.map(|(service, managers)| (format!("{MANAGER}-{service}"), MANAGER, managers));
+    [(MANAGER.to_owned(), MANAGER, own), (ENTITY_MANAGER.to_owned(), ENTITY_MANAGER, own)]
+        .into_iter()
         .chain(services)
-        .filter_map(|(name, managers)| manager_binding(entity, &name, managers))
+        .filter_map(|(name, role, managers)| manager_binding(entity, &name, role, managers))
         .collect()
 }
 
-fn manager_binding(entity: &Entity, binding: &str, managers: &[Manager]) -> Option<RenderedObject> {
+fn manager_binding(entity: &Entity, binding: &str, role: &str, managers: &[Manager]) -> Option<RenderedObject> {
     let subjects: Vec<Value> = managers
         .iter()
         .filter_map(|manager| manager.subject.as_ref())
@@ -98,7 +101,7 @@ fn manager_binding(entity: &Entity, binding: &str, managers: &[Manager]) -> Opti
             binding,
             true,
             json!({
-                "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": "commonscloud-manager"},
+                "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": role},
                 "subjects": subjects,
             }),
         )
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn managers_are_bound_by_who_made_them_so_and_to_reading_only() {
+    fn managers_look_by_who_made_them_so_and_only_the_entitys_ask_for_backups() {
         let spec = serde_json::from_value(json!({"displayName": "A", "tariff": "t"})).unwrap();
         let mut entity = Entity::new("a", spec);
         entity.spec.managers = managers(&[("User", "anna"), ("User", "system:masters")]);
@@ -191,18 +194,19 @@ mod tests {
         let bindings = manager_bindings(&entity, [("office", office.as_slice()), ("agora", &[])].into_iter());
         let shown: Vec<_> = bindings
             .iter()
-            .map(|b| {
-                (
-                    b.name.as_str(),
-                    b.value["subjects"][0]["name"].as_str(),
-                    b.value["subjects"].as_array().unwrap().len(),
-                )
+            .map(|binding| {
+                let subjects = binding.value["subjects"].as_array().unwrap();
+                let names: Vec<_> = subjects.iter().map(|subject| subject["name"].as_str().unwrap()).collect();
+                (binding.name.as_str(), binding.value["roleRef"]["name"].as_str().unwrap(), names)
             })
             .collect();
         assert_eq!(
             shown,
-            [("commonscloud-manager", Some("anna"), 1), ("commonscloud-manager-office", Some("secretaria"), 1)]
+            [
+                ("commonscloud-manager", "commonscloud-manager", vec!["anna"]),
+                ("commonscloud-entity-manager", "commonscloud-entity-manager", vec!["anna"]),
+                ("commonscloud-manager-office", "commonscloud-manager", vec!["secretaria"]),
+            ]
         );
-        assert!(bindings.iter().all(|b| b.value["roleRef"]["name"] == "commonscloud-manager"));
     }
 }

@@ -20,7 +20,8 @@ const MEMORY: Bytes = Bytes::new(32 << 30);
 /// Scratch space on their nodes that the pods of an instance may request together.
 const SCRATCH: Bytes = Bytes::new(64 << 30);
 
-/// What the volumes of a namespace need: running, kept and yet to be made, and what they may grow to.
+/// What the volumes of a namespace need: running, kept and yet to be made, by a restore as well, and what they may
+/// grow to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     claims: BTreeMap<String, Bytes>,
@@ -44,6 +45,11 @@ impl Needs {
         let sum = self.claims.values().try_fold(Bytes::ZERO, |sum, request| sum.checked_add(*request));
         sum.unwrap_or(Bytes::new(u64::MAX)).max(self.least)
     }
+
+    /// How many claims there are.
+    pub fn count(&self) -> u64 {
+        self.claims.len() as u64
+    }
 }
 
 /// The quota: storage to the byte, the rest generous. Nothing for a namespace without services.
@@ -59,7 +65,7 @@ pub fn resource_quota(entity: &Entity, needs: &Needs, instances: u64) -> Rendere
         json!({
             "spec": {"hard": {
                 "requests.storage": needs.storage().to_string(),
-                "persistentvolumeclaims": needs.claims.len().to_string(),
+                "persistentvolumeclaims": needs.count().to_string(),
                 "pods": (PODS * times).to_string(),
                 "requests.cpu": (CPUS * times).to_string(),
                 "requests.memory": together(MEMORY),
@@ -79,7 +85,7 @@ mod tests {
         needs.claim("office-data", Bytes::new(10));
         needs.claim("office-data", Bytes::new(7));
         needs.claim("old-data", Bytes::new(5));
-        assert_eq!((needs.storage(), needs.claims.len()), (Bytes::new(15), 2));
+        assert_eq!((needs.storage(), needs.count()), (Bytes::new(15), 2));
         needs.keep(Bytes::new(14));
         assert_eq!(needs.storage(), Bytes::new(15));
         needs.keep(Bytes::new(16));

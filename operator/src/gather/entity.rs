@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use kube::ResourceExt as _;
 
-use super::{Inside, Packages, facts_in, undecodable_for_entity};
+use super::{Inside, Packages, facts_in, needed_copies, undecodable_for_entity};
 use crate::api::{Dedicated, Entity, InstanceSpec, InstanceStatus, Platform, Reason, Tariff};
 use crate::apply::Written;
 use crate::cache::{Caches, Live, Sealed, Undecodable};
-use crate::compare::requested;
+use crate::compare::{NeededCopies, requested};
 use crate::core::Bytes;
 use crate::entity::{self, Asked};
 use crate::kinds;
@@ -35,6 +35,8 @@ pub struct EntityObserved {
     pub owned: Vec<Arc<Live>>,
     /// The copies of the Platform's Secrets in its namespace; none while they are not known.
     pub copies: Vec<Arc<Sealed>>,
+    /// Which of them runs of backups and restores need.
+    pub needed_copies: NeededCopies,
     /// The Secrets that the Platform names; none without a Platform.
     pub platform_secrets: Option<BTreeSet<String>>,
 }
@@ -58,6 +60,7 @@ pub fn observe_entity(caches: &Caches, packages: &Packages, entity: &Entity) -> 
         owned: inside.objects.iter().filter(|object| object.is_owned_by(&uid)).cloned().collect(),
         objects: inside.objects,
         copies: secrets.into_values().filter(|secret| secret.is_copy()).collect(),
+        needed_copies: needed_copies(caches, entity),
         platform_secrets: caches.platform().map(|platform| named(&platform)),
         tariff,
     }

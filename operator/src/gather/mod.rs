@@ -1,8 +1,19 @@
-//! Collects what the caches know around one instance. No request is made here.
+//! Collects what the caches know around one instance, Entity, run, restore or drill. No request is made here.
 
+mod backup;
+mod care;
+mod drill;
 mod entity;
+#[cfg(test)]
+mod fixtures;
+mod jobs;
 mod observed;
 mod packages;
+mod records;
+mod restore;
+mod schedule;
+mod stage;
+mod turn;
 mod undecodable;
 
 use std::collections::BTreeMap;
@@ -10,9 +21,18 @@ use std::sync::Arc;
 
 use kube::ResourceExt as _;
 
+pub use backup::{
+    ENTITY_UID, folder, key_state, needed, needed_copies, observe_run, operations, service_named, target, with_escrow,
+};
+pub use care::{KeptService, care_jobs, kept_services, repositories};
+pub use drill::observe_drill;
 pub use entity::{EntityObserved, observe_entity};
+pub use jobs::{LAG, ended, job_has_ended, seen_job, seen_jobs};
 pub use observed::{Inside, Observed, observe};
 pub use packages::Packages;
+pub use records::{knows_secrets, records};
+pub use restore::{observe_restore, rooms};
+pub use schedule::{ServiceSchedule, schedules, service_schedule};
 pub use undecodable::undecodable_service;
 use undecodable::{undecodable, undecodable_for_entity};
 
@@ -21,9 +41,10 @@ use crate::cache::{Caches, Live, Sealed};
 use crate::compare::{KnownData, capacity, requested};
 use crate::core::Hostname;
 use crate::entity::OPERATOR_BINDING;
+use crate::plan::Stage;
 use crate::resolve::{
     Facts, HostnameClaim, Instance, NamespaceFacts, Peer, SecretFacts, VolumeFacts, asks_for, candidates,
-    may_be_made_of, may_have, recorded_entity, wanted_hostname,
+    claim as claim_of, may_be_made_of, may_have, recorded_entity, wanted_hostname,
 };
 use crate::usage::Measurement;
 
@@ -33,6 +54,7 @@ fn facts_in(caches: &Caches, packages: &Packages, instance: &Instance, inside: &
     let namespace = &instance.reference.namespace;
     let platform = caches.platform();
     let entity = caches.entities.get("", namespace);
+    let restore = stage::unfinished(caches, instance);
     let mut facts = Facts {
         tariff: entity.as_ref().and_then(|entity| caches.tariffs.get("", &entity.spec.tariff)),
         namespace: namespace_facts(caches, namespace, inside),
@@ -46,11 +68,16 @@ fn facts_in(caches: &Caches, packages: &Packages, instance: &Instance, inside: &
         platform_secrets: BTreeMap::new(),
         claims: Vec::new(),
         peers: Vec::new(),
+        stage: Stage::Whole,
+        restore: restore.as_deref().map(stage::known),
         entity,
         platform,
     };
     facts.peers = peers(caches, instance, &facts);
     facts.packages = compiled(caches, packages, instance, &facts);
+    if let Some(restore) = restore {
+        stage::put(caches, packages, instance, &restore, &mut facts);
+    }
     facts
 }
 
@@ -155,7 +182,9 @@ fn volume(caches: &Caches, claim: &Live) -> VolumeFacts {
 fn measure(facts: &mut Facts, instance: &Instance, usage: impl Fn(&str) -> Measurement) {
     let packages = facts.packages.values().filter_map(|package| package.as_ref().ok());
     let asked = packages.flat_map(|package| package.volumes());
-    for claim in asked.map(|volume| format!("{}-{}", instance.reference.name, volume.name)) {
+    let record = facts.record.as_deref();
+    let claims: Vec<String> = asked.map(|volume| claim_of(record, &instance.reference.name, &volume.name)).collect();
+    for claim in claims {
         if let Some(volume) = facts.volumes.get_mut(&claim) {
             volume.usage = usage(&claim);
         }

@@ -1,7 +1,7 @@
 //! What one pass sees. Every step of it reads this and no cache, so that no two of them see the world
 //! at different moments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Event, Pod};
@@ -17,6 +17,9 @@ use crate::plan::Plan;
 use crate::report::{Children, SettingsContainer};
 use crate::resolve::{Facts, Instance, recorded_entity};
 use crate::usage::Measurement;
+
+/// The label that a component's pods are told by.
+pub(super) const COMPONENT: &str = "app.kubernetes.io/component";
 
 /// The inside of a namespace: what the operator writes there.
 #[derive(Clone, Debug, Default)]
@@ -118,6 +121,16 @@ fn pods(caches: &Caches, instance: &Instance) -> Vec<Arc<Pod>> {
 }
 
 impl Observed {
+    /// The components that have a pod on a node, ready or not.
+    pub fn on_nodes(&self) -> BTreeSet<String> {
+        let component = |pod: &Arc<Pod>| {
+            let status = pod.status.as_ref()?;
+            let has_ended = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+            (status.host_ip.is_some() && !has_ended).then(|| pod.labels().get(COMPONENT).cloned())?
+        };
+        self.pods.iter().filter_map(component).collect()
+    }
+
     /// The instance's children, as the API server answered where they were written.
     pub fn children(&self, plan: &Plan, written: &[Written]) -> Children {
         let mut objects = self.owned.clone();
@@ -136,7 +149,7 @@ impl Observed {
 }
 
 /// The containers of a plan that apply settings.
-fn settings(plan: &Plan) -> Vec<SettingsContainer> {
+pub(super) fn settings(plan: &Plan) -> Vec<SettingsContainer> {
     let listed = plan.package.spec().configured_by.iter().filter_map(|listed| listed.split_once('/'));
     listed
         .map(|(workload, container)| SettingsContainer {

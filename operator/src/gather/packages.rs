@@ -31,5 +31,5 @@ impl Packages {
 fn compile(revision: &ServiceTemplateRevision) -> Compiled {
     let spec: ServiceTemplateSpec =
         serde_json::from_value(revision.spec.content.clone()).map_err(|error| error.to_string())?;
-    Package::compile(&revision.spec.template, &spec).map(Arc::new).map_err(|error| error.to_string())
+    Package::of_revision(&revision.spec.template, &spec).map(Arc::new).map_err(|error| error.to_string())
 }

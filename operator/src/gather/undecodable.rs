@@ -17,6 +17,8 @@ pub fn undecodable(caches: &Caches, instance: &Instance) -> Option<Arc<Undecodab
     caches
         .records
         .undecodable(namespace, &reference.name)
+        // What it makes of the volumes and of what runs nobody knows.
+        .or_else(|| caches.restores.undecodable_in(namespace).into_iter().next())
         .or_else(|| caches.entities.undecodable("", namespace))
         .or_else(|| caches.entities.get("", namespace).and_then(|entity| sold(caches, &entity)))
         .or_else(|| caches.templates.undecodable("", &instance.template))
@@ -33,9 +35,10 @@ pub fn undecodable(caches: &Caches, instance: &Instance) -> Option<Arc<Undecodab
 /// The first object that an Entity depends on and that does not decode.
 pub fn undecodable_for_entity(caches: &Caches, entity: &Entity) -> Option<Arc<Undecodable>> {
     sold(caches, entity).or_else(|| {
-        // A record is its instance's alone; a pod is its workload's.
+        // A record is its instance's alone, a run or restore nobody else's; a pod is its workload's.
+        let beside = [kinds::SERVICE_DATA.kind, kinds::SERVICE_BACKUP.kind, kinds::SERVICE_RESTORE.kind, "Pod"];
         let mut inside = caches.undecodable_in(&entity.name_any()).into_iter();
-        inside.find(|object| object.kind != kinds::SERVICE_DATA.kind && object.kind != "Pod")
+        inside.find(|object| !beside.contains(&object.kind.as_str()))
     })
 }
 
@@ -130,6 +133,7 @@ mod tests {
     }
 
     #[test_case(|caches| poison(&caches.records, "ServiceData", "coop", "calendar", None), "ServiceData coop/calendar"; "its record")]
+    #[test_case(|caches| poison(&caches.restores, "ServiceRestore", "coop", "may-4", None), "ServiceRestore coop/may-4"; "a restore beside it")]
     #[test_case(|caches| poison(&caches.entities, "Entity", "", "coop", None), "Entity coop"; "its entity")]
     #[test_case(|caches| poison(&caches.tariffs, "Tariff", "", "t", None), "Tariff t"; "its tariff")]
     #[test_case(|caches| poison(&caches.platforms, "Platform", "", "default", None), "Platform default"; "the platform")]
@@ -161,6 +165,7 @@ mod tests {
     fn a_service_that_cannot_be_read_stops_its_entity_and_keeps_its_host_name() {
         let caches = surroundings();
         let entity = caches.entities.get("", "coop").unwrap();
+        poison(&caches.backups, "ServiceBackup", "coop", "calendar-1", None);
         assert!(undecodable_for_entity(&caches, &entity).is_none());
         let identity = Identity { namespace: "coop".into(), name: "wiki".into(), uid: "w".into(), version: 1 };
         let holder = Undecodable {

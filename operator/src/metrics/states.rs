@@ -62,6 +62,8 @@ pub(super) fn counts(caches: &Caches) -> BTreeMap<(&'static str, State), i64> {
         ("DedicatedProjects", states(&caches.projects, |of| of.status.as_ref().map(|status| &*status.conditions))),
         ("DedicatedService", states(&caches.services, |of| of.status.as_ref().map(|status| &*status.conditions))),
         ("ServiceData", states(&caches.records, |of| of.status.as_ref().map(|status| &*status.conditions))),
+        ("ServiceBackup", states(&caches.backups, |of| of.status.as_ref().map(|status| &*status.conditions))),
+        ("ServiceRestore", states(&caches.restores, |of| of.status.as_ref().map(|status| &*status.conditions))),
     ];
     let mut counts = BTreeMap::new();
     for (kind, states) in kinds {

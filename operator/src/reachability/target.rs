@@ -63,6 +63,22 @@ mod tests {
     }
 
     #[test]
+    fn a_service_is_asked_where_its_ingress_says_that_it_is_served() {
+        let served = |by: Value| {
+            let object = json!({
+                "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "i", "namespace": "coop"},
+                "spec": {"rules": [{"host": "coop-calendar.example.org"}]},
+                "status": {"loadBalancer": {"ingress": [by]}},
+            });
+            let plan = resolve(&instance("tier: 1gb"), &facts()).unwrap().plan;
+            let ingress = Arc::new(Live::of("Ingress", serde_json::from_value(object).unwrap()));
+            target(&plan, &HealthCheck::default(), &[ingress]).unwrap().address
+        };
+        assert_eq!(served(json!({"ip": "192.0.2.1"})), Place::from("192.0.2.1"));
+        assert_eq!(served(json!({"hostname": "balancer.example.org"})), Place::from("balancer.example.org"));
+    }
+
+    #[test]
     fn a_host_name_that_no_ingress_has_is_not_asked() {
         let (wanted, old) = ("coop-calendar.example.org", "old.coop.cat");
         assert_eq!(asked(&[&[wanted]]).unwrap().0, wanted);

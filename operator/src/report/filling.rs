@@ -8,6 +8,7 @@ use crate::cache::Live;
 use crate::compare::requested;
 use crate::kinds;
 use crate::plan::{GrowthDecision, Plan, PlannedVolume};
+use crate::resolve::UnfinishedRestore;
 
 /// Whether a claim requests more than its quota asks for, because its volume filled up.
 pub(super) fn has_grown(plan: &Plan, claim: &Live) -> bool {
@@ -49,6 +50,10 @@ fn problem(pass: &Pass<'_>, volume: &PlannedVolume) -> Option<Problem> {
         GrowthDecision::Grow(size) if pass.instance.spec.paused => {
             Some(Problem::new(Reason::Paused, format!("{full}; spec.paused keeps it from growing to {size}")))
         }
+        GrowthDecision::Grow(size) if has_begun(pass) => Some(Problem::new(
+            Reason::Restoring,
+            format!("{full}; it grows to {size} once the ServiceRestore of the service has ended"),
+        )),
         GrowthDecision::Grow(size) => {
             let why = refusal(pass.applied, &volume.claim).unwrap_or("not written yet");
             Some(Problem::new(Reason::VolumeNotGrown, format!("{full} and does not grow to {size}: {why}")))
@@ -72,6 +77,10 @@ fn problem(pass: &Pass<'_>, volume: &PlannedVolume) -> Option<Problem> {
             ),
         )),
     }
+}
+
+fn has_begun(pass: &Pass<'_>) -> bool {
+    pass.resolved.restore.as_ref().is_some_and(UnfinishedRestore::has_begun)
 }
 
 /// What the API server said to the write of a claim.

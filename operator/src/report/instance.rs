@@ -13,7 +13,7 @@ use crate::api::{ConditionType, InstanceStatus, Reason, VolumeStatus};
 use crate::cache::Live;
 use crate::compare::{Change, capacity, requested};
 use crate::core::Bytes;
-use crate::plan::{Plan, PlannedVolume};
+use crate::plan::{Plan, PlannedVolume, Stage};
 use crate::resolve::{Instance, Rollout};
 
 /// What holds as it was reported while there is no plan.
@@ -107,6 +107,9 @@ fn verdict(pass: &Pass<'_>) -> Verdict {
         let problem = Problem::new(failure.kind.reason(), failure.to_string());
         return if failure.kind.is_transient() { Verdict::Reconciling(problem) } else { Verdict::Stalled(problem) };
     }
+    if let Some(problem) = restoring(pass) {
+        return Verdict::Reconciling(problem);
+    }
     if let Some(problem) = pass.children.problem(|claim| is_large_enough(&pass.resolved.plan, claim)) {
         return Verdict::Reconciling(problem);
     }
@@ -120,6 +123,22 @@ fn verdict(pass: &Pass<'_>) -> Verdict {
         Reach::Unknown => Verdict::Reconciling(Problem::new(Reason::NotAsked, format!("{url} is about to be asked"))),
         Reach::Fails(why) => Verdict::Reconciling(Problem::new(Reason::Unreachable, format!("{url}: {why}"))),
     }
+}
+
+/// While its data is being replaced it does not serve, whatever runs of it.
+fn restoring(pass: &Pass<'_>) -> Option<Problem> {
+    let Stage::Stopped { but } = &pass.resolved.plan.stage else { return None };
+    let restore = pass.resolved.restore.as_ref();
+    let name = restore.map(|restore| restore.name.as_str()).unwrap_or_default();
+    let progress = restore.and_then(|restore| restore.progress.as_deref());
+    let progress = progress.map(|progress| format!(" ({progress})")).unwrap_or_default();
+    let runs = if but.is_empty() {
+        "nothing of it runs".to_owned()
+    } else {
+        format!("of its components {} alone runs", but.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+    };
+    let message = format!("ServiceRestore {name} replaces its data{progress}; {runs} until then");
+    Some(Problem::new(Reason::Restoring, message))
 }
 
 /// A volume that grows on its own keeps nobody waiting: that has a condition of its own. Neither does

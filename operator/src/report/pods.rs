@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Conta
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::Problem;
-use super::warnings::{About, newest, without_directories};
+use super::warnings::{About, is_said_after, newest, without_directories};
 use crate::api::Reason;
 
 /// What stops a pod, if anything does.
@@ -162,7 +162,10 @@ pub(super) fn settings_failed(live: &Pod, container: &str, events: &[&Event]) ->
         return Some(Problem::new(Reason::Starting, message));
     }
     let said = newest(about, events, |event| {
-        is_of_probe(event, container) && event.message.as_deref().is_some_and(|message| message.starts_with(PROBE))
+        // The kubelet says when both were, by one clock: what the container before said is over at once.
+        is_of_probe(event, container)
+            && about.since.is_none_or(|since| is_said_after(event, since))
+            && event.message.as_deref().is_some_and(|message| message.starts_with(PROBE))
     });
     let why = said?.message.as_deref()?.strip_prefix(PROBE)?.trim();
     Some(Problem::new(Reason::SettingsFailed, why))
@@ -326,6 +329,8 @@ mod tests {
         let failed = Problem::new(Reason::SettingsFailed, "settings: no key client-id");
         assert_eq!(told(&begun("2026-01-01T10:30:00Z"), &event), Some(failed));
         assert_eq!(told(&begun("2026-01-01T10:40:00Z"), &event), None, "it began again");
+        assert_eq!(told(&begun("2026-01-01T10:31:00Z"), &event), None, "it began again in that very second");
+        assert_eq!(told(&begun("2026-01-01T10:31:03Z"), &event), None, "it began again three seconds later");
         event.involved_object.field_path = Some("spec.containers{app}".to_owned());
         assert_eq!(told(&begun("2026-01-01T10:30:00Z"), &event), None, "of another container");
     }

@@ -37,6 +37,11 @@ fn is_over(event: &Event, since: Option<Timestamp>) -> bool {
     time(event).zip(since).is_some_and(before)
 }
 
+/// Whether a warning was said in a later second, where one clock gives both times.
+pub(super) fn is_said_after(event: &Event, since: Timestamp) -> bool {
+    time(event).is_none_or(|said| said.as_second() > since.as_second())
+}
+
 fn time(event: &Event) -> Option<Timestamp> {
     let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
     let last = event.last_timestamp.as_ref().map(|time| time.0);

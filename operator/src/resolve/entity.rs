@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use kube::ResourceExt as _;
 
 use super::facts::Facts;
-use super::{Instance, resolve};
+use super::{Instance, Resolved, resolve};
 use crate::api::{Entity, Platform, Reason, marks};
 use crate::cache::Live;
 use crate::core::{Bytes, is_entity_name};
@@ -34,7 +34,7 @@ pub struct EntityFacts {
 pub enum EntityRefusal {
     /// The name belongs to the cluster.
     #[error(
-        "metadata.name: {0} is reserved for the cluster itself or is no name; choose another, it also becomes the namespace"
+        "metadata.name: {0} is reserved for the cluster itself or is not a valid name; choose another, it also becomes the namespace"
     )]
     NameInvalid(String),
     /// The namespace is somebody else's.
@@ -125,7 +125,10 @@ fn needs(facts: &EntityFacts) -> Needs {
     let most = |volume: &PlannedVolume| volume.growth.map_or(volume.request, |growth| growth.maximum);
     for (instance, facts_of_it) in &facts.instances {
         match resolve(instance, facts_of_it) {
-            Ok(resolved) => resolved.plan.volumes.iter().for_each(|v| needs.claim(&v.claim, most(v))),
+            Ok(resolved) => {
+                resolved.plan.volumes.iter().for_each(|v| needs.claim(&v.claim, most(v)));
+                beside(facts, &resolved).for_each(|(claim, request)| needs.claim(&claim, request));
+            }
             // Without a Platform, say, what may grow keeps the room that it was given.
             Err(_) => needs.keep(facts.granted),
         }
@@ -133,12 +136,24 @@ fn needs(facts: &EntityFacts) -> Needs {
     needs
 }
 
+/// The claims that an unfinished restore makes beside those that there are, from before it begins: without room
+/// nothing does. Each requests what its volume is to have, or what the one has grown to whose place it takes.
+fn beside(facts: &EntityFacts, resolved: &Resolved) -> impl Iterator<Item = (String, Bytes)> {
+    let made = resolved.restore.iter().flat_map(|restore| &restore.claims);
+    made.filter_map(move |(name, claim)| {
+        let volume = resolved.plan.volumes.iter().find(|volume| volume.name == *name)?;
+        let there = facts.claims.iter().find(|(there, _)| *there == volume.claim).map(|(_, requested)| *requested);
+        Some((claim.clone(), there.map_or(volume.request, |there| there.max(volume.request))))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::PodSecurityException;
+    use crate::api::{PodSecurityException, RestorePhase};
+    use crate::resolve::UnfinishedRestore;
     use crate::resolve::fixtures;
     use crate::template::Package;
 
@@ -163,6 +178,40 @@ mod tests {
         let listed = EntityFacts { instances, ..EntityFacts::default() };
         assert_eq!(baseline(&listed), "calendar-app/radicale");
         assert_eq!(baseline(&EntityFacts::default()), "", "admission judges only where there is a list");
+    }
+
+    /// What the volumes need: storage, and how many claims.
+    fn needed(facts_of_it: Facts, claims: &[(&str, &str)]) -> (String, u64) {
+        let instances = vec![(fixtures::instance("tier: 1gb"), facts_of_it)];
+        let claims = claims.iter().map(|(claim, size)| ((*claim).to_owned(), size.parse().unwrap())).collect();
+        let needs = needs(&EntityFacts { instances, claims, ..EntityFacts::default() });
+        (needs.storage().to_string(), needs.count())
+    }
+
+    fn restoring(phase: Option<RestorePhase>, claim: &str) -> Facts {
+        let claims = [("data".to_owned(), claim.to_owned())].into();
+        let restore = UnfinishedRestore { name: "may-4".to_owned(), phase, claims, ..UnfinishedRestore::default() };
+        Facts { restore: Some(restore), ..fixtures::facts() }
+    }
+
+    #[test]
+    fn a_restore_has_room_for_its_volumes_before_it_begins_and_as_long_as_it_lasts() {
+        let there = [("calendar-data", "1025Mi")];
+        assert_eq!(needed(fixtures::facts(), &there), ("1025Mi".to_owned(), 1));
+        for phase in [None, Some(RestorePhase::Waiting), Some(RestorePhase::Preparing)] {
+            assert_eq!(needed(restoring(phase, "calendar-data-r?"), &there), ("2050Mi".to_owned(), 2), "{phase:?}");
+        }
+        let both = [("calendar-data", "1025Mi"), ("calendar-data-r1", "1025Mi")];
+        let files = restoring(Some(RestorePhase::Files), "calendar-data-r1");
+        assert_eq!(needed(files.clone(), &there), ("2050Mi".to_owned(), 2), "its status names it");
+        assert_eq!(needed(files, &both), ("2050Mi".to_owned(), 2), "it counts once");
+        assert_eq!(needed(fixtures::facts(), &there), ("1025Mi".to_owned(), 1), "it has ended");
+    }
+
+    #[test]
+    fn a_volume_that_has_grown_needs_as_much_once_more() {
+        let facts = restoring(None, "calendar-data-r?");
+        assert_eq!(needed(facts, &[("calendar-data", "3Gi")]), ("6Gi".to_owned(), 2));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 
 use super::rollout::Peer;
-use crate::api::{Entity, Platform, ServiceData, Tariff};
+use crate::api::{Entity, Platform, RestorePhase, ServiceData, Tariff};
 use crate::core::{Bytes, Hostname};
+use crate::plan::Stage;
 use crate::template::Package;
 use crate::usage::Measurement;
 
@@ -43,6 +44,35 @@ pub struct Facts {
     pub peers: Vec<Peer>,
     /// The volumes that exist, by claim.
     pub volumes: BTreeMap<String, VolumeFacts>,
+    /// What of it runs while its data is being replaced.
+    pub stage: Stage,
+    /// The ServiceRestore in place that has not ended, if there is one.
+    pub restore: Option<UnfinishedRestore>,
+}
+
+/// A restore in place that has not ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnfinishedRestore {
+    /// Its name.
+    pub name: String,
+    /// Where it is, by its status.
+    pub phase: Option<RestorePhase>,
+    /// How far it is, by its status.
+    pub progress: Option<String>,
+    /// The claims that it makes or has made, by the volume's name.
+    pub claims: BTreeMap<String, String>,
+}
+
+impl UnfinishedRestore {
+    /// Whether it goes on with what the service is now: no other revision or version begins, and no volume grows.
+    pub fn has_begun(&self) -> bool {
+        self.phase > Some(RestorePhase::Waiting)
+    }
+
+    /// Whether the record says what the restored data is of.
+    pub fn has_switched(&self) -> bool {
+        self.phase >= Some(RestorePhase::Switching)
+    }
 }
 
 /// What is known of a namespace.

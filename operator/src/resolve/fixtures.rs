@@ -29,6 +29,8 @@ pub(crate) fn growing_template() -> ServiceTemplate {
         }),
         ..VolumeTemplate::default()
     });
+    // They would have to say what becomes of it.
+    template.spec.operations = None;
     template
 }
 

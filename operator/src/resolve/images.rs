@@ -145,7 +145,7 @@ fn repository(reference: &str) -> &str {
 }
 
 /// The tag of a reference; its digest where it has none.
-fn tag(reference: &str) -> &str {
+pub fn tag(reference: &str) -> &str {
     let rest = reference.get(repository(reference).len()..).unwrap_or_default();
     match rest.split_once('@') {
         Some(("", digest)) => digest,

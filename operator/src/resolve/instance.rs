@@ -1,5 +1,6 @@
 //! A Dedicated resource of any kind, its kind forgotten: what the steps work on.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -37,9 +38,8 @@ impl Instance {
     /// The part of a Dedicated resource that the steps need.
     pub fn of(resource: &dyn Dedicated) -> Self {
         let metadata = resource.metadata().clone();
-        let made_by = metadata.owner_references.iter().flatten().find(|owner| owner.kind == "Entity");
         Self {
-            made_by: made_by.map(|owner| owner.uid.clone()),
+            made_by: made_by(&metadata).map(str::to_owned),
             reference: InstanceReference {
                 kind: resource.kind().to_owned(),
                 namespace: metadata.namespace.unwrap_or_default(),
@@ -60,19 +60,31 @@ impl Instance {
 
     /// Where its spec is edited: in the Entity that made it, or in itself.
     pub fn edited_at(&self) -> String {
-        if self.made_by.is_none() {
-            return "spec".to_owned();
-        }
-        let name = &self.reference.name;
-        if self.reference.kind == "DedicatedService" {
-            format!("spec.services.others[{name}]")
-        } else {
-            format!("spec.services.{name}")
-        }
+        place(self.made_by.is_some(), &self.reference.kind, &self.reference.name)
     }
 
     /// Whether it is being deleted.
     pub const fn is_being_deleted(&self) -> bool {
         self.deletion_timestamp.is_some()
+    }
+}
+
+/// The uid of the Entity that made it.
+fn made_by(metadata: &ObjectMeta) -> Option<&str> {
+    let owner = metadata.owner_references.iter().flatten().find(|owner| owner.kind == "Entity")?;
+    Some(&owner.uid)
+}
+
+/// Where the spec of a Dedicated resource is edited: in the Entity that made it, or in itself.
+pub fn edited_at(resource: &dyn Dedicated) -> String {
+    let metadata = resource.metadata();
+    place(made_by(metadata).is_some(), resource.kind(), metadata.name.as_deref().unwrap_or_default())
+}
+
+fn place(is_made: bool, kind: &str, name: &str) -> String {
+    match (is_made, kind) {
+        (false, _) => "spec".to_owned(),
+        (true, "DedicatedService") => format!("spec.services.others[{name}]"),
+        (true, _) => format!("spec.services.{name}"),
     }
 }

@@ -28,6 +28,8 @@ pub(crate) mod fixtures;
 #[cfg(test)]
 mod images_tests;
 #[cfg(test)]
+mod restore_tests;
+#[cfg(test)]
 mod rollout_tests;
 #[cfg(test)]
 mod tests;
@@ -38,17 +40,17 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 pub use entity::{EntityFacts, EntityRefusal, resolve_entity};
-pub use facts::{Facts, HostnameClaim, NamespaceFacts, SecretFacts, VolumeFacts};
+pub use facts::{Facts, HostnameClaim, NamespaceFacts, SecretFacts, UnfinishedRestore, VolumeFacts};
 pub use hostname::{asks_for, may_be_made_of, may_have, wanted_hostname};
-pub use images::{ImageNotice, differing_images, overridden};
-pub use instance::Instance;
+pub use images::{ImageNotice, differing_images, overridden, tag};
+pub use instance::{Instance, edited_at};
 pub use ownership::recorded_entity;
 pub use refusal::{Refusal, tariff_not_found};
 pub use revision::candidates;
 pub use rollout::{Peer, Rollout, rollout};
 pub use sale::{Sale, Sold, sell, total_price, total_storage};
 pub use secrets::may_name;
-pub use volumes::{request, storage_class};
+pub use volumes::{claim, request, storage_class};
 
 use crate::api::{Component, Entity, Manager, Platform, PlatformSpec, Tariff};
 use crate::entity::asked;
@@ -68,6 +70,8 @@ pub struct Resolved {
     pub rollout: Rollout,
     /// The images that are not what the Platform names, or not what the version has.
     pub images: Vec<ImageNotice>,
+    /// The restore in place that has not ended, if there is one.
+    pub restore: Option<UnfinishedRestore>,
 }
 
 /// Decides what is to run for an instance.
@@ -114,9 +118,11 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
         smtp: platform.spec.smtp.clone(),
         platform_secrets: facts.platform_secrets.clone(),
         editor: platform.spec.editor.clone(),
+        stage: facts.stage.clone(),
     };
     let rollout = rollout(instance, facts, Some(&platform.spec));
-    Ok(Resolved { plan, sale, managers: managers(instance, &entity), rollout, images: notices })
+    let restore = facts.restore.clone();
+    Ok(Resolved { plan, sale, managers: managers(instance, &entity), rollout, images: notices, restore })
 }
 
 /// The service's managers, then the Entity's.

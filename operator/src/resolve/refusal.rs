@@ -121,7 +121,7 @@ pub enum Refusal {
         /// The Tariff.
         tariff: String,
     },
-    /// The Tariff holds what is no amount.
+    /// The Tariff contains an amount that is not valid.
     #[error("Tariff {tariff}: {message}")]
     TariffInvalid {
         /// The Tariff.
@@ -129,7 +129,7 @@ pub enum Refusal {
         /// What is wrong.
         message: String,
     },
-    /// The host name is none.
+    /// The host name is not valid.
     #[error("spec.hostname: {0}")]
     HostnameInvalid(#[from] HostnameError),
     /// The host name is outside the Entity's domains.
@@ -289,7 +289,7 @@ fn in_words<'a>(names: impl Iterator<Item = &'a String>) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// What a Tariff says that is no amount.
+/// What a Tariff says that is not a valid amount.
 pub(super) fn tariff_invalid(tariff: &str, field: &str, message: &dyn std::fmt::Display) -> Refusal {
     Refusal::TariffInvalid { tariff: tariff.to_owned(), message: format!("{field}: {message}") }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::facts::Facts;
+use super::facts::{Facts, UnfinishedRestore};
 use super::instance::Instance;
 use super::refusal::{Refusal, revision_not_found, template_not_found};
 use super::rollout::{Rollout, rollout};
@@ -12,15 +12,15 @@ use crate::template::Package;
 /// The names of the revisions that an instance could be on, most wanted first.
 pub fn candidates<'a>(instance: &'a Instance, facts: &'a Facts, platform: Option<&PlatformSpec>) -> Vec<&'a str> {
     let newest = facts.newest_revision.as_deref();
+    let recorded = facts.record.as_deref().and_then(|record| record.spec.revision.as_deref());
+    let (named, runs) = (instance.spec.revision.as_deref(), instance.status.revision.as_deref());
+    // No other revision begins while a restore goes on: what the data is of, once it is restored, else what runs.
+    if let Some(restore) = facts.restore.as_ref().filter(|restore| restore.has_begun()) {
+        let pinned = if restore.has_switched() { [recorded, runs] } else { [runs, recorded] };
+        return pinned.into_iter().chain([named, newest]).flatten().collect();
+    }
     let moves = matches!(rollout(instance, facts, platform), Rollout::Newest(_));
-    let wanted = [
-        instance.spec.revision.as_deref(),
-        newest.filter(|_| moves),
-        instance.status.revision.as_deref(),
-        facts.record.as_deref().and_then(|record| record.spec.revision.as_deref()),
-        newest,
-    ];
-    wanted.into_iter().flatten().collect()
+    [named, newest.filter(|_| moves), runs, recorded, newest].into_iter().flatten().collect()
 }
 
 pub(super) fn package(
@@ -63,7 +63,8 @@ pub(super) fn version(
         Some(record) => record.spec.version.as_deref(),
         None => instance.status.version.as_deref(),
     };
-    let version = match (&instance.spec.version, runs) {
+    let waits = facts.restore.as_ref().is_some_and(UnfinishedRestore::has_begun);
+    let version = match (instance.spec.version.as_ref().filter(|_| !waits), runs) {
         (Some(asked), _) => asked.as_str(),
         (None, Some(runs)) if package.version(runs).is_some() => runs,
         (None, _) => package.latest(),

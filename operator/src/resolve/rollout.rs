@@ -7,7 +7,7 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::facts::Facts;
+use super::facts::{Facts, UnfinishedRestore};
 use super::instance::Instance;
 use crate::api::{Condition, ConditionType, Dedicated, InstanceSpec, InstanceStatus, PlatformSpec, RolloutStrategy};
 
@@ -113,6 +113,9 @@ fn stage(spec: &InstanceSpec, status: &InstanceStatus, newest: &str) -> Option<(
 /// What a roll-out does with an instance. Pure: two passes at once that see the same see the same
 /// queue, and who was chosen stays before all others until it is Ready.
 pub fn rollout(instance: &Instance, facts: &Facts, platform: Option<&PlatformSpec>) -> Rollout {
+    if facts.restore.as_ref().is_some_and(UnfinishedRestore::has_begun) {
+        return Rollout::Off;
+    }
     let rule = platform.map(|platform| platform.rollout).unwrap_or_default();
     let (RolloutStrategy::Automatic, Some(newest)) = (rule.strategy, facts.newest_revision.as_deref()) else {
         return Rollout::Off;

@@ -3,7 +3,7 @@
 use super::facts::{Facts, VolumeFacts};
 use super::growth::{ClassFacts, filling, filling_fixed};
 use super::refusal::Refusal;
-use crate::api::{FileSystemOverhead, PlatformSpec, StorageClassFacts};
+use crate::api::{FileSystemOverhead, PlatformSpec, ServiceData, StorageClassFacts};
 use crate::core::{Bytes, ExpressionError};
 use crate::plan::{GrowthDecision, PlannedGrowth, PlannedVolume};
 use crate::template::{Package, PackageVolume};
@@ -21,6 +21,12 @@ pub fn request(usable: Bytes, overhead: FileSystemOverhead) -> Option<Bytes> {
     u64::try_from(scaled.div_ceil(u128::from(rest))).ok().map(Bytes::new)
 }
 
+/// The claim of a volume: the record's, since a restore gives a volume another one; else `{instance}-{volume}`.
+pub fn claim(record: Option<&ServiceData>, instance: &str, volume: &str) -> String {
+    let recorded = record.and_then(|record| record.spec.volumes.iter().find(|recorded| recorded.name == volume));
+    recorded.map_or_else(|| format!("{instance}-{volume}"), |recorded| recorded.claim.clone())
+}
+
 pub(super) fn volumes(
     package: &Package,
     instance: &str,
@@ -32,7 +38,7 @@ pub(super) fn volumes(
     for volume in package.volumes() {
         let size_error = |source| Refusal::VolumeSize { volume: volume.name.clone(), source };
         let usable = volume.size(quota).map_err(size_error)?;
-        let claim = format!("{instance}-{}", volume.name);
+        let claim = claim(facts.record.as_deref(), instance, &volume.name);
         // A volume keeps the class it was made with.
         let existing = facts.volumes.get(&claim);
         let class = existing.and_then(|v| v.storage_class.clone());

@@ -10,11 +10,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::account::{AccountSource, Accounts};
 use super::kubelet::{self, KubeletError};
-use super::nodes::Kubelet;
 use super::troubles::{Troubles, Turn};
 use super::volumes::{MISSES, Volumes};
 use super::{Claim, Measurement, Usage};
-use crate::cache::{Key, Listener, Store};
+use crate::cache::{Key, Kubelet, Listener, Store};
 
 /// How many kubelets are asked at a time.
 const CONCURRENCY: usize = 16;

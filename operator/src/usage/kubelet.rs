@@ -12,8 +12,8 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::account::{Account, SERVICE_ACCOUNT};
 use super::exposition::Reader;
-use super::nodes::Kubelet;
 use super::{Claim, Usage};
+use crate::cache::Kubelet;
 use crate::https::{ConnectionError, send};
 
 /// How long a kubelet may take, to the end of its answer.

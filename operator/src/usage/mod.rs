@@ -11,7 +11,6 @@ mod account;
 mod exposition;
 mod feed;
 mod kubelet;
-mod nodes;
 mod troubles;
 mod volumes;
 
@@ -19,7 +18,6 @@ use crate::core::Bytes;
 
 pub use account::{AccountSource, SERVICE_ACCOUNT};
 pub use feed::Usages;
-pub use nodes::Kubelet;
 
 const MIB: u64 = 1 << 20;
 

@@ -1,5 +1,6 @@
 //! An instance is deleted: the date until which its data stays is recorded, then it may go. What it
-//! owns is collected; volumes, Secrets and the record are not owned.
+//! owns is collected; volumes, Secrets and the record are not owned. A restore that goes on holds nothing up: its
+//! service is gone, so it ends, and what is kept is what the record names at that moment.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::DynamicObject;

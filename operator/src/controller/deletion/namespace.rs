@@ -20,6 +20,11 @@ const NAMED: usize = 3;
 /// What Kubernetes itself puts into each namespace.
 const DEFAULTS: [(&str, &str); 2] = [("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")];
 
+/// How cert-manager marks what it makes: the group of challenges, an annotation and a label of Secrets.
+const CHALLENGES: &str = "acme.cert-manager.io/";
+const CERTIFICATE_NAME: &str = "cert-manager.io/certificate-name";
+const NEXT_PRIVATE_KEY: &str = "cert-manager.io/next-private-key";
+
 /// What became of the namespace of an Entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Namespace {
@@ -157,7 +162,22 @@ fn keeps(kind: &str, metadata: &ObjectMeta) -> bool {
     label(marks::MANAGED_BY) != Some(marks::OPERATOR)
         && !is_default
         && !follows_its_owner
+        && !is_of_a_certificate(kind, metadata)
         && metadata.deletion_timestamp.is_none()
+}
+
+/// Whether it is what cert-manager makes for an Ingress, and would make again for it: the Secret of its
+/// certificate, that of the next key, and the solver of a challenge. None has an owner that can be listed.
+fn is_of_a_certificate(kind: &str, metadata: &ObjectMeta) -> bool {
+    if kind != kinds::SECRET.kind {
+        let mut owners = metadata.owner_references.iter().flatten();
+        return owners.any(|owner| owner.kind == "Challenge" && owner.api_version.starts_with(CHALLENGES));
+    }
+    let certificate = metadata.annotations.as_ref().and_then(|all| all.get(CERTIFICATE_NAME));
+    let next_key = metadata.labels.as_ref().and_then(|all| all.get(NEXT_PRIVATE_KEY));
+    // A certificate for an Ingress is called like the Secret that the Ingress names.
+    (certificate == metadata.name.as_ref() && certificate.is_some_and(|name| name.ends_with("-tls")))
+        || next_key.is_some_and(|is_next| is_next == "true")
 }
 
 /// The kinds of which a namespace is asked, whether something keeps it.
@@ -252,6 +272,26 @@ mod tests {
         assert!(!keeps("Job", &owned("batch/v1", "CronJob")), "it goes with its owner");
         assert!(keeps("ConfigMap", &owned("databases.example.org/v1", "Database")), "nobody can list its owner");
         assert!(keeps("Secret", &owned("snapshot.storage.k8s.io/v1", "VolumeSnapshot")), "nor this one");
+    }
+
+    #[test]
+    fn what_cert_manager_makes_for_an_ingress_keeps_no_namespace() {
+        let secret = |name: &str, of: &str| {
+            metadata(json!({"name": name, "annotations": {"cert-manager.io/certificate-name": of}}))
+        };
+        assert!(!keeps("Secret", &secret("office-tls", "office-tls")));
+        assert!(keeps("Secret", &secret("signing", "signing")), "of a certificate that somebody made by hand");
+        assert!(keeps("Secret", &secret("office-tls", "other")));
+        let next = json!({"name": "office-tls-x7", "labels": {"cert-manager.io/next-private-key": "true"}});
+        assert!(!keeps("Secret", &metadata(next)));
+        let challenge =
+            json!({"apiVersion": "acme.cert-manager.io/v1", "kind": "Challenge", "name": "office-tls-1", "uid": "u"});
+        let solver = metadata(json!({"name": "cm-acme-http-solver-x", "ownerReferences": [challenge]}));
+        for kind in ["Pod", "Service", "Ingress"] {
+            assert!(!keeps(kind, &solver), "{kind}");
+        }
+        let mark = json!({"acme.cert-manager.io/http01-solver": "true"});
+        assert!(keeps("Pod", &metadata(json!({"name": "x", "labels": mark}))), "anybody can write a label");
     }
 
     #[test]

@@ -12,15 +12,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{DedicatedService, Entity, Reason, ServiceData, marks};
-use crate::apply::Server;
-use crate::cache::{Caches, Identity, Kind, Known, Listener, Live, SecretWatches, Store};
+use crate::apply::{Server, WriteCounts};
+use crate::cache::{Caches, Identity, Kind, Known, Listener, Live, PeerWatches, SecretWatches, Store};
 use crate::controller;
 use crate::controller::queue::Queue;
 use crate::controller::recorder::Recorder;
 use crate::entity::{ServiceAccount, operator_binding};
 use crate::gather::Packages;
 use crate::leader::Leadership;
-use crate::metrics::Metrics;
 use api_server::{ApiServer, denied, missing};
 
 const ENTITY: &str = "/apis/commonscloud.coop/v1alpha1/entities/coop";
@@ -36,11 +35,16 @@ async fn context(server: &ApiServer) -> Context {
     Context {
         start: crate::controller::Start::default(),
         known: Known::new(caches.clone(), Arc::clone(&listener)),
-        server: Server::new(client.clone(), Leadership::alone(), Arc::new(Metrics::default()), "system"),
+        server: Server::new(client.clone(), Leadership::alone(), WriteCounts::default(), "system"),
         packages: Packages::default(),
-        secrets: SecretWatches::new(client.clone(), caches, listener),
+        secrets: SecretWatches::new(client.clone(), caches.clone(), Arc::clone(&listener)),
+        peers: PeerWatches::new(client.clone(), caches, listener),
+        issuers: crate::controller::platform::Issuers::default(),
         reachability: None,
         usages: None,
+        own: crate::backup::Own::default(),
+        escrows: tokio::sync::Mutex::default(),
+        records: crate::controller::RecordsTold::default(),
         account: ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() },
         recorder: Recorder::new(client, "operator", "operator-0"),
         queue: Arc::new(Queue::default()),

@@ -1,59 +1,94 @@
 //! The controller of the Platform: tells what in it does not fit the cluster, and what Entities can name.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `network` | network peers: who they are, and at which ports they listen |
+//! | `exposure`, `issuer` | the IngressClass; the issuer of certificates |
+//! | `storage` | storage classes |
+//! | `images` | image overrides that nothing uses |
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+mod exposure;
+mod images;
+mod issuer;
+mod network;
+mod storage;
+
+use std::collections::BTreeSet;
+
 use kube::ResourceExt as _;
-use kube::core::{Selector, SelectorExt as _};
 
 use super::context::Context;
-use super::listed;
 use super::queue::Next;
+use super::{backup_records, listed};
 use crate::api::values::AddressBlock;
-use crate::api::{ConditionType, NetworkPeers, Platform, PlatformSpec, PlatformStatus, Reason};
+use crate::api::{ConditionType, Platform, PlatformSpec, PlatformStatus, Reason};
 use crate::apply::WriteError;
 use crate::cache::{Caches, Key};
 use crate::core::Hostname;
+use crate::core::schedule::Schedule;
 use crate::report::{ConditionUpdate, Problem, Verdict, conditions};
+
+pub use issuer::Issuers;
 
 /// One pass over the Platform.
 ///
 /// # Errors
 /// When its status is not taken.
 pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
-    let Some(platform) = context.caches().platforms.get("", &key.name) else { return Ok(Next::Wait) };
+    let Some(platform) = context.caches().platforms.get("", &key.name) else {
+        context.peers.watch(&BTreeSet::new());
+        return Ok(Next::Wait);
+    };
+    let (caches, spec) = (context.caches(), &platform.spec);
+    context.peers.watch(&network::selectors(&spec.network));
     let before = platform.status.clone().unwrap_or_default();
     let generation = platform.metadata.generation.unwrap_or_default();
-    let verdict = verdict(context.caches(), &platform, context.server.home());
+    let (issuer, next) = issuer::asked(context, spec, generation).await;
+    let verdict = verdict(caches, &platform, context.server.home());
     let mut shown = verdict.shown();
-    shown.extend(watching(context.caches()));
-    shown.extend(absent_peers(context.caches(), &platform.spec.network));
+    shown.extend(watching(caches));
+    shown.extend(network::condition(caches, spec));
+    shown.extend(exposure::condition(caches, spec.exposure.ingress_class.as_deref()));
+    shown.extend(issuer);
+    shown.extend(images::condition(caches, &spec.images));
+    shown.extend(backup_records::condition(&context.records, &before.conditions));
     let status = PlatformStatus {
         observed_generation: Some(generation),
         conditions: conditions(&before.conditions, shown, generation, context.now()),
-        tariffs: listed::tariffs(context.caches()),
-        templates: listed::templates(context.caches()),
+        tariffs: listed::tariffs(caches),
+        templates: listed::templates(caches),
     };
     context.report(key, &platform.uid().unwrap_or_default(), platform.status.as_ref(), &status).await?;
-    Ok(Next::Wait)
+    Ok(next)
 }
 
 fn verdict(caches: &Caches, platform: &Platform, home: &str) -> Verdict {
-    if let Some(problem) = fault(&platform.spec) {
+    let spec = &platform.spec;
+    if let Some(problem) = fault(spec) {
         return Verdict::Stalled(problem);
     }
-    let spec = &platform.spec;
-    let named = spec.storage_classes.iter().map(|facts| facts.name.as_str()).chain(spec.storage_class.as_deref());
-    let missing = named.into_iter().find(|class| caches.storage_classes.get("", class).is_none());
-    let unknown = spec.secrets().find(|(_, secret)| caches.platform_secret(secret).is_none());
-    match (missing, unknown) {
-        (Some(class), _) => Verdict::Reconciling(Problem::new(
-            Reason::StorageClassNotFound,
-            format!("StorageClass {class} does not exist (yet)"),
-        )),
-        (None, Some((field, secret))) => Verdict::Reconciling(Problem::new(
+    if let Some(problem) = storage::missing(caches, spec) {
+        return Verdict::Reconciling(problem);
+    }
+    match spec.secrets().find(|(_, secret)| caches.platform_secret(secret).is_none()) {
+        Some((field, secret)) => Verdict::Reconciling(Problem::new(
             Reason::SecretNotFound,
             format!("{field}: Secret {secret} does not exist (yet) in namespace {home}; copies of it stay as they are"),
         )),
-        (None, None) => Verdict::Ready(format!("host names below {}", spec.base_domain)),
+        None => Verdict::Ready(format!("host names below {}", spec.base_domain)),
+    }
+}
+
+/// What there is, in order, for messages: `there are: a, b`; a few of many.
+fn there_are(names: impl IntoIterator<Item = String>) -> String {
+    const SHOWN: usize = 12;
+    let mut names: Vec<String> = names.into_iter().collect();
+    names.sort();
+    names.dedup();
+    match names.len() {
+        0 => "there are none".to_owned(),
+        many if many > SHOWN => format!("there are: {}, and {} more", names[..SHOWN].join(", "), many - SHOWN),
+        _ => format!("there are: {}", names.join(", ")),
     }
 }
 
@@ -76,33 +111,6 @@ fn watching(caches: &Caches) -> Option<ConditionUpdate> {
     not_seen(Reason::Undecodable, message)
 }
 
-/// The peers whose namespaces are not there. Their pods are not the operator's to read.
-fn absent_peers(caches: &Caches, network: &NetworkPeers) -> Option<ConditionUpdate> {
-    let namespaces = caches.namespaces.all();
-    let is_met = |selector: &LabelSelector| {
-        let selector = Selector::try_from(selector.clone());
-        selector.is_ok_and(|selector| namespaces.iter().any(|namespace| selector.matches(namespace.labels())))
-    };
-    let NetworkPeers { ingress, dns, public, identity_provider, mail, .. } = network;
-    let lists = [
-        ("ingress", ingress),
-        ("dns", dns),
-        ("public", public),
-        ("identityProvider", identity_provider),
-        ("mail", mail),
-    ];
-    let mut absent = Vec::new();
-    for (list, peers) in lists {
-        let selectors = peers.iter().map(|peer| peer.namespace_selector.as_ref());
-        let unmet = selectors.enumerate().filter(|(_, selector)| selector.is_some_and(|selector| !is_met(selector)));
-        absent.extend(unmet.map(|(at, _)| format!("spec.network.{list}[{at}]")));
-    }
-    (!absent.is_empty()).then(|| {
-        let message = format!("{}: no namespace has the labels of namespaceSelector (yet)", absent.join(", "));
-        ConditionUpdate::new(ConditionType::NetworkPeersFound, false, Reason::PeerNotFound, message)
-    })
-}
-
 /// What is wrong in the Platform by itself.
 fn fault(spec: &PlatformSpec) -> Option<Problem> {
     if let Err(error) = spec.base_domain.parse::<Hostname>() {
@@ -113,7 +121,7 @@ fn fault(spec: &PlatformSpec) -> Option<Problem> {
     {
         return Some(Problem::new(
             Reason::AddressInvalid,
-            format!("spec.exposure.address: {address:?} is no IP address"),
+            format!("spec.exposure.address: {address:?} is not an IP address"),
         ));
     }
     for (field, blocks) in [
@@ -129,37 +137,21 @@ fn fault(spec: &PlatformSpec) -> Option<Problem> {
     {
         return Some(Problem::new(Reason::CaBundleInvalid, format!("spec.exposure.caBundle: {error}")));
     }
-    None
+    let own = &spec.backup.as_ref()?.schedule;
+    let error = Schedule::new(&own.cron, &own.time_zone).err()?;
+    Some(Problem::new(Reason::BackupScheduleInvalid, format!("spec.backup.schedule.{error}")))
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::Namespace;
-    use serde_json::json;
-
     use super::*;
-    use crate::cache::Identity;
 
     #[test]
-    fn a_peer_whose_namespace_is_not_there_is_named_by_its_field() {
-        let caches = Caches::new();
-        let named =
-            |name: &str| format!("{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}}}");
-        let any = "{ipBlock: {cidr: 10.0.0.1/32}}, {namespaceSelector: {}}";
-        let text = format!("ingress: [{any}, {}]\ndns: [{}]", named("traefik"), named("kube-system"));
-        let network: NetworkPeers = serde_yaml::from_str(&text).unwrap();
-        let add = |name: &str| {
-            let labels = json!({"kubernetes.io/metadata.name": name});
-            let namespace: Namespace =
-                serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).unwrap();
-            caches.namespaces.put(&Identity::of(&namespace.metadata), namespace);
-        };
-        add("kube-system");
-        let message = "spec.network.ingress[2]: no namespace has the labels of namespaceSelector (yet)";
-        let (kind, reason) = (ConditionType::NetworkPeersFound, Reason::PeerNotFound);
-        assert_eq!(absent_peers(&caches, &network), Some(ConditionUpdate::new(kind, false, reason, message)));
-        add("traefik");
-        assert_eq!(absent_peers(&caches, &network), None);
+    fn a_few_of_many_are_shown() {
+        let names = |count: usize| there_are((0..count).map(|number| format!("n{number:02}")));
+        assert_eq!(names(0), "there are none");
+        assert_eq!(names(2), "there are: n00, n01");
+        assert!(names(20).ends_with("n11, and 8 more"), "{}", names(20));
     }
 
     #[test]
@@ -180,5 +172,19 @@ mod tests {
         assert!(of_block.message.starts_with("spec.network.clusterRanges: \"pods\""), "{}", of_block.message);
         let of_proxy = fault(&spec("baseDomain: example.org\nexposure: {trustedProxies: [10.0.0.0/33]}")).unwrap();
         assert!(of_proxy.message.starts_with("spec.exposure.trustedProxies: "), "{}", of_proxy.message);
+        let backup = |schedule: &str| {
+            fault(&spec(&format!(
+                "baseDomain: example.org\nbackup: {{targets: [], recipients: [], schedule: {{{schedule}}}}}"
+            )))
+        };
+        assert_eq!(backup("cron: 0 3 * * *, timeZone: Europe/Madrid"), None);
+        for (schedule, words) in [
+            ("cron: 0 3 30 2 *", "spec.backup.schedule.cron: "),
+            ("timeZone: Lleida", "spec.backup.schedule.timeZone: "),
+        ] {
+            let problem = backup(schedule).unwrap();
+            assert_eq!(problem.reason, "BackupScheduleInvalid");
+            assert!(problem.message.starts_with(words), "{}", problem.message);
+        }
     }
 }

@@ -136,7 +136,7 @@ fn condition(before: &[Condition], shown: ConditionUpdate, generation: i64, now:
 
 /// The API server stores whole seconds: a fraction would make the written status differ from the
 /// one that comes back.
-fn whole_seconds(now: Timestamp) -> Time {
+pub fn whole_seconds(now: Timestamp) -> Time {
     Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
 }
 

@@ -1,0 +1,85 @@
+//! What the care of repositories found. No watch brings it: whoever leads looks at the Jobs, and puts it here.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::conditions::Problem;
+
+/// How the repositories of one service are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepositoryState {
+    /// What is damaged in one of them.
+    pub damaged: Option<Problem>,
+    /// Why one of them is not pruned or checked.
+    pub neglected: Option<Problem>,
+    /// When the last part was read that was, of the one for which that is longest ago.
+    pub checked: Option<Timestamp>,
+    /// When the last prune ended, of the one for which that is longest ago.
+    pub pruned: Option<Timestamp>,
+}
+
+impl RepositoryState {
+    /// Of two repositories of one service.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let older =
+            |one: Option<Timestamp>, other: Option<Timestamp>| one.zip(other).map(|(one, other)| one.min(other));
+        Self {
+            damaged: self.damaged.or(other.damaged),
+            neglected: self.neglected.or(other.neglected),
+            checked: older(self.checked, other.checked),
+            pruned: older(self.pruned, other.pruned),
+        }
+    }
+}
+
+/// By Entity and service.
+pub type RepositoryStates = BTreeMap<(String, String), RepositoryState>;
+
+/// How all repositories are; nothing until somebody has looked. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub struct Repositories(Arc<RwLock<Option<Arc<RepositoryStates>>>>);
+
+impl Repositories {
+    /// Of a service; of one without repositories the default. None: nobody has looked yet.
+    pub fn of(&self, entity: &str, service: &str) -> Option<RepositoryState> {
+        let states = self.all()?;
+        Some(states.get(&(entity.to_owned(), service.to_owned())).cloned().unwrap_or_default())
+    }
+
+    /// Of all services. None: nobody has looked yet.
+    pub fn all(&self) -> Option<Arc<RepositoryStates>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes in what was found.
+    pub fn put(&self, states: RepositoryStates) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(states));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Reason;
+
+    #[test]
+    fn of_two_repositories_the_worse_is_told() {
+        let at = |second| Timestamp::from_second(second).ok();
+        let well = RepositoryState { checked: at(200), pruned: at(100), ..RepositoryState::default() };
+        let damaged = Some(Problem::new(Reason::RepositoryDamaged, "pack 1"));
+        let bad = RepositoryState { damaged: damaged.clone(), checked: at(100), ..RepositoryState::default() };
+        let both = RepositoryState { damaged, checked: at(100), ..RepositoryState::default() };
+        assert_eq!((well.clone().and(bad.clone()), bad.and(well)), (both.clone(), both));
+    }
+
+    #[test]
+    fn nothing_is_known_until_somebody_has_looked() {
+        let repositories = Repositories::default();
+        assert_eq!(repositories.of("hort", "office"), None);
+        repositories.put(RepositoryStates::new());
+        assert_eq!(repositories.clone().of("hort", "office"), Some(RepositoryState::default()));
+    }
+}

@@ -1,0 +1,153 @@
+//! Cares for the repositories of all services: what is to be forgotten, pruned and checked. It looks at the Jobs of the
+//! operator's namespace, which no cache has and which are the record, in rounds while the operator leads.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::context::Context;
+use super::{backup_forget, repository};
+use crate::api::{Platform, PlatformBackup};
+use crate::apply::{ErrorKind, Target, WriteError};
+use crate::backup::maintenance::{CareJob, Cared, FOUND, Maintenance, REPOSITORY, Work, maintenance, maintenance_job};
+use crate::gather::{self, KeptService};
+
+/// Between two looks while no Job is at work.
+const IDLE: Duration = Duration::from_secs(30);
+/// Between two looks while one is.
+const AT_WORK: Duration = Duration::from_secs(5);
+
+/// When somebody looked last, and what was at work then.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    last: Option<(Instant, bool)>,
+    /// The Jobs, since when nobody of this process has made or removed one and none was at work.
+    resting: Option<Vec<CareJob>>,
+}
+
+impl Look {
+    /// How long it is until the next one.
+    pub(super) fn left(&self) -> Duration {
+        self.last.map_or(Duration::ZERO, |(at, is_at_work)| {
+            let pause = if is_at_work { AT_WORK } else { IDLE };
+            pause.saturating_sub(at.elapsed())
+        })
+    }
+}
+
+/// Looks, when it is time to, and does what is to be done now.
+///
+/// # Errors
+/// The first request that failed; what other repositories need is done all the same.
+pub(super) async fn round(
+    context: &Context,
+    platform: &Platform,
+    look: &mut Look,
+    now: Timestamp,
+) -> Result<(), WriteError> {
+    let Some(backup) = platform.spec.backup.as_ref().filter(|_| look.left().is_zero()) else { return Ok(()) };
+    look.last = Some((Instant::now(), false));
+    let services = gather::kept_services(context.caches(), now);
+    // Nothing is asked for while nothing is due.
+    if let Some(jobs) = look.resting.as_deref().filter(|_| backup_forget::is_at_rest(backup, &services, now)) {
+        let plan = maintenance(backup, &gather::repositories(&services), jobs, now);
+        if plan.is_at_rest() {
+            context.caches().repositories.put(plan.states);
+            return Ok(());
+        }
+    }
+    look.resting = None;
+    let jobs = jobs(context, now).await?;
+    let forgotten = backup_forget::round(context, platform, &services, &jobs, now).await;
+    let cared = care(context, platform, backup, &services, &jobs, now).await;
+    let has_begun = matches!((&forgotten, &cared), (Ok(true), _) | (_, Ok(true)));
+    let is_at_work = has_begun || jobs.iter().any(|job| job.is_at_work() || job.seen.is_being_deleted);
+    look.last = Some((Instant::now(), is_at_work));
+    forgotten.and(cared)?;
+    look.resting = (!is_at_work).then_some(jobs);
+    Ok(())
+}
+
+/// The Jobs that care for repositories, with what their pods said.
+async fn jobs(context: &Context, now: Timestamp) -> Result<Vec<CareJob>, WriteError> {
+    let home = context.server.home();
+    let jobs = context.server.jobs(home, REPOSITORY).await?;
+    let pods = if jobs.is_empty() { Vec::new() } else { context.server.pods(home, REPOSITORY).await? };
+    Ok(gather::care_jobs(&jobs, &pods, now))
+}
+
+/// Says whether a Job was begun.
+async fn care(
+    context: &Context,
+    platform: &Platform,
+    backup: &PlatformBackup,
+    services: &[KeptService],
+    jobs: &[CareJob],
+    now: Timestamp,
+) -> Result<bool, WriteError> {
+    let Maintenance { record, remove, begin, free, states } =
+        maintenance(backup, &gather::repositories(services), jobs, now);
+    context.caches().repositories.put(states);
+    for (name, found) in &record {
+        // Nothing goes before it is written.
+        note(context, name, found).await?;
+    }
+    let mut outcome = Ok(false);
+    for (name, uid) in &remove {
+        let target = Target { kind: "Job", namespace: context.server.home(), name };
+        outcome = outcome.and(context.server.delete(target, uid).await.map(|()| false));
+    }
+    let mut made = 0;
+    for (cared, work) in begin {
+        if made == free {
+            break;
+        }
+        let began = begin_one(context, platform, services, &cared, work, now).await;
+        made += usize::from(began.as_ref().is_ok_and(|began| *began));
+        outcome = outcome.and_then(|others| began.map(|began| began || others));
+    }
+    outcome
+}
+
+/// Writes onto a check what it found.
+async fn note(context: &Context, name: &str, found: &str) -> Result<(), WriteError> {
+    let target = Target { kind: "Job", namespace: context.server.home(), name };
+    let patch = json!({"metadata": {"annotations": {FOUND: found}}});
+    match context.server.merge(target, &patch).await {
+        Ok(_) => {
+            tracing::info!(job = name, damaged = found, "a part of a repository was read");
+            Ok(())
+        }
+        Err(error) if error.kind == ErrorKind::Missing => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Begins a Job where a live look finds nobody at work.
+async fn begin_one(
+    context: &Context,
+    platform: &Platform,
+    services: &[KeptService],
+    cared: &Cared,
+    work: Work,
+    now: Timestamp,
+) -> Result<bool, WriteError> {
+    let of = services.iter().find(|of| (&of.entity, &of.service) == (&cared.entity, &cared.service));
+    let runs = of.map(|service| service.runs.as_slice()).unwrap_or_default();
+    let has_time = work != Work::Prune || backup_forget::clocks_agree(context, runs).await;
+    if !has_time || !repository::is_idle(context, &cared.entity, &cared.service).await? {
+        return Ok(false);
+    }
+    // One that forgets may have been begun in this round.
+    if repository::goes_first(context, &[&cared.at]).await?.is_some() {
+        return Ok(false);
+    }
+    let Some((name, job)) = maintenance_job(cared, work, platform, &context.own, now) else { return Ok(false) };
+    let target = Target { kind: "Job", namespace: context.server.home(), name: &name };
+    match context.server.create(target, &job).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == ErrorKind::Exists => Ok(false),
+        Err(error) => Err(error),
+    }
+}

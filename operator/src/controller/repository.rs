@@ -1,0 +1,47 @@
+//! Who is at work at a repository, as the API server has it: runs and restores in the namespace of an Entity, drills in
+//! theirs, and in the operator's own the Jobs that forget, prune and check. Each waits for the other.
+
+use k8s_openapi::api::batch::v1::Job;
+
+use super::context::Context;
+use crate::api::{BackupRepository, marks};
+use crate::apply::WriteError;
+use crate::backup::label;
+use crate::backup::maintenance::REPOSITORY;
+use crate::gather;
+use crate::template::operation::OPERATION_OF;
+
+/// The Jobs that care for these repositories. Of none there are none.
+pub(super) async fn caring(context: &Context, places: &[&BackupRepository]) -> Result<Vec<Job>, WriteError> {
+    let labels: Vec<String> = places.iter().map(|at| label(at)).collect();
+    if labels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let selector = format!("{REPOSITORY} in ({})", labels.join(","));
+    context.server.jobs(context.server.home(), &selector).await
+}
+
+/// The one that is at work at one of these repositories, as `Job/NAME`.
+pub(super) async fn goes_first(context: &Context, places: &[&BackupRepository]) -> Result<Option<String>, WriteError> {
+    let jobs = caring(context, places).await?;
+    let at_work = jobs.iter().find(|job| !gather::job_has_ended(job));
+    let name = at_work.and_then(|job| job.metadata.name.as_deref());
+    Ok(name.map(|name| format!("Job/{name} of namespace {}", context.server.home())))
+}
+
+/// Whether no Job and no pod of a run, restore or drill of a service is at work. A drill of a service that another
+/// Entity calls the same counts as well.
+pub(super) async fn is_idle(context: &Context, namespace: &str, service: &str) -> Result<bool, WriteError> {
+    let selector = format!("{OPERATION_OF}={service}");
+    for place in [namespace, marks::DRILLS] {
+        let jobs = context.server.jobs(place, &selector).await?;
+        if !jobs.iter().all(gather::job_has_ended) {
+            return Ok(false);
+        }
+        let pods = context.server.pods(place, &selector).await?;
+        if gather::ended(&pods).is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

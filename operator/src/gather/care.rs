@@ -1,0 +1,96 @@
+//! Collects what the caches know of the services whose backups are cared for, those that are gone as well. No request
+//! is made here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+
+use super::backup::{ABOUT_TO_BEGIN, is_at_work, service_named};
+use super::drill::is_drilled;
+use super::schedule::is_restored;
+use super::seen_job;
+use crate::api::ServiceBackup;
+use crate::backup::maintenance::{CareJob, Cared};
+use crate::cache::{Caches, Live, has_ended};
+
+/// A service that was backed up.
+#[derive(Clone, Debug)]
+pub struct KeptService {
+    /// Its Entity, whose namespace is called the same.
+    pub entity: String,
+    /// Its name.
+    pub service: String,
+    /// Its runs.
+    pub runs: Vec<Arc<ServiceBackup>>,
+    /// Whether it is being backed up, restored or drilled.
+    pub is_busy: bool,
+    /// Whether it is gone, and its data, as far as the caches know.
+    pub is_gone: bool,
+}
+
+/// All services that were backed up.
+pub fn kept_services(caches: &Caches, now: Timestamp) -> Vec<KeptService> {
+    let mut all: BTreeMap<(String, String), Vec<Arc<ServiceBackup>>> = BTreeMap::new();
+    for run in caches.backups.all() {
+        all.entry((run.namespace().unwrap_or_default(), run.spec.service.clone())).or_default().push(run);
+    }
+    let of = |((entity, service), runs): ((String, String), Vec<Arc<ServiceBackup>>)| KeptService {
+        is_busy: runs.iter().any(|run| is_run(run, now))
+            || is_restored(caches, &entity, &service, now)
+            || is_drilled(caches, &entity, &service),
+        is_gone: is_gone(caches, &entity, &service),
+        entity,
+        service,
+        runs,
+    };
+    all.into_iter().map(of).collect()
+}
+
+/// Whether a run is at work, or about to be: one that has waited for long may wait for ever, and looks before it begins.
+fn is_run(run: &ServiceBackup, now: Timestamp) -> bool {
+    let is_new = run.creation_timestamp().is_none_or(|made| now.duration_since(made.0) < ABOUT_TO_BEGIN);
+    is_at_work(run) || (!has_ended(run) && is_new)
+}
+
+fn is_gone(caches: &Caches, namespace: &str, service: &str) -> bool {
+    matches!(service_named(caches, namespace, service), Ok(None))
+        && caches.records.get(namespace, service).is_none()
+        && caches.records.undecodable(namespace, service).is_none()
+}
+
+/// The repositories of these services, each as its newest run has it.
+pub fn repositories(services: &[KeptService]) -> Vec<Cared> {
+    services.iter().flat_map(of_service).collect()
+}
+
+fn of_service(service: &KeptService) -> Vec<Cared> {
+    let mut runs: Vec<&Arc<ServiceBackup>> = service.runs.iter().collect();
+    runs.sort_by_key(|run| (run.creation_timestamp().map(|made| made.0), run.name_any()));
+    let places = runs.iter().filter_map(|run| run.status.as_ref()?.repository.clone());
+    let known = places.filter(|at| !at.id.is_empty()).map(|at| ((at.target.clone(), at.path.clone()), at));
+    let newest: BTreeMap<_, _> = known.collect();
+    let cared = newest.into_values().map(|at| Cared {
+        entity: service.entity.clone(),
+        service: service.service.clone(),
+        at,
+        is_busy: service.is_busy,
+    });
+    cared.collect()
+}
+
+/// The Jobs that care for repositories, with what the containers of their pods said.
+pub fn care_jobs(jobs: &[Job], pods: &[Pod], now: Timestamp) -> Vec<CareJob> {
+    jobs.iter().filter_map(|job| CareJob::of(job, seen_job(&live(job)?, pods, now))).collect()
+}
+
+fn live(job: &Job) -> Option<Live> {
+    Some(Live::of("Job", serde_json::from_value(serde_json::to_value(job).ok()?).ok()?))
+}
+
+#[cfg(test)]
+#[path = "care_tests.rs"]
+mod tests;

@@ -1,0 +1,97 @@
+//! Whose backups are cared for.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::{BackupRepository, marks};
+use crate::backup::CareWork;
+use crate::backup::maintenance::{CARE, REPOSITORY};
+use crate::gather::fixtures::put;
+
+const NOW: &str = "2026-11-30T12:00:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn run(caches: &Caches, name: &str, made: &str, phase: &str, id: &str) {
+    let metadata = json!({
+        "name": name, "namespace": "coop", "uid": name, "creationTimestamp": format!("2026-11-{made}T01:00:00Z"),
+    });
+    let at = json!({"target": "far", "path": "coop-1.office", "id": id});
+    put(
+        &caches.backups,
+        json!({
+            "metadata": metadata, "spec": {"service": "office", "requestedBy": "anna"},
+            "status": {"phase": phase, "repository": at},
+        }),
+    );
+}
+
+fn one(caches: &Caches) -> KeptService {
+    let mut all = kept_services(caches, now());
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
+#[test]
+fn a_service_is_gone_once_neither_it_nor_its_data_is_there() {
+    let caches = Caches::new();
+    run(&caches, "monday", "01", "Succeeded", "r1");
+    assert!(one(&caches).is_gone);
+    let metadata = json!({"name": "office", "namespace": "coop", "uid": "d1"});
+    let owner = json!({"kind": "DedicatedOffice", "name": "office", "uid": "u1"});
+    put(&caches.records, json!({"metadata": metadata, "spec": {"owner": owner, "template": "office", "volumes": []}}));
+    assert!(!one(&caches).is_gone, "its data is kept");
+    let caches = Caches::new();
+    run(&caches, "monday", "01", "Succeeded", "r1");
+    put(&caches.offices, json!({"metadata": metadata, "spec": {"tier": "1gb"}}));
+    assert!(!one(&caches).is_gone);
+}
+
+#[test]
+fn a_repository_is_as_its_newest_run_has_it_and_nobody_cares_for_it_while_one_is_at_work() {
+    let caches = Caches::new();
+    run(&caches, "first", "01", "Succeeded", "r1");
+    run(&caches, "second", "02", "Succeeded", "r2");
+    run(&caches, "third", "03", "Failed", "");
+    let at = |id: &str| BackupRepository { target: "far".into(), path: "coop-1.office".into(), id: id.into() };
+    let found = repositories(&[one(&caches)]);
+    assert_eq!(found.iter().map(|cared| (cared.at.clone(), cared.is_busy)).collect::<Vec<_>>(), [(at("r2"), false)]);
+    run(&caches, "fourth", "04", "FirstPass", "r2");
+    assert!(repositories(&[one(&caches)])[0].is_busy);
+    run(&caches, "fourth", "04", "Waiting", "r2");
+    assert!(!repositories(&[one(&caches)])[0].is_busy, "it has waited for weeks");
+    run(&caches, "fourth", "30", "Waiting", "r2");
+    assert!(!repositories(&[one(&caches)])[0].is_busy, "since this morning");
+    assert!(kept_services(&caches, "2026-11-30T01:30:00Z".parse().unwrap())[0].is_busy, "for half an hour");
+}
+
+#[test]
+fn nobody_cares_for_a_repository_that_is_read_for_a_drill() {
+    let caches = Caches::new();
+    run(&caches, "first", "01", "Succeeded", "r1");
+    let drill = |of: &str, phase: &str| {
+        let metadata = json!({"name": "drill", "namespace": marks::DRILLS, "uid": "d1", "creationTimestamp": NOW});
+        let spec = json!({
+            "from": {"entity": of, "service": "office"}, "into": {"kind": "Drill"}, "requestedBy": "operator",
+        });
+        put(&caches.restores, json!({"metadata": metadata, "spec": spec, "status": {"phase": phase}}));
+        one(&caches).is_busy
+    };
+    assert!(drill("coop", "Waiting"), "it is about to begin");
+    assert!(drill("coop", "Files"));
+    assert!(!drill("other", "Files"), "of another's office");
+    assert!(!drill("coop", "Failed"), "what it left reads nothing");
+}
+
+#[test]
+fn a_job_is_known_by_its_labels() {
+    let job = |labels: Value| -> Job {
+        let metadata = json!({"name": "check-1", "uid": "j1", "creationTimestamp": NOW, "labels": labels});
+        serde_json::from_value(json!({"metadata": metadata})).unwrap()
+    };
+    let found = care_jobs(&[job(json!({REPOSITORY: "a", CARE: "check"})), job(json!({"x": "y"}))], &[], now());
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].work, found[0].repository.as_str(), found[0].is_at_work()), (CareWork::Check, "a", true));
+}

@@ -1,0 +1,103 @@
+//! What is restored, and whether there is room for it.
+
+use std::sync::Arc;
+
+use super::observed::{ObservedRestore, Room};
+use super::step::Chosen;
+use crate::api::{Reason, RestoreDestinationKind, ServiceBackup, ServiceRestoreSpec, marks};
+use crate::backup::{has_come, is_backup};
+use crate::compare::{Action, Change};
+use crate::core::{Bytes, Quantity};
+use crate::report::Problem;
+
+/// What can be restored so far.
+const SUPPORTED: &str =
+    "so far a whole service of this Entity is restored in place: into.kind InPlace, without from.entity and only";
+
+/// Refuses what is not built.
+///
+/// # Errors
+/// When the restore asks for it.
+pub(super) fn supported(spec: &ServiceRestoreSpec) -> Result<(), Problem> {
+    let asked = match spec.into.kind {
+        RestoreDestinationKind::InPlace if spec.from.entity.is_some() => "spec.from.entity",
+        RestoreDestinationKind::InPlace if spec.only.is_some() => "spec.only",
+        RestoreDestinationKind::InPlace => return Ok(()),
+        RestoreDestinationKind::NewService => "spec.into.kind: NewService",
+        RestoreDestinationKind::Drill => {
+            let message =
+                format!("spec.into.kind: Drill is made by the operator alone, in namespace {}", marks::DRILLS);
+            return Err(Problem::new(Reason::RestoreNotSupported, message));
+        }
+    };
+    Err(Problem::new(Reason::RestoreNotSupported, format!("{asked} is not there yet; {SUPPORTED}")))
+}
+
+/// The snapshot that is restored: the recorded one, else the one that is asked for, else the newest. Each is of a
+/// run of this service in this namespace, so nobody can name another Entity's.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn choose(observed: &ObservedRestore) -> Result<Chosen, Problem> {
+    let status = observed.status();
+    if let Some(snapshot) = status.and_then(|status| status.snapshot.clone()) {
+        return Ok(Chosen { snapshot, taken_at: status.and_then(|status| status.taken_at.clone()) });
+    }
+    let from = &observed.restore.spec.from;
+    let complete = observed.runs.iter().filter_map(|run| complete(run, &from.service));
+    let wanted = complete.filter(|chosen| from.snapshot.as_ref().is_none_or(|id| *id == chosen.snapshot));
+    let before = |chosen: &Chosen| {
+        let taken = chosen.taken_at.as_ref();
+        from.before.as_ref().is_none_or(|before| taken.is_some_and(|taken| taken.0 < before.0))
+    };
+    // One of a time that has not come was taken while a clock was ahead.
+    let age = |chosen: &Chosen| chosen.taken_at.as_ref().map(|taken| (has_come(taken.0, observed.now), taken.0));
+    let newest = wanted.filter(before).max_by_key(age);
+    newest.ok_or_else(|| {
+        let service = &from.service;
+        let message = match (&from.snapshot, &from.before) {
+            (Some(snapshot), _) => format!(
+                "spec.from.snapshot: no complete ServiceBackup of {service} in this namespace has status.snapshot {snapshot}; see kubectl get servicebackups"
+            ),
+            (None, Some(before)) => {
+                format!("spec.from.before: no complete ServiceBackup of {service} was taken before {}", before.0)
+            }
+            (None, None) => format!("spec.from.service: {service} has no complete ServiceBackup; make one first"),
+        };
+        Problem::new(Reason::SnapshotNotFound, message)
+    })
+}
+
+/// The snapshot that a run left.
+fn complete(run: &Arc<ServiceBackup>, service: &str) -> Option<Chosen> {
+    let status = run.status.as_ref().filter(|_| is_backup(run))?;
+    let chosen = Chosen { snapshot: status.snapshot.clone()?, taken_at: status.taken_at.clone() };
+    (run.spec.service == service && run.metadata.deletion_timestamp.is_none()).then_some(chosen)
+}
+
+/// Whether the namespace has room for these claims.
+///
+/// # Errors
+/// When a quota has none: what it leaves, and what is needed.
+pub(crate) fn room(quotas: &[Room], makes: &[Change]) -> Result<(), String> {
+    let requests = makes.iter().filter_map(request);
+    let needed = requests.fold(Bytes::ZERO, |sum, request| sum.checked_add(request).unwrap_or(Bytes::new(u64::MAX)));
+    let count = makes.len() as u64;
+    let full = quotas.iter().find_map(|room| {
+        let lacks_storage = room.storage.filter(|left| *left < needed).map(|left| format!("{left} of storage"));
+        let lacks_claims = room.claims.filter(|left| *left < count).map(|left| format!("{left} claims"));
+        Some((&room.quota, lacks_storage.or(lacks_claims)?))
+    });
+    full.map_or(Ok(()), |(quota, left)| {
+        Err(format!("ResourceQuota {quota} leaves {left}, and a restore needs {needed} in {count} claims"))
+    })
+}
+
+fn request(change: &Change) -> Option<Bytes> {
+    let Action::Create(claim) = &change.action else { return None };
+    claim.pointer("/spec/resources/requests/storage")?.as_str()?.parse::<Quantity>().ok()?.bytes()
+}
+
+#[cfg(test)]
+#[path = "begin_tests.rs"]
+mod tests;

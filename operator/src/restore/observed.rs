@@ -1,0 +1,87 @@
+//! What one pass over a restore sees.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::{RestorePhase, ServiceBackup, ServiceData, ServiceRestore, ServiceRestoreStatus};
+use crate::backup::{SeenJob, Subject};
+use crate::cache::Live;
+use crate::core::Bytes;
+use crate::report::Problem;
+
+/// What one pass over a restore sees.
+#[derive(Clone, Debug)]
+pub struct ObservedRestore {
+    /// The restore.
+    pub restore: Arc<ServiceRestore>,
+    /// The operator's time.
+    pub now: Timestamp,
+    /// The service whose backup it is, or why it cannot be restored. Its plan is of the stage that the restore's
+    /// phase asks for, on the claims that the record names.
+    pub subject: Result<Subject, Problem>,
+    /// The record of its data, whatever else is wrong with it.
+    pub record: Option<Arc<ServiceData>>,
+    /// The Jobs in the namespace whose label `commonscloud.coop/operation-of` names the service, by name, whichever
+    /// restore or run they are of.
+    pub jobs: BTreeMap<String, SeenJob>,
+    /// The run or restore of the same service that comes first, as `ServiceBackup/NAME`.
+    pub goes_first: Option<String>,
+    /// The runs of the namespace that left a snapshot of the service.
+    pub runs: Vec<Arc<ServiceBackup>>,
+    /// The claims of the namespace.
+    pub claims: Vec<Arc<Live>>,
+    /// The quotas of the namespace; asked for while it waits, else empty.
+    pub quotas: Vec<Room>,
+    /// How the service is.
+    pub service: SeenService,
+}
+
+impl ObservedRestore {
+    /// Where it is, by its status.
+    pub fn phase(&self) -> RestorePhase {
+        self.status().and_then(|status| status.phase).unwrap_or(RestorePhase::Waiting)
+    }
+
+    /// Its status, as it was read.
+    pub fn status(&self) -> Option<&ServiceRestoreStatus> {
+        self.restore.status.as_ref()
+    }
+
+    /// Whether somebody deletes it.
+    pub fn is_being_deleted(&self) -> bool {
+        self.restore.metadata.deletion_timestamp.is_some()
+    }
+
+    /// A claim that is there, be it on its way out.
+    pub fn claim(&self, name: &str) -> Option<&Live> {
+        self.claims.iter().find(|live| live.name() == name).map(AsRef::as_ref)
+    }
+}
+
+/// What a quota of the namespace leaves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// The quota's name.
+    pub quota: String,
+    /// The storage that claims may still request; none: it does not say.
+    pub storage: Option<Bytes>,
+    /// How many claims there may still be; none: it does not say.
+    pub claims: Option<u64>,
+}
+
+/// How a service is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenService {
+    /// Whether `spec.paused` keeps it as it is.
+    pub is_paused: bool,
+    /// Whether its objects are as its plan has them.
+    pub is_applied: bool,
+    /// Whether all of its workloads that are to run do.
+    pub is_running: bool,
+    /// Its pods that are not to run, or are on their way out, by name.
+    pub pods_left: Vec<String>,
+    /// Why it is not Ready; nothing where it is.
+    pub not_ready: Option<Problem>,
+}
