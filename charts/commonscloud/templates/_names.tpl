@@ -24,8 +24,23 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 system:serviceaccount:{{ .Release.Namespace }}:{{ .Values.serviceAccount.name }}
 {{- end }}
 
+{{/* The namespace of drills: longer than a name of an Entity can be. */}}
+{{- define "commonscloud.drills" -}}
+commonscloud-drill-scratch-namespace
+{{- end }}
+
 {{- define "commonscloud.image" -}}
 {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+
+{{/* Where it listens; an address of IPv6 stands in brackets. */}}
+{{- define "commonscloud.listen" -}}
+{{ printf (ternary "[%s]:%v" "%s:%v" (contains ":" .Values.listen.address)) .Values.listen.address .Values.listen.port }}
+{{- end }}
+
+{{/* The image of the Jobs of backups and restores. */}}
+{{- define "commonscloud.backupImage" -}}
+{{ printf "%s:%s" .Values.backup.image.repository (.Values.backup.image.tag | default .Chart.AppVersion) }}
 {{- end }}
 
 {{/* The Platform and the Tariffs of the values, as a JSON list. They stay when the release is uninstalled.
