@@ -52,7 +52,8 @@ struct Rebind {
     without: Vec<String>,
 }
 
-fn parse(text: &str) -> Result<(String, String), String> {
+/// Reads `ENTITY/INSTANCE`.
+pub(crate) fn parse(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
         Some((entity, instance)) if !entity.is_empty() && !instance.is_empty() => {
             Ok((entity.to_owned(), instance.to_owned()))
@@ -90,7 +91,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     said(lines.join("\n"))
 }
 
-fn said(text: String) -> Result<(), Failure> {
+/// Prints to standard output.
+pub(crate) fn said(text: String) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(format!("{text}\n").as_bytes())?)
 }
 

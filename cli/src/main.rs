@@ -1,17 +1,24 @@
 //! `commonscloud`: the administrator's tool. One file per subcommand.
 
+mod asked;
+mod backup;
 mod cluster;
 mod crds;
 mod data;
 mod demo;
 mod diff;
+mod drill;
+mod export;
 mod images;
 mod node;
 mod operated;
 mod outlook;
+mod recover;
 mod render;
+mod restore;
 mod services;
 mod status;
+mod target;
 mod template;
 
 use std::io::IsTerminal;
@@ -31,13 +38,18 @@ struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Backup(backup::Arguments),
     Cluster(cluster::Arguments),
     Crds(crds::Arguments),
     Data(data::Arguments),
     Demo(demo::Arguments),
     Diff(diff::Arguments),
+    Drill(drill::Arguments),
+    Export(export::Arguments),
     Images(images::Arguments),
+    Recover(recover::Arguments),
     Render(render::Arguments),
+    Restore(restore::Arguments),
     Status(status::Arguments),
     Template(template::Arguments),
     #[command(hide = true)]
@@ -63,13 +75,18 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Backup(arguments) => backup::run(&arguments).await,
         Command::Cluster(arguments) => cluster::run(arguments).await,
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Data(arguments) => data::run(&arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Diff(arguments) => diff::run(&arguments).await,
+        Command::Drill(arguments) => drill::run(&arguments).await,
+        Command::Export(arguments) => export::run(&arguments).await,
         Command::Images(arguments) => images::run(arguments).await,
+        Command::Recover(arguments) => recover::run(&arguments).await,
         Command::Render(arguments) => render::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments).await,
         Command::Status(arguments) => status::run(&arguments).await,
         Command::Template(arguments) => template::run(arguments).await,
         Command::Node(arguments) => node::run(arguments).await,

@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
                 (secret, format!("# generated once: {}\n", names.join(", ")))
             }
-            Action::Merge { .. } | Action::Remove { .. } | Action::Delete { .. } => continue,
+            Action::Merge { .. } | Action::Remove { .. } | Action::Delete { .. } | Action::Discard { .. } => continue,
         };
         if write!(out, "---\n{comment}{}", serde_yaml::to_string(object)?).is_err() {
             return Ok(());

@@ -89,10 +89,16 @@ fn service(object: &DynamicObject) -> Service {
         price: text(&status["price"]),
         version: text(&status["version"]),
         url: text(&status["url"]),
-        claim: format!("{name}-data"),
+        claim: claim(status),
         health: health(object),
         name,
     }
+}
+
+/// Of the volume `data`: after a restore it has another one.
+fn claim(status: &Value) -> String {
+    let volume = status["volumes"].as_array().into_iter().flatten().find(|volume| volume["name"] == "data");
+    volume.map_or_else(|| UNKNOWN.to_owned(), |volume| text(&volume["claim"]))
 }
 
 fn text(value: &Value) -> String {
@@ -120,6 +126,14 @@ mod tests {
         assert!(matches!(health(&object(&status)), Health::NotReady { .. }));
         let status = json!({"observedGeneration": 2, "conditions": [{"type": "Ready", "status": "True"}]});
         assert_eq!(health(&object(&status)), Health::Ready);
+    }
+
+    #[test]
+    fn the_claim_of_the_files_is_the_one_that_is_reported() {
+        let status = json!({"volumes": [
+            {"name": "db", "claim": "office-db"}, {"name": "data", "claim": "office-data-r1"},
+        ]});
+        assert_eq!(service(&object(&status)).claim, "office-data-r1");
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! `commonscloud status`: the services of the cluster and what they wait for, in one screen.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use commonscloud_cluster::command::Failure;
-use commonscloud_operator::api::Reason;
-use kube::Client;
+use commonscloud_operator::api::{Reason, ServiceBackup};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::ListParams;
+use kube::{Api, Client};
 
+use crate::asked;
 use crate::services::{self, Health, Service};
 
 /// Show all services of the cluster of your kubeconfig. Fails when one is not Ready.
@@ -30,17 +34,39 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let client = Client::try_default().await?;
     let mut services = services::all(&client).await?;
     services.retain(|service| arguments.entity.as_ref().is_none_or(|entity| *entity == service.entity));
-    std::io::stdout().write_all(table(&services).as_bytes())?;
+    let backups = Api::<ServiceBackup>::all(client).list(&ListParams::default()).await;
+    let backups = backups.ok().map(|runs| newest(&runs.items));
+    std::io::stdout().write_all(table(&services, backups.as_ref()).as_bytes())?;
     let unready = services.iter().filter(|service| service.health != Health::Ready).count();
     if unready == 0 { Ok(()) } else { Err(format!("{unready} of {} services are not Ready", services.len()).into()) }
 }
 
-fn table(services: &[Service]) -> String {
-    let mut rows = vec![["ENTITY", "SERVICE", "TIER", "QUOTA", "PRICE", "VERSION", "READY", "URL"].map(str::to_owned)];
+/// When the newest complete backup of each service was taken, by Entity and name.
+type Backups = BTreeMap<(String, String), Timestamp>;
+
+fn newest(runs: &[ServiceBackup]) -> Backups {
+    let mut newest = Backups::new();
+    for run in runs {
+        let Some((_, taken)) = asked::snapshot(run) else { continue };
+        let of = (run.metadata.namespace.clone().unwrap_or_default(), run.spec.service.clone());
+        newest.entry(of).and_modify(|known| *known = taken.max(*known)).or_insert(taken);
+    }
+    newest
+}
+
+/// `backups`: none where they cannot be read.
+fn table(services: &[Service], backups: Option<&Backups>) -> String {
+    let titles = ["ENTITY", "SERVICE", "TIER", "QUOTA", "PRICE", "VERSION", "READY", "BACKUP", "URL"];
+    let mut rows = vec![titles.map(str::to_owned)];
     rows.extend(services.iter().map(|service| {
         let ready = if service.health == Health::Ready { "yes" } else { "no" };
         let Service { entity, name, tier, quota, price, version, url, .. } = service.clone();
-        [entity, name, tier, quota, price, version, ready.to_owned(), url]
+        let backup = match backups.map(|backups| backups.get(&(entity.clone(), name.clone()))) {
+            None => "?".to_owned(),
+            Some(None) => "never".to_owned(),
+            Some(Some(taken)) => asked::shown(*taken),
+        };
+        [entity, name, tier, quota, price, version, ready.to_owned(), backup, url]
     }));
     let mut text = aligned(&rows);
     for service in services {
@@ -60,7 +86,8 @@ fn reasons() -> String {
     format!("| reason | what it means | what to do |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+/// A table with its columns below each other.
+pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..N).map(width).collect();
     let line = |row: &[String; N]| {
@@ -72,6 +99,8 @@ fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -94,9 +123,30 @@ mod tests {
             claim: unknown(),
             health: Health::NotReady { reason: "TierUnknown".into(), message: "9gb is not sold".into() },
         };
-        let text = table(&[service]);
+        let text = table(&[service], None);
         let expected = format!("hort/office: TierUnknown: 9gb is not sold\n  {}\n", Reason::TierUnknown.to_do());
         assert!(text.ends_with(&expected), "{text}");
+    }
+
+    #[test]
+    fn the_newest_complete_backup_of_each_service_is_shown() {
+        let run = |service: &str, taken: &str, ready: &str| -> ServiceBackup {
+            let conditions = json!([{"type": "Ready", "status": ready, "reason": "R", "message": "",
+                "lastTransitionTime": "2026-11-30T00:00:00Z"}]);
+            serde_json::from_value(json!({
+                "apiVersion": "commonscloud.coop/v1alpha1", "kind": "ServiceBackup",
+                "metadata": {"name": "a", "namespace": "hort"}, "spec": {"service": service, "requestedBy": "anna"},
+                "status": {"takenAt": taken, "snapshot": "a", "conditions": conditions},
+            }))
+            .unwrap()
+        };
+        let runs = [
+            run("office", "2026-11-30T01:00:00Z", "True"),
+            run("office", "2026-11-29T01:00:00Z", "True"),
+            run("agora", "2026-11-29T01:00:00Z", "False"),
+        ];
+        let taken = "2026-11-30T01:00:00Z".parse().unwrap();
+        assert_eq!(newest(&runs), [(("hort".to_owned(), "office".to_owned()), taken)].into());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use commonscloud_cluster::command::{CLUSTER_VARIABLE, Failure, duration};
 use commonscloud_cluster::local::{self, ClusterName, DEFAULT_NAME, NodeKind};
-use commonscloud_cluster::{Progress, folders};
+use commonscloud_cluster::{Progress, folders, images};
 
 use crate::operated::{self, Wanted, waiting};
 use crate::services;
@@ -72,7 +72,8 @@ async fn up(arguments: &Up) -> Result<(), Failure> {
     if node == NodeKind::Simulated {
         progress.say(report::SIMULATED);
     }
-    let wanted = Wanted { name: &arguments.name, node, images: None, source: &source };
+    let images = images::beyond_tests(&source)?;
+    let wanted = Wanted { name: &arguments.name, node, images, source: &source };
     let operated = operated::up(&wanted, &progress).await?;
     manifests::apply(&operated, &source, &progress).await?;
     waiting::until_ready(&operated.client, None, arguments.wait, &progress).await?;

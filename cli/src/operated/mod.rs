@@ -20,14 +20,16 @@ use commonscloud_cluster::local::{self, Cluster, ClusterName, NodeKind, Parts, U
 use commonscloud_cluster::{Progress, images, tools};
 use kube::Client;
 
+pub(crate) use self::install::NAMESPACE;
+
 /// What cluster is wanted.
 pub(crate) struct Wanted<'a> {
     /// Its name; one that is up is taken as it is.
     pub(crate) name: &'a ClusterName,
     /// What its nodes are.
     pub(crate) node: NodeKind,
-    /// Names of the images that its node is to have beside the operator's; none: all there are.
-    pub(crate) images: Option<Vec<String>>,
+    /// Names of the images that its node is to have; the operator's it has anyway.
+    pub(crate) images: Vec<String>,
     /// The checkout with images/ and charts/.
     pub(crate) source: &'a Path,
 }
@@ -68,8 +70,8 @@ async fn prepare(wanted: &Wanted<'_>, progress: &Progress) -> Result<(Cluster, V
 
 async fn build(wanted: &Wanted<'_>, progress: &Progress) -> Result<Vec<BuiltImage>, Failure> {
     let source = wanted.source;
-    let chosen: Vec<&str> = wanted.images.iter().flatten().map(String::as_str).chain(["operator"]).collect();
-    let images = if wanted.images.is_some() { &chosen[..] } else { &[] };
+    let others = wanted.images.iter().map(String::as_str).filter(|name| *name != "operator");
+    let images: Vec<&str> = others.chain(["operator"]).collect();
     match wanted.node {
         NodeKind::Simulated => {
             local::build_simulated(source, progress).await?;
@@ -78,10 +80,10 @@ async fn build(wanted: &Wanted<'_>, progress: &Progress) -> Result<Vec<BuiltImag
         }
         // A node that runs takes by import what it lacks.
         NodeKind::Real if local::find(wanted.name)?.is_some() => {
-            Ok(images::build(images, Profile::Release, source, progress).await?)
+            Ok(images::build(&images, Profile::Release, source, progress).await?)
         }
         NodeKind::Real => {
-            let parts = Parts { tools: local::REAL_TOOLS, images, tars: &[] };
+            let parts = Parts { tools: local::REAL_TOOLS, images: &images, tars: &[] };
             Ok(local::build(parts, source, progress).await?.images)
         }
     }

@@ -52,7 +52,7 @@ pub(super) async fn run(options: &Options, template: ServiceTemplate, package: &
     let examples = apply::read(&source.join("examples/platform.yaml"))?;
     let template = manifests::as_third_party(template, &examples)?;
     let names = manifests::local_images(&template, &source)?;
-    let wanted = Wanted { name: &options.cluster, node, images: Some(names), source: &source };
+    let wanted = Wanted { name: &options.cluster, node, images: names, source: &source };
     let operated = operated::up(&wanted, &progress).await?;
     let trial = Trial { operated, entity: unused_name(), progress };
     let objects = manifests::objects(&template, package, &trial.entity)?;

@@ -1,0 +1,146 @@
+use commonscloud_backup::records::{EntityFolder, RecordedMetadata};
+
+use super::*;
+
+fn recorded(kind: &str, namespace: Option<&str>, name: &str, spec: Value) -> RecordedObject {
+    RecordedObject {
+        api_version: "commonscloud.coop/v1alpha1".to_owned(),
+        kind: kind.to_owned(),
+        metadata: RecordedMetadata {
+            name: name.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            uid: format!("old-{name}"),
+            ..RecordedMetadata::default()
+        },
+        spec,
+        status: Value::Null,
+    }
+}
+
+fn data(namespace: &str, name: &str) -> RecordedObject {
+    let spec = json!({
+        "owner": {"kind": "DedicatedService", "name": name, "uid": "u"}, "template": "radicale", "version": "3",
+        "volumes": [{"name": "data", "claim": "site-data-r2", "uid": "p1", "volumeName": "pv"}],
+        "secrets": [{"name": "admin", "secret": "site-admin", "uid": "s1", "keys": ["password"],
+            "further": [{"secret": "site-admin-2", "uid": "s2", "keys": ["token"]}]}],
+    });
+    recorded("ServiceData", Some(namespace), name, spec)
+}
+
+fn records() -> Records {
+    let entity = |name: &str| recorded("Entity", None, name, json!({"displayName": "Hort", "tariff": "t"}));
+    Records {
+        platform: recorded("Platform", None, "default", json!({"baseDomain": "example.org"})),
+        tariffs: vec![recorded("Tariff", None, "t", json!({"currency": "EUR", "tiers": []}))],
+        entities: vec![entity("hort"), entity("ateneu")],
+        records: vec![data("hort", "site"), data("antiga", "wiki")],
+        folders: vec![EntityFolder { entity: "hort".into(), uid: "old-hort".into(), folder: "hort-0000".into() }],
+        ..Records::default()
+    }
+}
+
+fn seen(kind: &str, name: &str, recovered: Option<&str>, spec: Value) -> (Place, Seen) {
+    let recovered = recovered.map(str::to_owned);
+    ((kind.to_owned(), String::new(), name.to_owned()), Seen { uid: "new".to_owned(), recovered, spec })
+}
+
+fn names(plan: &Plan<'_>) -> Vec<String> {
+    plan.entities.iter().map(|entity| entity.name.to_owned()).collect()
+}
+
+#[test]
+fn an_empty_cluster_gets_everything_kept_data_of_those_who_left_too() {
+    let records = records();
+    let plan = plan(&records, &Living::new());
+    assert_eq!((plan.shared.len(), plan.platform.is_some(), plan.left.len()), (1, true, 0));
+    assert_eq!(names(&plan), ["antiga", "ateneu", "hort"]);
+    assert!(plan.entities[0].entity.is_none() && plan.entities[0].data.len() == 1);
+    assert_eq!((plan.entities[2].folder, plan.entities[1].folder), (Some("hort-0000"), None));
+}
+
+#[test]
+fn what_lives_is_named_and_left_and_what_an_earlier_call_made_goes_on() {
+    let records = records();
+    let living: Living = [
+        seen("Tariff", "t", None, json!({"currency": "EUR", "tiers": [], "extraBlock": null})),
+        seen("Platform", "default", None, json!({"baseDomain": "other.example"})),
+        seen("Entity", "hort", Some("old-hort"), Value::Null),
+        seen("Namespace", "hort", Some("old-hort"), Value::Null),
+        seen("Entity", "ateneu", None, Value::Null),
+        seen("Namespace", "antiga", None, Value::Null),
+    ]
+    .into();
+    let plan = plan(&records, &living);
+    assert!(plan.shared.is_empty() && plan.platform.is_none());
+    assert_eq!(names(&plan), ["hort"]);
+    let left = plan.left.join("\n");
+    for told in [
+        "Platform default is there and says something else",
+        "ateneu is there, and is another one",
+        "antiga has a namespace that was not made by this command",
+    ] {
+        assert!(left.contains(told), "{told}: {left}");
+    }
+    assert_eq!(plan.left.len(), 3, "{left}");
+}
+
+#[test]
+fn an_entity_that_was_not_lost_is_left_with_its_services() {
+    let records = records();
+    let (place, mut alive) = seen("Entity", "hort", None, Value::Null);
+    alive.uid = "old-hort".to_owned();
+    let plan = plan(&records, &[(place, alive)].into());
+    assert_eq!(names(&plan), ["antiga", "ateneu"]);
+    assert_eq!(plan.left, [""; 0]);
+    assert_eq!(plan.alive, ["hort was not lost, and is left as it is with its services"]);
+    let kept = ("ServiceData".to_owned(), "antiga".to_owned(), "wiki".to_owned());
+    let living = [
+        (kept, Seen { uid: "old-wiki".to_owned(), ..Seen::default() }),
+        seen("Namespace", "antiga", None, Value::Null),
+    ];
+    let plan = super::plan(&records, &living.into());
+    assert!(plan.left.is_empty() && plan.alive[0].starts_with("antiga was not lost"), "{plan:?}");
+}
+
+#[test]
+fn another_record_under_the_name_is_left_alone() {
+    let records = records();
+    let place = ("ServiceData".to_owned(), "hort".to_owned(), "site".to_owned());
+    let plan = plan(&records, &[(place, Seen { uid: "x".to_owned(), ..Seen::default() })].into());
+    let hort = plan.entities.iter().find(|entity| entity.name == "hort").unwrap();
+    assert!(hort.data.is_empty());
+    assert_eq!(
+        plan.left,
+        ["ServiceData hort/site is there, and is another one (uid x, recorded old-site): it is left as it is"]
+    );
+}
+
+#[test]
+fn a_record_comes_back_restoring_with_its_claims_names_and_without_their_uids() {
+    let made = record(&data("hort", "site")).unwrap().unwrap();
+    assert_eq!(made["metadata"]["annotations"][marks::RECOVERED], "old-site");
+    let spec: ServiceDataSpec = serde_json::from_value(made["spec"].clone()).unwrap();
+    assert!(!spec.has_uids() && spec.restoring.as_deref() == Some(RESTORING));
+    let (volume, secret) = (&spec.volumes[0], &spec.secrets[0]);
+    assert_eq!((volume.claim.as_str(), volume.former_uid.as_deref()), ("site-data-r2", Some("p1")));
+    assert_eq!((volume.volume_name.as_ref(), spec.version.as_deref()), (None, Some("3")));
+    assert_eq!((secret.former_uid.as_deref(), secret.further[0].former_uid.as_deref()), (Some("s1"), Some("s2")));
+}
+
+#[test]
+fn what_was_never_installed_begins_anew() {
+    let mut unborn = data("hort", "site");
+    unborn.spec.as_object_mut().unwrap().remove("version");
+    assert_eq!(record(&unborn), Ok(None));
+}
+
+#[test]
+fn a_namespace_says_whose_it_is_before_its_entity_is_there() {
+    let records = records();
+    let plan = plan(&records, &Living::new());
+    for entity in &plan.entities {
+        let made = namespace(entity).unwrap();
+        assert_eq!(made["metadata"]["labels"][marks::ENTITY], entity.name);
+        assert!(made["metadata"]["annotations"][marks::RECOVERED].is_string(), "{made}");
+    }
+}

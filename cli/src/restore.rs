@@ -1,0 +1,184 @@
+//! `commonscloud restore`: a service goes on from one of its backups.
+
+use std::io::BufRead;
+
+use commonscloud_cluster::command::Failure;
+use commonscloud_operator::api::{RestoreSource, ServiceBackup, ServiceRestore, ServiceRestoreSpec};
+use commonscloud_operator::kinds;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+use crate::asked;
+use crate::data::{parse, said};
+
+/// Have a service go on from one of its backups, and wait until it does. What was written since then is lost to
+/// it; what is overwritten stays until the restored service is Ready and equal to its backup, and comes back where
+/// it is not.
+///
+/// Needs the verbs list on servicebackups.commonscloud.coop, and create and get on servicerestores, in the Entity's
+/// namespace, as its managers have them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Which service, as ENTITY/SERVICE, for example `hort/office`.
+    #[arg(value_parser = parse)]
+    service: (String, String),
+    /// The snapshot, or how its id begins, as `commonscloud backup list` shows it. Absent: the newest one.
+    #[arg(long, value_name = "ID", conflicts_with = "before")]
+    snapshot: Option<String>,
+    /// The newest one that was taken before this time, for example `2026-11-29T20:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    before: Option<Timestamp>,
+    /// Do not ask for the service's name again.
+    #[arg(long)]
+    yes: bool,
+    /// Do not wait until it has ended.
+    #[arg(long)]
+    no_wait: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is no such backup, the answer is not the service's name, the cluster refuses what is asked for, or
+/// the restore fails: then the service is as it was before.
+pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let client = Client::try_default().await?;
+    let (entity, service) = &arguments.service;
+    let runs = asked::runs(&client, entity, Some(service)).await?;
+    let chosen = choose(&runs, arguments).map_err(|why| format!("{entity}/{service}: {why}"))?;
+    if !arguments.yes {
+        let (mut input, mut output) = (std::io::stdin().lock(), std::io::stderr());
+        confirm(&mut input, &mut output, arguments, &chosen)?;
+    }
+    let (service_name, snapshot) = (service.clone(), Some(chosen.snapshot.clone()));
+    let spec = ServiceRestoreSpec {
+        from: RestoreSource { service: service_name, snapshot, ..RestoreSource::default() },
+        requested_by: asked::whoever(&client).await?,
+        ..ServiceRestoreSpec::default()
+    };
+    let name = asked::named(service, Timestamp::now());
+    let api: Api<ServiceRestore> = Api::namespaced(client.clone(), entity);
+    api.create(&PostParams::default(), &ServiceRestore::new(&name, spec)).await?;
+    said(format!("ServiceRestore {entity}/{name} is asked for; it goes on whether somebody waits or not"))?;
+    if arguments.no_wait {
+        return Ok(());
+    }
+    asked::until_ended(&client, &kinds::SERVICE_RESTORE, entity, &name).await?;
+    said(format!("{entity}/{service} goes on from what it was {}", chosen.when()))
+}
+
+/// What is restored: named by its id, so that it is the one that was agreed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Chosen {
+    snapshot: String,
+    taken: Timestamp,
+}
+
+impl Chosen {
+    fn when(&self) -> String {
+        format!("at {}", asked::shown(self.taken))
+    }
+}
+
+fn choose(runs: &[ServiceBackup], arguments: &Arguments) -> Result<Chosen, String> {
+    let mut found: Vec<_> = runs.iter().filter_map(asked::snapshot).collect();
+    found.sort_by_key(|(_, taken)| std::cmp::Reverse(*taken));
+    let chosen = |(snapshot, taken): (&str, Timestamp)| Chosen { snapshot: snapshot.to_owned(), taken };
+    let Some(id) = &arguments.snapshot else {
+        let newest = found.into_iter().find(|(_, taken)| arguments.before.is_none_or(|before| *taken < before));
+        let none = || match arguments.before {
+            Some(before) => format!("no complete backup was taken before {}", asked::shown(before)),
+            None => "there is no complete backup: commonscloud backup list ENTITY/SERVICE".to_owned(),
+        };
+        return newest.map(chosen).ok_or_else(none);
+    };
+    found.retain(|(snapshot, _)| snapshot.starts_with(id));
+    match found[..] {
+        [one] => Ok(chosen(one)),
+        [] => Err(format!("no complete backup has a snapshot that begins with {id}: commonscloud backup list")),
+        _ => Err(format!("{} snapshots begin with {id}: write more of it", found.len())),
+    }
+}
+
+/// Says what is about to happen, and takes nothing but the service's name for a yes.
+fn confirm(
+    input: &mut impl BufRead,
+    output: &mut impl std::io::Write,
+    arguments: &Arguments,
+    chosen: &Chosen,
+) -> Result<(), Failure> {
+    let (entity, service) = &arguments.service;
+    write!(
+        output,
+        "{service} of {entity} will be as it was {}. What was written since then is lost to it, and nobody can use \
+         it for a while.\nWrite the service's name to go on: ",
+        chosen.when()
+    )?;
+    output.flush()?;
+    let mut answer = String::new();
+    input.read_line(&mut answer)?;
+    if answer.trim() == service { Ok(()) } else { Err(format!("that is not {service}: nothing was restored").into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn run(id: &str, taken: &str, ready: &str) -> ServiceBackup {
+        let conditions = json!([{"type": "Ready", "status": ready, "reason": "R", "message": "",
+            "lastTransitionTime": "2026-11-30T00:00:00Z"}]);
+        serde_json::from_value(json!({
+            "apiVersion": "commonscloud.coop/v1alpha1", "kind": "ServiceBackup", "metadata": {"name": id},
+            "spec": {"service": "office", "requestedBy": "anna"},
+            "status": {"phase": "Succeeded", "takenAt": taken, "snapshot": id, "conditions": conditions},
+        }))
+        .unwrap()
+    }
+
+    fn arguments(snapshot: Option<&str>, before: Option<&str>) -> Arguments {
+        Arguments {
+            service: ("hort".to_owned(), "office".to_owned()),
+            snapshot: snapshot.map(str::to_owned),
+            before: before.map(|time| time.parse().unwrap()),
+            yes: false,
+            no_wait: false,
+        }
+    }
+
+    #[test]
+    fn the_newest_complete_backup_is_chosen_unless_another_is_named() {
+        let runs = [
+            run("aa1", "2026-11-28T01:00:00Z", "True"),
+            run("ab2", "2026-11-30T01:00:00Z", "True"),
+            run("ac3", "2026-11-30T02:00:00Z", "False"),
+            run("aa4", "2026-11-29T01:00:00Z", "True"),
+        ];
+        let chosen = |snapshot, before| choose(&runs, &arguments(snapshot, before)).map(|chosen| chosen.snapshot);
+        assert_eq!(chosen(None, None).unwrap(), "ab2");
+        assert_eq!(chosen(None, Some("2026-11-30T01:00:00Z")).unwrap(), "aa4");
+        assert_eq!(chosen(Some("aa1"), None).unwrap(), "aa1");
+        assert!(chosen(Some("aa"), None).unwrap_err().contains("2 snapshots"));
+        assert!(chosen(Some("ac3"), None).is_err(), "it is not complete");
+        assert!(chosen(None, Some("2026-11-01T00:00:00Z")).unwrap_err().contains("2026-11-01"));
+        assert!(choose(&[], &arguments(None, None)).is_err());
+        assert!(chosen(Some(&"e".repeat(64)), None).is_err(), "no run recorded it");
+    }
+
+    #[test]
+    fn nothing_but_the_services_name_is_a_yes() {
+        let chosen = Chosen { snapshot: "aa1".to_owned(), taken: "2026-11-28T01:00:00Z".parse().unwrap() };
+        let answered = |answer: &str| {
+            let mut said = Vec::new();
+            let ended = confirm(&mut answer.as_bytes(), &mut said, &arguments(None, None), &chosen);
+            (ended.is_ok(), String::from_utf8(said).unwrap())
+        };
+        assert!(answered("office\n").0);
+        for other in ["", "y\n", "yes\n", "hort/office\n", "offic\n"] {
+            assert!(!answered(other).0, "{other:?}");
+        }
+        assert!(answered("").1.contains("office of hort will be as it was at 2026-11-28 01:00 UTC"));
+    }
+}
