@@ -1,8 +1,8 @@
 //! The Go programs a cluster is made of, each built once from its pinned module and kept by digest.
 //!
-//! `e2e/kubernetes/TOOL/` holds `go.mod`, `go.sum` and an executable `build`, which fills the folder
-//! it is given with `bin/` and `share/`. The digest covers that folder and the compiler's version,
-//! so a finished build is never looked at again.
+//! `e2e/kubernetes/TOOL/` holds `go.mod` and `go.sum` (of a program in Python `requirements.txt`, of one that is Debian's
+//! `packages.txt`) and an executable `build`, which fills the folder it is given with `bin/` and `share/`. The digest covers that
+//! folder and the compiler's version, so a finished build is never looked at again.
 
 use std::fs::File;
 use std::io;
@@ -20,9 +20,10 @@ pub const TOOLS_DIR: &str = "COMMONSCLOUD_TOOLS_DIR";
 /// Where the source tree has a folder for each tool.
 const RECIPES: &str = "e2e/kubernetes";
 
-/// Tools that no cluster is made of: built when somebody asks for them by name. They keep the versions of
-/// their own releases, as what is compared with is to be what its authors publish.
-const APART: [&str; 1] = ["kro"];
+/// Tools that no cluster is made of: built when an image, a test or the benchmark asks for them by name. They keep
+/// the versions of their own releases, as they are to be what their authors publish.
+const APART: [&str; 8] =
+    ["argocd-health", "checkov", "kro", "kubeconform", "promtool", "rest-server", "restic", "versitygw"];
 
 /// Why a tool is not there.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,7 @@ pub enum Error {
     #[error(transparent)]
     Folder(#[from] folders::Error),
     /// The tool has no folder in the source tree.
-    #[error("no tool {tool}: {folder} has no go.mod and build")]
+    #[error("no tool {tool}: {folder} has no build, or none of go.mod, requirements.txt and packages.txt")]
     Unknown {
         /// Name of the tool.
         tool: String,
@@ -41,6 +42,12 @@ pub enum Error {
     /// Go is missing.
     #[error("go cannot be run ({0}): install Go 1.26 or newer and put it on the PATH")]
     NoGo(io::Error),
+    /// This is no Debian.
+    #[error("dpkg cannot be run ({0}): what is of a Debian package needs Debian")]
+    NoDebian(io::Error),
+    /// Python is missing.
+    #[error("python3 cannot be run ({0}): install Debian's python3 and python3-pip")]
+    NoPython(io::Error),
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {
@@ -175,10 +182,15 @@ pub(crate) fn last_lines(text: &str, count: usize) -> String {
 }
 
 async fn digest(tool: &str, recipe: &Path) -> Result<String, Error> {
-    if !recipe.join("go.mod").is_file() || !recipe.join("build").is_file() {
-        return Err(Error::Unknown { tool: tool.to_owned(), folder: recipe.to_path_buf() });
-    }
-    let version = Command::new("go").arg("version").output().await.map_err(Error::NoGo)?;
+    let has = |name: &str| recipe.join(name).is_file();
+    let version = match (has("build"), has("go.mod"), has("requirements.txt")) {
+        (true, true, _) => Command::new("go").arg("version").output().await.map_err(Error::NoGo)?,
+        (true, false, true) => Command::new("python3").arg("--version").output().await.map_err(Error::NoPython)?,
+        (true, false, false) if has("packages.txt") => {
+            Command::new("dpkg").arg("--print-architecture").output().await.map_err(Error::NoDebian)?
+        }
+        _ => return Err(Error::Unknown { tool: tool.to_owned(), folder: recipe.to_path_buf() }),
+    };
     let mut hash = Sha256::new();
     hash.update(&version.stdout);
     for (name, path) in files_below(recipe)? {
@@ -247,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_benchmark_needs_is_not_built_for_clusters() {
+    fn what_no_cluster_runs_is_not_built_for_clusters() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let names = names(&source).unwrap();
         for tool in APART {

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::allowance::{Allowance, beyond};
 use crate::failure::{Failure, Outcome};
-use crate::wait::eventually;
 
 /// The API server's audit log (level `Metadata`, one JSON object a line).
 #[derive(Debug, Clone)]
@@ -63,6 +61,7 @@ struct User {
 #[serde(default)]
 struct ResponseStatus {
     code: u16,
+    reason: String,
 }
 
 /// The requests of one user since a mark.
@@ -90,7 +89,7 @@ impl Request {
             user: User { username: String::new() },
             uri: String::new(),
             object_ref,
-            response_status: ResponseStatus { code },
+            response_status: ResponseStatus { code, reason: String::new() },
         }
     }
 
@@ -107,6 +106,11 @@ impl Request {
     /// The status of the answer.
     pub fn code(&self) -> u16 {
         self.response_status.code
+    }
+
+    /// Why the API server did not do it, in one word such as `Conflict`; empty where it did.
+    pub fn reason(&self) -> &str {
+        &self.response_status.reason
     }
 
     /// Whether the API server did what was asked for.
@@ -163,12 +167,6 @@ pub fn is_write(verb: &str, resource: &str) -> bool {
 }
 
 impl Requests {
-    /// The requests that no allowance covers and the bounds that are passed, a line each; equal
-    /// requests share one.
-    pub fn beyond(&self, allowances: &[&Allowance]) -> Vec<String> {
-        beyond(&self.all, self.lasted, allowances)
-    }
-
     /// Those that `keep` is true of.
     #[must_use]
     pub fn only(&self, keep: impl Fn(&Request) -> bool) -> Self {
@@ -211,29 +209,6 @@ impl AuditLog {
     /// When the file cannot be read.
     pub fn writes(&self, mark: Mark, user: &str) -> Outcome<Vec<Request>> {
         Ok(self.requests(mark, user)?.only(Request::is_write).all)
-    }
-
-    /// Waits until for as long as `quiet` no request of `user` that `counts` was made beyond
-    /// `allowances`.
-    ///
-    /// # Errors
-    /// The requests of the last look, when `limit` has passed.
-    pub async fn at_rest(
-        &self,
-        user: &str,
-        quiet: Duration,
-        limit: Duration,
-        allowances: &[&Allowance],
-        counts: impl Fn(&Request) -> bool,
-    ) -> Outcome {
-        eventually("the operator comes to rest", limit, async || {
-            let mark = self.mark()?;
-            tokio::time::sleep(quiet).await;
-            let lines = self.requests(mark, user)?.only(&counts).beyond(allowances);
-            crate::ensure!(lines.is_empty(), "{}", lines.join(", "));
-            Ok(())
-        })
-        .await
     }
 }
 

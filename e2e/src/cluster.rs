@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use commonscloud_cluster::ClusterName;
 use commonscloud_cluster::local;
-use kube::api::{PatchParams, ValidationDirective};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::api::{Api, PatchParams, PostParams, ValidationDirective};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::DynamicObject;
 use kube::{Client, Config};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,7 +21,8 @@ use crate::command;
 use crate::failure::{Failure, Outcome};
 use crate::kubectl::Kubectl;
 use crate::programs::Programs;
-use crate::resources::Doors;
+use crate::resources::{self, Doors};
+use crate::wait;
 
 /// What `commonscloud cluster up --output json` says.
 #[derive(Debug, Clone, Deserialize)]
@@ -106,6 +109,21 @@ impl Cluster {
         Ok(())
     }
 
+    /// All Entities.
+    pub fn entities(&self) -> Api<DynamicObject> {
+        resources::ours(&self.client, "Entity")
+    }
+
+    /// Applies an Entity and waits until it is Ready.
+    ///
+    /// # Errors
+    /// The refusal, or its conditions when `limit` has passed.
+    pub async fn running(&self, entity: &Value, limit: Duration) -> Outcome<Value> {
+        self.applied(std::slice::from_ref(entity)).await?;
+        let name = entity["metadata"]["name"].as_str().unwrap_or_default();
+        wait::ready(&self.entities(), name, limit).await
+    }
+
     /// Ends one of its processes at once; its supervisor starts it again. On simulated nodes only:
     /// the processes of a real node are counted in a pid namespace of its own.
     ///
@@ -128,6 +146,17 @@ impl Cluster {
         let mut config = config(&self.facts).await?;
         config.default_retry = false;
         Ok(Client::try_from(config)?)
+    }
+
+    /// The name by which the API server knows the administrator.
+    ///
+    /// # Errors
+    /// When the API server does not say.
+    pub async fn user(&self) -> Outcome<String> {
+        let reviews = Api::<SelfSubjectReview>::all(self.client.clone());
+        let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+        let user = review.status.and_then(|status| status.user_info?.username);
+        user.ok_or_else(|| Failure::new("the API server does not say who asks"))
     }
 
     /// A client that the API server takes for somebody else.

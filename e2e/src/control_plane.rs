@@ -15,7 +15,7 @@ use crate::cluster::{self, Cluster, Nodes};
 use crate::failure::{Failure, Outcome};
 use crate::operator::{self, HostOperator};
 use crate::suite::Tier;
-use crate::{chart, manifests, resources, wait};
+use crate::{chart, manifests};
 
 /// The cluster's name.
 const CLUSTER: &str = "test-cp";
@@ -150,6 +150,15 @@ impl ControlPlane {
         running.ok_or_else(|| Failure::new("the operator is down already"))?.stop().await
     }
 
+    /// Kills the operator with SIGKILL.
+    ///
+    /// # Errors
+    /// When it is down already.
+    pub async fn kill_operator(&self) -> Outcome {
+        let running = self.operator.lock().await.take();
+        running.ok_or_else(|| Failure::new("the operator is down already"))?.kill().await
+    }
+
     /// Forgets who leads, as time would do after a leader was killed.
     ///
     /// # Errors
@@ -169,9 +178,19 @@ impl ControlPlane {
         operator.as_ref().ok_or_else(|| Failure::new("the operator is down"))?.get("/metrics").await
     }
 
+    /// The operator's command line, as whoever is on its machine reads it.
+    ///
+    /// # Errors
+    /// When it is down.
+    pub async fn command_line(&self) -> Outcome<String> {
+        let operator = self.operator.lock().await;
+        let pid = operator.as_ref().ok_or_else(|| Failure::new("the operator is down"))?.pid();
+        Ok(std::fs::read_to_string(format!("/proc/{pid}/cmdline"))?)
+    }
+
     /// All Entities.
     pub fn entities(&self) -> Api<DynamicObject> {
-        resources::ours(&self.cluster.client, "Entity")
+        self.cluster.entities()
     }
 
     /// Applies an Entity and waits until it is Ready.
@@ -179,9 +198,7 @@ impl ControlPlane {
     /// # Errors
     /// The refusal, or its conditions.
     pub async fn running(&self, entity: &Value) -> Outcome<Value> {
-        self.cluster.applied(std::slice::from_ref(entity)).await?;
-        let name = entity["metadata"]["name"].as_str().unwrap_or_default();
-        wait::ready(&self.entities(), name, READY).await
+        self.cluster.running(entity, READY).await
     }
 }
 

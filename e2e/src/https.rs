@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use commonscloud_operator::https;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes, Frame};
+use hyper::header::{HeaderMap, SET_COOKIE};
 use hyper::{Request, StatusCode};
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -22,7 +23,7 @@ use crate::failure::{Failure, Outcome};
 /// The way into the cluster from outside.
 #[derive(Clone)]
 pub struct Ingress {
-    address: IpAddr,
+    address: SocketAddr,
     roots: RootCertStore,
 }
 
@@ -33,6 +34,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// The whole body.
     pub body: Vec<u8>,
+    /// The cookies that it set, each as `NAME=VALUE`.
+    pub cookies: Vec<String>,
 }
 
 /// Who signs in.
@@ -59,7 +62,13 @@ impl Ingress {
     /// # Errors
     /// When the file holds no certificate.
     pub fn new(address: IpAddr, authority: &Path) -> Outcome<Self> {
-        Ok(Self { address, roots: https::authorities(&std::fs::read_to_string(authority)?)? })
+        Ok(Self { address: (address, 443).into(), roots: https::authorities(&std::fs::read_to_string(authority)?)? })
+    }
+
+    /// The same services by another way in.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        Self { address, roots: self.roots.clone() }
     }
 
     /// One request to `https://HOST/PATH`; redirections are not followed.
@@ -103,12 +112,7 @@ impl Ingress {
     /// # Errors
     /// Any other answer than 2xx, with the begin of its body.
     pub async fn post_form(&self, host: &str, path: &str, fields: &[(&str, &str)]) -> Outcome<Vec<u8>> {
-        let pairs: Vec<String> = fields
-            .iter()
-            .map(|(name, value)| format!("{}={}", percent_encoded(name), percent_encoded(value)))
-            .collect();
-        let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let answer = self.send_with("POST", host, path, &headers, pairs.join("&").into_bytes()).await?;
+        let answer = self.send_with("POST", host, path, &[FORM], form(fields)).await?;
         answer.successful(&format!("POST https://{host}{path}"))
     }
 
@@ -140,10 +144,11 @@ impl Ingress {
         }
         let request = request.body(body)?;
         let name = ServerName::try_from(host.to_owned())?;
-        let mut exchange = https::send((self.address, 443).into(), name, self.roots.clone(), request).await?;
+        let mut exchange = https::send(self.address, name, self.roots.clone(), request).await?;
         let status = exchange.response.status();
+        let cookies = cookies(exchange.response.headers());
         let body = exchange.response.body_mut().collect().await?.to_bytes().to_vec();
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, cookies })
     }
 
     /// A page that is to be there.
@@ -213,6 +218,21 @@ impl Body for Zeros {
     }
 }
 
+/// The header of a [`form`].
+pub const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// Fields as a browser sends them.
+pub fn form(fields: &[(&str, &str)]) -> Vec<u8> {
+    let pair = |(name, value): &(&str, &str)| format!("{}={}", percent_encoded(name), percent_encoded(value));
+    fields.iter().map(pair).collect::<Vec<_>>().join("&").into_bytes()
+}
+
+/// What is set, without what a browser is told about it.
+fn cookies(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    values.filter_map(|value| value.split(';').next()).map(|pair| pair.trim().to_owned()).collect()
+}
+
 /// All but letters and digits as `%XX`.
 fn percent_encoded(text: &str) -> String {
     let encoded = text.bytes().map(|byte| match byte {
@@ -223,7 +243,11 @@ fn percent_encoded(text: &str) -> String {
 }
 
 impl Answer {
-    fn successful(self, what: &str) -> Outcome<Vec<u8>> {
+    /// Its body.
+    ///
+    /// # Errors
+    /// Any other answer than 2xx, with the begin of its body.
+    pub fn successful(self, what: &str) -> Outcome<Vec<u8>> {
         if self.status.is_success() {
             return Ok(self.body);
         }

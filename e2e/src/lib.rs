@@ -3,7 +3,8 @@
 //! The scenarios are in `tests/`: `control_plane` runs on a real API server with simulated nodes and
 //! the operator as a process of this machine; `node` runs on a real node, as root, with the operator
 //! as a pod from the chart. Each brings up a cluster of its own name and takes it down at the end;
-//! `COMMONSCLOUD_KEEP=1` leaves it for a look.
+//! `COMMONSCLOUD_KEEP=1` leaves it for a look. `conformance` needs no cluster: programs of others look at what is
+//! rendered.
 //!
 //! | module | what lives there |
 //! |---|---|
@@ -12,15 +13,19 @@
 //! | [`operator`], [`control_plane`] | the operator as a process of this machine, on a cluster with simulated nodes |
 //! | [`proxy`], [`gate`], [`faults`] | between the operator and the API server: killed after the n-th write, any fault at the n-th request |
 //! | [`kubectl`], [`https`], [`command`] | what people use: kubectl, a browser, programs |
+//! | [`balancer`] | what may stand before an ingress |
 //! | [`wait`], [`objects`] | conditions with a deadline, whole namespaces compared |
 //! | [`audit`], [`allowance`] | every request of the operator, and those that it may make at any time |
 //! | [`sweep`] | operations, with each fault at each of their requests |
+//! | [`backup`] | servers that backups go to, runs and restores, people who write meanwhile |
 //! | [`fleet`] | many Entities at once, and what they cost |
 //! | [`rights`] | who may do what, as the tables of `docs/security.md` |
 //! | [`manifests`], [`everything`], [`resources`] | what is applied, a package with every kind, and doors to it |
 
 pub mod allowance;
 pub mod audit;
+pub mod backup;
+pub mod balancer;
 pub mod chart;
 pub mod cluster;
 pub mod command;

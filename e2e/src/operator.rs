@@ -81,6 +81,30 @@ pub fn redirected(kubeconfig: &Path, server: &str, path: &Path) -> Outcome {
     Ok(())
 }
 
+/// The command of an operator of simulated nodes that answers at `port`, ends with this process, and adds what it
+/// says to `log`.
+///
+/// # Errors
+/// When its log cannot be opened.
+pub fn command(program: &Path, release: Release, kubeconfig: &Path, log: &Path, port: u16) -> Outcome<Command> {
+    let output = std::fs::File::options().create(true).append(true).open(log)?;
+    let mut command = Command::new(program);
+    command
+        .args(["run", "--log-format", "human"])
+        .args(["--namespace", release.namespace, "--service-account", release.service_account])
+        // Nothing runs in simulated pods: there is no page to ask for.
+        .arg("--no-reachability")
+        .arg("--listen")
+        .arg(format!("127.0.0.1:{port}"))
+        .env("KUBECONFIG", kubeconfig)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .kill_on_drop(true);
+    Ok(command)
+}
+
 impl HostOperator {
     /// Starts it, and waits until it says it is ready.
     ///
@@ -120,22 +144,7 @@ impl HostOperator {
 
     fn spawn(cluster: &Cluster, release: Release, kubeconfig: &Path, log: &Path, words: &[&str]) -> Outcome<Self> {
         let port = free_port()?;
-        let output = std::fs::File::options().create(true).append(true).open(log)?;
-        let child = Command::new(&cluster.programs.operator)
-            .args(["run", "--log-format", "human"])
-            .args(["--namespace", release.namespace, "--service-account", release.service_account])
-            // Nothing runs in simulated pods: there is no page to ask for.
-            .arg("--no-reachability")
-            .args(words)
-            .arg("--listen")
-            .arg(format!("127.0.0.1:{port}"))
-            .env("KUBECONFIG", kubeconfig)
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .kill_on_drop(true)
-            .spawn()?;
+        let child = command(&cluster.programs.operator, release, kubeconfig, log, port)?.args(words).spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or_else(|| Failure::new("no pid"))?;
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(pid);
         Ok(Self { child, pid, log: log.to_path_buf(), port })
@@ -173,6 +182,14 @@ impl HostOperator {
         let status = ended.map_err(|_| Failure::new("the operator did not end within 30 s of SIGTERM"))??;
         crate::ensure!(status.success(), "the operator ended with {status} after SIGTERM\n{}", tail(&self.log));
         Ok(began.elapsed())
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(mut self) -> Outcome {
+        Ok(self.child.kill().await?)
     }
 
     /// What it answers to a path, for example `/metrics`.
@@ -221,7 +238,11 @@ pub fn tail(log: &Path) -> String {
     lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
-fn free_port() -> Outcome<u16> {
+/// A port of this machine that nobody listens on now.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> Outcome<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

@@ -103,6 +103,8 @@ const PLACES: usize = 6;
 const TOLD: usize = 10;
 /// No scenario takes longer; one that does is told as failed, and the next begins.
 const LIMIT: Duration = Duration::from_mins(15);
+/// The same of those that only `make slow` runs.
+const SLOW: Duration = Duration::from_mins(75);
 
 /// Runs the scenarios that the command line asks for, and says how they ended as libtest does.
 pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
@@ -188,8 +190,14 @@ impl<T: Tier> Stage<T> {
             self.tier.get_or_init(|| async { T::bring_up().await.map(Arc::new).map_err(|e| e.to_string()) }).await;
         let tier = tier.as_ref().map_err(|reason| Failed::from(format!("the tier did not come up: {reason}")))?;
         let begun = Instant::now();
-        // Those apart wait for each other within their time.
-        let limit = if scenario.turn == Turn::Apart { 2 * LIMIT } else { LIMIT };
+        // Those apart wait for each other within their time, and slow ones may be slow.
+        let limit = if scenario.slow {
+            SLOW
+        } else if scenario.turn == Turn::Apart {
+            2 * LIMIT
+        } else {
+            LIMIT
+        };
         let ended = match tokio::time::timeout(limit, (scenario.run)(Arc::clone(tier))).await {
             Ok(ended) => ended,
             Err(_) => Err(Failure::new(format!("did not end within {} s", limit.as_secs()))),

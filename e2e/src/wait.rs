@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
+use crate::resources::ours;
+use crate::{ensure, ensure_eq};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -73,6 +75,22 @@ pub async fn ready(api: &Api<DynamicObject>, name: &str, limit: Duration) -> Out
         let object = serde_json::to_value(api.get(name).await?)?;
         is_ready(&object)?;
         Ok(object)
+    })
+    .await
+}
+
+/// Waits until a ServiceTemplate was looked at and has a revision other than `before`, and gives its name.
+///
+/// # Errors
+/// What it has, when `limit` has passed.
+pub async fn revision(client: &Client, template: &str, before: Option<&str>, limit: Duration) -> Outcome<String> {
+    let templates = ours(client, "ServiceTemplate");
+    eventually(&format!("ServiceTemplate {template} has its revision"), limit, async || {
+        let template = serde_json::to_value(templates.get(template).await?)?;
+        ensure_eq!(template["status"]["observedGeneration"], template["metadata"]["generation"], "looked at");
+        let revision = template["status"]["revision"].as_str().ok_or_else(|| Failure::new("none"))?;
+        ensure!(before != Some(revision), "it is {revision} still");
+        Ok(revision.to_owned())
     })
     .await
 }

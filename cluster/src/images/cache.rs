@@ -71,7 +71,9 @@ impl Cache {
     /// A fresh room to make `name` in; its lock must be held.
     pub(super) fn room(&self, name: &str) -> Result<Room, Error> {
         let prefix = format!(".making-{name}-");
-        for left in self.entries()?.iter().filter(|path| file_name(path).starts_with(&prefix)) {
+        // Another image's name may begin with this one's.
+        let is_its = |path: &PathBuf| file_name(path).strip_prefix(&prefix).is_some_and(|rest| !rest.contains('-'));
+        for left in self.entries()?.iter().filter(|path| is_its(path)) {
             std::fs::remove_dir_all(left).map_err(Error::io("remove", left))?;
         }
         let folder = tempfile::Builder::new()
@@ -161,12 +163,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache { folder: folder.path().to_path_buf() };
         let left = folder.path().join(".making-redis-killed");
-        let other = folder.path().join(".making-postgres-running");
+        let others = [".making-postgres-running", ".making-redis-next-running"].map(|name| folder.path().join(name));
         std::fs::create_dir(&left).unwrap();
-        std::fs::create_dir(&other).unwrap();
+        for other in &others {
+            std::fs::create_dir(other).unwrap();
+        }
         let room = cache.room("redis").unwrap();
         assert!(!left.exists());
-        assert!(other.exists());
+        assert!(others.iter().all(|other| other.exists()));
         let path = room.path().to_path_buf();
         drop(room);
         assert!(!path.exists());

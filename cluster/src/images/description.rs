@@ -14,6 +14,9 @@ use super::Error;
 pub struct Description {
     /// Full reference, with registry host and tag: kubelet takes nothing shorter.
     pub reference: String,
+    /// Whether only tests need it: a demo is brought up without.
+    #[serde(default)]
+    pub tests_only: bool,
     /// What lies below the image's own files.
     pub from: Origin,
     /// Debian packages, installed without what they recommend.
@@ -123,7 +126,7 @@ mod tests {
     fn a_minimal_description_has_no_packages_and_runs_as_root() {
         let description = Description::parse(MINIMAL).unwrap();
         assert_eq!(description.from, Origin::Scratch);
-        assert!(description.packages.is_empty());
+        assert!(description.packages.is_empty() && !description.tests_only);
         assert_eq!(description.user, None);
     }
 
@@ -161,10 +164,23 @@ mod tests {
             Description::read(&source.join("images").join(name).join("image.yaml")).unwrap();
         }
     }
+
     #[test]
-    fn the_operators_image_is_tagged_with_the_version_of_the_workspace() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/operator/image.yaml");
-        let reference = Description::read(&file).unwrap().reference;
-        assert_eq!(reference, format!("docker.io/local/operator:{}", env!("CARGO_PKG_VERSION")));
+    fn a_demo_has_every_image_that_its_services_name_and_none_of_tests() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let names = super::super::beyond_tests(&source).unwrap();
+        assert!(
+            ["backup", "nextcloud", "operator", "radicale"].iter().all(|name| names.iter().any(|known| known == name))
+        );
+        assert!(!names.iter().any(|name| ["backup-server", "cert-manager"].contains(&name.as_str())), "{names:?}");
+    }
+
+    #[test]
+    fn images_of_our_own_programs_are_tagged_with_the_version_of_the_workspace() {
+        for name in ["backup", "operator"] {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images").join(name).join("image.yaml");
+            let reference = Description::read(&file).unwrap().reference;
+            assert_eq!(reference, format!("docker.io/local/{name}:{}", env!("CARGO_PKG_VERSION")));
+        }
     }
 }

@@ -179,6 +179,7 @@ mod tests {
     fn description() -> Description {
         Description {
             reference: "docker.io/local/x:1".into(),
+            tests_only: false,
             from: Origin::Scratch,
             packages: vec![],
             binaries: vec![],

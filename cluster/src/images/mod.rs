@@ -73,10 +73,22 @@ pub fn names(source: &Path) -> Result<Vec<String>, Error> {
 /// # Errors
 /// When `source` has no readable folder `images`, or a description in it cannot be read.
 pub fn of_references(references: &[&str], source: &Path) -> Result<Vec<String>, Error> {
+    described(source, |description| references.contains(&description.reference.as_str()))
+}
+
+/// The names of all images but those that only tests need.
+///
+/// # Errors
+/// When `source` has no readable folder `images`, or a description in it cannot be read.
+pub fn beyond_tests(source: &Path) -> Result<Vec<String>, Error> {
+    described(source, |description| !description.tests_only)
+}
+
+/// The names of the images whose descriptions are wanted.
+fn described(source: &Path, is_wanted: impl Fn(&Description) -> bool) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     for name in names(source)? {
-        let description = Description::read(&source.join("images").join(&name).join("image.yaml"))?;
-        if references.contains(&description.reference.as_str()) {
+        if is_wanted(&Description::read(&source.join("images").join(&name).join("image.yaml"))?) {
             found.push(name);
         }
     }

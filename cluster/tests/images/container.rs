@@ -173,9 +173,7 @@ impl<'a> Container<'a> {
 
     /// Runs a command to its end: its exit code and what it printed.
     pub(crate) fn run(&self, command: &[&str]) -> (i32, String) {
-        let mut running = self.start(command);
-        let status = running.child.wait().unwrap();
-        (status.code().unwrap_or(-1), running.printed())
+        self.start(command).end()
     }
 
     fn command(&self, command: &[&str]) -> Command {
@@ -207,6 +205,12 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn printed(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    /// Waits until it ends by itself: its exit code and what it printed.
+    pub(crate) fn end(mut self) -> (i32, String) {
+        let status = self.child.wait().unwrap();
+        (status.code().unwrap_or(-1), self.printed())
     }
 
     /// As a node does that loses its power.

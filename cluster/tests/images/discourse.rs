@@ -10,15 +10,15 @@ const MIGRATE: &str = "/etc/runit/1.d/00-ensure-links; /etc/runit/1.d/copy-env; 
     cd /var/www/discourse; su discourse -c 'bundle exec rake db:migrate'";
 
 /// The forum with its engine room.
-struct Forum<'a> {
+pub(crate) struct Forum<'a> {
     pod: &'a Pod,
-    application: Container<'a>,
-    database: Container<'a>,
+    pub(crate) application: Container<'a>,
+    pub(crate) database: Container<'a>,
     _engines: [Running; 2],
 }
 
 impl<'a> Forum<'a> {
-    fn new(pod: &'a Pod) -> Self {
+    pub(crate) fn new(pod: &'a Pod) -> Self {
         let database = postgres(pod);
         let cache = Container::new(pod, image("redis"), "999:999");
         let engines = [
@@ -48,7 +48,7 @@ impl<'a> Forum<'a> {
     }
 
     /// Runs a statement in the forum's database as its administrator.
-    fn sql(&self, statement: &str) -> String {
+    pub(crate) fn sql(&self, statement: &str) -> String {
         let command = [
             "psql",
             "-h",
@@ -65,22 +65,22 @@ impl<'a> Forum<'a> {
         self.database.run(&command).1
     }
 
-    fn make_extensions(&self) {
+    pub(crate) fn make_extensions(&self) {
         self.sql("create extension hstore; create extension pg_trgm; create extension vector");
     }
 
     /// Mounted executable, as a package does it.
-    fn quoted(&self) {
+    pub(crate) fn quoted(&self) {
         let script = self.application.path("/etc/runit/1.d/copy-env-quoted");
         std::fs::set_permissions(script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
 
-    fn migrate(&self) -> (i32, String) {
+    pub(crate) fn migrate(&self) -> (i32, String) {
         let script = MIGRATE.replace("copy-env;", "copy-env; sh /etc/runit/1.d/copy-env-quoted;");
         self.application.run(&["/bin/bash", "-ec", &script])
     }
 
-    fn boot(&self) -> Running {
+    pub(crate) fn boot(&self) -> Running {
         self.application.start(&["/sbin/boot"])
     }
 
@@ -88,11 +88,11 @@ impl<'a> Forum<'a> {
         self.pod.inside(|| Request { method: "GET", path, host: "forum.test", login: None, body: b"" }.send(80))
     }
 
-    fn serves(&self) -> bool {
+    pub(crate) fn serves(&self) -> bool {
         self.get("/srv/status").is_some_and(|answer| answer.status == 200 && answer.text() == "ok")
     }
 
-    fn post(&self, path: &str, headers: &str, body: &[u8]) -> Answer {
+    pub(crate) fn post(&self, path: &str, headers: &str, body: &[u8]) -> Answer {
         let request = Request { method: "POST", path, host: "forum.test", login: None, body };
         self.pod.inside(|| request.send_with(80, headers)).unwrap()
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod backup;
 mod collabora;
 mod container;
 mod discourse;
@@ -9,6 +10,8 @@ mod http;
 mod mariadb;
 mod mediawiki;
 mod nextcloud;
+mod operations;
+mod operations_postgres;
 mod pause;
 mod phorge;
 mod postgres;
@@ -39,7 +42,7 @@ fn image(name: &str) -> &'static BuiltImage {
     static BUILT: OnceLock<Vec<BuiltImage>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let engines = ["pause", "postgres", "redis", "mariadb"];
+        let engines = ["pause", "postgres", "redis", "mariadb", "backup", "backup-server"];
         let applications = ["collabora", "discourse", "mediawiki", "nextcloud", "phorge", "radicale"];
         build(&[&engines[..], &applications[..]].concat(), &source)
     });
@@ -47,6 +50,6 @@ fn image(name: &str) -> &'static BuiltImage {
 }
 
 fn build(names: &[&str], source: &Path) -> Vec<BuiltImage> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(images::build(names, Profile::Release, source, &Progress::silent())).unwrap()
 }

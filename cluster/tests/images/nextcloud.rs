@@ -7,18 +7,18 @@ use crate::{can_run, image};
 
 const LOGIN: &str = "admin:adm'in \"pw\"";
 const SESSIONS: &str = "/usr/local/etc/php/conf.d/redis-session.ini";
-const FILES: &str = "/remote.php/dav/files/admin";
+pub(crate) const FILES: &str = "/remote.php/dav/files/admin";
 
 /// The application with its engine room.
-struct Office<'a> {
+pub(crate) struct Office<'a> {
     pod: &'a Pod,
-    application: Container<'a>,
-    database: Container<'a>,
+    pub(crate) application: Container<'a>,
+    pub(crate) database: Container<'a>,
     _engines: [Running; 2],
 }
 
 impl<'a> Office<'a> {
-    fn new(pod: &'a Pod) -> Self {
+    pub(crate) fn new(pod: &'a Pod) -> Self {
         let database = postgres(pod);
         let cache = Container::new(pod, image("redis"), "999:999");
         let engines = [
@@ -53,17 +53,17 @@ impl<'a> Office<'a> {
         Self { pod, application, database, _engines: engines }
     }
 
-    fn serve(&self) -> Running {
+    pub(crate) fn serve(&self) -> Running {
         let server = self.application.start(&["/entrypoint.sh", "apache2-foreground"]);
         until("the office answers", || self.try_send("GET", "/status.php", "office.test", b"").is_some());
         server
     }
 
-    fn occ(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn occ(&self, arguments: &[&str]) -> (i32, String) {
         self.application.run(&[&["php", "/var/www/html/occ"], arguments].concat())
     }
 
-    fn send(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         self.try_send(method, path, "office.test", body).unwrap()
     }
 

@@ -4,6 +4,11 @@
 //! Each line of its input is a JSON array of objects; a line begins when all before it are applied, with
 //! 32 requests in flight. It prints how many objects it applied, when it began and ended (Unix time).
 
+// The very client that the operator has, which speaks HTTP/2 too.
+#[expect(dead_code)]
+#[path = "../../../operator/src/client.rs"]
+mod client;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
 use std::process::ExitCode;
@@ -54,7 +59,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<Value, Error> {
     let refused = |source| Error::Refused { what: "the API server".to_owned(), source };
-    let client = Client::try_from(Config::infer().await?).map_err(refused)?;
+    let client = client::client(&Config::infer().await?, client::Protocol::Http1).map_err(refused)?;
     let mut batches: Vec<Vec<Value>> = Vec::new();
     for line in std::io::stdin().lock().lines() {
         batches.push(serde_json::from_str(&line?)?);

@@ -1,5 +1,5 @@
 //! A container's last words and the API server's refusals quote secrets: nobody reads them in a status, an
-//! Event or the operator's log.
+//! Event, the operator's log, an argument or what the administrator's tool prints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use commonscloud_e2e::everything::{self, EVERYTHING};
 use commonscloud_e2e::manifests::entity_with;
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::{condition, conditions, eventually};
-use commonscloud_e2e::{Failure, Outcome, ensure, resources};
+use commonscloud_e2e::{Failure, Outcome, command, ensure, resources};
 use serde_json::{Value, json};
 
 use crate::tier::{ControlPlane, platform_secrets};
@@ -132,14 +132,19 @@ fn policy(words: &str) -> [Value; 2] {
     ]
 }
 
-/// Looks for secrets in all custom resources, all Events, the operator's log and its metrics.
+/// Looks for secrets in all custom resources, all Events, the operator's log, its metrics and its command line, in what
+/// pods and whatever makes pods are to run (arguments and variables), and in what the administrator's tool prints.
 async fn none_holds(tier: &ControlPlane, secrets: &[&str]) -> Outcome {
     let kubectl = &tier.cluster.kubectl;
+    let run = "pods,jobs,cronjobs,deployments,statefulsets";
     let places = [
         ("custom resources", kubectl.ok(&["get", "commonscloud", "-A", "-o", "json"]).await?),
         ("Events", kubectl.ok(&["get", "events.v1.events.k8s.io", "-A", "-o", "json"]).await?),
+        ("pods, Jobs and workloads", kubectl.ok(&["get", run, "-A", "-o", "jsonpath={.items[*].spec}"]).await?),
         ("the operator's log", std::fs::read_to_string(tier.log())?),
+        ("the operator's command line", tier.command_line().await?),
         ("metrics", tier.metrics().await?),
+        ("what commonscloud status prints", status(tier).await?),
     ];
     for (place, text) in places {
         ensure!(!text.is_empty(), "nothing was read of {place}");
@@ -148,4 +153,13 @@ async fn none_holds(tier: &ControlPlane, secrets: &[&str]) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// What the administrator's tool prints of all services; its exit code says that one is not Ready.
+async fn status(tier: &ControlPlane) -> Outcome<String> {
+    let kubeconfig = tier.cluster.facts.kubeconfig.to_string_lossy();
+    let program = &tier.cluster.programs.commonscloud;
+    let printed = command::run(program, &["status"], &[("KUBECONFIG", &kubeconfig)], None, TOLD).await?.stdout;
+    ensure!(printed.contains(NAME), "commonscloud status says nothing of {NAME}: {printed}");
+    Ok(printed)
 }

@@ -217,12 +217,26 @@ async fn adopted(tier: Arc<ControlPlane>) -> Outcome {
     given_back(&tier, name, &["configmap/precious", "secret/precious"], "the operator did not make it").await
 }
 
+/// What cert-manager leaves of the certificate of an Ingress that is gone.
+fn certificate(namespace: &str) -> Value {
+    let metadata = json!({
+        "name": "site-tls", "namespace": namespace,
+        "labels": {"controller.cert-manager.io/fao": "true"},
+        "annotations": {"cert-manager.io/certificate-name": "site-tls", "cert-manager.io/issuer-kind": "ClusterIssuer"},
+    });
+    let files = json!({"tls.crt": "certificate", "tls.key": "key"});
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/tls", "stringData": files,
+    })
+}
+
 async fn somebody_in_it(tier: Arc<ControlPlane>) -> Outcome {
     let (full, empty) = ("somebody-in-it", "nobody-in-it");
     for name in [full, empty] {
         tier.running(&entity(name, json!({}))).await?;
     }
     tier.cluster.applied(&precious(full)).await?;
+    tier.cluster.applied(&[certificate(empty)]).await?;
     for name in [full, empty] {
         delete(&tier, &["entity", name]).await?;
         gone(&tier.entities(), name, END).await?;

@@ -3,6 +3,8 @@
 
 mod another_entity;
 mod any_order;
+mod backup;
+mod backup_fleet;
 mod canary;
 mod contested;
 mod crash;
@@ -33,6 +35,7 @@ mod tier;
 mod tiers;
 mod totals;
 mod two_operators;
+mod unfit_platform;
 mod unreadable;
 
 use std::process::ExitCode;
@@ -55,8 +58,10 @@ fn main() -> ExitCode {
     scenarios.extend(deletion_reported::scenarios());
     scenarios.extend(lost_data::scenarios());
     scenarios.extend(another_entity::scenarios());
+    scenarios.extend(backup_fleet::scenarios());
     scenarios.extend(earlier_release::scenarios());
     scenarios.extend(any_order::scenarios());
+    scenarios.extend(unfit_platform::scenarios());
     scenarios.extend(named_secrets::scenarios());
     scenarios.extend(platform_secrets::scenarios());
     scenarios.extend(canary::scenarios());
@@ -64,6 +69,7 @@ fn main() -> ExitCode {
     scenarios.extend(unreadable::scenarios());
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());
+    scenarios.extend(backup::scenarios());
     scenarios.extend(faults::scenarios());
     scenarios.extend(poison::scenarios());
     scenarios.extend(two_operators::scenarios());

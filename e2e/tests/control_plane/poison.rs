@@ -8,8 +8,8 @@ use commonscloud_e2e::operator::{HostOperator, client, redirected};
 use commonscloud_e2e::proxy::{Call, Edit, Judge, Proxy, Verdict};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::sweep::Operation;
-use commonscloud_e2e::wait::conditions;
-use commonscloud_e2e::{Failure, Outcome};
+use commonscloud_e2e::wait::{condition, conditions, eventually};
+use commonscloud_e2e::{Failure, Outcome, ensure, resources};
 use serde_json::{Value, json};
 
 use crate::tier::{ControlPlane, READY};
@@ -89,7 +89,31 @@ async fn poisoned(tier: &ControlPlane) -> Outcome {
         let done = operation.done(&tier.cluster, entity, READY).await;
         done.map_err(|failure: Failure| failure.during(&format!("{operation} of {entity}")))?;
     }
-    let shown = serde_json::to_value(tier.entities().get(POISONED).await?)?;
-    eprintln!("the Entity whose objects cannot be read says: {}", conditions(&shown));
-    operator.stop().await.map(drop)
+    let told = is_told(tier, &operator).await;
+    operator.stop().await?;
+    told
+}
+
+/// The Entity and its office name an object that cannot be read, and the metrics count those of each kind.
+async fn is_told(tier: &ControlPlane, operator: &HostOperator) -> Outcome {
+    let offices = resources::ours_in(&tier.cluster.client, "DedicatedOffice", POISONED);
+    for (api, name) in [(tier.entities(), POISONED), (offices, "office")] {
+        eventually(&format!("{name} says what cannot be read"), READY, async || {
+            let shown = serde_json::to_value(api.get(name).await?)?;
+            let ready = condition(&shown, "Ready").ok_or_else(|| Failure::new("no condition Ready"))?;
+            let message = ready["message"].as_str().unwrap_or_default();
+            let names_it = message.contains(&format!(" {POISONED}/")) && message.contains(" cannot be read: ");
+            ensure!(ready["status"] == "False" && ready["reason"] == "Undecodable", "{}", conditions(&shown));
+            ensure!(names_it, "{}", conditions(&shown));
+            Ok(())
+        })
+        .await?;
+    }
+    let metrics = operator.get("/metrics").await?;
+    for kind in ["ConfigMap", "Deployment", "Ingress", "PersistentVolumeClaim", "Service"] {
+        let line = format!("commonscloud_undecodable_objects{{kind=\"{kind}\"}} ");
+        let count = metrics.lines().find_map(|told| told.strip_prefix(&line));
+        ensure!(count.is_some_and(|count| count != "0"), "{line}is {count:?} in\n{metrics}");
+    }
+    Ok(())
 }

@@ -240,12 +240,15 @@ async fn people(tier: Arc<ControlPlane>) -> Outcome {
         ("a-viewer", "get", "dedicatedoffices", true),
         ("a-viewer", "patch", "dedicatedoffices", false),
         ("a-viewer", "get", "servicedata", false),
+        ("a-viewer", "get", "servicebackups", false),
         ("a-viewer", "get", "entities", false),
         ("an-editor", "get", "dedicatedoffices", true),
         ("an-editor", "patch", "dedicatedoffices", true),
         ("an-editor", "patch", "dedicatedoffices/status", false),
         ("an-editor", "create", "dedicatedservices", true),
         ("an-editor", "get", "servicedata", false),
+        ("an-editor", "create", "servicebackups", false),
+        ("an-editor", "create", "servicerestores", false),
         ("an-editor", "create", "entities", false),
         ("an-editor-of-all", "create", "entities", true),
         ("an-editor-of-all", "get", "servicedata", false),
@@ -254,7 +257,8 @@ async fn people(tier: Arc<ControlPlane>) -> Outcome {
         ("an-editor-of-all", "create", "servicetemplaterevisions", false),
     ] {
         // Asked in a namespace, a kind in none is judged by that namespace's bindings.
-        let namespace = if resource.starts_with("dedicated") || resource == "servicedata" { name } else { "default" };
+        let in_none = ["entities", "platforms", "tariffs", "servicetemplaterevisions"].contains(&resource);
+        let namespace = if in_none { "default" } else { name };
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let (resource, subresource) = (format!("{resource}.commonscloud.coop"), format!("--subresource={subresource}"));
         let words = ["auth", "can-i", verb, &resource, &subresource, "-n", namespace, "--as", user];
@@ -286,7 +290,8 @@ async fn managers(tier: Arc<ControlPlane>) -> Outcome {
     let of_office: &[&str] = &["--as", "somebody", "--as-group", "office-of-managed-a"];
     let pod: &[&str] = &["--as", "system:serviceaccount:managed-a:default"];
     for (whom, reads_a) in [(manager, true), (of_office, true), (pod, false)] {
-        for words in [["get", "dedicatedoffices"], ["get", "servicedata"], ["get", "events"]] {
+        for of in ["dedicatedoffices", "servicedata", "servicebackups", "servicerestores", "events"] {
+            let words = ["get", of];
             let in_a = answered(&tier, whom, &[&words[..], &["-n", "managed-a"]].concat()).await?;
             ensure!(in_a == reads_a, "{whom:?} in A: {words:?} answered: {in_a}");
             let in_b = answered(&tier, whom, &[&words[..], &["-n", "managed-b"]].concat()).await?;

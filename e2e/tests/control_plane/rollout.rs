@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use commonscloud_e2e::manifests::entity;
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::wait::{condition, conditions, eventually, is_ready};
+use commonscloud_e2e::wait::{condition, conditions, eventually, is_ready, revision};
 use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq, resources};
 use commonscloud_operator::api::ServiceTemplate;
 use commonscloud_operator::template;
@@ -47,17 +47,18 @@ async fn one_after_the_other(tier: &ControlPlane) -> Outcome {
     let names: Vec<String> = (0..SERVICES).map(|number| format!("site-{number}")).collect();
     let others: Vec<Value> = names.iter().map(|name| json!({"name": name, "template": NAME, "tier": "1gb"})).collect();
     tier.running(&entity(NAME, json!({"others": others}))).await?;
-    let services = resources::ours_in(&tier.cluster.client, "DedicatedService", NAME);
+    let client = &tier.cluster.client;
+    let services = resources::ours_in(client, "DedicatedService", NAME);
 
     // A good one reaches all, never two at a time.
-    let first = revision(tier, None).await?;
+    let first = revision(client, NAME, None, READY).await?;
     tier.cluster.applied(&[package(tier, "2Mi")?]).await?;
-    let second = revision(tier, Some(&first)).await?;
+    let second = revision(client, NAME, Some(&first), READY).await?;
     all_on(&services, &second, 1).await?;
 
     // A bad one stops at the first, which says so, as do those that wait for it.
     tier.cluster.applied(&[package(tier, TOO_MUCH)?]).await?;
-    let bad = revision(tier, Some(&second)).await?;
+    let bad = revision(client, NAME, Some(&second), READY).await?;
     let held = eventually("one holds the roll-out up", READY, async || {
         let all = looked_at(&services).await?;
         let held = all.iter().find(|(_, service)| condition(service, "HoldsRollout").is_some());
@@ -76,12 +77,12 @@ async fn one_after_the_other(tier: &ControlPlane) -> Outcome {
 
     // The next one mends it, and reaches all.
     tier.cluster.applied(&[package(tier, "3Mi")?]).await?;
-    let mended = revision(tier, Some(&bad)).await?;
+    let mended = revision(client, NAME, Some(&bad), READY).await?;
     all_on(&services, &mended, 1).await?;
 
     // By two.
     tier.cluster.applied(&[automatic(2), package(tier, "4Mi")?]).await?;
-    let last = revision(tier, Some(&mended)).await?;
+    let last = revision(client, NAME, Some(&mended), READY).await?;
     all_on(&services, &last, 2).await
 }
 
@@ -131,27 +132,15 @@ async fn looked_at(services: &Api<DynamicObject>) -> Outcome<BTreeMap<String, Va
     all.into_iter().map(|service| Ok((service.name_any(), serde_json::to_value(service)?))).collect()
 }
 
-/// The template's revision, once it is another one.
-async fn revision(tier: &ControlPlane, before: Option<&str>) -> Outcome<String> {
-    let templates = resources::ours(&tier.cluster.client, "ServiceTemplate");
-    eventually("the template has its revision", READY, async || {
-        let template = serde_json::to_value(templates.get(NAME).await?)?;
-        ensure_eq!(template["status"]["observedGeneration"], template["metadata"]["generation"], "looked at");
-        let revision = template["status"]["revision"].as_str().ok_or_else(|| Failure::new("none"))?;
-        ensure!(before != Some(revision), "it is {revision} still");
-        Ok(revision.to_owned())
-    })
-    .await
-}
-
 /// A copy of the calendars whose pods ask for so much of what no quota counts.
 fn package(tier: &ControlPlane, storage: &str) -> Outcome<Value> {
     let file = tier.cluster.programs.source.join("examples/templates/radicale.yaml");
     let mut copy: ServiceTemplate = template::load_directory(&file)?;
     copy.metadata.name = Some(NAME.to_owned());
-    let figures = json!({"cpu": "5m", "memory": "16Mi", "ephemeral-storage": storage});
+    let requests = json!({"cpu": "5m", "memory": "16Mi", "ephemeral-storage": storage});
+    let limits = json!({"memory": "16Mi", "ephemeral-storage": TOO_MUCH});
     for component in &mut copy.spec.components {
-        component.resources = serde_json::from_value(json!({"requests": figures, "limits": figures}))?;
+        component.resources = serde_json::from_value(json!({"requests": requests, "limits": limits}))?;
     }
     Ok(json!(copy))
 }

@@ -58,17 +58,26 @@ async fn says(tier: &ControlPlane, namespace: &str, words: &[&str]) -> Outcome {
 /// An Event of the operator's says so too: a warning, with the time by which people sort.
 async fn warns(tier: &ControlPlane, namespace: &str, reason: &str) -> Outcome {
     let selector = format!("--field-selector=type=Warning,reason={reason},reportingComponent=commonscloud-operator");
-    let words = ["get", "events", "-n", namespace, &selector, "-o", "jsonpath={.items[*].lastTimestamp}"];
-    let times = tier.cluster.kubectl.ok(&words).await?;
-    ensure!(!times.is_empty(), "no Event {reason} with a lastTimestamp in {namespace}");
-    Ok(())
+    // It is written after the status.
+    eventually("an Event with a time says so too", Duration::from_secs(15), async || {
+        let words = ["get", "events", "-n", namespace, &selector, "-o", "jsonpath={.items[*].lastTimestamp}"];
+        let times = tier.cluster.kubectl.ok(&words).await?;
+        ensure!(!times.is_empty(), "no Event {reason} with a lastTimestamp in {namespace}");
+        Ok(())
+    })
+    .await
 }
 
 /// A copy of the package whose containers ask for these resources and no less.
 async fn asking_for(tier: &ControlPlane, name: &str, resources: serde_json::Value) -> Outcome {
     let mut package = copy(tier, name)?;
+    let mut requests = resources;
+    requests["ephemeral-storage"] = json!("128Mi");
+    let mut limits = requests.clone();
+    // No package has a limit of it.
+    limits.as_object_mut().and_then(|limits| limits.remove("cpu"));
     for component in &mut package.spec.components {
-        component.resources = serde_json::from_value(json!({"requests": resources, "limits": resources}))?;
+        component.resources = serde_json::from_value(json!({"requests": requests, "limits": limits}))?;
     }
     tier.cluster.applied(&[json!(package), entity_with(name, name)]).await
 }
@@ -100,9 +109,10 @@ async fn refused_pod(tier: Arc<ControlPlane>) -> Outcome {
     limits.create(&PostParams::default(), &limit).await?;
     let mut beyond = copy(&tier, name)?;
     for component in &mut beyond.spec.components {
-        component.resources = serde_json::from_value(
-            json!({"requests": {"cpu": "5000", "memory": "64Mi"}, "limits": {"memory": "64Mi"}}),
-        )?;
+        component.resources = serde_json::from_value(json!({
+            "requests": {"cpu": "5000", "memory": "64Mi", "ephemeral-storage": "128Mi"},
+            "limits": {"memory": "64Mi", "ephemeral-storage": "128Mi"},
+        }))?;
     }
     tier.cluster.applied(&[json!(beyond), entity_with(name, name)]).await?;
     says(&tier, name, &["Deployment site-app", "must be less than or equal to cpu limit"]).await

@@ -1,27 +1,40 @@
 //! Objects that this release cannot read, as a newer one would have written them before a roll-back:
-//! one of each kind beside healthy ones, across a restart.
+//! one of each kind beside healthy ones, across a restart. The Platform, which all depend on, has a scenario of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use commonscloud_e2e::chart::USER;
-use commonscloud_e2e::manifests::{API_VERSION, entity_with, entity_with_office, namespaced, object};
+use commonscloud_e2e::manifests::{API_VERSION, entity, entity_with, entity_with_office, namespaced, object};
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::wait::{condition, conditions, eventually, is_ready};
+use commonscloud_e2e::wait::{self, condition, conditions, eventually, is_ready};
 use commonscloud_e2e::{Failure, Outcome, ensure, resources};
 use serde_json::{Value, json};
 
-use crate::tier::{ControlPlane, READY};
+use crate::tier::{self, ControlPlane, READY};
 
 /// Where the poison of namespaced kinds is, beside a healthy service.
 const BESIDE: &str = "beside-poison";
+/// Where the restore is that cannot be read: as long as nobody knows what it is about, nothing of its namespace's
+/// services is written, which may be half restored.
+const RESTORES: &str = "poisoned-restores";
+
+/// An Entity on the Platform that cannot be read.
+const ON_PLATFORM: &str = "on-poison";
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
-    vec![Scenario::new("an object of each kind that cannot be read stops nothing else, nor a restart", poison).apart()]
+    vec![
+        Scenario::new("an object of each kind that cannot be read stops nothing else, nor a restart", poison).apart(),
+        Scenario::new(
+            "a platform that cannot be read is named by all who depend on it, and what runs is left alone",
+            platform_alone,
+        )
+        .apart(),
+    ]
 }
 
 /// Resource, kind, namespace and a spec that a newer release might write.
-fn poisons() -> [(&'static str, &'static str, &'static str, Value); 9] {
+fn poisons() -> [(&'static str, &'static str, &'static str, Value); 11] {
     let paused = json!({"tier": "1gb", "paused": "on Sundays"});
     let record = json!({"owner": {"kind": "DedicatedOffice", "name": "gone", "uid": "u"}, "template": "office", "keepUntil": "for ever"});
     [
@@ -44,6 +57,8 @@ fn poisons() -> [(&'static str, &'static str, &'static str, Value); 9] {
             json!({"template": "radicale", "tier": "1gb", "paused": "on Sundays"}),
         ),
         ("servicedata", "ServiceData", BESIDE, record),
+        ("servicebackups", "ServiceBackup", BESIDE, json!({"service": 7, "requestedBy": "administrator"})),
+        ("servicerestores", "ServiceRestore", RESTORES, json!({"from": "yesterday", "requestedBy": "administrator"})),
     ]
 }
 
@@ -87,15 +102,17 @@ async fn made(tier: &ControlPlane, kind: &str, namespace: &str, spec: Value) -> 
     .await
 }
 
-/// Waits until the poison of a kind that has a status says why it is left alone.
-async fn says_why(tier: &ControlPlane, kind: &str, namespace: &str) -> Outcome {
+/// Waits until an object says why it is left alone: it, or `what` that it depends on, cannot be read.
+async fn says_why(tier: &ControlPlane, kind: &str, namespace: &str, name: &str, what: &str) -> Outcome {
     let client = &tier.cluster.client;
     let api =
         if namespace.is_empty() { resources::ours(client, kind) } else { resources::ours_in(client, kind, namespace) };
-    eventually(&format!("{kind}/poison says why"), Duration::from_secs(30), async || {
-        let poison = serde_json::to_value(api.get("poison").await?)?;
+    eventually(&format!("{kind}/{name} says why"), Duration::from_secs(30), async || {
+        let poison = serde_json::to_value(api.get(name).await?)?;
         let ready = condition(&poison, "Ready").ok_or_else(|| Failure::new("no condition Ready"))?;
         ensure!(ready["reason"] == "Undecodable", "{}", conditions(&poison));
+        let message = ready["message"].as_str().unwrap_or_default();
+        ensure!(message.starts_with(&format!("{what} cannot be read: ")), "{}", conditions(&poison));
         ensure!(condition(&poison, "Stalled").is_some(), "{}", conditions(&poison));
         Ok(())
     })
@@ -106,6 +123,7 @@ async fn poison(tier: Arc<ControlPlane>) -> Outcome {
     let tier = tier.aside().await?;
     tier.running(&entity_with_office("before-poison")).await?;
     tier.running(&entity_with(BESIDE, "radicale")).await?;
+    tier.running(&entity(RESTORES, json!({}))).await?;
     let mut before = Vec::new();
     for (resource, ..) in poisons() {
         before.push(loosened(&tier, resource).await?);
@@ -130,8 +148,10 @@ async fn poisoned(tier: &ControlPlane) -> Outcome {
     tier.stop_operator().await?;
     tier.start_operator().await?;
     for (_, kind, namespace, _) in poisons() {
-        if !matches!(kind, "Tariff" | "ServiceTemplateRevision" | "ServiceData") {
-            says_why(tier, kind, namespace).await?;
+        // These two have no status.
+        if !matches!(kind, "Tariff" | "ServiceTemplateRevision") {
+            let place = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
+            says_why(tier, kind, namespace, "poison", &format!("{kind} {place}poison")).await?;
         }
     }
     let metrics = tier.metrics().await?;
@@ -160,4 +180,49 @@ async fn poisoned(tier: &ControlPlane) -> Outcome {
         is_ready(&serde_json::to_value(site.get("site").await?)?)
     })
     .await
+}
+
+async fn platform_alone(tier: Arc<ControlPlane>) -> Outcome {
+    let tier = tier.aside().await?;
+    tier.running(&entity_with(ON_PLATFORM, "radicale")).await?;
+    let before = made_on_platform(&tier).await?;
+    let schema = loosened(&tier, "platforms").await?;
+    let outcome = platform_poisoned(&tier).await;
+    base_domain(&tier, &tier::platform()["spec"]["baseDomain"]).await?;
+    restored(&tier, &schema).await?;
+    outcome?;
+    wait::ready(&tier.entities(), ON_PLATFORM, READY).await?;
+    let after = made_on_platform(&tier).await?;
+    ensure!(after == before, "what was made is another: {before}, then {after}");
+    Ok(())
+}
+
+async fn platform_poisoned(tier: &ControlPlane) -> Outcome {
+    eventually("the API server knows the loosened schema", Duration::from_secs(30), async || {
+        base_domain(tier, &json!(7)).await
+    })
+    .await?;
+    tier.stop_operator().await?;
+    tier.start_operator().await?;
+    let dependent =
+        [("Platform", "", "default"), ("Entity", "", ON_PLATFORM), ("DedicatedService", ON_PLATFORM, "site")];
+    for (kind, namespace, name) in dependent {
+        says_why(tier, kind, namespace, name, "Platform default").await?;
+    }
+    let metrics = tier.metrics().await?;
+    ensure!(metrics.contains("commonscloud_undecodable_objects{kind=\"Platform\"} 1"), "not counted:\n{metrics}");
+    Ok(())
+}
+
+async fn base_domain(tier: &ControlPlane, domain: &Value) -> Outcome {
+    let patch = json!({"spec": {"baseDomain": domain}}).to_string();
+    tier.cluster.kubectl.ok(&["patch", "platform", "default", "--type", "merge", "-p", &patch]).await.map(drop)
+}
+
+/// What the service is made of, each with its uid and generation.
+async fn made_on_platform(tier: &ControlPlane) -> Outcome<String> {
+    let kinds = "deployments,statefulsets,services,ingresses,networkpolicies,persistentvolumeclaims,secrets";
+    let each =
+        r#"jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.uid} {.metadata.generation}{"\n"}{end}"#;
+    tier.cluster.kubectl.ok(&["get", kinds, "-n", ON_PLATFORM, "-o", each]).await
 }

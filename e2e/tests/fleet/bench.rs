@@ -40,12 +40,16 @@ impl Programs {
         });
         let built = built.await.map_err(|error| Failure::new(error.to_string()))??;
         let [operator, floor] = <[PathBuf; 2]>::try_from(built).map_err(|_| Failure::new("two programs were built"))?;
-        let name = if profile == Profile::Dist { "dist" } else { "release" };
         Ok(match std::env::var_os("COMMONSCLOUD_OPERATOR") {
             Some(given) => Self { operator: given.into(), floor, profile: "given" },
-            None => Self { operator, floor, profile: name },
+            None => Self { operator, floor, profile: name(profile) },
         })
     }
+}
+
+/// What a profile is called in a report.
+pub fn name(profile: Profile) -> &'static str {
+    if profile == Profile::Dist { "dist" } else { "release" }
 }
 
 /// A cluster that things are measured on.

@@ -2,9 +2,10 @@
 //! a report; nothing here fails for being slow.
 //!
 //! ```text
-//! plan ─► bench (cluster, operator) ─► create, peers ─► a fleet: rest, edit, drift, failure, failover ─► report ─► page
+//! plan ─► backup ─► bench (cluster, operator) ─► create, peers ─► a fleet: rest, edit, drift, failure, failover ─► report ─► page
 //! ```
 
+mod backup;
 mod bench;
 mod cgroup;
 mod chart;
@@ -30,6 +31,7 @@ mod scale;
 mod sight;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -43,13 +45,23 @@ use crate::report::{KEYS, KEYS_10K, Report};
 
 /// What is asked for.
 enum Asked {
-    Plan(Plan),
+    Plan(Plan, Part),
     TenThousand,
+}
+
+/// What of a plan is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Backup,
+    Peers,
+    Create,
+    Fleet,
 }
 
 fn main() -> ExitCode {
     let Some(asked) = asked() else {
-        eprintln!("fleet [--quick | --smoke | --10k]");
+        eprintln!("fleet [--quick | --smoke | --10k] [backup | peers | create | fleet]");
         return ExitCode::FAILURE;
     };
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::FAILURE };
@@ -74,11 +86,18 @@ fn main() -> ExitCode {
 fn asked() -> Option<Asked> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words[..] {
-        [] => Some(Asked::Plan(Plan::full())),
-        ["--quick"] => Some(Asked::Plan(Plan::quick())),
-        ["--smoke"] => Some(Asked::Plan(Plan::smoke())),
-        ["--10k"] => Some(Asked::TenThousand),
+    let (part, words) = match words[..] {
+        [ref words @ .., "backup"] => (Part::Backup, words),
+        [ref words @ .., "peers"] => (Part::Peers, words),
+        [ref words @ .., "create"] => (Part::Create, words),
+        [ref words @ .., "fleet"] => (Part::Fleet, words),
+        ref words => (Part::Whole, words),
+    };
+    match (words, part) {
+        ([], _) => Some(Asked::Plan(Plan::full(), part)),
+        (["--quick"], _) => Some(Asked::Plan(Plan::quick(), part)),
+        (["--smoke"], _) => Some(Asked::Plan(Plan::smoke(), part)),
+        (["--10k"], Part::Whole) => Some(Asked::TenThousand),
         _ => None,
     }
 }
@@ -86,16 +105,22 @@ fn asked() -> Option<Asked> {
 async fn run(asked: Asked) -> Outcome {
     let source = folders::source(None)?;
     let (name, keys, title, profile) = match &asked {
-        Asked::Plan(plan) => ("report", &KEYS[..], plan.name, plan.profile),
+        Asked::Plan(plan, _) => ("report", &KEYS[..], plan.name, plan.profile),
         Asked::TenThousand => ("report-10k", &KEYS_10K[..], "ten thousand", Profile::Dist),
     };
-    eprintln!("compiling the operator and the bare client");
-    let programs = Programs::build(&source, profile).await?;
+    let programs = if let Asked::Plan(_, Part::Backup) = &asked {
+        None
+    } else {
+        eprintln!("compiling the operator and the bare client");
+        Some(Programs::build(&source, profile).await?)
+    };
     let begun = Instant::now();
-    let mut report = Report::new(keys, facts::of(&source, title, programs.profile));
-    let ended = match &asked {
-        Asked::Plan(plan) => measure(programs, plan, &mut report).await,
-        Asked::TenThousand => ten_thousand(programs, &mut report).await,
+    let compiled = programs.as_ref().map_or(bench::name(profile), |programs| programs.profile);
+    let mut report = Report::new(keys, facts::of(&source, title, compiled));
+    let ended = match (&asked, programs) {
+        (Asked::Plan(plan, part), programs) => measure(programs, &source, plan, *part, &mut report).await,
+        (Asked::TenThousand, Some(programs)) => ten_thousand(programs, &mut report).await,
+        (Asked::TenThousand, None) => Ok(()),
     };
     if let Err(failure) = &ended {
         report.failed("", &failure.to_string());
@@ -104,34 +129,48 @@ async fn run(asked: Asked) -> Outcome {
     // What was measured before a failure was measured all the same.
     page::write(&report, &source, name)?;
     writeln!(std::io::stdout(), "{report}")?;
-    if matches!(&asked, Asked::Plan(plan) if plan.fresh) {
+    if matches!(&asked, Asked::Plan(plan, Part::Whole) if plan.fresh) {
         page::publish(&report, &source)?;
     }
     ended
 }
 
-async fn measure(programs: Programs, plan: &Plan, report: &mut Report) -> Outcome {
-    let bench = Bench::new(programs.clone()).await?;
-    let bench = match peers::measure(bench, plan, report).await {
-        Ok(bench) => bench.renewed(plan.fresh).await?,
-        Err(failure) => {
-            report.failed("create.times", &failure.to_string());
-            Bench::new(programs.clone()).await?
-        }
-    };
-    let bench = match create::measure(bench, plan, report).await {
-        Ok(bench) => {
-            if plan.fresh {
-                create::fairness(&bench, report).await?;
+async fn measure(programs: Option<Programs>, source: &Path, plan: &Plan, part: Part, report: &mut Report) -> Outcome {
+    if matches!(part, Part::Whole | Part::Backup)
+        && let Err(failure) = backup::measure(source, plan, report).await
+    {
+        report.failed("backup.", &failure.to_string());
+        report.failed("restore.", &failure.to_string());
+    }
+    let Some(programs) = programs else { return Ok(()) };
+    let mut bench = Bench::new(programs.clone()).await?;
+    if matches!(part, Part::Whole | Part::Peers) {
+        bench = match peers::measure(bench, plan, report).await {
+            Ok(bench) => bench.renewed(plan.fresh).await?,
+            Err(failure) => {
+                report.failed("create.times", &failure.to_string());
+                Bench::new(programs.clone()).await?
             }
-            bench.renewed(plan.fresh).await?
-        }
-        Err(failure) => {
-            report.failed("create.", &failure.to_string());
-            Bench::new(programs).await?
-        }
-    };
-    beside_a_fleet(bench, plan, report).await
+        };
+    }
+    if matches!(part, Part::Whole | Part::Create) {
+        bench = match create::measure(bench, plan, report).await {
+            Ok(bench) => {
+                if plan.fresh {
+                    create::fairness(&bench, report).await?;
+                }
+                bench.renewed(plan.fresh).await?
+            }
+            Err(failure) => {
+                report.failed("create.", &failure.to_string());
+                Bench::new(programs).await?
+            }
+        };
+    }
+    if matches!(part, Part::Whole | Part::Fleet) {
+        return beside_a_fleet(bench, plan, report).await;
+    }
+    bench.stop().await
 }
 
 /// All that is measured beside many healthy instances. What fails leaves its keys without a figure.

@@ -25,6 +25,12 @@ pub struct Plan {
     pub failures: usize,
     /// Times that the leader ends, in each way.
     pub failovers: usize,
+    /// Megabytes that are backed up in large files.
+    pub megabytes: usize,
+    /// Small files that are backed up beside them.
+    pub files: usize,
+    /// Times that they are backed up and restored, by each program.
+    pub backups: usize,
     /// Whether each contestant finds an empty cluster.
     pub fresh: bool,
     /// How operator and bare client are compiled.
@@ -44,6 +50,9 @@ impl Plan {
             drifts: 6,
             failures: 40,
             failovers: 3,
+            megabytes: 1024,
+            files: 20_000,
+            backups: 3,
             fresh: true,
             profile: Profile::Dist,
         }
@@ -61,6 +70,9 @@ impl Plan {
             drifts: 1,
             failures: 4,
             failovers: 1,
+            megabytes: 256,
+            files: 2_000,
+            backups: 1,
             fresh: false,
             profile: Profile::Dist,
         }
@@ -76,6 +88,8 @@ impl Plan {
             rest: Duration::from_secs(10),
             edits: 5,
             failures: 2,
+            megabytes: 32,
+            files: 100,
             profile: Profile::Release,
             ..Self::quick()
         }

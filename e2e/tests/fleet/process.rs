@@ -1,22 +1,21 @@
 //! The operator as it is published, as a process of this machine with a token of the chart's account.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use commonscloud_e2e::chart::{NAMESPACE, SERVICE_ACCOUNT};
+use commonscloud_e2e::chart::RELEASE;
 use commonscloud_e2e::cluster::Cluster;
-use commonscloud_e2e::operator::{kubeconfig, tail};
+use commonscloud_e2e::operator::{command, free_port, kubeconfig, tail};
 use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Failure, Outcome, ensure};
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use crate::cgroup::Cgroup;
 
@@ -46,21 +45,9 @@ impl Operator {
         let (access, log) = (folder.join(format!("{name}.kubeconfig")), folder.join(format!("{name}.log")));
         kubeconfig(cluster, &access).await?;
         let credential = credential(&access)?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let output = std::fs::File::options().create(true).append(true).open(&log)?;
-        let child = Command::new(program)
-            .args(["run", "--namespace", NAMESPACE, "--service-account", SERVICE_ACCOUNT, "--log-format", "human"])
-            // Nothing runs in simulated pods: there is no page to ask for. Kubelets are asked, in vain.
-            .arg("--no-reachability")
-            .arg("--listen")
-            .arg(format!("127.0.0.1:{port}"))
-            .env("KUBECONFIG", &access)
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .kill_on_drop(true)
-            .spawn()?;
+        let port = free_port()?;
+        // Kubelets are asked, in vain.
+        let child = command(program, RELEASE, &access, &log, port)?.spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or_else(|| Failure::new("no pid"))?;
         if let Some(memory) = memory {
             memory.take_in(pid)?;

@@ -102,10 +102,10 @@ impl Request {
         matches!(self.resource.as_str(), "leases" | "events") || self.resource.contains("reviews")
     }
 
-    /// Whether it changed something.
+    /// Whether it asked for a change, be it refused or not.
     pub fn is_write(&self) -> bool {
         let changes = matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection");
-        changes && (200..300).contains(&self.code) && !self.is_aside()
+        changes && !self.is_aside()
     }
 
     /// Whether it asked for objects, other than to begin a watch of a namespace's Secrets.
@@ -129,8 +129,6 @@ impl Request {
                 let feed = format!("reconnects of {feed} {}", self.namespace);
                 Some((feed, (seconds / 200.0).floor() + 1.0))
             }
-            // Two nodes, each in half a minute.
-            ("get", "nodes/proxy") => Some(("kubelets' figures".to_owned(), 2.0 * (seconds / 30.0 + 1.0))),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 
 mod acme;
 mod agora;
+mod backup;
 mod broken;
 mod calendar;
 mod combinations;
@@ -19,6 +20,7 @@ mod named_ports;
 mod office;
 mod package;
 mod projects;
+mod proxy_protocol;
 mod settings;
 mod stuck_pod;
 mod tier;
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let mut scenarios = acme::scenarios();
     scenarios.extend(named_ports::scenarios());
     scenarios.extend(office::scenarios());
+    scenarios.extend(backup::scenarios());
     scenarios.extend(installed::scenarios());
     scenarios.extend(exact_quota::scenarios());
     scenarios.extend(growing_database::scenarios());
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     scenarios.extend(agora::scenarios());
     scenarios.extend(projects::scenarios());
     scenarios.extend(wiki::scenarios());
+    scenarios.extend(proxy_protocol::scenarios());
     scenarios.extend(combinations::scenarios());
     commonscloud_e2e::suite::run::<tier::Node>(scenarios)
 }

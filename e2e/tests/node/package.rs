@@ -54,11 +54,14 @@ pub fn node_copy(node: &Node, package: ServiceTemplate, name: &str) -> Outcome<S
     Ok(copy)
 }
 
-/// A copy of a package under another name, with small requests.
+/// A copy of a package under another name, with small requests; its shares of the node's disk stay.
 pub fn copy(mut package: ServiceTemplate, name: &str) -> Outcome<ServiceTemplate> {
     package.metadata.name = Some(name.to_owned());
     for component in &mut package.spec.components {
-        component.resources = serde_json::from_value::<ResourceRequirements>(small())?;
+        let small: ResourceRequirements = serde_json::from_value(small())?;
+        let own = &mut component.resources;
+        own.requests.get_or_insert_default().extend(small.requests.unwrap_or_default());
+        own.limits.get_or_insert_default().extend(small.limits.unwrap_or_default());
     }
     Ok(package)
 }

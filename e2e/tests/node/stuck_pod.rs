@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use commonscloud_e2e::manifests::entity;
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::wait::{condition, conditions, eventually};
+use commonscloud_e2e::wait::{condition, conditions, eventually, revision};
 use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq, resources};
 use commonscloud_operator::api::ServiceTemplate;
 use commonscloud_operator::template;
@@ -21,18 +21,18 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
 const NAME: &str = "encallat";
 
 async fn put_right(node: Arc<Node>) -> Outcome {
-    let source = &node.cluster.programs.source;
+    let (client, source) = (&node.cluster.client, &node.cluster.programs.source);
     let good = node_copy(&node, template::load_directory(&source.join(MEDIAWIKI))?, NAME)?;
     node.cluster.applied(&[json!(good)]).await?;
-    let first = revision(&node, None).await?;
+    let first = revision(client, NAME, None, READY).await?;
     node.running(&wiki(&first)).await?;
     let ran = node.pod(NAME, "wiki", "db").await?;
 
     let bad = without_image(good)?;
     node.cluster.applied(&[json!(bad)]).await?;
-    let second = revision(&node, Some(&first)).await?;
+    let second = revision(client, NAME, Some(&first), READY).await?;
     node.cluster.applied(&[wiki(&second)]).await?;
-    let services = resources::ours_in(&node.cluster.client, "DedicatedService", NAME);
+    let services = resources::ours_in(client, "DedicatedService", NAME);
     eventually("the status names the database's image, not what waits for it", READY, async || {
         let service = serde_json::to_value(services.get("wiki").await?)?;
         let ready = condition(&service, "Ready").ok_or_else(|| Failure::new("no condition Ready"))?;
@@ -59,19 +59,6 @@ fn wiki(revision: &str) -> Value {
 fn without_image(mut package: ServiceTemplate) -> Outcome<ServiceTemplate> {
     let mut images = package.spec.versions.iter_mut().flat_map(|version| &mut version.images);
     let image = images.find(|image| image.name == "mariadb").ok_or_else(|| Failure::new("no image mariadb"))?;
-    "docker.io/local/mariadb:none".clone_into(&mut image.reference);
+    "docker.io/local/mariadb:0-none".clone_into(&mut image.reference);
     Ok(package)
-}
-
-/// The package's revision, once it is another one.
-async fn revision(node: &Node, before: Option<&str>) -> Outcome<String> {
-    let templates = resources::ours(&node.cluster.client, "ServiceTemplate");
-    eventually("the package has its revision", READY, async || {
-        let template = serde_json::to_value(templates.get(NAME).await?)?;
-        ensure_eq!(template["status"]["observedGeneration"], template["metadata"]["generation"], "looked at");
-        let revision = template["status"]["revision"].as_str().ok_or_else(|| Failure::new("none"))?;
-        ensure!(before != Some(revision), "it is {revision} still");
-        Ok(revision.to_owned())
-    })
-    .await
 }

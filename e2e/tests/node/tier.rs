@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use commonscloud_e2e::backup::servers;
 use commonscloud_e2e::cluster::{self, Cluster, Nodes, commonscloud};
 use commonscloud_e2e::https::{Credentials, Ingress};
 use commonscloud_e2e::programs::Programs;
 use commonscloud_e2e::suite::Tier;
-use commonscloud_e2e::{Failure, Outcome, chart, ensure, manifests, resources, wait};
+use commonscloud_e2e::{Failure, Outcome, chart, ensure, manifests, wait};
 use commonscloud_operator::api::{Component, ServiceTemplate};
 use commonscloud_operator::template;
 use k8s_openapi::ByteString;
@@ -68,10 +69,15 @@ impl Tier for Node {
         let source = &tier.cluster.programs.source;
         let radicale = template::load_directory(&source.join(package::RADICALE))?;
         let mediawiki = template::load_directory(&source.join(package::MEDIAWIKI))?;
+        servers::start(&tier.cluster, tier.image("backup-server")?).await?;
         // Platform and Tariff are the chart's: the first installation ends with them.
-        let (repository, tag) = tier.image("operator")?.rsplit_once(':').ok_or_else(|| Failure::new("no tag"))?;
+        let image = |name: &str| {
+            let (repository, tag) = tier.image(name)?.rsplit_once(':').ok_or_else(|| Failure::new("no tag"))?;
+            Ok::<_, Failure>(json!({"repository": repository, "tag": tag}))
+        };
         let values = json!({
-            "image": {"repository": repository, "tag": tag},
+            "image": image("operator")?,
+            "backup": {"image": image("backup")?},
             "platform": {"create": true, "spec": tier.platform(&mediawiki)?["spec"]},
             "tariffs": {manifests::TARIFF: manifests::tariff(manifests::TARIFF)["spec"]},
         });
@@ -124,6 +130,7 @@ impl Node {
                     "dns": [{"ipBlock": {"cidr": node}}],
                     "public": [{"ipBlock": {"cidr": node}}],
                 },
+                "backup": servers::platform(),
             }),
         ))
     }
@@ -139,7 +146,7 @@ impl Node {
 
     /// All Entities.
     pub fn entities(&self) -> Api<DynamicObject> {
-        resources::ours(&self.cluster.client, "Entity")
+        self.cluster.entities()
     }
 
     /// Applies an Entity and waits until it is Ready.
@@ -147,9 +154,7 @@ impl Node {
     /// # Errors
     /// The refusal, or its conditions.
     pub async fn running(&self, entity: &Value) -> Outcome<Value> {
-        self.cluster.applied(std::slice::from_ref(entity)).await?;
-        let name = entity["metadata"]["name"].as_str().unwrap_or_default();
-        wait::ready(&self.entities(), name, READY).await
+        self.cluster.running(entity, READY).await
     }
 
     /// Deletes an Entity with all its data, so that a tier's data never adds up: nobody may but the

@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_secs(2);
 async fn arrives(node: &Node, entity: &str, file: &str, bytes: u64, zeros: Zeros) -> Outcome {
     let admin = node.administrator(entity, "office").await?;
     let (host, path) = (node.host(entity, "office"), dav(&admin, file));
-    let Answer { status, body } = node.ingress.upload(&host, &path, &admin, zeros).await?;
+    let Answer { status, body, .. } = node.ingress.upload(&host, &path, &admin, zeros).await?;
     let said = String::from_utf8_lossy(&body);
     ensure!(status.is_success(), "{file} of {bytes} bytes: {status} {said}");
     let pod = node.pod(entity, "office", "app").await?;

@@ -39,6 +39,17 @@ async fn shell(node: &Node, entity: &str, service: &str, script: &str) -> Outcom
     node.cluster.kubectl.exec(entity, &pod, "mediawiki", &words).await?.succeeded(script)
 }
 
+/// Uploads the file `Acta.txt`.
+///
+/// # Errors
+/// When the wiki does not take it.
+pub async fn upload(node: &Node, entity: &str, service: &str) -> Outcome {
+    let upload = format!(
+        "mkdir -p /tmp/upload; echo 'acta de la reunió' >/tmp/upload/Acta.txt; php {MAINTENANCE}/importImages.php --user=Admin --extensions=txt /tmp/upload"
+    );
+    shell(node, entity, service, &upload).await.map(drop)
+}
+
 async fn page_survives(node: Arc<Node>) -> Outcome {
     let name = "biblioteca";
     let parameters = json!({"siteName": "L'Enciclopèdia \"lliure\""});
@@ -47,10 +58,7 @@ async fn page_survives(node: Arc<Node>) -> Outcome {
     let host = node.host(name, "wiki");
     let page = format!("echo 'Som una cooperativa.' | php {MAINTENANCE}/edit.php --user Admin Cooperativa");
     shell(&node, name, "wiki", &page).await?;
-    let upload = format!(
-        "mkdir -p /tmp/upload; echo 'acta de la reunió' >/tmp/upload/Acta.txt; php {MAINTENANCE}/importImages.php --user=Admin --extensions=txt /tmp/upload"
-    );
-    shell(&node, name, "wiki", &upload).await?;
+    upload(&node, name, "wiki").await?;
     replace_pods(&node, name, "wiki", &["app", "db"]).await?;
     let page = eventually("the wiki serves the page again", READY, async || {
         node.ingress.get(&host, "/index.php/Cooperativa", None).await

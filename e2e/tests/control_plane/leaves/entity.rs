@@ -66,6 +66,15 @@ fn cases() -> Vec<Case> {
             &["spec.services.office.hostname", "office.a.example", "allowed: b.example"],
         ),
         refused("Entity", "spec.adopt[0]", json!("no-uid"), &["spec.adopt[0]"]),
+        // What they do where the Platform has backups is shown in a scenario of its own.
+        refused("Entity", "spec.backup.target", json!("No Target"), &["spec.backup.target"]),
+        refused("Entity", "spec.backup.cron", json!("at night"), &["allowed: five fields of cron"]),
+        refused(
+            "Entity",
+            "spec.backup.timeZone",
+            json!("Europe/Madrid"),
+            &["backup.timeZone: set it only together with backup.cron"],
+        ),
         own(
             "tariff",
             DEAR,
@@ -81,7 +90,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn of_managers() -> Vec<Case> {
-    let binding = "RoleBinding/commonscloud-manager";
+    let bindings = ["RoleBinding/commonscloud-manager", "RoleBinding/commonscloud-entity-manager"];
     let services = ["DedicatedOffice/office", "DedicatedAgora/agora", "DedicatedProjects/projects"];
     let shown = |seen: &str| services.map(|service| see(service, "/status/managers/0", seen)).into();
     let mut mails: Vec<See> = shown("anna <anna@b.example>");
@@ -89,7 +98,7 @@ fn of_managers() -> Vec<Case> {
     vec![
         own("managers[0].name", "berta", shown("berta <anna@a.example>")),
         own("managers[0].mail", "anna@b.example", mails),
-        own("managers[0].subject.kind", "Group", vec![see(binding, "/subjects/0/kind", "Group")]),
-        own("managers[0].subject.name", "anna-b", vec![see(binding, "/subjects/0/name", "anna-b")]),
+        own("managers[0].subject.kind", "Group", bindings.map(|of| see(of, "/subjects/0/kind", "Group")).into()),
+        own("managers[0].subject.name", "anna-b", bindings.map(|of| see(of, "/subjects/0/name", "anna-b")).into()),
     ]
 }

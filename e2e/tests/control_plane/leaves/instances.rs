@@ -120,7 +120,7 @@ fn revisions(service: &Service, template: &ServiceTemplate) -> Outcome<[(String,
     next["upgradesFrom"] = json!([next["name"]]);
     next["name"] = json!(NEXT);
     for image in next["images"].as_array_mut().into_iter().flatten() {
-        image["reference"] = json!(format!("docker.io/next/{}:1", image["name"].as_str().unwrap_or_default()));
+        image["reference"] = json!(format!("docker.io/next/{}:1-trixie", image["name"].as_str().unwrap_or_default()));
     }
     spec["versions"].as_array_mut().ok_or_else(|| Failure::new("no versions"))?.insert(0, next);
     let revision = |spec: &Value| {
@@ -198,6 +198,8 @@ fn shared(door: &Door, namespace: &str, revision: &str) -> Vec<Case> {
     let managers = format!("commonscloud-manager-{}", door.name);
     let binding = format!("RoleBinding/{managers}");
     let own = |leaf: &str, value: Value, sees| shows(door.kind, door.path(leaf), value, sees);
+    let not =
+        |leaf: &str, value: &str, words: &'static str| refused(door.kind, door.path(leaf), json!(value), &[words]);
     let hostname = format!("other-{}.{namespace}.example", door.name);
     vec![
         // 97 MiB are the file system's own.
@@ -223,6 +225,10 @@ fn shared(door: &Door, namespace: &str, revision: &str) -> Vec<Case> {
             "/metadata/annotations/commonscloud.coop~1revision",
             revision,
         ),
+        // What they do where the Platform has backups is shown in a scenario of its own.
+        not("backup.target", "No Target", "backup.target"),
+        not("backup.cron", "at night", "allowed: five fields of cron"),
+        not("backup.timeZone", "Europe/Madrid", "backup.timeZone: set it only together with backup.cron"),
         // What it keeps from being changed is shown in a scenario of its own.
         own("paused", json!(true), vec![see(door.instance(), "/status/conditions/Paused/status", "True")]),
     ]
@@ -302,7 +308,7 @@ fn other(door: &Door) -> Vec<Case> {
 /// What cannot be taken back.
 fn last(service: &Service, door: &Door) -> Vec<Case> {
     let image = format!("/spec/template/spec/containers/{}/image", service.container);
-    let next = format!("docker.io/next/{}:1", service.image);
+    let next = format!("docker.io/next/{}:1-trixie", service.image);
     let mut cases = vec![door.shows("version", json!(NEXT), ("Deployment", "app"), &image, next)];
     if door.kind == "Entity" && service.kind == "DedicatedService" {
         // Another name is another service; the one of the old name goes, its data stays.

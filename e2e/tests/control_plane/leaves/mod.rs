@@ -6,13 +6,15 @@
 //! | `walk` | the leaves, from the CRDs' own schemas |
 //! | `case` | a case: one leaf changed, what shows the difference |
 //! | `live`, `planned` | cases on a real API server; cases that need none |
-//! | `instances`, `entity`, `platform`, `template`, `fixed` | the tables, kind by kind |
+//! | `instances`, `entity`, `platform`, `template`, `operations`, `backup`, `fixed` | the tables, kind by kind |
 
+mod backup;
 mod case;
 mod entity;
 mod fixed;
 mod instances;
 mod live;
+mod operations;
 mod planned;
 mod platform;
 mod template;
@@ -56,6 +58,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         Scenario::new("each leaf of a package makes a difference, or is refused", of_package),
         Scenario::new("each leaf of a tariff and of a revision stays as it is", of_fixed),
         Scenario::new("each leaf of a record is the operator's", of_record),
+        Scenario::new("each leaf of a run and of a restore stays as it was asked for", of_asked),
         Scenario::new("a paused instance is left alone, and says what waits", paused),
     ]
 }
@@ -77,7 +80,11 @@ fn all_cases(tier: &ControlPlane) -> Outcome<Vec<Case>> {
     }
     cases.extend(platform::cases(&Value::Null));
     cases.extend(planned::of_platform());
+    cases.extend(backup::planned());
+    cases.extend(backup::of_runs());
+    cases.extend(backup::of_restores());
     cases.extend(template::planned()?);
+    cases.extend(operations::cases());
     cases.extend(template::exceptions());
     cases.extend([fixed::tariffs(), fixed::revisions()].into_iter().flat_map(|stage| stage.cases));
     cases.extend(fixed::of_records());
@@ -121,7 +128,9 @@ async fn of_service(tier: Arc<ControlPlane>, service: usize) -> Outcome {
 
 async fn of_package(tier: Arc<ControlPlane>) -> Outcome {
     let mut cases = template::planned()?;
+    cases.extend(operations::cases());
     cases.extend(planned::of_platform());
+    cases.extend(backup::planned());
     let mut faults = planned::World::new()?.play(&cases);
     let stage = template::refused_at_admission()?;
     stage.set(&tier).await?;
@@ -132,6 +141,15 @@ async fn of_package(tier: Arc<ControlPlane>) -> Outcome {
 async fn of_fixed(tier: Arc<ControlPlane>) -> Outcome {
     let mut faults = Vec::new();
     for stage in [fixed::tariffs(), fixed::revisions()] {
+        stage.set(&tier).await?;
+        faults.extend(stage.play(&tier).await);
+    }
+    none(faults)
+}
+
+async fn of_asked(tier: Arc<ControlPlane>) -> Outcome {
+    let mut faults = Vec::new();
+    for stage in backup::asked(&tier.cluster.user().await?) {
         stage.set(&tier).await?;
         faults.extend(stage.play(&tier).await);
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use commonscloud_e2e::manifests::{entity, namespaced, tariff};
 use commonscloud_e2e::{Failure, Outcome, ensure};
-use commonscloud_operator::api::{DedicatedOffice, ServiceTemplate};
+use commonscloud_operator::api::{DedicatedOffice, Entity, ServiceTemplate};
 use commonscloud_operator::cache::Live;
 use commonscloud_operator::compare::{Action, KnownData, compare_data};
 use commonscloud_operator::core::Bytes;
@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::case::{Case, Proof, see, shows};
+use super::{backup, operations};
 use crate::tier::platform;
 
 /// The manifests around one office, whose package and Platform are changed.
@@ -96,10 +97,11 @@ fn written(package: Value, platform: Value) -> Outcome<BTreeMap<String, Value>> 
     // It ran a version that the package knows only as one that may be upgraded.
     office["status"] = json!({"version": "34.0.0"});
     let office: Arc<DedicatedOffice> = read(office)?;
+    let of: Arc<Entity> = read(entity("coop", json!({})))?;
     let facts = Facts {
-        platform: Some(read(platform)?),
+        platform: Some(read(platform.clone())?),
         namespace: NamespaceFacts { exists: true, entity: Some("coop".to_owned()), writable: true },
-        entity: Some(read(entity("coop", json!({})))?),
+        entity: Some(Arc::clone(&of)),
         tariff: Some(read(tariff("e2e"))?),
         newest_revision: Some(revision.clone()),
         packages: [(revision, Ok(package))].into(),
@@ -108,7 +110,10 @@ fn written(package: Value, platform: Value) -> Outcome<BTreeMap<String, Value>> 
     };
     let plan = resolve(&Instance::of(office.as_ref()), &facts)?.plan;
     let mut objects = BTreeMap::new();
-    for object in render(&plan)?.objects {
+    let rendered = render(&plan)?.objects;
+    objects.extend(operations::made(&plan, &rendered)?);
+    objects.extend(backup::made(&plan, &rendered, &platform, &of)?);
+    for object in rendered {
         objects.insert(format!("{}/{}", object.kind, object.name), object.value);
     }
     for change in compare_data(&plan, &KnownData::default(), false)? {

@@ -84,7 +84,7 @@ fn platform_with_all() -> Value {
 }
 
 /// One peer by addresses, one by labels: no peer may be both.
-fn peers() -> Value {
+pub(super) fn peers() -> Value {
     let selector = |key: &str| json!({"matchLabels": {"app": "a"}, "matchExpressions": [{"key": key, "operator": "In", "values": ["a"]}]});
     json!([
         {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
@@ -102,6 +102,7 @@ pub fn cases(late: &Value) -> Vec<Case> {
         cases.extend(peers_of(list, &format!("/spec/{rule}")));
     }
     cases.extend(network());
+    cases.extend(super::backup::of_platform());
     cases
 }
 

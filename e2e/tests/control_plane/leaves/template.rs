@@ -63,7 +63,7 @@ fn parts() -> Vec<Case> {
             (app, &of_app("image")),
             "docker.io/other/nextcloud:1",
         ),
-        refuses("components[0].name", json!("other"), &["app.yaml", "not defined"]),
+        refuses("components[0].name", json!("other"), &["\"app\" is no component of the package"]),
         own("components[0].resources.requests{cpu}", json!("77m"), (app, &of_app("resources/requests/cpu")), "77m"),
         own("components[0].resources.limits{memory}", json!("7Gi"), (app, &of_app("resources/limits/memory")), "7Gi"),
         refuses("files[0].name", json!("other"), &["`prepare` is not defined"]),
@@ -78,7 +78,7 @@ fn data() -> Vec<Case> {
     let claim = |name: &str| format!("PersistentVolumeClaim/office-{name}");
     let admin = "Secret/office-admin";
     vec![
-        refuses("volumes[0].name", json!("other"), &["`data` is not defined"]),
+        refuses("volumes[0].name", json!("other"), &["\"data\" is no volume of the package"]),
         own("volumes[1].size", json!("6Gi"), (&claim("app"), "/spec/resources/requests/storage"), "6241Mi"),
         refuses("volumes[1].carriesQuota", json!(true), &["only one can be the one that carriesQuota"]),
         own("volumes[2].growth.maximum", json!("max(64Gi, quota / 2)"), ("Growth/office-db", "/maximum"), "65633Mi"),
@@ -114,6 +114,7 @@ pub fn exceptions() -> Vec<Case> {
     vec![
         // Reviewers read it: it is no word.
         refuses("podSecurityExceptions[0].reason", json!("because"), &["podSecurityExceptions[0].reason"]),
+        refuses("operations.leftOut[0].reason", json!("because"), &["operations.leftOut[0].reason"]),
         shows("ServiceTemplate", "spec.podSecurityExceptions[0].container", json!("app/other"), stalled("prepare")),
         shows("ServiceTemplate", "spec.configuredBy[0]", json!("app/other"), stalled("prepare")),
     ]

@@ -5,12 +5,15 @@
 //! | [`table`] | a row, and how a table is gone through: through every door, nothing that runs touched |
 //! | [`doors`] | the ways into the API server: POST, PUT, three kinds of PATCH |
 //! | [`watch`] | what runs, before and after |
-//! | [`entities`], [`tariffs`], [`dedicated`], [`packages`] | the rows that admission refuses |
+//! | [`entities`], [`tariffs`], [`dedicated`], [`packages`], [`backups`] | the rows that admission refuses |
+//! | [`claims`] | the claims that may be deleted, by whom |
 //! | [`conditions`] | the faults that only the operator sees, as conditions of the object at fault |
 //! | [`restart`] | the same rows, from the first moment of an API server that was killed |
 //! | [`newcomer`] | what people mistype at first, and how they are answered |
 //! | [`texts`] | Tera syntax, YAML and newlines in every text of a spec |
 
+mod backups;
+mod claims;
 mod conditions;
 mod dedicated;
 mod doors;
@@ -40,10 +43,12 @@ use crate::tier::{ControlPlane, READY};
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     let mut scenarios =
         vec![Scenario::new("every policy's expressions fit the types of what they look at", well_typed)];
+    scenarios.extend(claims::scenarios());
     scenarios.extend(entities::scenarios());
     scenarios.extend(tariffs::scenarios());
     scenarios.extend(dedicated::scenarios());
     scenarios.extend(packages::scenarios());
+    scenarios.extend(backups::scenarios());
     scenarios.extend(conditions::scenarios());
     scenarios.extend(newcomer::scenarios());
     scenarios.extend(texts::scenarios());

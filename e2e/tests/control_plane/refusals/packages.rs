@@ -40,7 +40,8 @@ fn rows(base: &Value) -> Vec<Row> {
 fn malformed(base: &Value) -> Vec<Row> {
     let kind = "/spec/manifests/0/objects/0/kind";
     let image = "/spec/versions/0/images/0/reference";
-    let allowed = &["objects[].kind: no kind for packages", "cluster-wide", "allowed: NetworkPolicy, ServiceAccount"];
+    let allowed =
+        &["objects[].kind: packages cannot render this kind", "cluster-wide", "allowed: NetworkPolicy, ServiceAccount"];
     let manifest = "/spec/manifests/0/name";
     vec![
         row("cluster-wide kind", kind, json!("ClusterRole"), json!("NetworkPolicy"), allowed),

@@ -149,14 +149,14 @@ async fn refused_platform(tier: Arc<ControlPlane>) -> Outcome {
             "/spec/network",
             json!({"clusterRanges": ["10.42.0.0"]}),
             json!({"clusterRanges": ["10.42.0.0/16"]}),
-            &["network.clusterRanges: each is a block of addresses, for example 10.42.0.0/16"],
+            &["network.clusterRanges: each must be an address range, for example 10.42.0.0/16"],
         ),
         row(
             "proxy that is no block",
             "/spec/exposure/trustedProxies",
             json!(["10.0.0.0/8", "ingress"]),
             json!(["10.0.0.0/8"]),
-            &["exposure.trustedProxies: each is a block of addresses, for example 100.64.0.0/10"],
+            &["exposure.trustedProxies: each must be an address range, for example 100.64.0.0/10"],
         ),
         row(
             "port that is none",

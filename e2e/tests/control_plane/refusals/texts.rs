@@ -50,8 +50,10 @@ fn full(name: &str) -> Value {
             "allowedGroups": ["members"],
         })
     };
+    let backup = || json!({"target": "offsite", "cron": "0 1 * * *", "timeZone": "Etc/UTC"});
     let service = |service: &str, parameters: Value| {
         json!({
+            "backup": backup(),
             "tier": "1gb", "hostname": format!("{service}.{name}.example"), "version": "1", "revision": "office-1",
             "managers": manager("Group"), "parameters": parameters,
         })
@@ -70,6 +72,7 @@ fn full(name: &str) -> Value {
     });
     let mut entity = entity(name, services);
     entity["spec"]["language"] = json!("ca");
+    entity["spec"]["backup"] = backup();
     entity["spec"]["domains"] = json!([format!("{name}.example")]);
     entity["spec"]["adopt"] = json!(["6f7b2c1e-0000-4000-8000-000000000000"]);
     entity["spec"]["managers"] = manager("User");

@@ -35,6 +35,9 @@ ul {{ padding-left: 1rem }}
 </ul>
 """
 
+# As upstream, in Redis: what people who administer set in the browser.
+READ_ONLY = "default:readonly_mode:user"
+
 
 class Refused(Exception):
     def __init__(self, status, reason):
@@ -87,6 +90,8 @@ class Handler(BaseHTTPRequestHandler):
         if path not in ("/posts.json", "/uploads.json"):
             raise Refused(404, "The requested URL or resource could not be found.")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if cache.Redis(self.settings).ask("EXISTS", READ_ONLY) == "1":
+            raise Refused(503, "The site is in read only mode. Interactions are disabled.")
         connection = database.connect(self.settings)
         try:
             self.check_key(connection)

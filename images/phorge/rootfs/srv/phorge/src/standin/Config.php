@@ -4,6 +4,7 @@
 final class Config {
     const FILE = '/srv/phorge/conf/local/local.json';
     const DEFAULTS = [
+        'cluster.read-only' => false,
         'mysql.host' => 'localhost',
         'mysql.pass' => '',
         'mysql.port' => null,

@@ -25,6 +25,9 @@ final class Database {
     }
 
     static function run(string $statement, array $values = []): mysqli_stmt {
+        if (!str_starts_with(ltrim($statement), 'SELECT') && Config::get('cluster.read-only')) {
+            throw new Exception('the connection cannot write: this server is in read-only mode');
+        }
         $statement = preg_replace('/\{([a-z_]+)\}/', '`'.self::namespace().'_$1`', $statement);
         $prepared = self::connection()->prepare($statement);
         $prepared->execute($values);
