@@ -17,14 +17,16 @@ demo-down: ## Take all of the demo away again
 test: ## All tests: without a cluster, on a control plane, on a real node
 	@.ci/test
 
-slow: ## Every fault at every request of six operations (target/slow/summary.md); large uploads on a real node
+slow: ## Every fault at every request of six operations (target/slow/summary.md); sixty backups in a window; large uploads and killed backups on a real node; restic and its servers
 	@cargo test --release --workspace --test slow
+	@cargo test --release --workspace --test control_plane -- --ignored
 	@cargo test --release --workspace --test node -- --ignored
+	@cargo test --release --package commonscloud-backup --test restic -- --include-ignored
 
 # The operator is measured as it is published; the harness around it is what CI has compiled.
 BENCH := cargo test --quiet --release --workspace --test fleet --
 
-bench: ## Figures beside their targets, on simulated nodes: target/bench/report.json, docs/performance.md
+bench: ## Figures beside their targets, on simulated nodes: target/bench/report.json, docs/performance.md (ARGS=create: a part)
 	@$(BENCH) $(ARGS)
 
 bench-quick: ## The same on small fleets, in less than five minutes once everything is built
