@@ -130,6 +130,16 @@ impl HostOperator {
         Self::start_with(cluster, RELEASE, kubeconfig, log, &[]).await
     }
 
+    /// Starts another program, for example that of an earlier release.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_other(program: &Path, kubeconfig: &Path, log: &Path) -> Outcome<Self> {
+        let mut operator = Self::spawn(program, RELEASE, kubeconfig, log, &["--no-usage"])?;
+        operator.ready().await?;
+        Ok(operator)
+    }
+
     async fn start_with(
         cluster: &Cluster,
         release: Release,
@@ -137,14 +147,15 @@ impl HostOperator {
         log: &Path,
         words: &[&str],
     ) -> Outcome<Self> {
-        let mut operator = Self::spawn(cluster, release, kubeconfig, log, words)?;
+        let program = &cluster.programs.operator;
+        let mut operator = Self::spawn(program, release, kubeconfig, log, words)?;
         operator.ready().await?;
         Ok(operator)
     }
 
-    fn spawn(cluster: &Cluster, release: Release, kubeconfig: &Path, log: &Path, words: &[&str]) -> Outcome<Self> {
+    fn spawn(program: &Path, release: Release, kubeconfig: &Path, log: &Path, words: &[&str]) -> Outcome<Self> {
         let port = free_port()?;
-        let child = command(&cluster.programs.operator, release, kubeconfig, log, port)?.args(words).spawn()?;
+        let child = command(program, release, kubeconfig, log, port)?.args(words).spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or_else(|| Failure::new("no pid"))?;
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(pid);
         Ok(Self { child, pid, log: log.to_path_buf(), port })

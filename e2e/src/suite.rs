@@ -14,6 +14,7 @@ use tokio::sync::{OnceCell, RwLock, Semaphore};
 
 use crate::failure::{Failure, Outcome};
 use crate::programs::Programs;
+use crate::seed::{Seed, VARIABLE};
 
 /// A cluster with the operator installed.
 pub trait Tier: Send + Sync + Sized + 'static {
@@ -45,6 +46,7 @@ pub struct Scenario<T> {
     name: &'static str,
     turn: Turn,
     slow: bool,
+    sampled: bool,
     run: Run<T>,
 }
 
@@ -68,7 +70,7 @@ impl<T> Scenario<T> {
         F: Fn(Arc<T>) -> R + Send + 'static,
         R: Future<Output = Outcome> + 'static,
     {
-        Self { name, turn: Turn::Together, slow: false, run: Box::new(move |tier| Box::pin(run(tier))) }
+        Self { name, turn: Turn::Together, slow: false, sampled: false, run: Box::new(move |tier| Box::pin(run(tier))) }
     }
 
     /// The same, run while no other runs, after those that may run side by side.
@@ -90,6 +92,13 @@ impl<T> Scenario<T> {
         Self { slow: true, ..self }
     }
 
+    /// The same, one of a group whose members take turns: `make test` runs a few of them, chosen by the seed, a filter
+    /// and `make slow` all.
+    #[must_use]
+    pub fn sampled(self) -> Self {
+        Self { sampled: true, ..self }
+    }
+
     /// The same, run while no other runs, before them, as long as the cluster is empty.
     #[must_use]
     pub fn first(self) -> Self {
@@ -99,6 +108,8 @@ impl<T> Scenario<T> {
 
 /// So many scenarios work side by side on the tier's own cluster.
 const PLACES: usize = 6;
+/// Of the scenarios that take turns, one in so many runs.
+const ONE_IN: usize = 3;
 /// So many of the slowest scenarios are told.
 const TOLD: usize = 10;
 /// No scenario takes longer; one that does is told as failed, and the next begins.
@@ -110,6 +121,15 @@ const SLOW: Duration = Duration::from_mins(75);
 pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
     let arguments = Arguments::from_args();
     scenarios.retain(|scenario| !scenario.slow || arguments.ignored);
+    if arguments.filter.is_none() && !arguments.ignored {
+        match Seed::of_this_run() {
+            Ok(seed) => sample(T::NAME, &mut scenarios, seed),
+            Err(failure) => {
+                eprintln!("{}: {failure}", T::NAME);
+                return ExitCode::FAILURE;
+            }
+        }
+    }
     scenarios.sort_by_key(|scenario| scenario.turn);
     if let Some(reason) = T::impossible() {
         return not_here(T::NAME, &reason, &arguments, scenarios);
@@ -125,13 +145,33 @@ pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
         times: Mutex::default(),
     });
     runtime.spawn(end_on_signal::<T>());
-    let trials = scenarios.into_iter().map(|scenario| stage.trial(scenario, runtime.handle().clone())).collect();
+    let of_slow = |scenario: &Scenario<T>| scenario.slow || (scenario.sampled && arguments.ignored);
+    let trial = |scenario: Scenario<T>| {
+        let ignored = of_slow(&scenario);
+        stage.trial(scenario, runtime.handle().clone()).with_ignored_flag(ignored)
+    };
+    let trials = scenarios.into_iter().map(trial).collect();
     let conclusion = libtest_mimic::run(&side_by_side::<T>(arguments), trials);
     if stage.tier.initialized() {
         runtime.block_on(stage.clear());
     }
     stage.tell_the_slowest();
     conclusion.exit_code()
+}
+
+/// Leaves one in `ONE_IN` of those that take turns, and says by which seed.
+fn sample<T>(tier: &str, scenarios: &mut Vec<Scenario<T>>, mut seed: Seed) {
+    let places = |all: &[Scenario<T>]| -> Vec<usize> { (0..all.len()).filter(|place| all[*place].sampled).collect() };
+    let all = places(scenarios).len();
+    let run = all.div_ceil(ONE_IN);
+    for _ in run..all {
+        let left = places(scenarios);
+        let which = usize::try_from(seed.below(u32::try_from(left.len()).unwrap_or(u32::MAX))).unwrap_or_default();
+        scenarios.remove(left[which]);
+    }
+    if all > run {
+        eprintln!("{tier}: {run} of {all} scenarios that take turns, by {VARIABLE}={}; make slow runs all", seed.first);
+    }
 }
 
 fn side_by_side<T: Tier>(mut arguments: Arguments) -> Arguments {
@@ -173,8 +213,7 @@ struct Stage<T> {
 impl<T: Tier> Stage<T> {
     fn trial(self: &Arc<Self>, scenario: Scenario<T>, handle: Handle) -> Trial {
         let stage = Arc::clone(self);
-        let (name, slow) = (scenario.name, scenario.slow);
-        Trial::test(name, move || handle.block_on(stage.play(scenario))).with_ignored_flag(slow)
+        Trial::test(scenario.name, move || handle.block_on(stage.play(scenario)))
     }
 
     async fn play(&self, scenario: Scenario<T>) -> Result<(), Failed> {
@@ -259,4 +298,27 @@ async fn end_on_signal<T: Tier>() {
         eprintln!("{}: {failure}", T::NAME);
     }
     std::process::exit(128 + number);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Scenario, Seed, sample};
+
+    fn left_by(seed: u64) -> BTreeSet<&'static str> {
+        let of = |name| Scenario::<()>::new(name, async |_| Ok(()));
+        let mut scenarios = vec![of("always")];
+        scenarios.extend(["a", "b", "c", "d"].map(|name| of(name).sampled()));
+        sample("tier", &mut scenarios, Seed::new(seed));
+        scenarios.iter().map(|scenario| scenario.name).collect()
+    }
+
+    #[test]
+    fn a_third_of_those_that_take_turns_run_and_each_has_its_turn() {
+        let seen: Vec<_> = (0..50).map(left_by).collect();
+        assert!(seen.iter().all(|left| left.len() == 3 && left.contains("always")), "{seen:?}");
+        assert_eq!(seen.iter().flatten().collect::<BTreeSet<_>>().len(), 5, "{seen:?}");
+        assert_eq!(left_by(7), left_by(7));
+    }
 }

@@ -3,7 +3,6 @@
 
 mod check;
 mod operation;
-mod seed;
 mod summary;
 mod victim;
 
@@ -30,7 +29,6 @@ use victim::Victim;
 
 pub use check::Undisturbed;
 pub use operation::Operation;
-pub use seed::{Seed, VARIABLE};
 pub use summary::{Summary, Tried};
 
 /// An operation ends within this whatever fault it meets: one without an answer lasts longest.

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use commonscloud_e2e::faults::Fault;
+use commonscloud_e2e::seed::{Seed, VARIABLE};
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::sweep::{Case, Operation, Seed, Summary, Sweep, VARIABLE};
+use commonscloud_e2e::sweep::{Case, Operation, Summary, Sweep};
 use commonscloud_e2e::{Outcome, ensure};
 
 use crate::tier::ControlPlane;

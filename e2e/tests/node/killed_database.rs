@@ -14,10 +14,12 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
     vec![
         Scenario::new("without its guard, the office's PostgreSQL killed in initdb never serves", |node| {
             unguarded(node, "office")
-        }),
+        })
+        .sampled(),
         Scenario::new("without its guard, the agora's PostgreSQL killed in initdb never serves", |node| {
             unguarded(node, "agora")
-        }),
+        })
+        .sampled(),
     ]
 }
 

@@ -28,13 +28,16 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
             "the projects withstand killed first starts, quotation marks in secrets and a late database",
             all_at_once,
         ),
-        Scenario::new("without its guard, making Phorge's databases never ends once it was killed", killed_upgrade),
-        Scenario::new("without its guard, a MariaDB killed while it was made never serves", killed_initialization),
-        Scenario::new("without its guard, Phorge refuses the probes' Host", wrong_host),
-        Scenario::new("without its guard, a quotation mark in a secret breaks Phorge's configuration", quoted_secret),
-        Scenario::new("without its guard, a database 15 s late stops Phorge", late_database),
+        Scenario::new("without its guard, making Phorge's databases never ends once it was killed", killed_upgrade)
+            .sampled(),
+        Scenario::new("without its guard, a MariaDB killed while it was made never serves", killed_initialization)
+            .sampled(),
+        Scenario::new("without its guard, Phorge refuses the probes' Host", wrong_host).sampled(),
+        Scenario::new("without its guard, a quotation mark in a secret breaks Phorge's configuration", quoted_secret)
+            .sampled(),
+        Scenario::new("without its guard, a database 15 s late stops Phorge", late_database).sampled(),
         Scenario::new("a MariaDB without Phorge's settings is refused", server_settings),
-        Scenario::new("without its guard, Phorge's volume cannot be written", unwritable_volume),
+        Scenario::new("without its guard, Phorge's volume cannot be written", unwritable_volume).sampled(),
         Scenario::new(
             "a renamed administrator of Phorge stays the only one, and without that guard gets another beside",
             renamed_administrator,
@@ -42,7 +45,8 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
         Scenario::new(
             "without its guard, a mail address that is taken stops Phorge, and the status says so",
             address_taken,
-        ),
+        )
+        .sampled(),
     ]
 }
 

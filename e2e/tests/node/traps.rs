@@ -25,11 +25,13 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
         Scenario::new(
             "without its guard, an installation killed after the version file was written never ends",
             killed_installation,
-        ),
+        )
+        .sampled(),
         Scenario::new(
             "without its guard, an installation killed after it made the administrator's home is refused for ever",
             first_try_files,
-        ),
+        )
+        .sampled(),
         Scenario::new(
             "files without their database are refused, and without that guard a killed installation destroys them",
             files_alone,
@@ -38,10 +40,10 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
             "what serves an office cannot leave the marker that drops its database, and without that guard it does",
             marker_out_of_reach,
         ),
-        Scenario::new("without its guard, a wrong Host header keeps the probes from passing", wrong_host),
-        Scenario::new("without its guard, a quotation mark in a secret stops the database", quoted_secret),
-        Scenario::new("without its guard, a database 15 s late stops the installation", late_database),
-        Scenario::new("without its guard, an unwritable session file stops the application", session_file),
+        Scenario::new("without its guard, a wrong Host header keeps the probes from passing", wrong_host).sampled(),
+        Scenario::new("without its guard, a quotation mark in a secret stops the database", quoted_secret).sampled(),
+        Scenario::new("without its guard, a database 15 s late stops the installation", late_database).sampled(),
+        Scenario::new("without its guard, an unwritable session file stops the application", session_file).sampled(),
         Scenario::new("a database whose indexes another C library sorted is refused in words", other_library),
     ]
 }

@@ -12,7 +12,8 @@ use std::time::Instant;
 use commonscloud_e2e::control_plane::ControlPlane;
 use commonscloud_e2e::faults::Fault;
 use commonscloud_e2e::programs::Programs;
-use commonscloud_e2e::sweep::{Case, Operation, Seed, Summary, Sweep};
+use commonscloud_e2e::seed::Seed;
+use commonscloud_e2e::sweep::{Case, Operation, Summary, Sweep};
 use commonscloud_e2e::{Failure, Outcome, cluster, ensure, operator};
 
 /// The cluster's name.

@@ -21,7 +21,8 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
         Scenario::new("a calendar is backed up to an account of an SSH server", |node: Arc<Node>| async move {
             servers::let_in_by_ssh(&node.cluster).await?;
             comes_back(node, "agenda-ssh", servers::SFTP).await
-        }),
+        })
+        .sampled(),
     ]
 }
 

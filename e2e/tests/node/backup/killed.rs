@@ -10,8 +10,8 @@ use commonscloud_e2e::backup::runs::{Runs, phase, snapshot, taken_at};
 use commonscloud_e2e::backup::servers;
 use commonscloud_e2e::backup::wiki::Wiki;
 use commonscloud_e2e::backup::writer::{Moment, during};
+use commonscloud_e2e::seed::{Seed, VARIABLE};
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::sweep::{Seed, VARIABLE};
 use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Outcome, chart, ensure, ensure_eq};
 use commonscloud_operator::api::{BackupPhase, ServiceBackupStatus};
@@ -25,7 +25,8 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
         Scenario::new(
             "a backup whose Job or database is killed at any moment ends by itself, and maintenance is off",
             |node| killed(node, vec![Victim::Job, Victim::Database]),
-        ),
+        )
+        .sampled(),
         // Everybody else's operator, too.
         Scenario::new(
             "a backup whose operator is killed at any moment ends by itself, and maintenance is off",

@@ -15,7 +15,7 @@ use super::{can_be_written, is_in_place, is_ready, is_whole, storage};
 use crate::tier::Node;
 
 pub fn scenarios() -> Vec<Scenario<Node>> {
-    vec![Scenario::new("an office of PostgreSQL and files comes back", comes_back)]
+    vec![Scenario::new("an office of PostgreSQL and files comes back", comes_back).sampled()]
 }
 
 async fn comes_back(node: Arc<Node>) -> Outcome {

@@ -15,10 +15,13 @@ use super::{DONE, calendars, can_be_written, is_ready, storage};
 use crate::tier::Node;
 
 pub fn scenarios() -> Vec<Scenario<Node>> {
-    vec![Scenario::new(
-        "a repository that was replaced is told, and from a damaged one nothing is restored that is not whole",
-        replaced_and_damaged,
-    )]
+    vec![
+        Scenario::new(
+            "a repository that was replaced is told, and from a damaged one nothing is restored that is not whole",
+            replaced_and_damaged,
+        )
+        .sampled(),
+    ]
 }
 
 /// Where the server keeps the repository of a run.
