@@ -192,6 +192,8 @@ reasons! {
         "The message names manifest and line: mend the package, or the parameter that leads there.";
     RepositoryDamaged: "A check read a part of the repository, and what it read is not what was written.",
         "`docs/operations/repository-damaged.md`: make a backup at another target first, then repair it.";
+    RepositoryInUse: "The repository is being pruned or checked, or snapshots of it are being forgotten; the message names the Job.",
+        "Nothing: the backup begins by itself afterwards, and takes nobody's turn until then.";
     RepositoryLocked: "Somebody holds the repository's lock at the target, or died with it.",
         "Nothing: it is taken away once nobody of this cluster has been at work for a minute. If it stays, look who else writes there.";
     RepositoryReplaced: "The repository at the target is not the one that earlier backups went to, or there is none.",

@@ -48,6 +48,13 @@ pub enum Outcome {
         /// Each of them.
         parts: Vec<StoredPart>,
     },
+    /// Snapshots were made before it failed.
+    Half {
+        /// Each of them.
+        parts: Vec<StoredPart>,
+        /// Why it made no more.
+        failure: Failure,
+    },
     /// The manifest is at the target, and so is all that it names.
     Recorded {
         /// The id of the manifest's snapshot.
@@ -94,6 +101,21 @@ pub enum Outcome {
     },
     /// It did not do what it is for.
     Failed(Failure),
+}
+
+impl Outcome {
+    /// These snapshots, and why there are no more of them.
+    pub fn half(parts: Vec<StoredPart>, failure: Failure) -> Self {
+        if parts.is_empty() { Self::Failed(failure) } else { Self::Half { parts, failure } }
+    }
+
+    /// Why it did not do what it is for; none where it did.
+    pub const fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) | Self::Half { failure, .. } => Some(failure),
+            _ => None,
+        }
+    }
 }
 
 /// Why something was not done.
@@ -221,7 +243,9 @@ fn smaller(outcome: Outcome) -> Outcome {
         Outcome::Manifest { manifest } if manifest.essential() != *manifest => {
             Outcome::Manifest { manifest: Box::new(manifest.essential()) }
         }
-        Outcome::Failed(failure) => Outcome::Failed(Failure::new(failure.reason, failure.message)),
+        Outcome::Half { failure, .. } | Outcome::Failed(failure) => {
+            Outcome::Failed(Failure::new(failure.reason, failure.message))
+        }
         other => {
             let what = match &other {
                 Outcome::Stored { parts } => format!("{} snapshots were made", parts.len()),
@@ -275,7 +299,9 @@ mod tests {
     #[test]
     fn as_many_trees_as_a_package_may_have_fit_whole() {
         let parts = vec![part(&"n".repeat(30)); MOST_TREES];
-        assert_eq!(written(Outcome::Stored { parts: parts.clone() }), Outcome::Stored { parts });
+        assert_eq!(written(Outcome::Stored { parts: parts.clone() }), Outcome::Stored { parts: parts.clone() });
+        let half = Outcome::half(parts[..12].to_vec(), Failure::other("x".repeat(LONGEST_MESSAGE)));
+        assert_eq!(written(half.clone()), half, "nor is what was made before it failed lost");
     }
 
     #[test]

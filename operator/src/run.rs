@@ -147,6 +147,7 @@ fn context(
             release: env!("CARGO_PKG_VERSION").to_owned(),
         },
         escrows: tokio::sync::Mutex::default(),
+        turns: tokio::sync::Mutex::default(),
         records: controller::RecordsTold::default(),
         account: options.account.clone(),
         recorder: Recorder::new(client.clone(), LEASE, &options.identity),

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use super::Setting;
+use super::{Setting, without_stale_locks};
+use commonscloud_backup::escrow::ESCROW_PASSWORD;
 use commonscloud_backup::report::{Failure, FailureReason, Outcome};
 use commonscloud_backup::restic::{Call, Check, FAILED};
 
@@ -11,6 +12,9 @@ pub struct Reading {
     /// The part that is read: the first of n, the second, and so on.
     #[arg(long, value_name = "n/t")]
     subset: Subset,
+    /// The repository is that of the sealed keys, whose password everybody knows.
+    #[arg(long)]
+    escrow: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,12 @@ impl FromStr for Subset {
 
 pub async fn check(setting: &Setting, wanted: Reading) -> Result<Outcome, Failure> {
     let Subset { at, of } = wanted.subset;
+    let mut setting = setting.clone();
+    if wanted.escrow {
+        setting.restic = setting.restic.with_password(ESCROW_PASSWORD);
+        // Nothing was prepared: what is not there is not to be made.
+        without_stale_locks(&setting).await?;
+    }
     let call = Call::new("check").arg(format!("--read-data-subset={at}/{of}")).tolerates(FAILED);
     let answer = setting.run(call).await?;
     match &answer.failure {

@@ -62,7 +62,10 @@ pub async fn files(setting: &Setting, wanted: Files) -> Result<Outcome, Failure>
     let parents = snapshots(setting, &wanted.parent).await?;
     let mut parts = Vec::new();
     for volume in &volumes {
-        parts.push(tree(setting, &wanted, volume, &parents).await?);
+        match tree(setting, &wanted, volume, &parents).await {
+            Ok(part) => parts.push(part),
+            Err(failure) => return Ok(Outcome::half(parts, failure)),
+        }
     }
     Ok(Outcome::Stored { parts })
 }

@@ -309,10 +309,14 @@ async fn prune(setting: &Setting, keep_packs: bool) -> Result<Outcome, Failure> 
 
 /// Says what came of it, in the report and in the log.
 fn ended(outcome: Result<Outcome, Failure>) -> ExitCode {
-    let outcome = outcome
-        .unwrap_or_else(|failure| Outcome::Failed(Failure::new(failure.reason, without_credentials(&failure.message))));
-    let has_failed = matches!(outcome, Outcome::Failed(_));
-    if let Outcome::Failed(failure) = &outcome {
+    let shown = |failure: Failure| Failure::new(failure.reason, without_credentials(&failure.message));
+    let outcome = match outcome {
+        Ok(Outcome::Half { parts, failure }) => Outcome::half(parts, shown(failure)),
+        Ok(outcome) => outcome,
+        Err(failure) => Outcome::Failed(shown(failure)),
+    };
+    let has_failed = outcome.failure().is_some();
+    if let Some(failure) = outcome.failure() {
         eprintln!("{failure}");
     }
     let path = std::env::var_os("COMMONSCLOUD_REPORT").map_or_else(|| PathBuf::from(TERMINATION_LOG), PathBuf::from);

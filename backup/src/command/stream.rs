@@ -17,8 +17,12 @@ pub struct Streams {
 
 pub async fn stream(setting: &Setting, wanted: Streams) -> Result<Outcome, Failure> {
     let outcomes = join_all(wanted.kinds.iter().map(|kind| one(setting, &wanted.run, *kind))).await;
-    let parts: Result<Vec<StoredPart>, Failure> = outcomes.into_iter().collect();
-    Ok(Outcome::Stored { parts: parts? })
+    let failure = outcomes.iter().find_map(|outcome| outcome.as_ref().err()).cloned();
+    let parts: Vec<StoredPart> = outcomes.into_iter().filter_map(Result::ok).collect();
+    Ok(match failure {
+        Some(failure) => Outcome::half(parts, failure),
+        None => Outcome::Stored { parts },
+    })
 }
 
 async fn one(setting: &Setting, run: &str, kind: Stream) -> Result<StoredPart, Failure> {

@@ -25,19 +25,22 @@ fn what_is_forgotten_is_gone_and_what_it_alone_needed_is_pruned() {
 }
 
 #[test]
-fn what_a_run_left_that_failed_is_forgotten_by_its_tag_and_nothing_of_another_run() {
+fn what_a_run_left_that_failed_is_forgotten_by_its_ids_and_nothing_that_somebody_tagged_as_its_own() {
     let pod = Pod::new();
     pod.prepared();
     pod.write("volumes/uploads/a", noise(7, 1 << 20));
     let kept = pod.stored();
     let other = RUN.replace('1', "2");
-    for tag in ["first", "files"] {
-        parts(pod.run(["files", "--run", &other, "--tag", tag]));
-    }
-    let none = RUN.replace('1', "3");
-    assert_eq!(pod.run(["forget", "--run", &other, "--run", &none]), Outcome::Left { snapshots: Vec::new() });
-    assert_eq!(pod.run(["forget", "--run", &none]), Outcome::Left { snapshots: Vec::new() });
-    assert_eq!(pod.stored_files("snapshots").len(), 1);
+    let left: Vec<String> = ["first", "files"]
+        .into_iter()
+        .flat_map(|tag| parts(pod.run(["files", "--run", &other, "--tag", tag])))
+        .map(|part| part.snapshot)
+        .collect();
+    pod.write("volumes/uploads/b", "a stranger's");
+    parts(pod.run(["files", "--run", &other, "--tag", "files"]));
+    let forgotten = pod.run(["forget"].into_iter().chain(left.iter().map(String::as_str)));
+    assert_eq!(forgotten, Outcome::Left { snapshots: Vec::new() });
+    assert_eq!(pod.stored_files("snapshots").len(), 2, "a backup, and what nobody recorded");
     assert_eq!(pod.run(["prune", "--keep-packs"]), Outcome::Done);
     let fresh = pod.next();
     std::fs::create_dir(fresh.path("volumes/uploads")).unwrap();

@@ -68,3 +68,22 @@ fn without_a_key_or_in_anothers_repository_nothing_is_sealed() {
     let failed = failure(escrow(&pod, &[&Identity::generate()]));
     assert_eq!(failed.reason, FailureReason::WrongKey, "a repository with a password of its own: {failed}");
 }
+
+#[test]
+fn what_is_damaged_of_the_sealed_keys_is_found_without_any_key() {
+    let pod = Pod::new();
+    let none = failure(pod.run(["check", "--subset", "1/1", "--escrow"]));
+    assert_eq!(none.reason, FailureReason::NoRepository, "and none is made: {none}");
+    assert_eq!(escrow(&pod, &[&Identity::generate()]), Outcome::Done);
+    assert_eq!(pod.run(["check", "--subset", "1/1", "--escrow"]), Outcome::Checked { damaged: Vec::new() });
+    assert_eq!(
+        failure(pod.run(["check", "--subset", "1/1"])).reason,
+        FailureReason::WrongKey,
+        "the key opens no escrow"
+    );
+    for pack in pod.stored_files("data") {
+        std::fs::remove_file(pack).unwrap();
+    }
+    let Outcome::Checked { damaged } = pod.run(["check", "--subset", "1/1", "--escrow"]) else { panic!() };
+    assert!(!damaged.is_empty());
+}

@@ -15,6 +15,8 @@ use commonscloud_backup::report::{Failure, Outcome, Report, StoredPart};
 use commonscloud_backup::restic::{Restic, Server};
 use commonscloud_cluster::{Progress, tools};
 
+pub use crate::noise::noise;
+
 pub const RUN: &str = "00000000-0000-0000-0000-000000000001";
 
 /// A tool of this repository, built once.
@@ -197,10 +199,7 @@ pub fn parts(outcome: Outcome) -> Vec<StoredPart> {
 }
 
 pub fn failure(outcome: Outcome) -> Failure {
-    match outcome {
-        Outcome::Failed(failure) => failure,
-        other => panic!("{other:?}"),
-    }
+    outcome.failure().cloned().unwrap_or_else(|| panic!("{outcome:?}"))
 }
 
 pub fn manifest(parts: &[StoredPart]) -> Manifest {
@@ -236,7 +235,7 @@ impl Container {
         let status = self.child.wait().unwrap();
         let text = std::fs::read_to_string(&self.report).unwrap_or_default();
         let outcome = Report::read(&text).unwrap().outcome;
-        let has_failed = matches!(outcome, Outcome::Failed(_));
+        let has_failed = outcome.failure().is_some();
         assert_eq!(status.code(), Some(i32::from(has_failed)), "{outcome:?}");
         outcome
     }
@@ -301,18 +300,4 @@ pub fn until(what: &str, is_so: impl Fn() -> bool) {
         assert!(begun.elapsed() < Duration::from_mins(1), "waited too long for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// Bytes that nothing compresses, the same for the same seed.
-pub fn noise(seed: u64, size: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(size + 8);
-    while bytes.len() < size {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(size);
-    bytes
 }

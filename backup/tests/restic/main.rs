@@ -11,6 +11,7 @@ mod failures;
 mod files;
 mod fixture;
 mod interrupted;
+mod noise;
 mod records;
 mod restores;
 mod server;

@@ -55,6 +55,23 @@ fn half_a_dump_is_not_stored_and_the_quiet_does_not_wait_for_it() {
     assert_eq!(count(&pod), 0, "half a dump is none");
 }
 
+/// What is not told is never forgotten.
+#[test]
+fn what_one_stream_left_is_told_though_the_other_failed() {
+    let pod = Pod::new();
+    pod.prepared();
+    pod.run(["pipes", "dump", "verify"]);
+    let stream = pod.start(["stream", "--run", RUN, "dump", "verify"]);
+    let mut operations =
+        [operation(&pod, "dump", "echo x; exit 3"), operation(&pod, "verify", "echo table page 1 9f86")];
+    operations.iter_mut().for_each(|operation| drop(operation.wait().unwrap()));
+    let Outcome::Half { parts, failure } = stream.ended() else { panic!("half of it is there") };
+    assert_eq!(failure.reason, FailureReason::HalfStream);
+    assert_eq!(parts.iter().map(|part| part.kind).collect::<Vec<_>>(), [SnapshotPartKind::State]);
+    assert_eq!(pod.run(["forget", &parts[0].snapshot]), Outcome::Left { snapshots: Vec::new() });
+    assert_eq!(count(&pod), 0);
+}
+
 #[test]
 fn a_killed_dump_is_not_stored() {
     let pod = Pod::new();

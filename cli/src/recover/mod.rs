@@ -5,6 +5,7 @@
 //! | `records` | what comes back, judged by what lives; pure |
 //! | `data` | a service's run, Secrets, record and restore; pure but for what it reads at the target |
 //! | `steps` | the writes, each by name and none twice |
+//! | `restores` | the restores, once the operator knows what they are of, and their end |
 //! | `journal` | what was done, in a ConfigMap |
 //! | `outlook` | what would come back, how old it is, how long it takes |
 
@@ -12,6 +13,7 @@ mod data;
 mod journal;
 mod outlook;
 mod records;
+mod restores;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -28,7 +30,8 @@ use kube::{Api, Client, ResourceExt as _};
 
 use self::journal::Journal;
 use self::records::{Living, Plan, Seen, plan};
-use self::steps::{Awaited, Recovery};
+use self::restores::Awaited;
+use self::steps::Recovery;
 use crate::asked;
 use crate::data::said;
 use crate::operated::NAMESPACE;

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::data::{self, Source};
 use super::records::{Plan, record};
-use super::steps::Awaited;
+use super::restores::Awaited;
 use crate::asked;
 use crate::status::aligned;
 use crate::target::{Keys, Target, short};

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use commonscloud_backup::records::{RECORDS_FOLDER, RecordedObject};
 use commonscloud_cluster::command::Failure;
-use commonscloud_operator::api::{RestorePhase, ServiceBackup, ServiceData, ServiceRestore, marks};
+use commonscloud_operator::api::{ServiceBackup, ServiceData, marks};
+use commonscloud_operator::apply::ErrorKind;
 use commonscloud_operator::backup::{escrow, key_name};
 use commonscloud_operator::gather::ENTITY_UID;
 use commonscloud_operator::kinds;
@@ -19,16 +20,13 @@ use serde_json::{Value, json};
 use super::data::{self, Source};
 use super::journal::Journal;
 use super::records::{self, PlannedEntity};
+use super::restores::Awaited;
 use crate::asked;
 use crate::data::said;
 use crate::target::{Keys, Target};
 
 /// Between two looks at what is awaited.
-const GLANCE: Duration = Duration::from_secs(2);
-/// The operator has seen by then what it is to restore from.
-const SEEN: Duration = Duration::from_secs(5);
-/// For how long the API server may refuse what it is about to take: policies see a new namespace a little later.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const GLANCE: Duration = Duration::from_secs(2);
 
 /// What a recovery works with.
 pub(crate) struct Recovery {
@@ -44,19 +42,6 @@ pub(crate) struct Recovery {
     pub(crate) user: String,
 }
 
-/// A service whose data comes back by a restore.
-pub(crate) struct Awaited<'r> {
-    pub(crate) entity: &'r str,
-    pub(crate) service: &'r str,
-    pub(crate) source: Source<'r>,
-    /// Of the ServiceRestore; none: it is not asked for yet.
-    name: Option<String>,
-    /// What was last said of it.
-    said: String,
-    /// How it ended.
-    ended: Option<Result<(), String>>,
-}
-
 impl Recovery {
     /// Makes an object unless one of its name is there. None: another one is, which is told; else its uid.
     async fn make(&mut self, object: &Value) -> Result<Option<String>, Failure> {
@@ -67,7 +52,7 @@ impl Recovery {
         let name = object.name_any();
         let shown = object.namespace().map_or_else(|| format!("{kind} {name}"), |of| format!("{kind} {of}/{name}"));
         let parameters = PostParams::default();
-        let made = match patiently(|| api.create(&parameters, &object)).await {
+        let made = match patiently(&shown, || api.create(&parameters, &object)).await {
             Ok(made) => made,
             Err(kube::Error::Api(status)) if status.code == 409 => {
                 let live = api.get(&name).await?;
@@ -201,7 +186,7 @@ impl Recovery {
         if !self.secrets(&records, &record, recorded, &source).await? {
             return Ok(None);
         }
-        Ok(Some(Awaited { entity, service, source, name: None, said: String::new(), ended: None }))
+        Ok(Some(Awaited::new(entity, service, source)))
     }
 
     /// The generated Secrets of a service, and its record bound to them.
@@ -238,7 +223,8 @@ impl Recovery {
             // It is nobody's but ours while it is Restoring; the operator may date it meanwhile.
             let patch = Patch::Merge(json!({"metadata": {"uid": record.uid()}, "spec": spec}));
             let parameters = PatchParams::default();
-            patiently(|| records.patch(&service, &parameters, &patch)).await?;
+            let what = format!("ServiceData {namespace}/{service}");
+            patiently(&what, || records.patch(&service, &parameters, &patch)).await?;
             self.journal.done(&format!("ServiceData {namespace}/{service} is bound to its Secrets")).await?;
         }
         Ok(true)
@@ -256,7 +242,8 @@ impl Recovery {
             let live = runs.get(&run.name).await?;
             if live.status.is_none() {
                 let patch = Patch::Merge(&status);
-                patiently(|| runs.patch_status(&run.name, &parameters, &patch)).await?;
+                let what = format!("ServiceBackup {}/{}", planned.name, run.name);
+                patiently(&what, || runs.patch_status(&run.name, &parameters, &patch)).await?;
                 count += 1;
             }
         }
@@ -281,83 +268,6 @@ impl Recovery {
             }
         }
     }
-
-    /// Asks for the restores, so many at once, and waits for all of them.
-    pub(crate) async fn restores(&mut self, awaited: &mut [Awaited<'_>], at_once: usize) -> Result<(), Failure> {
-        let mut away = None;
-        if !awaited.is_empty() {
-            tokio::time::sleep(SEEN).await;
-        }
-        loop {
-            match self.round(awaited, at_once).await {
-                Ok(()) => away = None,
-                Err(error) if away.get_or_insert_with(Instant::now).elapsed() > asked::PATIENCE => return Err(error),
-                Err(_) => {}
-            }
-            if awaited.iter().all(|one| one.ended.is_some()) {
-                return Ok(());
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
-    }
-
-    async fn round(&mut self, awaited: &mut [Awaited<'_>], at_once: usize) -> Result<(), Failure> {
-        let mut at_work = awaited.iter().filter(|one| one.name.is_some() && one.ended.is_none()).count();
-        for one in awaited.iter_mut().filter(|one| one.ended.is_none()) {
-            let restores: Api<ServiceRestore> = Api::namespaced(self.client.clone(), one.entity);
-            let Some(name) = one.name.clone() else {
-                if at_work < at_once {
-                    one.name = Some(self.ask(&restores, one).await?);
-                    at_work += 1;
-                }
-                continue;
-            };
-            let status = restores.get(&name).await?.status.unwrap_or_default();
-            let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
-            let why = ready.map_or_else(String::new, |ready| format!("{}: {}", ready.reason, ready.message));
-            let line =
-                format!("{}/{} {:?}: {why}", one.entity, one.service, status.phase.unwrap_or(RestorePhase::Waiting));
-            if line != one.said {
-                said(line.clone())?;
-                one.said = line;
-            }
-            one.ended = match status.phase {
-                Some(RestorePhase::Succeeded) => Some(Ok(())),
-                Some(RestorePhase::Failed) => Some(Err(format!("{}/{} is not back: {why}", one.entity, one.service))),
-                _ => None,
-            };
-            match &one.ended {
-                Some(Ok(())) => self.journal.done(&format!("{}/{} is back", one.entity, one.service)).await?,
-                Some(Err(why)) => self.missing.push(why.clone()),
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// The restore of a service that has not failed, be it there already.
-    async fn ask(&mut self, restores: &Api<ServiceRestore>, one: &Awaited<'_>) -> Result<String, Failure> {
-        let mut number = 0;
-        loop {
-            let name = data::restore_name(one.service, one.source.snapshot, number);
-            match restores.get_opt(&name).await? {
-                Some(failed)
-                    if failed.status.as_ref().and_then(|status| status.phase) == Some(RestorePhase::Failed) =>
-                {
-                    number += 1;
-                }
-                Some(_) => return Ok(name),
-                None => {
-                    let object = data::restore(one.entity, &name, one.service, one.source.snapshot, &self.user);
-                    let object = serde_json::from_value(object)?;
-                    let parameters = PostParams::default();
-                    patiently(|| restores.create(&parameters, &object)).await?;
-                    self.journal.done(&format!("ServiceRestore {}/{name} is asked for", one.entity)).await?;
-                    return Ok(name);
-                }
-            }
-        }
-    }
 }
 
 fn api(client: &Client, namespace: Option<&str>, resource: &ApiResource) -> Api<DynamicObject> {
@@ -367,17 +277,57 @@ fn api(client: &Client, namespace: Option<&str>, resource: &ApiResource) -> Api<
     }
 }
 
-/// Asks again what the API server may take in a moment.
-async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, kube::Error>
+/// Asks again while the answer is one that passes by itself, and says so. What is refused is refused at once.
+///
+/// # Errors
+/// When it is refused, or the API server stays away.
+pub(crate) async fn patiently<T, F>(what: &str, ask: impl Fn() -> F) -> Result<T, kube::Error>
 where
     F: Future<Output = Result<T, kube::Error>>,
 {
-    let begun = Instant::now();
+    let (begun, mut told) = (Instant::now(), false);
     loop {
-        match ask().await {
-            Err(kube::Error::Api(status)) if status.code != 409 && begun.elapsed() < PATIENCE => {}
+        let error = match ask().await {
+            Err(error) if passes(&error) && begun.elapsed() < asked::PATIENCE => error,
             answer => return answer,
+        };
+        if !told {
+            // What cannot be said is no reason to stop.
+            let _ = said(format!("{what}: waits for the API server: {error}"));
+            told = true;
         }
         tokio::time::sleep(GLANCE).await;
+    }
+}
+
+/// Whether an answer passes by itself: the network, an overload, an API server that warms up.
+fn passes(error: &kube::Error) -> bool {
+    ErrorKind::of(error) == ErrorKind::Transient
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_passes_by_itself_is_asked_again() {
+        let is_asked = |code: u16, message: &str| {
+            passes(&kube::Error::Api(kube::core::Status::failure(message, "").with_code(code).boxed()))
+        };
+        for (code, message) in [
+            (403, "secrets is forbidden: User \"maria\" cannot create resource \"secrets\""),
+            (403, "ValidatingAdmissionPolicy 'p' denied request: no"),
+            (422, "Tariff is invalid: spec.period"),
+            (409, "it exists"),
+        ] {
+            assert!(!is_asked(code, message), "{code} {message}");
+        }
+        for (code, message) in [
+            (422, "ValidatingAdmissionPolicy 'p' denied request: failed to configure policy: not found"),
+            (429, "too many requests"),
+            (503, "the server is currently unable to handle the request"),
+        ] {
+            assert!(is_asked(code, message), "{code} {message}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::clock;
+use crate::noise::noise;
 use crate::plan::Plan;
 use crate::report::Report;
 
@@ -144,13 +145,13 @@ impl Course {
             std::fs::create_dir_all(volume.join(format!("small-{folder}")))?;
         }
         for number in 0..files {
-            std::fs::write(volume.join(format!("small-{}/{number}", number / 1000)), noise(number, SMALL))?;
+            std::fs::write(volume.join(format!("small-{}/{number}", number / 1000)), noise(number as u64, SMALL))?;
         }
         (0..self.large).try_for_each(|number| self.write_large(number, number + files))
     }
 
     fn write_large(&self, number: usize, seed: usize) -> Outcome {
-        Ok(std::fs::write(self.at("volumes").join(VOLUME).join(format!("large-{number}")), noise(seed, LARGE))?)
+        Ok(std::fs::write(self.at("volumes").join(VOLUME).join(format!("large-{number}")), noise(seed as u64, LARGE))?)
     }
 
     /// The large files that change.
@@ -240,18 +241,4 @@ impl Side<'_> {
         ensure!(ended.success, "{} {words:?}: {}{}", program.display(), ended.stdout, ended.stderr);
         Ok(seconds)
     }
-}
-
-/// Bytes that nothing compresses, others for each seed.
-fn noise(seed: usize, size: usize) -> Vec<u8> {
-    let mut state = u64::try_from(seed).unwrap_or_default().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(size + 8);
-    while bytes.len() < size {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(size);
-    bytes
 }

@@ -18,6 +18,9 @@ mod failover;
 mod failure;
 mod floor;
 mod kro;
+/// What the tests of backups write as well.
+#[path = "../../../backup/tests/restic/noise.rs"]
+mod noise;
 mod package;
 mod page;
 mod peers;

@@ -52,6 +52,11 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// What the client's error means.
+    pub fn of(error: &kube::Error) -> Self {
+        classify(error).0
+    }
+
     /// Whether it is worth to try again without any change.
     pub const fn is_transient(self) -> bool {
         !matches!(

@@ -58,6 +58,9 @@ impl Pass<'_> {
         if let Some(first) = &self.observed.goes_first {
             return self.wait(Problem::new(Reason::WaitsForTurn, format!("{first} comes first")));
         }
+        if let Some(job) = &self.observed.cared_for {
+            return self.wait(Problem::new(Reason::RepositoryInUse, format!("{job} comes first")));
+        }
         if !subject.is_running {
             let service = &self.observed.run.spec.service;
             let message = format!("{service} does not run: look at its status; the backup begins once it does");

@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use commonscloud_backup::records::RECORDS_FOLDER;
 use commonscloud_backup::report::{MOST_FORGOTTEN, Outcome};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -19,7 +20,7 @@ use super::companion::{Command, Restic};
 use super::home_job::HomeJob;
 use super::maintenance::{CARE, REPOSITORY};
 use super::remains;
-use super::target::{Purpose, access, repository};
+use super::target::{ESCROW, Purpose, access, repository};
 use super::turns::{fate, is_backup, taken_at};
 use super::{JobState, Own, SeenJob};
 use crate::api::{
@@ -132,6 +133,11 @@ fn marked_batch(runs: &[Arc<ServiceBackup>], backup: &PlatformBackup) -> Vec<Arc
     };
     let mut batch: Vec<_> = marked().filter(|run| place(run) == Some(first)).cloned().collect();
     batch.sort_by_key(|run| run.name_any());
+    as_many_as_a_report_tells(batch)
+}
+
+/// The first of these runs, with no more snapshots than one report tells of.
+pub(super) fn as_many_as_a_report_tells(mut batch: Vec<Arc<ServiceBackup>>) -> Vec<Arc<ServiceBackup>> {
     let mut count = 0;
     batch.retain(|run| {
         count += snapshots(run).len();
@@ -140,8 +146,8 @@ fn marked_batch(runs: &[Arc<ServiceBackup>], backup: &PlatformBackup) -> Vec<Arc
     batch
 }
 
-/// All snapshots of a run.
-fn snapshots(run: &ServiceBackup) -> BTreeSet<&str> {
+/// All snapshots of a run that were recorded.
+pub(super) fn snapshots(run: &ServiceBackup) -> BTreeSet<&str> {
     let Some(status) = &run.status else { return BTreeSet::new() };
     let parts = status.contents.iter().chain(&status.first_pass).map(|part| part.snapshot.as_str());
     status.snapshot.as_deref().into_iter().chain(parts).collect()
@@ -161,13 +167,8 @@ pub fn label(at: &BackupRepository) -> String {
 /// The Job that forgets these runs; none where their target is not there.
 pub fn forget_job(batch: &[Arc<ServiceBackup>], platform: &Platform, own: &Own) -> Option<Value> {
     let (name, at) = (forget_name(batch)?, place(batch.first()?)?);
-    let command = if remains::is_failed(batch.first()?) {
-        let uids: Vec<String> = batch.iter().filter_map(|run| run.uid()).collect();
-        Command::forget_runs(&uids)
-    } else {
-        let ids: Vec<&str> = batch.iter().flat_map(|run| snapshots(run)).collect();
-        Command::forget(&ids)
-    };
+    let ids: Vec<&str> = batch.iter().flat_map(|run| snapshots(run)).collect();
+    let command = Command::forget(&ids);
     let names: Vec<String> = batch.iter().map(|run| run.name_any()).collect();
     let said = (FORGETS, names.join(","));
     let job = CareJobOf { at, work: CareWork::Forget, name, said, seconds: SECONDS, first: None, command };
@@ -194,14 +195,15 @@ impl CareJobOf<'_> {
     pub(super) fn object(self, platform: &Platform, own: &Own) -> Option<Value> {
         let backup = platform.spec.backup.as_ref()?;
         let target = backup.target(Some(&self.at.target))?;
-        let (folder, instance) = self.at.path.split_once('.')?;
+        let (folder, instance) = self.at.path.split_once('.').unwrap_or((&self.at.path, ""));
         let access = access(target, Purpose::Care, &platform.spec.network);
         let repository = repository(target, folder, instance, Purpose::Care);
         let restic = Restic {
             image: &own.backup_image,
             resources: backup.resources.as_ref(),
             repository: &repository,
-            key_of: folder,
+            // The repository of the keys has a password that everybody knows; a Secret has to be there all the same.
+            key_of: if folder == ESCROW { RECORDS_FOLDER } else { folder },
             access: &access,
         };
         let of = label(self.at);
@@ -248,10 +250,10 @@ pub fn told(
 }
 
 fn ended(run: &ServiceBackup, left: &BTreeSet<&str>, now: Timestamp) -> Option<ServiceBackupStatus> {
-    if remains::is_failed(run) {
-        return Some(remains::told(run, !left.is_empty(), now));
-    }
     let own = snapshots(run);
+    if remains::is_failed(run) {
+        return Some(remains::told(run, !own.is_disjoint(left), now));
+    }
     if own.is_disjoint(left) {
         let message = "its snapshot is forgotten, as spec.backup.keep of the Platform says";
         return Some(with(run, true, &Problem::new(Reason::SnapshotForgotten, message), now));

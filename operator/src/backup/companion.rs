@@ -197,11 +197,6 @@ impl Command {
         command
     }
 
-    /// Forgets whatever is tagged as of these runs.
-    pub fn forget_runs(uids: &[String]) -> Self {
-        uids.iter().fold(Self::new("forget", ["forget"]), |command, uid| command.with("--run", uid))
-    }
-
     /// Gives back the room of what was forgotten. `keeps_packs`: nothing is written anew to save room.
     pub fn prune(keeps_packs: bool) -> Self {
         let mut command = Self::new("prune", ["prune"]);
@@ -209,9 +204,11 @@ impl Command {
         command
     }
 
-    /// Reads a part of the repository, as `3/28`.
-    pub fn check(part: &str) -> Self {
-        Self::new("check", ["check", "--subset", part])
+    /// Reads a part of the repository, as `3/28`. `is_public`: that of the sealed keys, whose password everybody knows.
+    pub fn check(part: &str, is_public: bool) -> Self {
+        let mut command = Self { has_password: is_public, ..Self::new("check", ["check", "--subset", part]) };
+        command.arguments.extend(is_public.then(|| "--escrow".to_owned()));
+        command
     }
 
     /// At most this long; else an hour.

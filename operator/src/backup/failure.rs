@@ -1,6 +1,6 @@
 //! Why a Job failed, in words for people.
 
-use commonscloud_backup::report::{Failure, FailureReason, Outcome};
+use commonscloud_backup::report::{Failure, FailureReason};
 
 use super::{JobState, Place, SeenJob, Subject, key_name};
 use crate::api::Reason;
@@ -12,10 +12,9 @@ const KILLED: i32 = 137;
 /// The failure that a container reported, and which container it was.
 pub(crate) fn reported(job: &SeenJob) -> Option<(&str, &Failure)> {
     let failures = || {
-        job.said.iter().filter_map(|(container, said)| match said.report.as_ref().map(|report| &report.outcome) {
-            Some(Outcome::Failed(failure)) => Some((container.as_str(), failure)),
-            _ => None,
-        })
+        job.said
+            .iter()
+            .filter_map(|(container, said)| Some((container.as_str(), said.report.as_ref()?.outcome.failure()?)))
     };
     failures().find(|(_, failure)| !is_consequence(failure.reason)).or_else(|| failures().next())
 }

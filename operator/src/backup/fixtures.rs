@@ -135,6 +135,7 @@ impl World {
             service: Standing::There,
             jobs: BTreeMap::new(),
             goes_first: None,
+            cared_for: None,
             former: None,
             idle_since: None,
         };

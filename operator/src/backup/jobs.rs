@@ -284,7 +284,7 @@ pub(crate) fn groups(places: Vec<FilePlace>) -> Vec<Vec<FilePlace>> {
 pub(super) fn stored(job: &SeenJob) -> BTreeMap<String, StoredPart> {
     let reports = job.said.values().filter_map(|said| said.report.as_ref());
     let parts = reports.filter_map(|report| match &report.outcome {
-        Outcome::Stored { parts } => Some(parts.iter()),
+        Outcome::Stored { parts } | Outcome::Half { parts, .. } => Some(parts.iter()),
         _ => None,
     });
     parts.flatten().map(|part| (part.name.clone(), part.clone())).collect()

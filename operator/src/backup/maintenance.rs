@@ -1,7 +1,10 @@
 //! Pruning and checking of repositories: what the Jobs say that are there, and which comes next. Pure.
 //!
 //! The record is the Jobs themselves, in the operator's namespace and without an end to their lives: of each repository
-//! the last one that did its work, and the newest. What a check found is written onto its Job, since pods go.
+//! the last one that did its work, the newest, and those that found damage which nobody has found repaired. What was
+//! found is written onto the Job, since pods go.
+
+mod history;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,13 +15,14 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value;
 
+use self::history::History;
 use super::care::{CareJobOf, CareWork, PROBE_SECONDS, label};
 use super::companion::Command;
-use super::failure::{of_job, reported};
+use super::failure::reported;
 use super::step::reports;
 use super::{JobState, Own, SeenJob};
 use crate::api::{BackupRepository, Platform, PlatformBackup, Reason};
-use crate::cache::{RepositoryState, RepositoryStates};
+use crate::cache::RepositoryStates;
 use crate::core::schedule::{Schedule, offset};
 use crate::report::Problem;
 
@@ -44,12 +48,26 @@ const MOST_PARTS: u32 = 256;
 /// Of what is damaged so many are named.
 const MOST_NAMED: usize = 5;
 
-/// A repository that runs of this cluster wrote.
+/// What a repository holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Backups of a service.
+    Backups,
+    /// The platform's own records.
+    Records,
+    /// Sealed keys. It is never pruned: nothing of it is ever forgotten, and who cannot open a key cannot say which is
+    /// needed.
+    Keys,
+}
+
+/// A repository that this cluster wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cared {
-    /// The Entity.
+    /// What it holds.
+    pub holds: Holds,
+    /// The Entity; of the platform's own the operator's namespace, which no Entity can have.
     pub entity: String,
-    /// The service.
+    /// The service; of the platform's own the folder at the target.
     pub service: String,
     /// Where it is.
     pub at: BackupRepository,
@@ -191,7 +209,7 @@ impl Maintenance {
 /// What is to be written now. `repositories`: all that runs wrote; `jobs`: all that care for one.
 pub fn maintenance(backup: &PlatformBackup, repositories: &[Cared], jobs: &[CareJob], now: Timestamp) -> Maintenance {
     let times = Times::of(backup);
-    let mut plan = Maintenance { record: to_record(jobs), ..Maintenance::default() };
+    let mut plan = Maintenance { record: to_record(repositories, jobs), ..Maintenance::default() };
     let mut due: Vec<(Option<Timestamp>, Cared, Work)> = Vec::new();
     for cared in repositories {
         let history = History::of(cared, jobs);
@@ -202,7 +220,7 @@ pub fn maintenance(backup: &PlatformBackup, repositories: &[Cared], jobs: &[Care
             None => states.insert((cared.entity.clone(), cared.service.clone()), state),
         };
         let free = times.as_ref().ok().filter(|_| !cared.is_busy && backup.target(Some(&cared.at.target)).is_some());
-        if let Some(work) = free.and_then(|times| history.next(times, &cared.at, now)) {
+        if let Some(work) = free.and_then(|times| history.next(times, cared, now)) {
             due.push((history.checked(), cared.clone(), work));
         }
     }
@@ -216,10 +234,15 @@ pub fn maintenance(backup: &PlatformBackup, repositories: &[Cared], jobs: &[Care
     plan
 }
 
-/// Those whose word is not yet written onto them.
-fn to_record(jobs: &[CareJob]) -> Vec<(String, String)> {
+/// Those whose word is not yet written onto them, and those that met what is repaired.
+fn to_record(repositories: &[Cared], jobs: &[CareJob]) -> Vec<(String, String)> {
     let unwritten = jobs.iter().filter(|job| job.recorded.is_none() && !job.seen.is_being_deleted);
-    unwritten.filter_map(|job| Some((job.seen.name.clone(), job.told()?))).collect()
+    let told = unwritten.filter_map(|job| Some((job.seen.name.clone(), job.told()?)));
+    let repaired = repositories.iter().flat_map(|cared| {
+        let history = History::of(cared, jobs);
+        history.repaired_prunes().map(|job| (job.seen.name.clone(), String::new())).collect::<Vec<_>>()
+    });
+    told.chain(repaired).collect()
 }
 
 /// Those that ended before the last that did its work, and those of repositories that no run has named for long.
@@ -249,8 +272,12 @@ impl<'a> Times<'a> {
         Ok(Self { backup, window: schedule.window(backup.care.window_minutes), schedule })
     }
 
-    /// In how many parts a repository is read: one in each window, all of them within the days.
-    fn parts(&self) -> u32 {
+    /// In how many parts a repository is read: one in each window, all of them within the days. The platform's own are
+    /// small.
+    fn parts(&self, holds: Holds) -> u32 {
+        if holds != Holds::Backups {
+            return 1;
+        }
         self.schedule.times_within(self.backup.care.read_within_days).min(MOST_PARTS)
     }
 
@@ -259,110 +286,6 @@ impl<'a> Times<'a> {
         let offset = offset(self.window, &at.target, &at.path);
         let turn = self.schedule.last(now.checked_sub(offset).ok()?)?.checked_add(offset).ok()?;
         (now < turn.checked_add(self.window).ok()?).then_some(turn)
-    }
-}
-
-/// The Jobs of one repository, the newest first.
-struct History<'j>(Vec<&'j CareJob>);
-
-impl<'j> History<'j> {
-    fn of(cared: &Cared, jobs: &'j [CareJob]) -> Self {
-        let label = label(&cared.at);
-        let mut own: Vec<&CareJob> = jobs.iter().filter(|job| job.repository == label).collect();
-        own.sort_by(|a, b| (b.made, &b.seen.name).cmp(&(a.made, &a.seen.name)));
-        Self(own)
-    }
-
-    fn newest(&self, work: CareWork) -> Option<&'j CareJob> {
-        self.0.iter().copied().find(|job| job.work == work)
-    }
-
-    fn newest_ended(&self, work: CareWork) -> Option<&'j CareJob> {
-        self.0.iter().copied().find(|job| job.work == work && !job.is_at_work())
-    }
-
-    fn last_done(&self, work: CareWork) -> Option<&'j CareJob> {
-        self.0.iter().copied().find(|job| job.work == work && job.is_done())
-    }
-
-    fn checked(&self) -> Option<Timestamp> {
-        self.last_done(CareWork::Check).map(|job| job.made)
-    }
-
-    fn is_record(&self, job: &CareJob) -> bool {
-        let (newest, ended) = (self.newest(job.work), self.newest_ended(job.work));
-        let kept = [newest, ended, self.last_done(job.work), self.stopped_by_damage()];
-        kept.into_iter().flatten().any(|kept| kept.seen.uid == job.seen.uid)
-    }
-
-    fn has_just_failed(&self, work: CareWork, now: Timestamp) -> bool {
-        let failed = self.newest(work).filter(|job| !job.is_done());
-        failed.is_some_and(|job| job.seen.ended.is_none_or(|ended| now.duration_since(ended) < AGAIN))
-    }
-
-    /// What is next, while it is the repository's turn.
-    fn next(&self, times: &Times<'_>, at: &BackupRepository, now: Timestamp) -> Option<Work> {
-        let turn = times.turn(at, now)?;
-        if self.0.iter().any(|job| job.is_at_work() || job.seen.is_being_deleted) {
-            return None;
-        }
-        // Where something is damaged, prune would remove what could still be repaired.
-        let may_prune = self.damage().is_none() && !self.has_just_failed(CareWork::Prune, now);
-        let days = SignedDuration::from_hours(24 * i64::from(times.backup.care.prune_every_days));
-        let pruned = self.last_done(CareWork::Prune).map(|job| turn.duration_since(job.made));
-        if may_prune && pruned.is_none_or(|since| since >= days - HALF_A_DAY) {
-            return Some(Work::Prune);
-        }
-        let may_check = !self.has_just_failed(CareWork::Check, now);
-        let is_due = self.checked().is_none_or(|checked| checked < turn);
-        (may_check && is_due).then(|| Work::Check(self.part(times.parts())))
-    }
-
-    /// The part that is read next. A damaged one is read again until it is whole, so that whoever repairs it is told.
-    fn part(&self, of: u32) -> Part {
-        let last = self.last_done(CareWork::Check).and_then(|job| Some((job.part?, job.found()?)));
-        match last {
-            Some((part, found)) if !found.is_empty() => part,
-            Some((part, _)) if part.of == of => Part { at: part.at % of + 1, of },
-            _ => Part { at: 1, of },
-        }
-    }
-
-    /// The prune that met damage, where no check has looked since.
-    fn stopped_by_damage(&self) -> Option<&'j CareJob> {
-        let prune = self.0.iter().copied().find(|job| job.work == CareWork::Prune && job.found().is_some());
-        prune.filter(|prune| self.checked().is_none_or(|checked| checked < prune.made))
-    }
-
-    /// What is damaged, in words.
-    fn damage(&self) -> Option<String> {
-        let job = self.stopped_by_damage().or_else(|| self.last_done(CareWork::Check))?;
-        let found = job.found().filter(|found| !found.is_empty())?;
-        let part = job.part.map(|part| part.to_string()).unwrap_or_default();
-        Some(format!("Job {} found in part {part}: {found}", job.seen.name))
-    }
-
-    /// How the repository is. `untimely`: why it is never its turn.
-    fn state(&self, cared: &Cared, untimely: Option<&Problem>) -> RepositoryState {
-        let BackupRepository { target, path, .. } = &cared.at;
-        let damaged = self.damage().map(|found| {
-            let message = format!("repository {path} at target {target:?} is damaged: {found}");
-            Problem::new(Reason::RepositoryDamaged, message)
-        });
-        let failed = [CareWork::Check, CareWork::Prune].into_iter().filter_map(|work| self.newest_ended(work));
-        let mut failed = failed.filter(|job| !job.is_done());
-        let neglected = failed.next().map(|job| {
-            let problem = of_job(&job.seen, None);
-            let message = format!("repository {path} at target {target:?} is not cared for: {}", problem.message);
-            Problem { message, ..problem }
-        });
-        let done = |work| self.last_done(work).map(|job| job.seen.ended.unwrap_or(job.made));
-        RepositoryState {
-            damaged,
-            neglected: neglected.or_else(|| untimely.cloned()),
-            checked: done(CareWork::Check),
-            pruned: done(CareWork::Prune),
-        }
     }
 }
 
@@ -378,12 +301,15 @@ pub fn maintenance_job(
     let locks = backup.target(Some(&cared.at.target))?.locked_days() > 0;
     let (kind, command, part) = match work {
         Work::Prune => (CareWork::Prune, Command::prune(locks), "1/1".to_owned()),
-        Work::Check(part) => (CareWork::Check, Command::check(&part.to_string()), part.to_string()),
+        Work::Check(part) => {
+            let is_public = cared.holds == Holds::Keys;
+            (CareWork::Check, Command::check(&part.to_string(), is_public), part.to_string())
+        }
     };
     let name = format!("{kind}-{}-{}", label(&cared.at), now.strftime("%Y%m%d%H%M%S"));
-    // Another repository in its place is not ours to prune.
-    let first = Command::expect(&cared.at.id).within(PROBE_SECONDS);
-    let (said, first, seconds) = ((PART, part), Some(first), SECONDS);
+    // Another repository in its place is not ours to prune. Of that of the keys nobody has the id.
+    let first = (cared.holds != Holds::Keys).then(|| Command::expect(&cared.at.id).within(PROBE_SECONDS));
+    let (said, seconds) = ((PART, part), SECONDS);
     let job = CareJobOf { at: &cared.at, work: kind, name: name.clone(), said, seconds, first, command };
     Some((name, job.object(platform, own)?))
 }

@@ -35,7 +35,7 @@ fn backup() -> PlatformBackup {
 
 fn cared(service: &str) -> Cared {
     let at = BackupRepository { target: "far".into(), path: format!("coop-1.{service}"), id: format!("id-{service}") };
-    Cared { entity: "coop".into(), service: service.into(), at, is_busy: false }
+    Cared { holds: Holds::Backups, entity: "coop".into(), service: service.into(), at, is_busy: false }
 }
 
 /// A Job as the API server has it.
@@ -139,8 +139,83 @@ fn an_index_that_names_what_is_not_there_is_damage_as_well() {
     assert_eq!(plan(&[failed.clone(), again]).remove, [], "what is damaged is not forgotten for that");
     let unread = super::tests::failed(CareWork::Check, on(DAYS[0], "07:00:00"), FailureReason::Damaged);
     assert!(plan(&[unread]).states.values().next().unwrap().damaged.is_some(), "restic came to no end");
-    let whole = checked("1/3", on(DAYS[0], "08:00:00"), &[]);
-    assert_eq!(plan(&[failed, whole]).states.values().next().unwrap().damaged, None);
+}
+
+fn damage(jobs: &[CareJob], now: Timestamp) -> Option<String> {
+    let states = maintenance(&backup(), &[cared("office")], jobs, now).states;
+    states.into_values().next().unwrap().damaged.map(|problem| problem.message)
+}
+
+/// Which part a prune stumbled over it does not say.
+#[test]
+fn what_a_prune_met_is_told_until_every_part_was_read_since_and_is_whole() {
+    let mut prune = failed(CareWork::Prune, on(DAYS[0], "07:00:00"), FailureReason::Damaged);
+    prune.recorded = prune.told();
+    let before = checked("3/3", on(DAYS[0], "06:00:00"), &[]);
+    let mut jobs = vec![before, prune.clone()];
+    for (day, part) in [(DAYS[0], "1/3"), (DAYS[1], "2/3")] {
+        jobs.push(checked(part, on(day, "08:00:00"), &[]));
+        let told = damage(&jobs, on(day, "09:00:00")).unwrap();
+        assert!(told.contains(&prune.seen.name), "part {part} alone says little: {told}");
+        let plan = maintenance(&backup(), &[cared("office")], &jobs, on(day, "09:00:00"));
+        let needed =
+            |job: &&CareJob| job.made >= prune.made && plan.remove.iter().any(|(name, _)| *name == job.seen.name);
+        assert_eq!(jobs.iter().find(needed), None, "what was read since is the record");
+    }
+    assert_eq!(works(&jobs, on(DAYS[2], "09:59:00")), [check(3, 3)]);
+    jobs.push(checked("3/3", on(DAYS[2], "08:00:00"), &[]));
+    let plan = maintenance(&backup(), &[cared("office")], &jobs, on(DAYS[2], "09:00:00"));
+    assert_eq!(damage(&jobs, on(DAYS[2], "09:00:00")), None);
+    assert!(plan.record.contains(&(prune.seen.name.clone(), String::new())), "{:?}", plan.record);
+    jobs.retain(|job| !plan.remove.iter().any(|(name, _)| *name == job.seen.name));
+    jobs.iter_mut().filter(|job| job.seen.name == prune.seen.name).for_each(|job| job.recorded = Some(String::new()));
+    assert!(jobs.len() < 4, "{jobs:?}");
+    assert_eq!(damage(&jobs, on(DAYS[3], "09:00:00")), None, "though what was read since is not there any more");
+    assert_eq!(works(&jobs, on(DAYS[3], "09:59:00")), [Work::Prune]);
+}
+
+#[test]
+fn a_damaged_part_is_not_whole_because_another_one_is() {
+    let damaged = checked("2/3", on(DAYS[0], "07:00:00"), &["aa"]);
+    let other = checked("3/3", on(DAYS[1], "07:00:00"), &[]);
+    let jobs = [damaged.clone(), other];
+    assert!(damage(&jobs, on(DAYS[1], "09:00:00")).unwrap().contains("part 2/3"));
+    assert_eq!(works(&jobs, on(DAYS[2], "09:59:00")), [check(2, 3)]);
+    assert_eq!(maintenance(&backup(), &[cared("office")], &jobs, on(DAYS[1], "09:00:00")).remove, []);
+    // The days were changed meanwhile.
+    let whole = checked("1/1", on(DAYS[2], "07:00:00"), &[]);
+    assert_eq!(damage(&[damaged, whole], on(DAYS[2], "09:00:00")), None);
+}
+
+#[test]
+fn the_platforms_own_are_read_as_a_whole_and_keys_are_never_pruned() {
+    let at = |path: &str, id: &str| BackupRepository { target: "far".into(), path: path.into(), id: id.into() };
+    let own = |holds, path, id| Cared {
+        holds,
+        entity: "cloud".into(),
+        service: String::from(path),
+        at: at(path, id),
+        is_busy: false,
+    };
+    let (records, keys) = (own(Holds::Records, "platform", "r1"), own(Holds::Keys, "escrow", ""));
+    let now = on(DAYS[0], "09:59:00");
+    let next = |cared: &Cared| maintenance(&backup(), std::slice::from_ref(cared), &[], now).begin.remove(0).1;
+    assert_eq!((next(&records), next(&keys)), (Work::Prune, check(1, 1)));
+    let home = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), release: "0.1.0".into() };
+    let pod = |cared: &Cared, work| {
+        let job = maintenance_job(cared, work, &platform(json!({})), &home, now).unwrap().1;
+        job["spec"]["template"]["spec"].clone()
+    };
+    let pruning = pod(&records, Work::Prune);
+    assert_eq!(pruning["initContainers"][0]["args"].as_array().unwrap()[..3], ["prepare", "--expect", "r1"]);
+    assert!(pruning.to_string().contains("backup-key-platform") && pruning.to_string().contains("/platform\""));
+    let reading = pod(&keys, check(1, 1));
+    assert_eq!(reading["initContainers"], json!([]), "what is not there is not made");
+    let container = &reading["containers"][0];
+    assert_eq!(container["args"].as_array().unwrap()[..4], ["check", "--subset", "1/1", "--escrow"]);
+    assert!(
+        container["env"].to_string().contains("/escrow\"") && !container["env"].to_string().contains("PASSWORD_FILE")
+    );
 }
 
 #[test]

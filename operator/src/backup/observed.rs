@@ -27,6 +27,9 @@ pub struct ObservedRun {
     pub jobs: BTreeMap<String, SeenJob>,
     /// The run or restore of the same service that comes first, as `ServiceBackup/NAME`.
     pub goes_first: Option<String>,
+    /// The Job that prunes or checks its repository, or forgets in it, as `Job/NAME`. Asked for where nothing else goes
+    /// first.
+    pub cared_for: Option<String>,
     /// What the newest run of the same service at the same target has of its repository that has it.
     pub former: Option<Former>,
     /// Since when no pod and no Job of anybody has been at work with the repository. None: one is, or it is not

@@ -1,12 +1,12 @@
-//! What runs left at the target that failed: parts that no manifest names. They are found by the tag that each snapshot
-//! of a run has, and forgotten before the record of the run goes. Pure.
+//! What runs left at the target that failed: parts that no manifest names. They are forgotten by their ids, which the
+//! Jobs of the run told, before the record of the run goes. Pure.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use super::care::place;
+use super::care::{as_many_as_a_report_tells, place, snapshots};
 use super::turns::{fate, made_at};
 use crate::api::{
     BackupFormat, BackupPhase, ConditionType, PlatformBackup, Reason, ServiceBackup, ServiceBackupStatus,
@@ -17,8 +17,6 @@ use crate::report::{ConditionUpdate, Problem, conditions};
 const IS_OVER: SignedDuration = SignedDuration::from_hours(1);
 /// For how long the record of a run stays whose target does not let anybody forget.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24 * 30);
-/// So many runs are forgotten by one Job.
-const MOST: usize = 10;
 
 /// Whether a run left no backup.
 pub(super) fn is_failed(run: &ServiceBackup) -> bool {
@@ -26,15 +24,15 @@ pub(super) fn is_failed(run: &ServiceBackup) -> bool {
     run.spec.format == BackupFormat::Snapshot && phase == Some(BackupPhase::Failed)
 }
 
-/// Whether something of a failed run may be at a target, and nobody has forgotten it yet.
-fn may_have_left(run: &ServiceBackup, backup: &PlatformBackup) -> bool {
+/// Whether something that a failed run recorded is at a target, and nobody has forgotten it yet.
+fn has_left(run: &ServiceBackup, backup: &PlatformBackup) -> bool {
     let is_reached = place(run).is_some_and(|at| !at.id.is_empty() && backup.target(Some(&at.target)).is_some());
-    is_failed(run) && is_reached && fate(run).is_none()
+    is_failed(run) && is_reached && fate(run).is_none() && !snapshots(run).is_empty()
 }
 
 /// Whether the record of a run is still needed, so that what it left is found.
 pub fn awaits_forgetting(run: &ServiceBackup, backup: &PlatformBackup, now: Timestamp) -> bool {
-    may_have_left(run, backup) && now.duration_since(made_at(run)) < PATIENCE
+    has_left(run, backup) && now.duration_since(made_at(run)) < PATIENCE
 }
 
 /// The next failed runs that one Job forgets: of one repository.
@@ -43,12 +41,11 @@ pub(super) fn batch(runs: &[Arc<ServiceBackup>], backup: &PlatformBackup, now: T
         let ended = run.status.as_ref().and_then(|status| status.ended_at.as_ref());
         ended.is_some_and(|ended| now.duration_since(ended.0) > IS_OVER)
     };
-    let mut left: Vec<_> = runs.iter().filter(|run| may_have_left(run, backup) && is_over(run)).cloned().collect();
+    let mut left: Vec<_> = runs.iter().filter(|run| has_left(run, backup) && is_over(run)).cloned().collect();
     left.sort_by_key(|run| (place(run).map(|at| (at.target.clone(), at.path.clone())), run.name_any()));
     let first = left.first().and_then(|run| place(run)).cloned();
     left.retain(|run| place(run) == first.as_ref());
-    left.truncate(MOST);
-    left
+    as_many_as_a_report_tells(left)
 }
 
 /// The status of a failed run that was forgotten. `is_left`: the target keeps something of it all the same.

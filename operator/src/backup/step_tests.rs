@@ -208,6 +208,8 @@ fn a_run_waits_and_says_for_what() {
     };
     let (reason, message) = waits(|world| world.observed.goes_first = Some("ServiceRestore/wiki-2".to_owned()));
     assert_eq!((reason.as_str(), message.as_str()), ("WaitsForTurn", "ServiceRestore/wiki-2 comes first"));
+    let (reason, message) = waits(|world| world.observed.cared_for = Some("Job/check-1".to_owned()));
+    assert_eq!((reason.as_str(), message.as_str()), ("RepositoryInUse", "Job/check-1 comes first"));
     let refused = |world: &mut World| {
         world.observed.subject = Err(Problem::new(Reason::TargetNotFound, "the Platform has no target \"x\""));
     };

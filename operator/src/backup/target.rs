@@ -10,7 +10,7 @@ use crate::api::{BackupTarget, NetworkPeers, RestTarget, S3Target, SftpTarget};
 use crate::template::operation::anywhere;
 
 /// The folder at a target with the keys of all others.
-const ESCROW: &str = "escrow";
+pub const ESCROW: &str = "escrow";
 /// The annotation of a pod with the certificates of a private authority: they stand in the Platform, and so need no
 /// object to be mounted from.
 const AUTHORITY: &str = "commonscloud.coop/authority";

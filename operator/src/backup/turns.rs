@@ -270,14 +270,18 @@ fn has_begun(run: &ServiceBackup) -> bool {
 
 /// Whether it would begin, were it its turn.
 fn waits_for_turn(run: &ServiceBackup) -> bool {
-    let conditions = run.status.iter().flat_map(|status| &status.conditions);
-    let mut ready = conditions.filter(|condition| condition.type_ == ConditionType::Ready.as_str());
-    run.metadata.deletion_timestamp.is_none() && ready.any(|condition| condition.reason == Reason::WaitsForTurn.name())
+    run.metadata.deletion_timestamp.is_none() && says(run, Reason::WaitsForTurn)
 }
 
-/// Whether a run is at work, or about to be.
+fn says(run: &ServiceBackup, reason: Reason) -> bool {
+    let conditions = run.status.iter().flat_map(|status| &status.conditions);
+    let mut ready = conditions.filter(|condition| condition.type_ == ConditionType::Ready.as_str());
+    ready.any(|condition| condition.reason == reason.name())
+}
+
+/// Whether a run is at work, or about to be. One that waits until its repository is pruned or checked is neither.
 fn is_at_work(run: &ServiceBackup, now: Timestamp) -> bool {
-    has_begun(run) || after(made_at(run), PATIENCE) > now
+    has_begun(run) || (after(made_at(run), PATIENCE) > now && !says(run, Reason::RepositoryInUse))
 }
 
 fn until(next: Timestamp, now: Timestamp) -> Duration {

@@ -210,6 +210,25 @@ fn who_waits_for_something_else_than_its_turn_keeps_no_younger_one_waiting_for_l
     assert_eq!(ahead(&others[0], &others, at("2026-11-30T01:14:00Z")), 0, "the older one");
 }
 
+fn waiting(name: &str, made: &str, reason: Reason) -> Arc<ServiceBackup> {
+    let condition = json!({
+        "type": "Ready", "status": "False", "reason": reason.name(), "message": "", "lastTransitionTime": NIGHT,
+    });
+    run("x", name, at(made), json!({"phase": "Waiting", "conditions": [condition]}))
+}
+
+/// Its repository may be pruned for hours.
+#[test]
+fn who_waits_until_its_repository_is_pruned_takes_nobodys_turn_and_has_its_own_afterwards() {
+    let pruned = waiting("pruned", "2026-11-30T01:29:00Z", Reason::RepositoryInUse);
+    assert_eq!(turns(&many(2), std::slice::from_ref(&pruned), 1, at(NIGHT)).begin.len(), 1);
+    let asked = waiting("asked", "2026-11-30T01:29:30Z", Reason::WaitsForTurn);
+    let others = [pruned, Arc::clone(&asked)];
+    assert_eq!(ahead(&asked, &others, at(NIGHT)), 0);
+    let free = waiting("pruned", "2026-11-30T01:29:00Z", Reason::WaitsForTurn);
+    assert_eq!(ahead(&asked, &[free, Arc::clone(&asked)], at(NIGHT)), 1, "the older one, once it could begin");
+}
+
 #[test]
 fn no_run_begins_of_what_is_held_or_at_work_or_restored() {
     let held = Scheduled { held: Some(Problem::new(Reason::Paused, "paused")), ..office(&[]) };

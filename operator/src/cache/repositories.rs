@@ -40,7 +40,10 @@ pub type RepositoryStates = BTreeMap<(String, String), RepositoryState>;
 
 /// How all repositories are; nothing until somebody has looked. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Repositories(Arc<RwLock<Option<Arc<RepositoryStates>>>>);
+pub struct Repositories {
+    states: Arc<RwLock<Option<Arc<RepositoryStates>>>>,
+    records: Arc<RwLock<BTreeMap<String, String>>>,
+}
 
 impl Repositories {
     /// Of a service; of one without repositories the default. None: nobody has looked yet.
@@ -49,14 +52,31 @@ impl Repositories {
         Some(states.get(&(entity.to_owned(), service.to_owned())).cloned().unwrap_or_default())
     }
 
+    /// Of all in a namespace together. None: nobody has looked yet.
+    pub fn all_in(&self, namespace: &str) -> Option<RepositoryState> {
+        let states = self.all()?;
+        let own = states.iter().filter(|((entity, _), _)| entity == namespace);
+        Some(own.map(|(_, state)| state.clone()).reduce(RepositoryState::and).unwrap_or_default())
+    }
+
     /// Of all services. None: nobody has looked yet.
     pub fn all(&self) -> Option<Arc<RepositoryStates>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.states.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes in what was found.
     pub fn put(&self, states: RepositoryStates) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(states));
+        *self.states.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(states));
+    }
+
+    /// The ids of the repositories of the platform's own records, by target, as far as somebody has looked.
+    pub fn of_records(&self) -> BTreeMap<String, String> {
+        self.records.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes in the same.
+    pub fn put_records(&self, ids: BTreeMap<String, String>) {
+        *self.records.write().unwrap_or_else(PoisonError::into_inner) = ids;
     }
 }
 
@@ -73,6 +93,23 @@ mod tests {
         let bad = RepositoryState { damaged: damaged.clone(), checked: at(100), ..RepositoryState::default() };
         let both = RepositoryState { damaged, checked: at(100), ..RepositoryState::default() };
         assert_eq!((well.clone().and(bad.clone()), bad.and(well)), (both.clone(), both));
+    }
+
+    #[test]
+    fn what_is_wrong_with_any_in_a_namespace_is_told() {
+        let repositories = Repositories::default();
+        assert_eq!(repositories.all_in("cloud"), None);
+        let named = |service: &str| ("cloud".to_owned(), service.to_owned());
+        let damaged = Problem::new(Reason::RepositoryDamaged, "pack 1");
+        let neglected = Problem::new(Reason::TargetUnreachable, "it is away");
+        let states = [
+            (named("escrow"), RepositoryState { neglected: Some(neglected.clone()), ..RepositoryState::default() }),
+            (named("platform"), RepositoryState { damaged: Some(damaged.clone()), ..RepositoryState::default() }),
+        ];
+        repositories.put(states.into());
+        let both = repositories.all_in("cloud").unwrap();
+        assert_eq!((both.damaged, both.neglected), (Some(damaged), Some(neglected)));
+        assert_eq!(repositories.all_in("hort"), Some(RepositoryState::default()));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The controller of ServiceBackups: what is seen, what is next of it, the status, then the writes. A phase is in
 //! the status before anything of it is written.
 
-use commonscloud_backup::report::{FailureReason, Outcome};
+use std::time::Duration;
+
+use commonscloud_backup::report::FailureReason;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
@@ -24,6 +26,9 @@ use crate::gather;
 use crate::kinds;
 use crate::report::Problem;
 use crate::template::operation::OPERATION_OF;
+
+/// When a run looks again whose turn another took meanwhile.
+const AWAITED: Duration = Duration::from_secs(5);
 
 /// One pass over a run. One that has ended costs nothing.
 ///
@@ -51,6 +56,11 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     let status = backup_status(&observed, &step);
     if phase(&run) == Some(step.phase) {
         return carry_out(context, key, &observed, &step, &status).await;
+    }
+    // One after the other: of two that look at once neither would see the other begin.
+    let _turn = if step.phase == BackupPhase::Preparing { Some(context.turns.lock().await) } else { None };
+    if step.phase == BackupPhase::Preparing && gather::awaited(context.caches(), &run, context.now()).is_some() {
+        return Ok(Next::After(AWAITED));
     }
     context.report(key, &run.uid().unwrap_or_default(), run.status.as_ref(), &status).await?;
     context.known.again(key);
@@ -97,9 +107,9 @@ async fn observe(context: &Context, key: &Key) -> Result<Option<ObservedRun>, Wr
     let waits = phase(&observed.run).is_none_or(|phase| phase == BackupPhase::Waiting);
     if waits && observed.goes_first.is_none() {
         let at = place(&observed);
-        observed.goes_first = repository::goes_first(context, at.as_ref().as_slice()).await?;
+        observed.cared_for = repository::goes_first(context, at.as_ref().as_slice()).await?;
     }
-    if waits && observed.goes_first.is_none() {
+    if waits && observed.goes_first.is_none() && observed.cared_for.is_none() {
         observed = escrowed(context, observed).await?;
     }
     if has_met_a_lock(&observed) {
@@ -191,7 +201,7 @@ pub(super) async fn first_escrow(context: &Context, target: &BackupTarget) -> Re
 fn has_met_a_lock(observed: &ObservedRun) -> bool {
     let said = observed.jobs.values().flat_map(|job| job.said.values());
     let mut reports = said.filter_map(|said| said.report.as_ref());
-    reports.any(|report| matches!(&report.outcome, Outcome::Failed(failure) if failure.reason == FailureReason::Locked))
+    reports.any(|report| report.outcome.failure().is_some_and(|failure| failure.reason == FailureReason::Locked))
 }
 
 /// Where the run's repository is; its id is not asked for.

@@ -1,5 +1,6 @@
-//! Cares for the repositories of all services: what is to be forgotten, pruned and checked. It looks at the Jobs of the
-//! operator's namespace, which no cache has and which are the record, in rounds while the operator leads.
+//! Cares for the repositories of all services, and the platform's own: what is to be forgotten, pruned and checked. It
+//! looks at the Jobs of the operator's namespace, which no cache has and which are the record, in rounds while the
+//! operator leads.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +8,16 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::context::Context;
-use super::{backup_forget, repository};
-use crate::api::{Platform, PlatformBackup};
+use super::{backup_forget, backup_records, backup_schedule, repository};
+use crate::api::{Condition, ConditionType, Platform, PlatformBackup};
 use crate::apply::{ErrorKind, Target, WriteError};
-use crate::backup::maintenance::{CareJob, Cared, FOUND, Maintenance, REPOSITORY, Work, maintenance, maintenance_job};
+use crate::backup::Place;
+use crate::backup::maintenance::{
+    CareJob, Cared, FOUND, Holds, Maintenance, REPOSITORY, Work, maintenance, maintenance_job,
+};
+use crate::cache::{Caches, RepositoryStates};
 use crate::gather::{self, KeptService};
+use crate::report::{ConditionUpdate, Problem};
 
 /// Between two looks while no Job is at work.
 const IDLE: Duration = Duration::from_secs(30);
@@ -51,9 +57,9 @@ pub(super) async fn round(
     let services = gather::kept_services(context.caches(), now);
     // Nothing is asked for while nothing is due.
     if let Some(jobs) = look.resting.as_deref().filter(|_| backup_forget::is_at_rest(backup, &services, now)) {
-        let plan = maintenance(backup, &gather::repositories(&services), jobs, now);
+        let plan = maintenance(backup, &repositories(context, backup, &services), jobs, now);
         if plan.is_at_rest() {
-            context.caches().repositories.put(plan.states);
+            put(context, plan.states);
             return Ok(());
         }
     }
@@ -67,6 +73,40 @@ pub(super) async fn round(
     forgotten.and(cared)?;
     look.resting = (!is_at_work).then_some(jobs);
     Ok(())
+}
+
+/// The repositories of services, and the platform's own.
+fn repositories(context: &Context, backup: &PlatformBackup, services: &[KeptService]) -> Vec<Cared> {
+    let own = gather::own_repositories(context.caches(), backup, &context.own);
+    gather::repositories(services).into_iter().chain(own).collect()
+}
+
+/// Shows how the repositories are: services look each round, the Platform when it is told to.
+fn put(context: &Context, states: RepositoryStates) {
+    let (caches, home) = (context.caches(), &context.own.namespace);
+    let before = own_problem(caches, home);
+    caches.repositories.put(states);
+    if own_problem(caches, home) != before {
+        context.known.again(&backup_schedule::by());
+    }
+}
+
+/// What is wrong with the platform's own repositories; damage before anything else.
+fn own_problem(caches: &Caches, home: &str) -> Option<Problem> {
+    let state = caches.repositories.all_in(home)?;
+    state.damaged.or(state.neglected)
+}
+
+/// What the Platform says of its own repositories; what it said before, until somebody has looked.
+pub(super) fn condition(caches: &Caches, home: &str, before: &[Condition]) -> Option<ConditionUpdate> {
+    let kind = ConditionType::RepositorySound;
+    caches.platform()?.spec.backup.as_ref()?;
+    let said = || before.iter().find(|condition| condition.type_ == kind.as_str());
+    let problem = match caches.repositories.all() {
+        Some(_) => own_problem(caches, home),
+        None => said().map(|said| Problem::quoted(&said.reason, said.message.clone())),
+    };
+    problem.map(|problem| ConditionUpdate::problem(kind, false, &problem))
 }
 
 /// The Jobs that care for repositories, with what their pods said.
@@ -87,8 +127,8 @@ async fn care(
     now: Timestamp,
 ) -> Result<bool, WriteError> {
     let Maintenance { record, remove, begin, free, states } =
-        maintenance(backup, &gather::repositories(services), jobs, now);
-    context.caches().repositories.put(states);
+        maintenance(backup, &repositories(context, backup, services), jobs, now);
+    put(context, states);
     for (name, found) in &record {
         // Nothing goes before it is written.
         note(context, name, found).await?;
@@ -124,6 +164,20 @@ async fn note(context: &Context, name: &str, found: &str) -> Result<(), WriteErr
     }
 }
 
+/// Whether nobody is at work at a repository, by a live look.
+async fn is_idle(context: &Context, platform: &Platform, cared: &Cared) -> Result<bool, WriteError> {
+    if cared.holds == Holds::Backups {
+        return repository::is_idle(context, &cared.entity, &cared.service).await;
+    }
+    let target = |backup: &PlatformBackup| backup.target(Some(&cared.at.target)).cloned();
+    let Some((backup, target)) = platform.spec.backup.as_ref().and_then(|backup| Some((backup, target(backup)?)))
+    else {
+        return Ok(false);
+    };
+    let place = Place::of_platform(platform, backup, &target, &cared.at.path, &context.own);
+    backup_records::somebody_works(context, &place).await.map(|works| !works)
+}
+
 /// Begins a Job where a live look finds nobody at work.
 async fn begin_one(
     context: &Context,
@@ -136,7 +190,7 @@ async fn begin_one(
     let of = services.iter().find(|of| (&of.entity, &of.service) == (&cared.entity, &cared.service));
     let runs = of.map(|service| service.runs.as_slice()).unwrap_or_default();
     let has_time = work != Work::Prune || backup_forget::clocks_agree(context, runs).await;
-    if !has_time || !repository::is_idle(context, &cared.entity, &cared.service).await? {
+    if !has_time || !is_idle(context, platform, cared).await? {
         return Ok(false);
     }
     // One that forgets may have been begun in this round.

@@ -47,6 +47,8 @@ pub struct Context {
     pub own: Own,
     /// Held while the first escrow at a target is looked for and begun.
     pub escrows: tokio::sync::Mutex<()>,
+    /// Held while the turn of a run has come, until its status says that it has begun.
+    pub turns: tokio::sync::Mutex<()>,
     /// Where the platform's own records could not be stored.
     pub records: RecordsTold,
     /// Who the operator is.

@@ -112,7 +112,7 @@ pub(super) fn events(before: Option<&impl Reported>, after: &impl Reported) -> V
 
 /// What is on its way, or as somebody wants it. Whatever else keeps a resource from being ready fails, be
 /// it that it may still come by itself: `--field-selector type=Warning` has to show it.
-const ON_ITS_WAY: [Reason; 15] = [
+const ON_ITS_WAY: [Reason; 16] = [
     Reason::BackupRuns,
     Reason::DataBeingMade,
     Reason::DataRestoring,
@@ -120,6 +120,7 @@ const ON_ITS_WAY: [Reason; 15] = [
     Reason::NamespaceNotReady,
     Reason::NamespaceTerminating,
     Reason::NotAsked,
+    Reason::RepositoryInUse,
     Reason::Restoring,
     Reason::RevisionWaits,
     Reason::RollingOut,

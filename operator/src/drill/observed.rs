@@ -23,8 +23,10 @@ pub struct ObservedDrill {
     pub copies: Vec<Change>,
     /// The writes that its objects still need, or why there are none.
     pub objects: Result<Vec<Change>, Problem>,
-    /// What others left in the namespace.
+    /// What others left in the namespace that goes before this one begins: what runs, and what has a name of its own.
     pub others: Remains,
+    /// Of the oldest one that failed the volumes and the Jobs that ended: they go where their room is needed.
+    pub evidence: Remains,
     /// What there is of its own.
     pub own: Remains,
 }

@@ -9,7 +9,7 @@ use crate::api::{ConditionType, DrillRule, Reason, RestorePhase, ServiceRestore,
 use crate::cache::restore_has_ended;
 use crate::report::Problem;
 
-/// When a drill that failed is made again; for as long what it left is not removed for another service's.
+/// When a drill that failed is made again.
 const AGAIN: SignedDuration = SignedDuration::from_hours(24);
 /// A service is unproven once it was not proven for so many times as long as the Platform says.
 const LATE: i32 = 2;
@@ -21,7 +21,7 @@ pub struct Drilled {
     pub entity: String,
     /// Its name.
     pub service: String,
-    /// Since when it is there.
+    /// Since when it could have been proven: it, the namespace of drills and backups are there.
     pub since: Timestamp,
     /// The snapshot of its newest backup that the service, as it is, can be restored from.
     pub newest: Option<String>,
@@ -127,7 +127,7 @@ fn told(drill: &ServiceRestore) -> Problem {
 }
 
 /// What is next. `services`: all that there are; `drills`: all that there are. One is at work at a time; who was not
-/// tried for the longest time comes first.
+/// tried for the longest time comes first. What a failed one left is not at work, and keeps nobody waiting.
 pub fn drill_turns(
     services: &[&Drilled],
     drills: &[Arc<ServiceRestore>],
@@ -152,7 +152,7 @@ pub fn drill_turns(
 }
 
 fn next(services: &[&Drilled], drills: &[Arc<ServiceRestore>], rule: &DrillRule, now: Timestamp) -> Option<DrillTurn> {
-    if !rule.enabled || drills.iter().any(|drill| !restore_has_ended(drill) || is_evidence(drill, now)) {
+    if !rule.enabled || drills.iter().any(|drill| !restore_has_ended(drill)) {
         return None;
     }
     let due = services.iter().filter(|service| service.is_due(rule, now));
@@ -164,13 +164,6 @@ fn next(services: &[&Drilled], drills: &[Arc<ServiceRestore>], rule: &DrillRule,
         snapshot: snapshot.clone(),
         name: format!("{}.{}-{}", service.entity, service.service, now.strftime("%Y%m%d-%H%M")),
     })
-}
-
-/// Whether it failed a short while ago and left volumes that somebody may want to look at.
-fn is_evidence(drill: &ServiceRestore, now: Timestamp) -> bool {
-    let Some(status) = drill.status.as_ref().filter(|_| has_failed(drill)) else { return false };
-    let ended = status.ended_at.as_ref().map_or_else(|| made_at(drill), |ended| ended.0);
-    status.volumes.iter().any(|volume| volume.uid.is_some()) && now.duration_since(ended) < AGAIN
 }
 
 #[cfg(test)]

@@ -89,19 +89,19 @@ fn one_is_at_work_at_a_time() {
     assert_eq!(turns(&services, &[others]), DrillTurns::default());
 }
 
+/// A target that is broken fails the drills of all services that are there.
 #[test]
-fn what_a_failed_one_left_stays_a_day_and_its_record_until_the_next_of_the_same_service() {
-    let young = [failed("other", "2026-11-30T00:00:00Z", true)];
-    let services = |drills: &[Arc<ServiceRestore>]| [office("coop", None, drills), office("other", None, drills)];
-    assert_eq!(turns(&services(&young), &young), DrillTurns::default(), "somebody may want to look at it");
-    let small = [failed("other", "2026-11-30T00:00:00Z", false)];
-    assert!(made(&services(&small), &small).unwrap().starts_with("coop."), "it left nothing");
-    let old = [failed("other", "2026-11-29T00:00:00Z", true)];
-    let next = turns(&services(&old), &old);
+fn a_failed_drill_keeps_no_other_service_waiting_and_is_made_again_after_a_day() {
+    let young = [failed("other", "2026-11-30T11:59:00Z", true), failed("third", "2026-11-30T11:00:00Z", true)];
+    let services = |drills: &[Arc<ServiceRestore>]| {
+        ["coop", "other", "third"].map(|entity| office(entity, None, drills)).into_iter().collect::<Vec<_>>()
+    };
+    let next = turns(&services(&young), &young);
     assert!(next.make.unwrap().name.starts_with("coop."));
-    assert!(next.remove.is_empty(), "it says why until the other one is drilled again");
-    let proven = Drilled { proven_at: Some(at(NOW)), ..office("coop", None, &[]) };
-    let again = turns(&[proven, office("other", None, &old)], &old);
+    assert!(next.remove.is_empty(), "what they left gives way where its room is needed, and says why until then");
+    assert_eq!(made(&services(&young)[1..], &young), None, "a day has not passed");
+    let old = [failed("other", "2026-11-29T12:00:00Z", true)];
+    let again = turns(&services(&old)[1..2], &old);
     assert_eq!(again.make.unwrap().entity, "other", "a day later, not a week");
     assert_eq!(again.remove, old);
 }

@@ -1,5 +1,5 @@
 //! What is next of a drill, by its phase and by what is there. The steps that a restore in place has as well are its
-//! own; nothing of the service is stopped, and what was made stays where it failed.
+//! own; nothing of the service is stopped, and what was made stays where it failed until its room is needed.
 
 use k8s_openapi::jiff::SignedDuration;
 use kube::ResourceExt as _;
@@ -107,9 +107,14 @@ fn waiting(observed: &ObservedDrill) -> Flow {
     let learned = Learned { chosen: Some(chosen), volumes: Some(made.clone()), ..Learned::default() };
     let step = match room(&restore.quotas, &claim_objects(&subject.plan, &made, &restore.claims)) {
         Ok(()) => Step::at(RestorePhase::Preparing),
-        Err(lacks) => {
+        Err(lacks) if observed.evidence.are_gone() => {
             let message = format!("in namespace {} {lacks}: raise drills.quota of the chart", marks::DRILLS);
             Step::not_yet(restore, Problem::new(Reason::NoRoom, message))
+        }
+        Err(_) => {
+            let message = format!("room is made by removing what a failed drill left: {}", observed.evidence.shown());
+            let step = Step::not_yet(restore, Problem::new(Reason::WaitsForTurn, message));
+            step.with(observed.evidence.removals.clone())
         }
     };
     Ok(Step { learned, ..step })

@@ -24,6 +24,7 @@ struct Drill {
     objects: BTreeMap<(String, String), Arc<Live>>,
     secrets: BTreeSet<String>,
     others: Remains,
+    evidence: Remains,
     closed: Option<Problem>,
     done: Vec<(At, Change)>,
 }
@@ -50,6 +51,7 @@ impl Drill {
             objects: BTreeMap::new(),
             secrets: BTreeSet::new(),
             others: Remains::default(),
+            evidence: Remains::default(),
             closed: None,
             done: Vec::new(),
         }
@@ -87,6 +89,7 @@ impl Drill {
             copies,
             objects: Ok(writes.unwrap()),
             others: self.others.clone(),
+            evidence: self.evidence.clone(),
             own: Remains::of(&there, &secrets, []),
             restore,
         }
@@ -258,6 +261,25 @@ fn nothing_begins_beside_what_another_one_left() {
     assert_eq!(drill.pass().phase, At::Waiting, "its pod still has the volume");
     drill.others = Remains::default();
     assert_eq!(drill.pass().phase, At::Preparing);
+}
+
+#[test]
+fn what_a_failed_one_left_stays_beside_another_until_its_room_is_needed() {
+    let mut drill = Drill::new();
+    let live = json!({"metadata": {"name": "wiki-db", "namespace": marks::DRILLS, "uid": "w-1"}});
+    let live = Arc::new(Live::of("PersistentVolumeClaim", serde_json::from_value(live).unwrap()));
+    drill.evidence = Remains::of([&live], [], []);
+    drill.world.quotas = vec![Room { quota: "drills".into(), storage: Some(crate::core::Bytes::new(1)), claims: None }];
+    drill.pass();
+    let step = drill.pass();
+    assert_eq!((step.phase, step.changes.len()), (At::Waiting, 1));
+    assert_eq!(step.changes[0].action, Action::Delete { uid: "w-1".to_owned() });
+    assert!(step.problem.as_ref().is_some_and(|problem| problem.is(Reason::WaitsForTurn)), "{:?}", step.problem);
+    assert!(step.problem.unwrap().message.contains("PersistentVolumeClaim wiki-db"));
+    drill.world.quotas.clear();
+    assert_eq!(drill.run(), At::Succeeded);
+    let is_evidence = |(_, change): &(At, Change)| change.name == "wiki-db";
+    assert_eq!(drill.done.iter().filter(|done| is_evidence(done)).count(), 1, "only while there was no room");
 }
 
 #[test]

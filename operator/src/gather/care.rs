@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use commonscloud_backup::records::RECORDS_FOLDER;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -13,8 +14,10 @@ use super::backup::{ABOUT_TO_BEGIN, is_at_work, service_named};
 use super::drill::is_drilled;
 use super::schedule::is_restored;
 use super::seen_job;
-use crate::api::ServiceBackup;
-use crate::backup::maintenance::{CareJob, Cared};
+use crate::api::{BackupRepository, PlatformBackup, ServiceBackup};
+use crate::backup::Own;
+use crate::backup::maintenance::{CareJob, Cared, Holds};
+use crate::backup::target::ESCROW;
 use crate::cache::{Caches, Live, has_ended};
 
 /// A service that was backed up.
@@ -74,12 +77,36 @@ fn of_service(service: &KeptService) -> Vec<Cared> {
     let known = places.filter(|at| !at.id.is_empty()).map(|at| ((at.target.clone(), at.path.clone()), at));
     let newest: BTreeMap<_, _> = known.collect();
     let cared = newest.into_values().map(|at| Cared {
+        holds: Holds::Backups,
         entity: service.entity.clone(),
         service: service.service.clone(),
         at,
         is_busy: service.is_busy,
     });
     cared.collect()
+}
+
+/// The platform's own repositories, at the targets to which its records went: that of the records, and that of the keys,
+/// without which no records go there.
+pub fn own_repositories(caches: &Caches, backup: &PlatformBackup, own: &Own) -> Vec<Cared> {
+    let known = caches.repositories.of_records();
+    let there = known.iter().filter(|(target, _)| backup.target(Some(target.as_str())).is_some());
+    let at = |target: &str, path: &str, id: &str| BackupRepository {
+        target: target.to_owned(),
+        path: path.to_owned(),
+        id: id.to_owned(),
+    };
+    let of_target = |(target, id): (&String, &String)| {
+        let records = (Holds::Records, at(target, RECORDS_FOLDER, id));
+        [records, (Holds::Keys, at(target, ESCROW, ""))].map(|(holds, at)| Cared {
+            holds,
+            entity: own.namespace.clone(),
+            service: at.path.clone(),
+            at,
+            is_busy: false,
+        })
+    };
+    there.flat_map(of_target).collect()
 }
 
 /// The Jobs that care for repositories, with what the containers of their pods said.

@@ -86,6 +86,23 @@ fn nobody_cares_for_a_repository_that_is_read_for_a_drill() {
 }
 
 #[test]
+fn the_platforms_own_are_cared_for_where_its_records_went() {
+    let caches = Caches::new();
+    let target = |name: &str| json!({"name": name, "rest": {"url": "https://b.example.org", "secretName": name}});
+    let backup: PlatformBackup =
+        serde_json::from_value(json!({"targets": [target("far"), target("new")], "recipients": ["age1"]})).unwrap();
+    let own = Own { namespace: "cloud".into(), ..Own::default() };
+    assert_eq!(own_repositories(&caches, &backup, &own), [], "nobody has looked yet");
+    let id = |target: &str| (target.to_owned(), format!("id-{target}"));
+    caches.repositories.put_records([id("far"), id("former")].into());
+    let found = own_repositories(&caches, &backup, &own);
+    let shown =
+        found.iter().map(|cared| (cared.holds, cared.entity.as_str(), cared.at.path.as_str(), cared.at.id.as_str()));
+    let expected = [(Holds::Records, "cloud", "platform", "id-far"), (Holds::Keys, "cloud", "escrow", "")];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn a_job_is_known_by_its_labels() {
     let job = |labels: Value| -> Job {
         let metadata = json!({"name": "check-1", "uid": "j1", "creationTimestamp": NOW, "labels": labels});

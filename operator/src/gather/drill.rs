@@ -3,17 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use commonscloud_backup::records::RECORDS_FOLDER;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::backup::{Asked, is_waited_for, service_named, subject, why};
+use super::jobs::{is_owned_by, live_has_ended};
 use super::observed::{Inside, settings};
 use super::restore::runs;
 use super::schedule::is_restored;
 use super::{Packages, key_state, seen_jobs, stage};
 use crate::api::{Dedicated, PlatformBackup, Reason, ServiceBackup, ServiceRestore, marks};
-use crate::backup::{KeyState, Own, Subject, has_come, is_backup, taken_at, taken_by};
+use crate::backup::{KeyState, Own, Subject, has_come, is_backup, key_name, taken_at, taken_by};
 use crate::cache::{Caches, Key, Live, Sealed, has_ended, restore_has_ended, restored_service};
 use crate::compare::{Action, Change, KnownData, compare_objects, requested};
 use crate::core::{Bytes, Quantity};
@@ -43,7 +46,7 @@ pub fn observe_drill(
     let made = subject.as_ref().map(|subject| writes(caches, subject, &entity, &inside, &secrets));
     let (copies, objects) = made.unwrap_or_else(|problem| (Vec::new(), Err(problem.clone())));
     let found = subject.as_ref().ok().map(|subject| seen_service(caches, &subject.plan, &inside, objects.as_ref()));
-    let (others, remains) = remains(caches, &inside, &secrets, &restore);
+    let Left { others, evidence, own } = remains(caches, &inside, &secrets, &restore);
     let restore = ObservedRestore {
         now,
         record: caches.records.get(&entity, &service),
@@ -58,7 +61,7 @@ pub fn observe_drill(
     };
     let exceptions = restore.subject.as_ref().ok().and_then(|subject| exceptions(caches, &subject.plan));
     let closed = closed(caches, &inside);
-    Some(ObservedDrill { rule: backup.drills, closed, exceptions, copies, objects, others, own: remains, restore })
+    Some(ObservedDrill { rule: backup.drills, closed, exceptions, copies, objects, others, evidence, own, restore })
 }
 
 /// What is restored, as the service itself has it.
@@ -140,19 +143,55 @@ fn seen_service(caches: &Caches, plan: &Plan, inside: &Inside, objects: Result<&
     }
 }
 
-/// What others left in the namespace of drills, and what there is of this one. At its beginning every pod is another's.
+/// What is in the namespace of drills.
+struct Left {
+    /// Of others, what goes before this one begins.
+    others: Remains,
+    /// Of the oldest one that failed, what stays until its room is needed.
+    evidence: Remains,
+    /// Of this one.
+    own: Remains,
+}
+
+/// What there is of this drill and of others. At its beginning every pod is another's.
 fn remains(
     caches: &Caches,
     inside: &Inside,
     secrets: &BTreeMap<String, Arc<Sealed>>,
     restore: &ServiceRestore,
-) -> (Remains, Remains) {
+) -> Left {
     let uid = restore.uid().unwrap_or_default();
     let (own, others): (Vec<_>, Vec<_>) = inside.objects.iter().partition(|live| live.is_owned_by(&uid));
     let (own_secrets, other_secrets): (Vec<_>, Vec<_>) =
         secrets.values().partition(|secret| secret.labels.get(marks::DRILL) == Some(&uid));
-    let pods = || caches.pods.in_namespace(marks::DRILLS).into_iter().map(|pod| pod.name_any());
-    (Remains::of(others, other_secrets, pods()), Remains::of(own, own_secrets, pods()))
+    let mut ended = caches.restores.in_namespace(marks::DRILLS);
+    ended.retain(|drill| restore_has_ended(drill) && drill.uid().is_some_and(|of| of != uid));
+    ended.sort_by_cached_key(|drill| (drill.creation_timestamp().map(|made| made.0), drill.name_any()));
+    let ended: Vec<String> = ended.iter().filter_map(|drill| drill.uid()).collect();
+    let (kept, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|live| is_evidence(live, &restore.spec.from.service, &ended));
+    let is_kept = |pod: &&Arc<Pod>| {
+        let mut uids = kept.iter().filter_map(|live| live.metadata.uid.as_deref());
+        uids.any(|uid| is_owned_by(pod, uid))
+    };
+    let pods = caches.pods.in_namespace(marks::DRILLS);
+    let pods: Vec<String> = pods.iter().filter(|pod| !is_kept(pod)).map(|pod| pod.name_any()).collect();
+    let oldest = ended.iter().find(|of| kept.iter().any(|live| live.is_owned_by(of)));
+    let evidence = kept.iter().copied().filter(|live| oldest.is_some_and(|of| live.is_owned_by(of)));
+    Left {
+        others: Remains::of(others, other_secrets, pods.clone()),
+        evidence: Remains::of(evidence, [], []),
+        own: Remains::of(own, own_secrets, pods),
+    }
+}
+
+/// Whether an object is what a drill that ended left to be looked at: a volume, or a Job that ended. Nothing of it runs,
+/// and nothing of a service of this name, which all of its own begins with, is called the same.
+fn is_evidence(live: &Live, service: &str, ended: &[String]) -> bool {
+    let is_at_rest = live.kind == kinds::VOLUME.kind || (live.kind == "Job" && live_has_ended(live));
+    let is_in_the_way = live.name().strip_prefix(service).is_some_and(|rest| rest.starts_with('-'));
+    let is_going = live.metadata.deletion_timestamp.is_some();
+    is_at_rest && !is_in_the_way && !is_going && ended.iter().any(|uid| live.is_owned_by(uid))
 }
 
 /// Why nothing can be made in the namespace of drills.
@@ -220,7 +259,7 @@ pub(super) fn proof(
     let (entity, name) = (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default());
     let proven = runs.iter().filter_map(|run| Some(run.status.as_ref()?.proven_at.as_ref()?.0));
     Drilled {
-        since: metadata.creation_timestamp.as_ref().map_or(now, |made| made.0),
+        since: metadata.creation_timestamp.as_ref().map_or(now, |made| made.0).max(provable_since(caches)),
         newest: newest(caches, &entity, &name, runs, now),
         proven_at: proven.filter(|proven| has_come(*proven, now)).max(),
         barred: missing(caches).or_else(|| too_large(caches, backup, &entity, &name)),
@@ -231,6 +270,14 @@ pub(super) fn proof(
         service: name,
         entity,
     }
+}
+
+/// Since when anything can be proven: the chart made the namespace of drills, and the first records of the platform
+/// went to a target, for which its key was made. Both stay.
+fn provable_since(caches: &Caches) -> Timestamp {
+    let namespace = caches.namespaces.get("", marks::DRILLS).and_then(|of| of.creation_timestamp());
+    let key = caches.platform_secret(&key_name(RECORDS_FOLDER)).and_then(|key| key.created);
+    namespace.map(|made| made.0).max(key).unwrap_or(Timestamp::MIN)
 }
 
 /// Whether the data of a service is still to be restored as a whole.

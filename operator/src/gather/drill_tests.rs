@@ -1,8 +1,10 @@
 //! What is seen around a drill.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::*;
+use crate::api::DrillRule;
 use crate::cache::{Identity, Kind};
 use crate::gather::fixtures::{put, put_live};
 use crate::resolve::fixtures;
@@ -150,6 +152,74 @@ fn nothing_is_made_without_the_namespace_or_beside_what_is_there() {
         (seen.others.left, seen.own.left),
         (vec!["ConfigMap theirs".to_owned()], vec!["ConfigMap own".to_owned()])
     );
+}
+
+#[test]
+fn volumes_and_ended_jobs_of_drills_that_failed_stay_beside_and_all_else_goes() {
+    let caches = caches("50Gi");
+    namespace(&caches, "");
+    drill(&caches, "hort.wiki-2", "2026-11-30T09:00:00Z", json!({"phase": "Failed"}));
+    drill(&caches, "hort.wiki-1", "2026-11-30T08:00:00Z", json!({"phase": "Failed"}));
+    let left = |kind: &'static str, name: &str, of: &str, status: Value| {
+        let owner = json!([{"apiVersion": "v1", "kind": "ServiceRestore", "name": of, "uid": of}]);
+        let metadata = json!({"name": name, "namespace": marks::DRILLS, "uid": name, "ownerReferences": owner});
+        put_live(&caches, kind, json!({"metadata": metadata, "status": status}));
+    };
+    let failed = || json!({"conditions": [{"type": "Failed", "status": "True"}]});
+    left("PersistentVolumeClaim", "wiki-data", "hort.wiki-1", json!({}));
+    left("Job", "wiki-load", "hort.wiki-1", failed());
+    left("Job", "wiki-compare", "hort.wiki-1", json!({}));
+    left("ConfigMap", "wiki-settings", "hort.wiki-1", json!({}));
+    left("PersistentVolumeClaim", "calendar-old", "hort.wiki-1", json!({}));
+    left("PersistentVolumeClaim", "forum-data", "hort.wiki-2", json!({}));
+    left("PersistentVolumeClaim", "nobodys", "gone", json!({}));
+    for (pod, job) in [("wiki-load-abcde", "wiki-load"), ("wiki-compare-abcde", "wiki-compare")] {
+        let owner = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": job}]);
+        let metadata = json!({"name": pod, "namespace": marks::DRILLS, "uid": pod, "ownerReferences": owner});
+        put(&caches.pods, json!({"metadata": metadata}));
+    }
+    let seen = observed(&caches);
+    let names = |remains: &Remains| {
+        let mut left = remains.left.clone();
+        left.sort();
+        left
+    };
+    assert_eq!(names(&seen.evidence), ["Job wiki-load", "PersistentVolumeClaim wiki-data"], "of the oldest one");
+    let gone = [
+        "ConfigMap wiki-settings",
+        "Job wiki-compare",
+        "PersistentVolumeClaim calendar-old",
+        "PersistentVolumeClaim nobodys",
+        "Pod wiki-compare-abcde",
+    ];
+    assert_eq!(names(&seen.others), gone, "what runs, is in the way of the calendar's own, or is nobody's");
+    assert_eq!(names(&seen.own), ["Pod wiki-compare-abcde"]);
+}
+
+#[test]
+fn what_could_not_be_proven_before_there_were_drills_or_backups_is_not_late_for_it() {
+    let caches = caches("50Gi");
+    let service = json!({
+        "metadata": {"name": "calendar", "namespace": "coop", "uid": "u1", "creationTimestamp": "2025-01-01T00:00:00Z"},
+        "spec": {"template": "radicale", "tier": "1gb"},
+    });
+    put(&caches.services, service);
+    let rule = DrillRule::default();
+    assert!(proven(&caches).unproven(&rule, now()).is_some_and(|problem| problem.is(Reason::DrillNamespaceMissing)));
+    let chart =
+        |made: &str| put(&caches.namespaces, json!({"metadata": {"name": marks::DRILLS, "creationTimestamp": made}}));
+    chart("2026-11-29T00:00:00Z");
+    assert_eq!(proven(&caches).unproven(&rule, now()), None, "the release that brought drills is of yesterday");
+    chart("2026-10-01T00:00:00Z");
+    assert!(proven(&caches).unproven(&rule, now()).is_some_and(|problem| problem.is(Reason::RestoreUnproven)));
+    let key = Sealed {
+        name: "backup-key-platform".into(),
+        created: Some("2026-11-28T00:00:00Z".parse().unwrap()),
+        ..Sealed::default()
+    };
+    let metadata = ObjectMeta { name: Some(key.name.clone()), ..ObjectMeta::default() };
+    caches.platform_secrets.put(&Identity::of(&metadata), key);
+    assert_eq!(proven(&caches).unproven(&rule, now()), None, "nothing was backed up before the day before yesterday");
 }
 
 #[test]

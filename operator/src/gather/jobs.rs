@@ -51,7 +51,7 @@ pub fn seen_job<'p>(job: &Live, pods: impl IntoIterator<Item = &'p Pod>, now: Ti
     }
 }
 
-fn is_owned_by(pod: &Pod, uid: &str) -> bool {
+pub(super) fn is_owned_by(pod: &Pod, uid: &str) -> bool {
     pod.metadata.owner_references.iter().flatten().any(|owner| owner.uid == uid)
 }
 
@@ -71,6 +71,11 @@ fn state(job: &Live) -> (JobState, Option<Timestamp>) {
         }
     }
     (JobState::Runs, None)
+}
+
+/// The same of one that the caches have.
+pub(super) fn live_has_ended(job: &Live) -> bool {
+    state(job).0 != JobState::Runs
 }
 
 /// Whether a Job has ended, whatever of its pods is seen.

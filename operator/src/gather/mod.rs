@@ -24,7 +24,7 @@ use kube::ResourceExt as _;
 pub use backup::{
     ENTITY_UID, folder, key_state, needed, needed_copies, observe_run, operations, service_named, target, with_escrow,
 };
-pub use care::{KeptService, care_jobs, kept_services, repositories};
+pub use care::{KeptService, care_jobs, kept_services, own_repositories, repositories};
 pub use drill::observe_drill;
 pub use entity::{EntityObserved, observe_entity};
 pub use jobs::{LAG, ended, job_has_ended, seen_job, seen_jobs};
@@ -33,6 +33,7 @@ pub use packages::Packages;
 pub use records::{knows_secrets, records};
 pub use restore::{observe_restore, rooms};
 pub use schedule::{ServiceSchedule, schedules, service_schedule};
+pub use turn::awaited;
 pub use undecodable::undecodable_service;
 use undecodable::{undecodable, undecodable_for_entity};
 

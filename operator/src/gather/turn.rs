@@ -9,7 +9,7 @@ use crate::cache::{Caches, has_ended};
 
 /// What a run that has not begun waits for where as many are at work as the Platform lets at once. Whose they are is
 /// nobody else's to know.
-pub(super) fn awaited(caches: &Caches, run: &ServiceBackup, now: Timestamp) -> Option<String> {
+pub fn awaited(caches: &Caches, run: &ServiceBackup, now: Timestamp) -> Option<String> {
     if has_ended(run) || is_at_work(run) {
         return None;
     }

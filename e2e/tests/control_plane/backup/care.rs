@@ -111,7 +111,7 @@ async fn waits(tier: &ControlPlane, name: &str, check: &str) -> Outcome {
         let second = seen(tier, name, "second").await?;
         let ready = condition(&second, "Ready").cloned().unwrap_or_default();
         let message = ready["message"].as_str().unwrap_or_default();
-        ensure!(ready["reason"] == "WaitsForTurn" && message.contains(check), "{ready}");
+        ensure!(ready["reason"] == "RepositoryInUse" && message.contains(check), "{ready}");
         Ok(())
     })
     .await

@@ -49,7 +49,7 @@ async fn with_care(node: &Node) -> Outcome {
     servers::ready(&node.cluster, servers::S3).await?;
     let calendar = calendars(node, NAME, &[SERVICE]).await?.remove(0);
     let runs = Runs::of(&node.cluster, NAME).await?;
-    calendar.write("pesada", &noise()).await?;
+    calendar.write("pesada", &digits()).await?;
     let first = runs.backed_up("primera", SERVICE, servers::S3).await?;
     calendar.remove("pesada").await?;
     runs.backed_up("segona", SERVICE, servers::S3).await?;
@@ -81,7 +81,7 @@ async fn with_care(node: &Node) -> Outcome {
 }
 
 /// Hexadecimal digits that repeat nowhere.
-fn noise() -> String {
+fn digits() -> String {
     (0..NOISE * 16).flat_map(|number| Sha256::digest(number.to_be_bytes())).map(|byte| format!("{byte:02x}")).collect()
 }
 

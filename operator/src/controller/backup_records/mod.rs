@@ -102,6 +102,8 @@ async fn round(context: &Context, metrics: &Metrics, known: &mut BTreeMap<String
     } else {
         ROUND
     };
+    let ids = known.iter().filter_map(|(target, of)| Some((target.clone(), of.kept.as_ref()?.repository.clone()?)));
+    caches.repositories.put_records(ids.collect());
     tell(context, metrics, &targets, known);
     again
 }
@@ -269,7 +271,7 @@ fn by() -> Key {
 }
 
 /// Whether a pod is at work with the repository, by a live look.
-async fn somebody_works(context: &Context, place: &Place<'_>) -> Result<bool, WriteError> {
+pub(super) async fn somebody_works(context: &Context, place: &Place<'_>) -> Result<bool, WriteError> {
     let pods = context.server.pods(context.server.home(), OPERATION_PODS).await?;
     Ok(is_at_work(place, &pods))
 }
@@ -290,7 +292,11 @@ async fn begin(
     if let Some(again) = before(context, place, known, now).await? {
         return Ok(Some(again));
     }
-    let unlock = meets_lock && !somebody_works(context, place).await?;
+    // One that prunes or checks keeps others out for as long as it takes, and the other targets need not wait.
+    if somebody_works(context, place).await? {
+        return Ok(Some(ROUND));
+    }
+    let unlock = meets_lock;
     let records = Records { taken_at: now, ..wanted.records.clone() };
     let pieces = match Pieces::of(&records, context.server.home()) {
         Ok(pieces) => pieces,

@@ -19,7 +19,7 @@ use kube::ResourceExt as _;
 
 use super::context::Context;
 use super::queue::Next;
-use super::{backup_records, listed};
+use super::{backup_care, backup_records, listed};
 use crate::api::values::AddressBlock;
 use crate::api::{ConditionType, Platform, PlatformSpec, PlatformStatus, Reason};
 use crate::apply::WriteError;
@@ -52,6 +52,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     shown.extend(issuer);
     shown.extend(images::condition(caches, &spec.images));
     shown.extend(backup_records::condition(&context.records, &before.conditions));
+    shown.extend(backup_care::condition(caches, context.server.home(), &before.conditions));
     let status = PlatformStatus {
         observed_generation: Some(generation),
         conditions: conditions(&before.conditions, shown, generation, context.now()),
