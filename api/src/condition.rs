@@ -54,6 +54,13 @@ pub enum ConditionType {
     /// The platform's own records are at each target (`False`: the message says at which the newest could not be
     /// stored, and why). Present only while false.
     RecordsStored,
+    /// A target of backups is not lost with the cluster (`False`: all are volumes of it). Present only while false.
+    OffSite,
+    /// Each target that is a volume is served, and as large as the Platform says (`False`: the message says which is
+    /// not, and why). Present only while false.
+    BackupVolumesServed,
+    /// The volume of a target that the Platform names no more is there, with all backups. Present only while true.
+    BackupVolumeKept,
     /// There is a backup as new as the schedule says (`False`: the message says why not). Present only while false.
     BackedUp,
     /// What was chosen of the backups is what is done (`False`: the message says what is done instead). Present only
@@ -95,6 +102,9 @@ impl ConditionType {
             Self::ImageDiffers => "ImageDiffers",
             Self::Unverified => "Unverified",
             Self::RecordsStored => "RecordsStored",
+            Self::OffSite => "OffSite",
+            Self::BackupVolumesServed => "BackupVolumesServed",
+            Self::BackupVolumeKept => "BackupVolumeKept",
             Self::BackedUp => "BackedUp",
             Self::BackupAsChosen => "BackupAsChosen",
             Self::RepositorySound => "RepositorySound",

@@ -39,7 +39,7 @@ pub use backup::{
     RestoreConsentSpec, RestoreConsentStatus, RestoreDestination, RestoreDestinationKind, RestorePart, RestorePhase,
     RestoreSource, RestoredVolume, S3Target, ScheduleBounds, ServiceBackup, ServiceBackupSpec, ServiceBackupStatus,
     ServiceRestore, ServiceRestoreSpec, ServiceRestoreStatus, SftpTarget, SnapshotPart, SnapshotPartKind,
-    TargetNetwork,
+    TargetNetwork, VolumeTarget,
 };
 pub use condition::{Condition, ConditionType};
 pub use dedicated::{

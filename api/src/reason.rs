@@ -54,8 +54,16 @@ reasons! {
         "Nothing; `kubectl get jobs` shows the step.";
     BackupScheduleInvalid: "A backup schedule is not valid, or not within the Platform's bounds.",
         "The message names the field and what is allowed: correct it. Until then the Platform's own schedule is used, if that one is valid.";
+    BackupServerNotReady: "The server of a backup target that is a volume does not answer; backups to it wait.",
+        "Nothing for a few minutes; then the message says what it waits for: usually its claim, or its image (`backup.server.image` of the chart).";
     BackupUnsupported: "The package, or the revision that the service is pinned to, does not say how it is backed up.",
         "Move the service to a revision with `operations`, or list its revision in `compatibleRevisions` of a newer one.";
+    BackupVolumeDiffers: "The Platform asks for a smaller volume of a backup target, or another storage class, than it has; it stays as it is.",
+        "The message says what it has: write that, or name another target.";
+    BackupVolumeKept: "The volume of a backup target that the Platform no longer names is kept, with all backups on it.",
+        "Name the target again to use it; to give the backups up, delete the claim that the message names.";
+    BackupsNotOffSite: "Every backup target is a volume of the cluster: whoever loses the cluster loses the backups.",
+        "Add a target that is elsewhere: `s3`, `sftp` or `rest`.";
     BaseDomainInvalid: "The Platform's `baseDomain` is not a host name.",
         "Correct it in the Platform; until then no service gets an address.";
     CaBundleInvalid: "The Platform's `exposure.caBundle` contains no certificates in PEM format.",

@@ -69,6 +69,9 @@ struct RunArguments {
     /// The image of `commonscloud-backup`, for the Jobs of backups and restores.
     #[arg(long, env = "COMMONSCLOUD_BACKUP_IMAGE", default_value = concat!("docker.io/local/backup:", env!("CARGO_PKG_VERSION")))]
     backup_image: String,
+    /// The image of rest-server, for targets of backups that are volumes of the cluster.
+    #[arg(long, env = "COMMONSCLOUD_BACKUP_SERVER_IMAGE", default_value = "docker.io/restic/rest-server:0.14.0")]
+    backup_server_image: String,
     /// How many resources are worked on at the same time.
     #[arg(long, default_value_t = 8)]
     concurrency: usize,
@@ -118,6 +121,7 @@ fn start(arguments: RunArguments) -> Result<(), String> {
         listen: arguments.listen,
         concurrency: arguments.concurrency,
         backup_image: arguments.backup_image,
+        backup_server_image: arguments.backup_server_image,
         reachability: !arguments.no_reachability,
         usage: !arguments.no_usage,
     };

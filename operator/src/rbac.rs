@@ -140,13 +140,18 @@ fn figures() -> Value {
 
 /// In the operator's own namespace: leader election, the platform's Secrets, keys of backups, the Jobs that leave them
 /// at a target and that care for repositories, onto which is written what they found, the platform's records that such
-/// Jobs read, and tokens of the one account that kubelets are shown.
+/// Jobs read, the servers of targets that are volumes, whose claims are made and grow, and tokens of the one account that
+/// kubelets are shown.
 fn home() -> Value {
     let rules = vec![
         rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]),
         rule("", &["secrets"], &["get", "list", "watch", "create"]),
         rule("batch", &["jobs"], &["get", "create", "patch", "delete"]),
         rule("", &["configmaps"], &["get", "create", "patch", "delete"]),
+        rule("apps", &["deployments"], &["get", "create", "patch", "delete"]),
+        rule("", &["services"], &["get", "create", "patch", "delete"]),
+        rule("networking.k8s.io", &["networkpolicies"], &["get", "create", "patch", "delete"]),
+        rule("", &["persistentvolumeclaims"], &["get", "create", "patch"]),
         json!({
             "apiGroups": [""],
             "resources": ["serviceaccounts/token"],

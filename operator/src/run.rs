@@ -42,6 +42,8 @@ pub struct Options {
     pub concurrency: usize,
     /// The image of `commonscloud-backup`, for the Jobs of backups and restores.
     pub backup_image: String,
+    /// The image of rest-server, for targets of backups that are volumes.
+    pub backup_server_image: String,
     /// Whether services are asked for their page.
     pub reachability: bool,
     /// Whether kubelets are asked how full volumes are.
@@ -144,11 +146,13 @@ fn context(
         own: Own {
             namespace: options.account.namespace.clone(),
             backup_image: options.backup_image.clone(),
+            backup_server_image: options.backup_server_image.clone(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
         },
         escrows: tokio::sync::Mutex::default(),
         turns: tokio::sync::Mutex::default(),
         records: controller::RecordsTold::default(),
+        servers: controller::ServersTold::default(),
         account: options.account.clone(),
         recorder: Recorder::new(client.clone(), LEASE, &options.identity),
         start: controller::Start::default(),
@@ -191,7 +195,8 @@ async fn work(options: &Options, context: &Arc<Context>, metrics: &Arc<Metrics>)
     };
     let scheduling = controller::backup_schedule::run(context);
     let recording = controller::backup_records::run(context, metrics);
-    let beside = async { tokio::join!(register(context), probing, measuring, scheduling, recording) };
+    let serving = controller::backup_server::run(context);
+    let beside = async { tokio::join!(register(context), probing, measuring, scheduling, recording, serving) };
     tokio::select! { () = working => {}, _ = beside => {} }
 }
 

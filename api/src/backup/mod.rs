@@ -31,4 +31,4 @@ pub use run::{
     BackupFormat, BackupPhase, BackupReason, BackupRepository, BackupVersions, ServiceBackup, ServiceBackupSpec,
     ServiceBackupStatus, SnapshotPart, SnapshotPartKind,
 };
-pub use target::{BackupTarget, RestTarget, S3Target, SftpTarget, TargetNetwork};
+pub use target::{BackupTarget, RestTarget, S3Target, SftpTarget, TargetNetwork, VolumeTarget};

@@ -1,17 +1,20 @@
 //! Where backups are kept.
 
+use std::borrow::Cow;
+
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::pattern::{
-    ABSOLUTE_PATH_PATTERN, BUCKET_PATTERN, ENDPOINT_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN, PERSON_PATTERN,
-    RELATIVE_PATH_PATTERN, REPOSITORY_URL_PATTERN,
+    ABSOLUTE_PATH_PATTERN, BUCKET_PATTERN, BYTES_PATTERN, ENDPOINT_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN,
+    PERSON_PATTERN, RELATIVE_PATH_PATTERN, REPOSITORY_URL_PATTERN,
 };
 
-/// A place where backups are kept, of one kind. The Secrets that it names lie in the operator's namespace.
+/// A place where backups are kept, of one kind. The Secrets that it names lie in the operator's namespace; those of
+/// `volume` the operator makes there.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[x_kube(validation = Rule::new("[has(self.s3), has(self.sftp), has(self.rest)].filter(given, given).size() == 1").message("backup.targets[]: set one of s3, sftp and rest"))]
+#[x_kube(validation = Rule::new("[has(self.s3), has(self.sftp), has(self.rest), has(self.volume)].filter(given, given).size() == 1").message("backup.targets[]: set one of s3, sftp, rest and volume"))]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTarget {
     /// The name by which Entities and services choose it, for example `offsite`.
@@ -26,25 +29,37 @@ pub struct BackupTarget {
     /// A server of restic's own protocol (rest-server).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rest: Option<RestTarget>,
-    /// How it is reached.
+    /// A volume of this cluster, which the operator serves. It is lost with the cluster: have a second target that is
+    /// not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<VolumeTarget>,
+    /// How it is reached. Of `volume` it is known, and nothing is to be said.
     #[serde(default, skip_serializing_if = "TargetNetwork::is_default")]
     pub network: TargetNetwork,
 }
 
 impl BackupTarget {
     /// The Secret with which runs add to it; a copy of it lies in the namespace of each Entity that uses it.
-    pub fn secret(&self) -> Option<&str> {
+    pub fn secret(&self) -> Option<Cow<'_, str>> {
         let s3 = self.s3.as_ref().map(|s3| s3.secret_name.as_str());
         let sftp = self.sftp.as_ref().map(|sftp| sftp.secret_name.as_str());
-        s3.or(sftp).or(self.rest.as_ref().map(|rest| rest.secret_name.as_str()))
+        let named = s3.or(sftp).or(self.rest.as_ref().map(|rest| rest.secret_name.as_str()));
+        named.map(Cow::Borrowed).or(self.volume.is_some().then(|| self.server_name().into()))
     }
 
     /// The Secret with which snapshots are forgotten and repositories pruned and checked. It never leaves the
     /// operator's namespace. Absent: the same as [`Self::secret`].
-    pub fn care_secret(&self) -> Option<&str> {
+    pub fn care_secret(&self) -> Option<Cow<'_, str>> {
         let s3 = self.s3.as_ref().and_then(|s3| s3.care_secret_name.as_deref());
         let sftp = self.sftp.as_ref().and_then(|sftp| sftp.care_secret_name.as_deref());
-        s3.or(sftp).or(self.rest.as_ref().and_then(|rest| rest.care_secret_name.as_deref()))
+        let named = s3.or(sftp).or(self.rest.as_ref().and_then(|rest| rest.care_secret_name.as_deref()));
+        named.map(Cow::Borrowed).or(self.volume.is_some().then(|| format!("backup-care-{}", self.name).into()))
+    }
+
+    /// What the server of a volume is called, its claim, and all that belongs to it but the Secret of
+    /// [`Self::care_secret`].
+    pub fn server_name(&self) -> String {
+        format!("backup-server-{}", self.name)
     }
 
     /// For how many days it keeps what is written, whoever removes it.
@@ -147,6 +162,26 @@ pub struct RestTarget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 65536))]
     pub ca_bundle: Option<String>,
+}
+
+/// A volume of this cluster. The operator claims it in its own namespace and serves it there, so that whoever has a
+/// run's Secret adds to it and removes nothing. The claim stays when the Platform names it no more.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new("quantity(self.size).compareTo(quantity(oldSelf.size)) >= 0")
+        .message("backup.targets[].volume.size: a volume is never made smaller; write its former size or a larger one, or name another target"),
+    validation = Rule::new("(has(self.storageClassName) ? self.storageClassName : '') == (has(oldSelf.storageClassName) ? oldSelf.storageClassName : '')")
+        .message("backup.targets[].volume.storageClassName: cannot be changed, a volume stays where it is; name another target")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct VolumeTarget {
+    /// The storage class. Absent: the cluster's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN))]
+    pub storage_class_name: Option<String>,
+    /// How large it is, for example `200Gi`. A larger one makes it grow, where its storage class lets it.
+    #[schemars(length(min = 1, max = 12), regex(pattern = BYTES_PATTERN))]
+    pub size: String,
 }
 
 /// How a target is reached from the namespaces of Entities, whose networks are closed.

@@ -73,7 +73,7 @@ fn backups_of_a_platform_need_a_target_and_a_recipient_and_nothing_else() {
     assert_eq!(backup.history, 10);
     assert_eq!((backup.care.prune_every_days, backup.care.read_within_days, backup.care.at_once), (7, 28, 1));
     assert_eq!(backup.target(None).unwrap().name, "here");
-    assert_eq!((backup.target(Some("there")), backup.targets[0].secret()), (None, Some("add")));
+    assert_eq!((backup.target(Some("there")), backup.targets[0].secret()), (None, Some("add".into())));
     for missing in ["targets", "recipients"] {
         let mut less = spec.clone();
         less.as_object_mut().unwrap().remove(missing);
@@ -86,8 +86,22 @@ fn what_removes_is_another_secret_than_what_adds() {
     let s3 =
         json!({"endpoint": "https://s3.example.org", "bucket": "cloud", "secretName": "add", "careSecretName": "care"});
     let target: BackupTarget = serde_json::from_value(json!({"name": "offsite", "s3": s3})).unwrap();
-    assert_eq!((target.secret(), target.care_secret()), (Some("add"), Some("care")));
+    assert_eq!((target.secret(), target.care_secret()), (Some("add".into()), Some("care".into())));
     assert_eq!((target.locked_days(), BackupTarget::default().locked_days()), (0, 0));
+}
+
+#[test]
+fn the_secrets_of_a_volume_are_never_those_of_another_one() {
+    let of = |name: &str| -> BackupTarget {
+        serde_json::from_value(json!({"name": name, "volume": {"size": "1Gi"}})).unwrap()
+    };
+    let (here, like_its_care) = (of("here"), of("care-here"));
+    let secrets = [here.secret(), here.care_secret(), like_its_care.secret(), like_its_care.care_secret()];
+    let mut names: Vec<_> = secrets.iter().flatten().collect();
+    assert_eq!(names, ["backup-server-here", "backup-care-here", "backup-server-care-here", "backup-care-care-here"]);
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 4);
 }
 
 #[test]

@@ -43,6 +43,11 @@ commonscloud-drill-scratch-namespace
 {{ printf "%s:%s" .Values.backup.image.repository (.Values.backup.image.tag | default .Chart.AppVersion) }}
 {{- end }}
 
+{{/* The image of the servers of volumes that backups go to. */}}
+{{- define "commonscloud.backupServerImage" -}}
+{{ printf "%s:%s" .Values.backup.server.image.repository .Values.backup.server.image.tag }}
+{{- end }}
+
 {{/* The Platform and the Tariffs of the values, as a JSON list. They stay when the release is uninstalled.
      Helm's own annotations are said, so that an upgrade knows what a hook has made for its own. */}}
 {{- define "commonscloud.declared" -}}

@@ -226,7 +226,15 @@ async fn of_platform(client: &Client, name: &str) -> Result<String, Failure> {
             "--target: Platform default has no target {name}; write its URL, such as s3:https://s3.example.org/bucket"
         )
     })?;
-    Ok(base(&repository(target, ESCROW, "", Purpose::Run).url))
+    if target.volume.is_some() {
+        let server = target.server_name();
+        return Err(format!(
+            "--target: {name} is a volume of the cluster, which nobody reaches from outside; open a way with: kubectl port-forward --namespace NAMESPACE service/{server} 8000 (the operator's namespace), then write --target rest:http://127.0.0.1:8000"
+        )
+        .into());
+    }
+    // Only a volume is served in a namespace.
+    Ok(base(&repository("", target, ESCROW, "", Purpose::Run).url))
 }
 
 /// The target's URL of that of its repository of keys, which is escaped for a pod.
@@ -273,7 +281,7 @@ mod tests {
             let mut target = target;
             target["name"] = json!("offsite");
             let target: BackupTarget = serde_json::from_value(target).unwrap();
-            assert_eq!(base(&repository(&target, ESCROW, "", Purpose::Run).url), url);
+            assert_eq!(base(&repository("", &target, ESCROW, "", Purpose::Run).url), url);
         }
     }
 }

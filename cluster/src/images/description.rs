@@ -170,7 +170,9 @@ mod tests {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let names = super::super::beyond_tests(&source).unwrap();
         assert!(
-            ["backup", "nextcloud", "operator", "radicale"].iter().all(|name| names.iter().any(|known| known == name))
+            ["backup", "nextcloud", "operator", "radicale", "rest-server"]
+                .iter()
+                .all(|name| names.iter().any(|known| known == name))
         );
         assert!(!names.iter().any(|name| ["backup-server", "cert-manager"].contains(&name.as_str())), "{names:?}");
     }

@@ -74,6 +74,28 @@ fn anybody_backs_up_to_a_rest_server() {
     assert!(server.path("/data/cloud/garden.wiki/config").is_file());
 }
 
+/// As the operator starts it on a volume of the cluster.
+#[test]
+fn anybody_serves_a_volume_by_accounts_in_a_file_of_their_own() {
+    if !can_run() {
+        return;
+    }
+    let pod = Pod::new();
+    let server = Container::new(&pod, image("rest-server"), ANYBODY);
+    fs::set_permissions(server.path("/data"), Permissions::from_mode(0o777)).unwrap();
+    server.write("/credentials/password", PASSWORD);
+    let (code, account) = server.run(&["/bin/sh", "-ec", "htpasswd -niB run </credentials/password"]);
+    assert!(code == 0 && account.starts_with("run:$2"), "{account}");
+    server.write("/accounts/run", &account);
+    let program = ["rest-server", "--path=/data", "--listen=:8000", "--htpasswd-file=/accounts/run", "--append-only"];
+    let _running = server.start(&program);
+    listens(&pod, 8000);
+    let account = [("RESTIC_REST_USERNAME", "run"), ("RESTIC_REST_PASSWORD", PASSWORD)];
+    backs_up(&client(&pod, "rest:http://10.89.250.1:8000/garden.wiki", &account, &[]));
+    assert!(server.path("/data/garden.wiki/config").is_file());
+    assert!(!server.path("/data/.htpasswd").exists());
+}
+
 #[test]
 fn anybody_backs_up_to_a_bucket() {
     if !can_run() {

@@ -42,7 +42,7 @@ fn image(name: &str) -> &'static BuiltImage {
     static BUILT: OnceLock<Vec<BuiltImage>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let engines = ["pause", "postgres", "redis", "mariadb", "backup", "backup-server"];
+        let engines = ["pause", "postgres", "redis", "mariadb", "backup", "backup-server", "rest-server"];
         let applications = ["collabora", "discourse", "mediawiki", "nextcloud", "phorge", "radicale"];
         build(&[&engines[..], &applications[..]].concat(), &source)
     });

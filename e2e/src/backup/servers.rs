@@ -1,12 +1,16 @@
 //! The servers that backups go to, as pods in a namespace of their own: they stand for the world outside.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::chart;
 use crate::cluster::Cluster;
+use crate::ensure_eq;
 use crate::failure::Outcome;
+use crate::wait::eventually;
 
 /// Their namespace.
 pub const NAMESPACE: &str = "backup-servers";
@@ -22,6 +26,11 @@ pub const NOWHERE: &str = "nowhere";
 /// A target on the server of [`REST`], whose Secret a scenario changes.
 pub const SPARE: &str = "spare";
 
+/// The target that is a volume of the cluster itself, which the operator serves.
+pub const VOLUME: &str = "volume";
+/// What everything of that server is called.
+pub const VOLUME_SERVER: &str = "backup-server-volume";
+
 /// The account at each of them.
 const USER: &str = "cloud";
 const PASSWORD: &str = "hunter2hunter2";
@@ -31,6 +40,8 @@ const RECIPIENT: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9a
 pub const IDENTITY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33\n";
 /// Its public half.
 const OPENED: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+/// A claim is bound and a pod started by then.
+const SERVED: Duration = Duration::from_mins(3);
 /// TEST-NET-1: nobody has it.
 const NOBODYS_ADDRESS: &str = "192.0.2.1";
 
@@ -76,6 +87,29 @@ pub async fn ready(cluster: &Cluster, server: &str) -> Outcome {
     cluster.kubectl.ok(&["wait", "--for=condition=Ready", &pod, "-n", NAMESPACE, "--timeout=1m"]).await.map(drop)
 }
 
+/// Waits until the operator serves the volume.
+///
+/// # Errors
+/// When it does not within three minutes.
+pub async fn volume_ready(cluster: &Cluster) -> Outcome {
+    eventually("the volume is served", SERVED, async || {
+        let available = "jsonpath={.status.availableReplicas}";
+        let words = ["get", "deployment", VOLUME_SERVER, "-n", chart::NAMESPACE, "-o", available];
+        ensure_eq!(cluster.kubectl.ok(&words).await?.trim(), "1", "pods that answer");
+        Ok(())
+    })
+    .await
+}
+
+/// Runs a shell script beside the server of the volume, whose repositories lie below `/data`.
+///
+/// # Errors
+/// When it fails.
+pub async fn volume_shell(cluster: &Cluster, script: &str) -> Outcome<String> {
+    let server = format!("deployment/{VOLUME_SERVER}");
+    cluster.kubectl.exec(chart::NAMESPACE, &server, "run", &["/bin/sh", "-ec", script]).await?.succeeded(script)
+}
+
 /// Runs a shell script beside a server, whose repositories lie below `/data`.
 ///
 /// # Errors
@@ -117,6 +151,7 @@ pub fn platform() -> Value {
             {"name": NOWHERE, "rest": rest(NOWHERE, NOBODYS_ADDRESS),
              "network": {"peers": [{"ipBlock": {"cidr": format!("{NOBODYS_ADDRESS}/32")}}]}},
             {"name": SPARE, "rest": rest(SPARE, &host(REST)), "network": peers(REST)},
+            {"name": VOLUME, "volume": {"size": "1Gi"}},
         ],
         "recipients": [RECIPIENT, OPENED],
         "schedule": much_later(),
@@ -220,14 +255,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_target_has_a_secret_but_that_of_ssh_whose_keys_the_server_makes() {
+    fn each_target_has_a_secret_but_those_whose_keys_a_server_or_the_operator_makes() {
         let backup: PlatformBackup = serde_json::from_value(platform()).unwrap();
         let made: Vec<Value> = objects("docker.io/local/x:1").into_iter().filter(|o| o["kind"] == "Secret").collect();
         for target in &backup.targets {
             let secret = target.secret().unwrap();
-            let is_made = made.iter().any(|object| object["metadata"]["name"] == secret);
-            assert_eq!(is_made, target.name != SFTP, "{}", target.name);
+            let is_made = made.iter().any(|object| object["metadata"]["name"] == *secret);
+            assert_eq!(is_made, ![SFTP, VOLUME].contains(&target.name.as_str()), "{}", target.name);
+            assert!(target.volume.is_none() || target.server_name() == VOLUME_SERVER);
         }
-        assert_eq!((backup.targets.len(), backup.targets[0].name.as_str()), (made.len() + 1, REST));
+        assert_eq!((backup.targets.len(), backup.targets[0].name.as_str()), (made.len() + 2, REST));
     }
 }

@@ -77,7 +77,7 @@ impl Tier for Node {
         };
         let values = json!({
             "image": image("operator")?,
-            "backup": {"image": image("backup")?},
+            "backup": {"image": image("backup")?, "server": {"image": image("rest-server")?}},
             "platform": {"create": true, "spec": tier.platform(&mediawiki)?["spec"]},
             "tariffs": {manifests::TARIFF: manifests::tariff(manifests::TARIFF)["spec"]},
         });

@@ -179,6 +179,17 @@ impl Server {
         Ok(timed(target, list).await?.items.into_iter().map(|item| item.metadata).collect())
     }
 
+    /// A live list of a namespace's objects of a kind that the operator writes, by a selector of labels.
+    ///
+    /// # Errors
+    /// Typed by what the failure means.
+    pub async fn labelled(&self, kind: &str, namespace: &str, labels: &str) -> Result<Vec<DynamicObject>, WriteError> {
+        let target = Target { kind, namespace, name: "" };
+        let api = self.api(target)?;
+        let list = async move { api.list(&ListParams::default().labels(labels)).await };
+        Ok(timed(target, list).await?.items)
+    }
+
     /// A live list of pods, by a selector of labels.
     ///
     /// # Errors

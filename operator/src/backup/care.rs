@@ -196,8 +196,8 @@ impl CareJobOf<'_> {
         let backup = platform.spec.backup.as_ref()?;
         let target = backup.target(Some(&self.at.target))?;
         let (folder, instance) = self.at.path.split_once('.').unwrap_or((&self.at.path, ""));
-        let access = access(target, Purpose::Care, &platform.spec.network);
-        let repository = repository(target, folder, instance, Purpose::Care);
+        let access = access(&own.namespace, target, Purpose::Care, &platform.spec.network);
+        let repository = repository(&own.namespace, target, folder, instance, Purpose::Care);
         let restic = Restic {
             image: &own.backup_image,
             resources: backup.resources.as_ref(),

@@ -87,7 +87,7 @@ fn a_job_forgets_whole_runs_and_no_more_than_its_report_can_tell_of() {
     let many: Vec<_> = (1..=30).map(|day| given(&night(day, "far"))).collect();
     let ten = batch(&many, &backup(), now());
     assert_eq!(ten.len(), MOST_FORGOTTEN / 4, "four snapshots each");
-    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), release: "0.1.0".into() };
+    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), ..Own::default() };
     let job = forget_job(&ten, &platform(), &own).unwrap();
     let container = &job["spec"]["template"]["spec"]["containers"][0];
     let arguments: Vec<&str> = container["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
@@ -103,10 +103,10 @@ fn a_job_forgets_whole_runs_and_no_more_than_its_report_can_tell_of() {
 #[test]
 fn who_is_about_to_take_a_lock_away_knows_the_job_that_may_hold_it() {
     let backup = backup();
-    let at = repository(&backup.targets[0], "coop-0a1b2c3d", "office", Purpose::Run);
+    let at = repository("cloud", &backup.targets[0], "coop-0a1b2c3d", "office", Purpose::Run);
     let at = BackupRepository { path: at.path(), target: at.target, id: String::new() };
     let batch = batch(&[given(&night(1, "far"))], &backup, now());
-    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), release: "0.1.0".into() };
+    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), ..Own::default() };
     let job = forget_job(&batch, &platform(), &own).unwrap();
     assert_eq!(job["metadata"]["labels"][REPOSITORY], label(&at));
     assert_eq!(job["metadata"]["labels"][CARE], "forget");
@@ -148,7 +148,7 @@ fn what_failed_runs_left_is_forgotten_by_their_ids_once_nothing_of_them_can_writ
     let runs = [night(1, "far"), Arc::clone(&old), broken(30, "2026-11-30T11:30:00Z")];
     let next = batch(&runs, &backup(), now());
     assert_eq!(names(&next), ["office-20261128-0100"], "neither a backup nor what ended half an hour ago");
-    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), release: "0.1.0".into() };
+    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), ..Own::default() };
     let job = forget_job(&next, &platform(), &own).unwrap();
     let arguments = &job["spec"]["template"]["spec"]["containers"][0]["args"];
     let arguments: BTreeSet<&str> = arguments.as_array().unwrap().iter().filter_map(Value::as_str).collect();

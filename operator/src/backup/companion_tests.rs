@@ -10,8 +10,8 @@ fn made(first: &[Command], commands: &[Command]) -> Companion {
         "rest": {"url": "https://backup.example.org", "secretName": "add", "caBundle": "PEM"},
     }))
     .unwrap();
-    let repository = repository(&target, "garden-1", "wiki", Purpose::Run);
-    let access = access(&target, Purpose::Run, &NetworkPeers::default());
+    let repository = repository("system", &target, "garden-1", "wiki", Purpose::Run);
+    let access = access("system", &target, Purpose::Run, &NetworkPeers::default());
     let restic =
         Restic { image: "backup:1", resources: None, repository: &repository, key_of: "garden-1", access: &access };
     restic.companion(first, commands)
@@ -54,8 +54,8 @@ fn restic_has_enough_memory_where_only_a_request_is_said() {
         let target =
             serde_json::from_value(json!({"name": "here", "rest": {"url": "https://b.org", "secretName": "a"}}))
                 .unwrap();
-        let repository = repository(&target, "garden-1", "wiki", Purpose::Run);
-        let access = access(&target, Purpose::Run, &NetworkPeers::default());
+        let repository = repository("system", &target, "garden-1", "wiki", Purpose::Run);
+        let access = access("system", &target, Purpose::Run, &NetworkPeers::default());
         let restic = Restic {
             image: "backup:1",
             resources: Some(&resources),

@@ -97,7 +97,7 @@ pub fn make_key(home: &str, folder: &str) -> Change {
 pub fn escrow_job(place: &Place<'_>) -> Value {
     let recipients = &place.backup.recipients;
     let access = place.access(Purpose::Run);
-    let repository = escrow_repository(place.target);
+    let repository = escrow_repository(&place.own.namespace, place.target);
     let restic = place.restic(&repository, &access);
     let job = HomeJob {
         namespace: &place.own.namespace,
@@ -191,6 +191,6 @@ mod tests {
         let subject = crate::backup::fixtures::subject();
         let made: Job = serde_json::from_value(escrow_job(&Place::of(&subject))).unwrap();
         let name = escrow_name(&subject.target.name, &subject.folder);
-        assert_eq!(making(&[made], &escrow_repository(&subject.target)), Some(name.as_str()));
+        assert_eq!(making(&[made], &escrow_repository(&subject.own.namespace, &subject.target)), Some(name.as_str()));
     }
 }

@@ -47,7 +47,8 @@ pub fn facts(observed: &ObservedRun) -> Facts {
     Facts {
         repository: pass.subject().map(|subject| {
             let instance = &subject.plan.instance.name;
-            let repository = repository(&subject.target, &subject.folder, instance, Purpose::Run);
+            let repository =
+                repository(&subject.own.namespace, &subject.target, &subject.folder, instance, Purpose::Run);
             let id = prepared.as_ref().map(|(id, _)| id.clone()).unwrap_or_default();
             BackupRepository { path: repository.path(), target: repository.target, id }
         }),

@@ -3,7 +3,7 @@
 use commonscloud_backup::report::{Failure, FailureReason};
 
 use super::{JobState, Place, SeenJob, Subject, key_name};
-use crate::api::Reason;
+use crate::api::{BackupTarget, Reason};
 use crate::report::Problem;
 
 /// The exit code of a process that was killed.
@@ -78,6 +78,9 @@ const fn reason(failure: FailureReason) -> Reason {
 fn to_do(failure: FailureReason, place: Option<&Place<'_>>) -> String {
     let Some(place) = place else { return String::new() };
     let (target, home) = (place.target, &place.own.namespace);
+    if let Some(words) = target.volume.as_ref().and_then(|_| to_do_at_volume(failure, target, home)) {
+        return words;
+    }
     match failure {
         FailureReason::Unreachable => {
             format!("; look at `backup.targets` of the Platform, target {:?}: its address, its `network`", target.name)
@@ -91,4 +94,23 @@ fn to_do(failure: FailureReason, place: Option<&Place<'_>>) -> String {
         FailureReason::TargetFull => format!("; make room at target {:?}", target.name),
         _ => String::new(),
     }
+}
+
+/// The same where the operator runs the server itself.
+fn to_do_at_volume(failure: FailureReason, target: &BackupTarget, home: &str) -> Option<String> {
+    let name = target.server_name();
+    let words = match failure {
+        FailureReason::Unreachable => format!(
+            "; target {:?} is served by Deployment {name} of namespace {home}: conditions of Platform default say how it is",
+            target.name
+        ),
+        FailureReason::CredentialsRefused => {
+            format!("; delete Secrets {name} and backup-care-{} in namespace {home}: they are made anew", target.name)
+        }
+        FailureReason::TargetFull => {
+            format!("; write a larger volume.size of target {:?} in the Platform", target.name)
+        }
+        _ => return None,
+    };
+    Some(words)
 }

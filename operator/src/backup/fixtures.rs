@@ -67,6 +67,7 @@ fn of_template(template: &str) -> Subject {
         own: Own {
             namespace: "commonscloud".to_owned(),
             backup_image: "docker.io/local/backup:1".to_owned(),
+            backup_server_image: "docker.io/restic/rest-server:1".to_owned(),
             release: "0.1.0".to_owned(),
         },
         plan,

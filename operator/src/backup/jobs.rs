@@ -73,8 +73,9 @@ impl<'a> Jobs<'a> {
     /// None: the package has no operations.
     pub(super) fn of(observed: &'a ObservedRun, subject: &'a Subject) -> Option<Self> {
         let source = Package::operations(&subject.operations)?;
-        let repository = repository(&subject.target, &subject.folder, &subject.plan.instance.name, Purpose::Run);
-        let access = access(&subject.target, Purpose::Run, &subject.plan.network);
+        let home = &subject.own.namespace;
+        let repository = repository(home, &subject.target, &subject.folder, &subject.plan.instance.name, Purpose::Run);
+        let access = access(home, &subject.target, Purpose::Run, &subject.plan.network);
         Some(Self { observed, subject, source, repository, access })
     }
 

@@ -272,7 +272,7 @@ fn a_schedule_that_is_none_is_told_of_every_repository() {
 
 #[test]
 fn a_job_has_what_may_remove_and_looks_first_whose_repository_it_is() {
-    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), release: "0.1.0".into() };
+    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), ..Own::default() };
     let made = |platform: &Platform, work| {
         let (name, job) = maintenance_job(&cared("office"), work, platform, &own, on(DAYS[0], "06:00:00")).unwrap();
         assert_eq!(job["metadata"]["name"], name);

@@ -13,6 +13,7 @@
 //! | `failure` | why a Job failed, in words |
 //! | `target` | where a repository is, and how its server is reached |
 //! | `companion` | restic's containers |
+//! | `server`, `serving` | the server of a volume that is a target: its objects; what is next of it |
 //! | `home_job`, `place` | a Job in the operator's own namespace; where it works, and with what |
 //! | `care` | what is forgotten at the target, and by which Job |
 //! | `remains` | what runs left that failed |
@@ -36,6 +37,8 @@ mod quiet;
 mod record;
 pub mod records;
 mod remains;
+pub mod server;
+pub mod serving;
 mod shown;
 mod status;
 mod step;

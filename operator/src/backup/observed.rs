@@ -95,6 +95,8 @@ pub struct Own {
     pub namespace: String,
     /// The image of `commonscloud-backup`.
     pub backup_image: String,
+    /// The image of rest-server, for targets that are volumes.
+    pub backup_server_image: String,
     /// Its release, for example `0.1.0`.
     pub release: String,
 }

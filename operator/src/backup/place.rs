@@ -49,7 +49,7 @@ impl<'a> Place<'a> {
 
     /// How its target is reached.
     pub(super) fn access(&self, purpose: Purpose) -> Access {
-        access(self.target, purpose, self.network)
+        access(&self.own.namespace, self.target, purpose, self.network)
     }
 
     /// restic on a repository there.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use serde_json::{Value, json};
 
+use super::server::served;
 use crate::api::{BackupTarget, NetworkPeers, RestTarget, S3Target, SftpTarget};
 use crate::template::operation::anywhere;
 
@@ -63,15 +64,15 @@ pub struct Access {
     pub secrets: BTreeSet<String>,
 }
 
-/// The repository of an instance.
-pub fn repository(target: &BackupTarget, folder: &str, instance: &str, purpose: Purpose) -> Repository {
-    let url = url(target, &path(folder, instance), purpose);
+/// The repository of an instance. `home`: the operator's namespace, in which volumes are served.
+pub fn repository(home: &str, target: &BackupTarget, folder: &str, instance: &str, purpose: Purpose) -> Repository {
+    let url = url(&served(target, home), &path(folder, instance), purpose);
     Repository { target: target.name.clone(), url, folder: folder.to_owned(), instance: instance.to_owned() }
 }
 
 /// The repository with the keys of all others, encrypted to the Platform's recipients.
-pub fn escrow_repository(target: &BackupTarget) -> Repository {
-    repository(target, ESCROW, "", Purpose::Run)
+pub fn escrow_repository(home: &str, target: &BackupTarget) -> Repository {
+    repository(home, target, ESCROW, "", Purpose::Run)
 }
 
 /// One folder for both, since a rest-server knows two below its own: an account's, and a repository's.
@@ -98,13 +99,14 @@ fn url(target: &BackupTarget, path: &str, purpose: Purpose) -> String {
     }
 }
 
-/// What containers need to reach this target. `network`: of the Platform.
-pub fn access(target: &BackupTarget, purpose: Purpose, network: &NetworkPeers) -> Access {
+/// What containers need to reach this target. `home`: the operator's namespace; `network`: of the Platform.
+pub fn access(home: &str, target: &BackupTarget, purpose: Purpose, network: &NetworkPeers) -> Access {
     let mut access = Access::default();
+    let target = &served(target, home);
     let Some(server) = Server::of(target) else { return access };
     let care = target.care_secret().filter(|_| purpose == Purpose::Care);
     let Some(secret) = care.or(target.secret()) else { return access };
-    access.secrets.insert(secret.to_owned());
+    access.secrets.insert(secret.clone().into_owned());
     let variable =
         |name: &str, key: &str| json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}});
     match server {
@@ -196,6 +198,8 @@ fn port_of(url: &str) -> u16 {
 mod tests {
     use super::*;
 
+    const HOME: &str = "system";
+
     fn target(text: Value) -> BackupTarget {
         serde_json::from_value(text).unwrap()
     }
@@ -211,7 +215,7 @@ mod tests {
     }
 
     fn url_of(target: &BackupTarget, purpose: Purpose) -> String {
-        repository(target, "garden-0a1b2c3d", "wiki", purpose).url
+        repository(HOME, target, "garden-0a1b2c3d", "wiki", purpose).url
     }
 
     fn by_reference(access: &Access) -> Vec<(String, String, String)> {
@@ -235,7 +239,7 @@ mod tests {
             "s3:https://s3.example.org/cloud/cloud/$$(HOME)/garden-0a1b2c3d.wiki",
             "Kubernetes puts in no variable of its own"
         );
-        let access = access(&target, Purpose::Run, &network());
+        let access = access(HOME, &target, Purpose::Run, &network());
         let expected =
             named([["AWS_ACCESS_KEY_ID", "add", "accessKeyId"], ["AWS_SECRET_ACCESS_KEY", "add", "secretAccessKey"]]);
         assert_eq!(by_reference(&access), expected);
@@ -249,14 +253,14 @@ mod tests {
 
     #[test]
     fn who_removes_has_another_secret_than_who_adds() {
-        let care = |target: &BackupTarget| access(target, Purpose::Care, &network()).secrets;
+        let care = |target: &BackupTarget| access(HOME, target, Purpose::Care, &network()).secrets;
         assert_eq!(care(&s3(json!({"careSecretName": "care"}))), ["care".to_owned()].into());
         assert_eq!(care(&s3(json!({}))), ["add".to_owned()].into());
     }
 
     #[test]
     fn a_private_authority_is_a_file_of_an_annotation() {
-        let access = access(&s3(json!({"caBundle": "PEM", "region": "nl"})), Purpose::Run, &network());
+        let access = access(HOME, &s3(json!({"caBundle": "PEM", "region": "nl"})), Purpose::Run, &network());
         assert_eq!(access.env[2], json!({"name": "AWS_DEFAULT_REGION", "value": "nl"}));
         assert_eq!(access.annotations, [(AUTHORITY.to_owned(), "PEM".to_owned())].into());
         let path = "metadata.annotations['commonscloud.coop/authority']";
@@ -275,12 +279,32 @@ mod tests {
         }));
         assert_eq!(url_of(&target, Purpose::Run), "rest:http://backup.example.org:8000/cloud/garden-0a1b2c3d.wiki");
         assert_eq!(url_of(&target, Purpose::Care), "rest:http://care.example.org/garden-0a1b2c3d.wiki");
-        assert_eq!(escrow_repository(&target).url, "rest:http://backup.example.org:8000/cloud/escrow");
-        let reached = access(&target, Purpose::Run, &network());
+        assert_eq!(escrow_repository(HOME, &target).url, "rest:http://backup.example.org:8000/cloud/escrow");
+        let reached = access(HOME, &target, Purpose::Run, &network());
         assert_eq!(reached.egress, [json!({"to": [peer], "ports": [{"port": 8080, "protocol": "TCP"}]})]);
         let expected =
             named([["RESTIC_REST_USERNAME", "add", "username"], ["RESTIC_REST_PASSWORD", "add", "password"]]);
         assert_eq!(by_reference(&reached), expected);
+    }
+
+    #[test]
+    fn a_volume_is_reached_at_the_server_that_the_operator_runs_for_it() {
+        let target = target(json!({"name": "here", "volume": {"size": "1Gi"}}));
+        let base = "rest:http://backup-server-here.system.svc";
+        assert_eq!(url_of(&target, Purpose::Run), format!("{base}:8000/garden-0a1b2c3d.wiki"));
+        assert_eq!(url_of(&target, Purpose::Care), format!("{base}:8001/garden-0a1b2c3d.wiki"));
+        assert_eq!(escrow_repository(HOME, &target).url, format!("{base}:8000/escrow"));
+        for (purpose, secret, port) in
+            [(Purpose::Run, "backup-server-here", 8000), (Purpose::Care, "backup-care-here", 8001)]
+        {
+            let reached = access(HOME, &target, purpose, &network());
+            assert_eq!(reached.secrets, [secret.to_owned()].into());
+            let pods = &reached.egress[0]["to"][0];
+            assert_eq!(pods["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], "system");
+            assert_eq!(pods["podSelector"]["matchLabels"]["commonscloud.coop/backup-server"], "here");
+            assert_eq!(reached.egress[0]["to"].as_array().map(Vec::len), Some(1), "and nobody else");
+            assert_eq!(reached.egress[0]["ports"], json!([{"port": port, "protocol": "TCP"}]));
+        }
     }
 
     #[test]
@@ -293,12 +317,12 @@ mod tests {
         let run = "sftp://cloud@ssh.example.org:2222//srv/backups/garden-0a1b2c3d.wiki";
         assert_eq!(url_of(&target, Purpose::Run), run);
         assert_eq!(url_of(&target, Purpose::Care), run.replace("cloud@", "$(SFTP_USER)@"));
-        let reached = access(&target, Purpose::Run, &network());
+        let reached = access(HOME, &target, Purpose::Run, &network());
         assert_eq!((reached.env.len(), reached.mounts[0]["mountPath"].as_str()), (0, Some("/ssh")));
         let source = &reached.volumes[0]["secret"];
         assert_eq!((&source["secretName"], &source["items"][0]["key"]), (&json!("add"), &json!("privateKey")));
         assert_eq!(reached.egress[0]["ports"], json!([{"port": 2222, "protocol": "TCP"}]));
-        let care = access(&target, Purpose::Care, &network());
+        let care = access(HOME, &target, Purpose::Care, &network());
         assert_eq!(by_reference(&care)[0], ("SFTP_USER".into(), "care".into(), "user".into()));
     }
 }

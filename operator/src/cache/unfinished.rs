@@ -62,7 +62,8 @@ impl Caches {
     /// Whom a Secret of the operator's namespace concerns by what runs of backups need of it.
     pub(super) fn waiting_for_secret(&self, secret: &str) -> Vec<Key> {
         let backup = self.platform().and_then(|platform| platform.spec.backup.clone());
-        let is_named = |backup: PlatformBackup| backup.targets.iter().any(|target| target.secret() == Some(secret));
+        let is_named =
+            |backup: PlatformBackup| backup.targets.iter().any(|target| target.secret().as_deref() == Some(secret));
         if secret.starts_with(KEY) || backup.is_some_and(is_named) { self.unfinished_everywhere() } else { Vec::new() }
     }
 

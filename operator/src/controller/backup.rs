@@ -195,7 +195,7 @@ async fn after_another(context: &Context, mut observed: ObservedRun) -> Result<O
 /// context until its own Job is written.
 pub(super) async fn first_escrow(context: &Context, target: &BackupTarget) -> Result<Option<String>, WriteError> {
     let jobs = context.server.jobs(context.server.home(), TARGET).await?;
-    Ok(making(&jobs, &escrow_repository(target)).map(str::to_owned))
+    Ok(making(&jobs, &escrow_repository(context.server.home(), target)).map(str::to_owned))
 }
 
 fn has_met_a_lock(observed: &ObservedRun) -> bool {
@@ -207,7 +207,13 @@ fn has_met_a_lock(observed: &ObservedRun) -> bool {
 /// Where the run's repository is; its id is not asked for.
 fn place(observed: &ObservedRun) -> Option<BackupRepository> {
     let subject = observed.subject.as_ref().ok()?;
-    let at = repository_of(&subject.target, &subject.folder, &observed.run.spec.service, Purpose::Run);
+    let at = repository_of(
+        &subject.own.namespace,
+        &subject.target,
+        &subject.folder,
+        &observed.run.spec.service,
+        Purpose::Run,
+    );
     Some(BackupRepository { path: at.path(), target: at.target, id: String::new() })
 }
 

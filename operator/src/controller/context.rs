@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::backup_records::RecordsTold;
+use super::backup_server::ServersTold;
 use super::clock::Start;
 use super::events::{Reported, events, publish};
 use super::platform::Issuers;
@@ -51,6 +52,8 @@ pub struct Context {
     pub turns: tokio::sync::Mutex<()>,
     /// Where the platform's own records could not be stored.
     pub records: RecordsTold,
+    /// What is told of the servers of volumes with backups.
+    pub servers: ServersTold,
     /// Who the operator is.
     pub account: ServiceAccount,
     /// Tells of what turned.

@@ -8,6 +8,7 @@
 //! | `queue`, `workers`, `internal_error` | when, side by side, and what a panic leaves |
 //! | `backup_schedule` | whose turn it is to be backed up |
 //! | `backup_care`, `backup_forget`, `repository` | repositories are pruned and checked; what is forgotten; who is at work at one |
+//! | `backup_server` | the servers of targets that are volumes |
 //! | `backup_records` | the platform's own kinds go to each target |
 //! | `drill`, `drill_schedule` | restores that prove backups; whose turn it is |
 //! | `step` | the next step of a run, a restore or a drill, carried out |
@@ -21,6 +22,7 @@ mod backup_care;
 mod backup_forget;
 pub mod backup_records;
 pub mod backup_schedule;
+pub mod backup_server;
 mod clock;
 pub mod context;
 mod deletion;
@@ -57,6 +59,7 @@ use crate::apply::WriteError;
 use crate::cache::{Key, Kind};
 use crate::metrics::Metrics;
 pub use backup_records::RecordsTold;
+pub use backup_server::ServersTold;
 pub use clock::Start;
 use context::Context;
 use queue::{BLOCKED, Next};

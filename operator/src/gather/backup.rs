@@ -1,6 +1,7 @@
 //! Collects what the caches know around one run of a backup. No request is made here: what must be asked live, the
 //! controller asks, and puts it in by [`with_escrow`].
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -272,7 +273,7 @@ pub fn key_state(
 
 /// The Secrets of the operator's namespace that runs and restores of an Entity need at a target.
 pub fn needed(folder: &str, target: &BackupTarget) -> BTreeSet<String> {
-    target.secret().map(str::to_owned).into_iter().chain([key_name(folder)]).collect()
+    target.secret().map(Cow::into_owned).into_iter().chain([key_name(folder)]).collect()
 }
 
 /// With what the API server says of the escrow of the key: its Job, and the pods of that.
@@ -364,7 +365,8 @@ pub(super) fn goes_first(caches: &Caches, run: &ServiceBackup, now: Timestamp) -
 /// What former runs of the service left in the repository.
 fn former(caches: &Caches, run: &ServiceBackup, subject: &Subject) -> Option<Former> {
     let namespace = run.namespace().unwrap_or_default();
-    let path = repository(&subject.target, &subject.folder, &run.spec.service, Purpose::Run).path();
+    let path =
+        repository(&subject.own.namespace, &subject.target, &subject.folder, &run.spec.service, Purpose::Run).path();
     let mut others = caches.backups.in_namespace(&namespace);
     others.retain(|other| other.spec.service == run.spec.service && other.name_any() != run.name_any());
     others.sort_by_cached_key(|other| Reverse((other.creation_timestamp().map(|made| made.0), other.name_any())));

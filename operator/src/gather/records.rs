@@ -1,5 +1,6 @@
 //! Collects the platform's own kinds as they are kept at the targets. No request is made here.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -177,17 +178,21 @@ fn folders(caches: &Caches) -> Vec<EntityFolder> {
 /// The Secrets that somebody made, by their names and those of their keys.
 fn secrets(caches: &Caches, own: &Own, platform: &Platform) -> Vec<NeededSecret> {
     let spec = &platform.spec;
-    let targets = spec.backup.iter().flat_map(|backup| &backup.targets);
+    // Those of volumes the operator makes by itself.
+    let targets = spec.backup.iter().flat_map(|backup| &backup.targets).filter(|target| target.volume.is_none());
     let of_targets = targets.flat_map(|target| {
         let add = target.secret().map(|name| ("spec.backup.targets[].secretName", name));
         add.into_iter().chain(target.care_secret().map(|name| ("spec.backup.targets[].careSecretName", name)))
     });
-    let of_platform = spec.secrets().chain(of_targets).map(|(field, name)| NeededSecret {
-        namespace: own.namespace.clone(),
-        name: name.to_owned(),
-        keys: caches.platform_secret(name).map(|secret| secret.keys.clone()).unwrap_or_default(),
-        named_by: format!("Platform {field}"),
-    });
+    let of_platform =
+        spec.secrets().map(|(field, name)| (field, Cow::Borrowed(name))).chain(of_targets).map(|(field, name)| {
+            NeededSecret {
+                namespace: own.namespace.clone(),
+                keys: caches.platform_secret(&name).map(|secret| secret.keys.clone()).unwrap_or_default(),
+                name: name.into_owned(),
+                named_by: format!("Platform {field}"),
+            }
+        });
     let of_services = caches.entities.all().into_iter().flat_map(|entity| {
         let namespace = entity.name_any();
         caches.secrets.for_services(&namespace).into_iter().map(move |(secret, service)| NeededSecret {

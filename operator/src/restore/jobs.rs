@@ -40,8 +40,8 @@ impl<'o> Making<'o> {
         let source = subject.operations.operations();
         let source = source.ok_or_else(|| OperationError::Unknown("a package without operations".to_owned()))?;
         let instance = &subject.plan.instance.name;
-        let repository = repository(&subject.target, &subject.folder, instance, Purpose::Run);
-        let access = access(&subject.target, Purpose::Run, &subject.plan.network);
+        let repository = repository(&subject.own.namespace, &subject.target, &subject.folder, instance, Purpose::Run);
+        let access = access(&subject.own.namespace, &subject.target, Purpose::Run, &subject.plan.network);
         Ok(Self { subject, observed, source, repository, access })
     }
 

@@ -149,7 +149,12 @@ impl World {
             target: serde_json::from_value(target).unwrap(),
             folder: self.folder.clone(),
             key: self.key.clone(),
-            own: Own { namespace: "system".into(), backup_image: "backup:1".into(), release: "0.1.0".into() },
+            own: Own {
+                namespace: "system".into(),
+                backup_image: "backup:1".into(),
+                release: "0.1.0".into(),
+                ..Own::default()
+            },
             plan,
         }
     }

@@ -5,6 +5,7 @@ mod drills;
 mod pods;
 mod records;
 mod restores;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     scenarios.extend(care::scenarios());
     scenarios.extend(records::scenarios());
     scenarios.extend(drills::scenarios());
+    scenarios.extend(volumes::scenarios());
     scenarios
 }
 

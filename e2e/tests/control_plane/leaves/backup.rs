@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use commonscloud_e2e::chart::NAMESPACE;
 use commonscloud_e2e::manifests::{entity, namespaced};
 use commonscloud_e2e::{Failure, Outcome};
 use commonscloud_operator::api::{Entity, PlatformBackup, ServiceData};
@@ -38,11 +39,11 @@ pub fn made(
     let backup: PlatformBackup = serde_json::from_value(backup.clone())?;
     let target = backup.target(None).cloned().ok_or_else(|| Failure::new("no target"))?;
     let shown = |purpose: Purpose| {
-        let access = access(&target, purpose, &plan.network);
+        let access = access(NAMESPACE, &target, purpose, &plan.network);
         let named = |volume: &Value| Some((volume["name"].as_str()?.to_owned(), volume.clone()));
         let volumes: serde_json::Map<String, Value> = access.volumes.iter().filter_map(named).collect();
         json!({
-            "url": repository(&target, "folder", "office", purpose).url, "env": access.env, "volumes": volumes,
+            "url": repository(NAMESPACE, &target, "folder", "office", purpose).url, "env": access.env, "volumes": volumes,
             "annotations": access.annotations, "egress": access.egress,
         })
     };
@@ -210,6 +211,8 @@ pub fn of_platform() -> Vec<Case> {
         case("spec.backup.care.pruneEveryDays", json!(0)),
         case("spec.backup.care.readWithinDays", json!(0)),
         case("spec.backup.targets[0].s3.lockedDays", json!(0)),
+        case("spec.backup.targets[0].volume.size", json!("")),
+        case("spec.backup.targets[0].volume.storageClassName", json!("")),
         case("spec.backup.drills.enabled", json!("at times")),
         case("spec.backup.drills.everyDays", json!(0)),
         case("spec.backup.drills.largest", json!("a lot")),

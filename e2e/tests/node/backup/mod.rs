@@ -12,6 +12,7 @@ mod killed;
 mod office;
 mod records;
 mod repository;
+mod targets;
 mod wiki;
 
 use std::collections::BTreeSet;
@@ -46,6 +47,7 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
     scenarios.extend(burnt::scenarios());
     scenarios.extend(records::scenarios());
     scenarios.extend(drills::scenarios());
+    scenarios.extend(targets::scenarios());
     scenarios
 }
 

@@ -253,7 +253,9 @@ fn left(job: &SeenJob, after: SignedDuration, now: Timestamp) -> Duration {
 
 /// Whether a pod of the operator's namespace works with these records' repository at a place.
 pub fn is_at_work(place: &Place<'_>, pods: &[Pod]) -> bool {
-    let urls = [Purpose::Run, Purpose::Care].map(|purpose| repository(place.target, place.folder, "", purpose).url);
+    let home = &place.own.namespace;
+    let urls =
+        [Purpose::Run, Purpose::Care].map(|purpose| repository(home, place.target, place.folder, "", purpose).url);
     let is_there = |env: &EnvVar| env.name == "RESTIC_REPOSITORY" && env.value.iter().any(|url| urls.contains(url));
     pods.iter().any(|pod| {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());

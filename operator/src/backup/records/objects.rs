@@ -108,7 +108,7 @@ pub fn store_name(target: &str) -> String {
 /// away first.
 pub fn store_job(place: &Place<'_>, pieces: &Pieces, attempt: &Attempt, expected: Option<&str>, unlock: bool) -> Value {
     let access = place.access(Purpose::Run);
-    let repository = repository(place.target, RECORDS_FOLDER, "", Purpose::Run);
+    let repository = repository(&place.own.namespace, place.target, RECORDS_FOLDER, "", Purpose::Run);
     let names: Vec<&str> = pieces.objects.iter().map(|(name, _)| name.as_str()).collect();
     let command = Command::records(&names, expected, unlock).within(SECONDS);
     let job = HomeJob {
@@ -137,7 +137,7 @@ pub fn forget_name(target: &str) -> String {
 /// The Job that forgets these snapshots.
 pub fn forget_job(place: &Place<'_>, snapshots: &[String]) -> Value {
     let access = place.access(Purpose::Care);
-    let repository = repository(place.target, RECORDS_FOLDER, "", Purpose::Care);
+    let repository = repository(&place.own.namespace, place.target, RECORDS_FOLDER, "", Purpose::Care);
     let ids: Vec<&str> = snapshots.iter().map(String::as_str).collect();
     let job = HomeJob {
         namespace: &place.own.namespace,

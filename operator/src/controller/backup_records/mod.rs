@@ -215,7 +215,7 @@ async fn step(
 /// keep others from theirs.
 async fn may_remove(context: &Context, place: &Place<'_>, kept: &KeptRecords) -> bool {
     let secret = place.target.care_secret().or(place.target.secret());
-    if secret.is_none_or(|name| context.caches().platform_secret(name).is_none()) {
+    if secret.is_none_or(|name| context.caches().platform_secret(&name).is_none()) {
         return false;
     }
     let clocks = clock::read(context.start, context.server.client(), kept.newest()).await;

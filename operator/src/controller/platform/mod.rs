@@ -19,10 +19,11 @@ use kube::ResourceExt as _;
 
 use super::context::Context;
 use super::queue::Next;
-use super::{backup_care, backup_records, listed};
+use super::{backup_care, backup_records, backup_server, listed};
 use crate::api::values::AddressBlock;
 use crate::api::{ConditionType, Platform, PlatformSpec, PlatformStatus, Reason};
 use crate::apply::WriteError;
+use crate::backup::serving;
 use crate::cache::{Caches, Key};
 use crate::core::Hostname;
 use crate::core::schedule::Schedule;
@@ -53,6 +54,8 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     shown.extend(images::condition(caches, &spec.images));
     shown.extend(backup_records::condition(&context.records, &before.conditions));
     shown.extend(backup_care::condition(caches, context.server.home(), &before.conditions));
+    shown.extend(backup_server::conditions(&context.servers, &before.conditions));
+    shown.extend(serving::off_site(&platform));
     let status = PlatformStatus {
         observed_generation: Some(generation),
         conditions: conditions(&before.conditions, shown, generation, context.now()),

@@ -45,6 +45,7 @@ async fn context(server: &ApiServer) -> Context {
         own: crate::backup::Own::default(),
         escrows: tokio::sync::Mutex::default(),
         turns: tokio::sync::Mutex::default(),
+        servers: crate::controller::ServersTold::default(),
         records: crate::controller::RecordsTold::default(),
         account: ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() },
         recorder: Recorder::new(client, "operator", "operator-0"),
