@@ -45,11 +45,12 @@ fn what_was_asked_for_is_never_changed_and_says_who_asked() {
 fn each_choice_between_fields_names_them() {
     let restore = schema("ServiceRestore");
     let spec = &restore["properties"]["spec"];
-    let fields = [("from", "from: set at most one"), ("into", "into.service:"), ("only", "only: set one of")];
+    let fields = [("from", "from: set at most one"), ("into", "into.service:")];
     for (field, words) in fields {
         let found = rules(&spec["properties"][field]);
         assert!(found.iter().any(|message| message.starts_with(words)), "{field}: {found:?}");
     }
+    assert_eq!(spec["properties"]["only"]["required"], json!(["path", "volume"]));
     assert!(rules(&schema("ServiceBackup")["properties"]["spec"]).iter().any(|m| m.starts_with("recipient: ")));
 }
 

@@ -54,6 +54,11 @@ impl Command {
         self
     }
 
+    fn with_word(mut self, word: String) -> Self {
+        self.arguments.push(word);
+        self
+    }
+
     fn on_stream(mut self) -> Self {
         self.mounts.push(json!({"name": "stream", "mountPath": STREAM}));
         self
@@ -139,7 +144,8 @@ impl Command {
         let arguments = ["restore", "--snapshot", snapshot, "--volume", volume];
         let command = Self::new(&format!("restore-{volume}"), arguments);
         match path {
-            Some(path) => command.with("--path", path),
+            // In one word: a path may begin with a hyphen.
+            Some(path) => command.with_word(format!("--path={path}")),
             None => command,
         }
     }

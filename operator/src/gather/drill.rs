@@ -52,6 +52,7 @@ pub fn observe_drill(
         claims: caches.claims_in(marks::DRILLS),
         quotas: Vec::new(),
         service: found.unwrap_or_default(),
+        new: None,
         runs,
         restore,
         subject,

@@ -183,6 +183,34 @@ fn a_restore_of_a_service_that_is_gone_keeps_its_record() {
 }
 
 #[test]
+fn of_a_service_that_begins_with_a_backup_it_is_known_whose_it_is_and_what_the_others_secrets_hold() {
+    let caches = caches("Waiting");
+    let into = |service: &str| {
+        let spec = json!({
+            "from": {"service": "calendar"}, "into": {"kind": "NewService", "service": service}, "requestedBy": "anna",
+        });
+        let metadata = json!({"name": "copy", "namespace": "coop", "uid": "copy"});
+        put(&caches.restores, json!({"metadata": metadata, "spec": spec}));
+        observed(&caches, "copy")
+    };
+    let missing = into("other");
+    let new = missing.new.unwrap();
+    assert!(new.whose.unwrap_err().message.contains("no service other in namespace coop yet"));
+    assert_eq!(new.source.unwrap().name_any(), "calendar");
+    assert!(missing.record.is_none() && new.secrets.is_some() && new.sources.is_some());
+    let mut other = service(1, "True");
+    other["metadata"]["name"] = json!("other");
+    other["metadata"]["uid"] = json!("u2");
+    put(&caches.services, other);
+    let seen = into("other");
+    let whose = seen.new.unwrap().whose.unwrap();
+    assert_eq!((whose.instance.name.as_str(), whose.instance.uid.as_str()), ("other", "u2"));
+    assert_eq!((whose.template.as_str(), whose.entity.uid.is_some()), ("radicale", true));
+    assert_eq!(seen.subject.unwrap_err().reason, "DataBeingMade", "it has no record");
+    assert!(observed(&caches, "back").new.is_none());
+}
+
+#[test]
 fn a_quota_leaves_what_is_not_used_of_it() {
     let quota = |value: Value| -> ResourceQuota { serde_json::from_value(value).unwrap() };
     let claim = Live::of(

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{RestorePhase, ServiceBackup, ServiceData, ServiceRestore, ServiceRestoreStatus};
+use crate::api::{DataEntity, RestorePhase, ServiceBackup, ServiceData, ServiceRestore, ServiceRestoreStatus};
 use crate::backup::{SeenJob, Subject};
-use crate::cache::Live;
+use crate::cache::{Live, Sealed};
 use crate::core::Bytes;
+use crate::plan::InstanceReference;
 use crate::report::Problem;
 
 /// What one pass over a restore sees.
@@ -36,6 +37,8 @@ pub struct ObservedRestore {
     pub quotas: Vec<Room>,
     /// How the service is.
     pub service: SeenService,
+    /// What is known of a service that begins with a backup of another one.
+    pub new: Option<NewService>,
 }
 
 impl ObservedRestore {
@@ -54,10 +57,48 @@ impl ObservedRestore {
         self.restore.metadata.deletion_timestamp.is_some()
     }
 
+    /// The service whose repository the backup lies in.
+    pub fn repository_of(&self) -> &str {
+        &self.restore.spec.from.service
+    }
+
     /// A claim that is there, be it on its way out.
     pub fn claim(&self, name: &str) -> Option<&Live> {
         self.claims.iter().find(|live| live.name() == name).map(AsRef::as_ref)
     }
+}
+
+/// What is known of a service that begins with a backup of another one.
+#[derive(Clone, Debug)]
+pub struct NewService {
+    /// Whose data it will be, or why there is nobody yet.
+    pub whose: Result<Whose, Problem>,
+    /// The namespace of the service that the backup is of.
+    pub from: String,
+    /// The record of that one's data: passwords in the data are those of its Secrets.
+    pub source: Option<Arc<ServiceData>>,
+    /// The Secrets beside that one, by name; none while they are not known.
+    pub sources: Option<BTreeMap<String, Arc<Sealed>>>,
+    /// The Secrets beside the new one, by name; none while they are not known.
+    pub secrets: Option<BTreeMap<String, Arc<Sealed>>>,
+}
+
+impl NewService {
+    /// Whether the Secrets of both are known.
+    pub const fn is_known(&self) -> bool {
+        self.secrets.is_some() && self.sources.is_some()
+    }
+}
+
+/// Whose data a new service's is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whose {
+    /// The service.
+    pub instance: InstanceReference,
+    /// Its template.
+    pub template: String,
+    /// Its Entity, as the record is to have it.
+    pub entity: DataEntity,
 }
 
 /// What a quota of the namespace leaves.
