@@ -1,9 +1,12 @@
-//! `commonscloud restore`: a service goes on from one of its backups.
+//! `commonscloud restore`: a service goes on from one of its backups, another one begins with it, or a part comes back.
 
 use std::io::BufRead;
 
 use commonscloud_cluster::command::Failure;
-use commonscloud_operator::api::{RestoreSource, ServiceBackup, ServiceRestore, ServiceRestoreSpec};
+use commonscloud_operator::api::{
+    RestoreDestination, RestoreDestinationKind, RestorePart, RestoreSource, ServiceBackup, ServiceRestore,
+    ServiceRestoreSpec,
+};
 use commonscloud_operator::kinds;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
@@ -15,6 +18,9 @@ use crate::data::{parse, said};
 /// Have a service go on from one of its backups, and wait until it does. What was written since then is lost to
 /// it; what is overwritten stays until the restored service is Ready and equal to its backup, and comes back where
 /// it is not.
+///
+/// With --into another service begins with the backup, and with --volume and --path one file or folder comes back
+/// beside what is there: the service goes on, and nothing is overwritten.
 ///
 /// Needs the verbs list on servicebackups.commonscloud.coop, and create and get on servicerestores, in the Entity's
 /// namespace, as its managers have them.
@@ -29,6 +35,17 @@ pub(crate) struct Arguments {
     /// The newest one that was taken before this time, for example `2026-11-29T20:00:00Z`.
     #[arg(long, value_name = "TIME")]
     before: Option<Timestamp>,
+    /// The service that begins with it, and has no data yet: make it afterwards, or before with `paused: true` and
+    /// take that away while this waits. The one that the backup is of goes on.
+    #[arg(long, value_name = "SERVICE", value_parser = parse_name, conflicts_with_all = ["volume", "path"])]
+    into: Option<String>,
+    /// The volume, by its name in the template, of which one file or folder comes back.
+    #[arg(long, requires = "path")]
+    volume: Option<String>,
+    /// The file or folder below it, for example `files/anna/files/Documents` of an office. It is then called
+    /// `NAME (restored DATE)`.
+    #[arg(long, requires = "volume")]
+    path: Option<String>,
     /// Do not ask for the service's name again.
     #[arg(long)]
     yes: bool,
@@ -47,15 +64,16 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (entity, service) = &arguments.service;
     let runs = asked::runs(&client, entity, Some(service)).await?;
     let chosen = choose(&runs, arguments).map_err(|why| format!("{entity}/{service}: {why}"))?;
-    if !arguments.yes {
+    if arguments.overwrites() && !arguments.yes {
         let (mut input, mut output) = (std::io::stdin().lock(), std::io::stderr());
         confirm(&mut input, &mut output, arguments, &chosen)?;
     }
     let (service_name, snapshot) = (service.clone(), Some(chosen.snapshot.clone()));
     let spec = ServiceRestoreSpec {
         from: RestoreSource { service: service_name, snapshot, ..RestoreSource::default() },
+        into: arguments.destination(),
+        only: arguments.part(),
         requested_by: asked::whoever(&client).await?,
-        ..ServiceRestoreSpec::default()
     };
     let name = asked::named(service, Timestamp::now());
     let api: Api<ServiceRestore> = Api::namespaced(client.clone(), entity);
@@ -65,7 +83,48 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     asked::until_ended(&client, &kinds::SERVICE_RESTORE, entity, &name).await?;
-    said(format!("{entity}/{service} goes on from what it was {}", chosen.when()))
+    said(arguments.ended(&chosen))
+}
+
+impl Arguments {
+    /// Whether what is there gives way to the backup.
+    const fn overwrites(&self) -> bool {
+        self.into.is_none() && self.path.is_none()
+    }
+
+    fn destination(&self) -> RestoreDestination {
+        let service = self.into.clone();
+        let kind = if service.is_some() { RestoreDestinationKind::NewService } else { RestoreDestinationKind::InPlace };
+        RestoreDestination { kind, service }
+    }
+
+    fn part(&self) -> Option<RestorePart> {
+        Some(RestorePart { volume: self.volume.clone()?, path: self.path.clone()? })
+    }
+
+    /// What became of it.
+    fn ended(&self, chosen: &Chosen) -> String {
+        let ((entity, service), when) = (&self.service, chosen.when());
+        match (&self.into, &self.path) {
+            (Some(into), _) => format!("{entity}/{into} begins with what {service} was {when}"),
+            (None, Some(path)) => {
+                format!("{path} of {entity}/{service}, as it was {when}, is beside what is there: `(restored DATE)`")
+            }
+            (None, None) => format!("{entity}/{service} goes on from what it was {when}"),
+        }
+    }
+}
+
+fn parse_name(name: &str) -> Result<String, String> {
+    let is_name = name.len() <= 30
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.chars().all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '-');
+    if is_name {
+        Ok(name.to_owned())
+    } else {
+        Err("give a service's name alone: a-z, 0-9 and -, at most 30".to_owned())
+    }
 }
 
 /// What is restored: named by its id, so that it is the one that was agreed to.
@@ -143,6 +202,9 @@ mod tests {
             service: ("hort".to_owned(), "office".to_owned()),
             snapshot: snapshot.map(str::to_owned),
             before: before.map(|time| time.parse().unwrap()),
+            into: None,
+            volume: None,
+            path: None,
             yes: false,
             no_wait: false,
         }
@@ -165,6 +227,26 @@ mod tests {
         assert!(chosen(None, Some("2026-11-01T00:00:00Z")).unwrap_err().contains("2026-11-01"));
         assert!(choose(&[], &arguments(None, None)).is_err());
         assert!(chosen(Some(&"e".repeat(64)), None).is_err(), "no run recorded it");
+    }
+
+    #[test]
+    fn what_overwrites_nothing_is_asked_for_as_such_and_needs_no_second_word() {
+        let chosen = Chosen { snapshot: "aa1".to_owned(), taken: "2026-11-28T01:00:00Z".parse().unwrap() };
+        let whole = arguments(None, None);
+        assert!(whole.overwrites() && whole.part().is_none() && whole.destination() == RestoreDestination::default());
+        let into = Arguments { into: Some("copy".to_owned()), ..arguments(None, None) };
+        assert!(!into.overwrites() && into.destination().kind == RestoreDestinationKind::NewService);
+        assert_eq!(into.destination().service.as_deref(), Some("copy"));
+        assert!(into.ended(&chosen).starts_with("hort/copy begins with what office was at 2026-11-28"));
+        let (volume, path) = (Some("data".to_owned()), Some("files/anna".to_owned()));
+        let part = Arguments { volume, path, ..arguments(None, None) };
+        assert!(!part.overwrites() && part.destination() == RestoreDestination::default());
+        assert_eq!(part.part().unwrap().path, "files/anna");
+        assert!(part.ended(&chosen).contains("files/anna of hort/office"));
+        for wrong in ["hort/copy", "Copy", "-copy", "copy-", ""] {
+            assert!(parse_name(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse_name("copy-2").as_deref(), Ok("copy-2"));
     }
 
     #[test]
