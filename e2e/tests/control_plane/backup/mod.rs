@@ -2,6 +2,7 @@
 
 mod care;
 mod drills;
+mod elsewhere;
 mod pods;
 mod records;
 mod restores;
@@ -33,6 +34,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         Scenario::new("a second run of the same service waits", second).apart(),
     ];
     scenarios.extend(restores::scenarios());
+    scenarios.extend(elsewhere::scenarios());
     scenarios.extend(care::scenarios());
     scenarios.extend(records::scenarios());
     scenarios.extend(drills::scenarios());

@@ -96,7 +96,7 @@ fn steps(phase: &str) -> &'static [&'static str] {
     }
 }
 
-/// Ends the pods of an office's runs that are at work in a phase, and none of the next one.
+/// Ends the pods of the runs that are at work in a phase, and none of the next one.
 pub async fn end_all(tier: &ControlPlane, namespace: &str, phase: &str, ends: Ends) -> Outcome {
     end_with(tier, namespace, steps(phase), &|container| last_words(container, ends)).await
 }
@@ -110,7 +110,9 @@ pub async fn end_with(
 ) -> Outcome {
     let pods: Api<Pod> = Api::namespaced(tier.cluster.client.clone(), namespace);
     for pod in pods.list(&ListParams::default().labels(OPERATION_OF)).await? {
-        let job = pod.labels().get(RUN).and_then(|job| job.strip_prefix("office-")).unwrap_or_default();
+        let service = pod.labels().get(OPERATION_OF).map_or("", String::as_str);
+        let job = pod.labels().get(RUN).and_then(|job| job.strip_prefix(service)?.strip_prefix('-'));
+        let job = job.unwrap_or_default();
         let is_its = steps.iter().any(|step| job == *step || job.starts_with(&format!("{step}-")));
         if is_its && !has_ended(&pod) {
             end(&pods, &pod, words).await?;

@@ -265,6 +265,7 @@ pub fn of_restores() -> Vec<Case> {
         let words = &["spec: a restore cannot be changed; make another ServiceRestore"];
         refused("ServiceRestore", format!("spec.{leaf}"), value, words)
     };
+    let half = |leaf: &str, value: Value, words| refused("ServiceRestore", format!("spec.{leaf}"), value, &[words]);
     vec![
         own("from.service", json!("other")),
         own("from.entity", json!("another")),
@@ -272,9 +273,8 @@ pub fn of_restores() -> Vec<Case> {
         own("from.before", json!("2026-01-01T00:00:00Z")),
         own("into.kind", json!("InPlace")),
         own("into.service", json!("newer")),
-        own("only.volume", json!("data")),
-        own("only.path", json!("a/folder")),
-        own("only.table", json!("page")),
+        half("only.volume", json!("data"), "spec.only.path: Required value"),
+        half("only.path", json!("a/folder"), "spec.only.volume: Required value"),
         own("requestedBy", json!("somebody-else")),
     ]
 }

@@ -6,6 +6,7 @@ mod calendar;
 mod care;
 mod credentials;
 mod drills;
+mod elsewhere;
 mod exit;
 mod faults;
 mod killed;
@@ -46,6 +47,7 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
     scenarios.extend(burnt::scenarios());
     scenarios.extend(records::scenarios());
     scenarios.extend(drills::scenarios());
+    scenarios.extend(elsewhere::scenarios());
     scenarios
 }
 
