@@ -66,6 +66,10 @@ reasons! {
         "Correct the clocks (NTP), then restart the operator; until then nothing becomes due.";
     Conflict: "An object changed between reading and writing it.",
         "Nothing: the operator reads it again.";
+    ConsentExpired: "The date until which the consent holds has passed.",
+        "If it was not used and still should be, make another RestoreConsent with a later `until`; otherwise delete it.";
+    ConsentMissing: "The restore is of another Entity's snapshot, and no consent of that Entity covers it; nothing was copied.",
+        "A manager of the other Entity creates a RestoreConsent with the service, the snapshot and the Entity that the message names: the restore goes on by itself.";
     ContainerFailed: "A container of the application exited.",
         "The message is its last line; `kubectl logs --previous` shows the rest.";
     DataBeingMade: "The volumes and Secrets are being created, or no application has been ready on them yet.",

@@ -62,7 +62,7 @@ pub struct RestoreSource {
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub service: String,
     /// Name of the Entity that it belongs to, where that is another one: a RestoreConsent in its namespace names
-    /// this Entity and the snapshot.
+    /// this Entity and the snapshot, and the snapshot is copied before anything is restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub entity: Option<String>,
@@ -133,12 +133,18 @@ pub struct ServiceRestoreStatus {
     /// How far it is, for example `3 of 7: files`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<String>,
-    /// The snapshot that is restored: chosen once, at the beginning.
+    /// The snapshot that is restored: chosen once, at the beginning. Of another Entity's the copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
     /// The moment whose data that snapshot holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<Time>,
+    /// The Platform's target at which another Entity's snapshot is, and its copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_target: Option<String>,
+    /// When another Entity's snapshot had been copied. Absent: nothing of it is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_at: Option<Time>,
     /// When it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
@@ -176,6 +182,8 @@ pub struct ServiceRestoreStatus {
 pub enum RestorePhase {
     /// Its turn has not come, or something that it needs is not there: room, a consent, a revision.
     Waiting,
+    /// Another Entity's snapshot is copied into a repository of this one.
+    Copying,
     /// The target is tried, the snapshot read, its versions judged.
     Preparing,
     /// Files are written to new volumes.
