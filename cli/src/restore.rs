@@ -22,6 +22,9 @@ use crate::data::{parse, said};
 /// With --into another service begins with the backup, and with --volume and --path one file or folder comes back
 /// beside what is there: the service goes on, and nothing is overwritten.
 ///
+/// With --in beside --into the new service is another Entity's: it waits for a RestoreConsent of the one that the
+/// backup is of, and needs no right there.
+///
 /// Needs the verbs list on servicebackups.commonscloud.coop, and create and get on servicerestores, in the Entity's
 /// namespace, as its managers have them.
 #[derive(Debug, clap::Args)]
@@ -39,6 +42,10 @@ pub(crate) struct Arguments {
     /// take that away while this waits. The one that the backup is of goes on.
     #[arg(long, value_name = "SERVICE", value_parser = parse_name, conflicts_with_all = ["volume", "path"])]
     into: Option<String>,
+    /// The Entity in which the new service is, where that is another one than the backup is of. Its manager asks, with
+    /// the whole id of the snapshot that the other one consents to.
+    #[arg(long = "in", value_name = "ENTITY", value_parser = parse_name, requires_all = ["into", "snapshot"])]
+    in_entity: Option<String>,
     /// The volume, by its name in the template, of which one file or folder comes back.
     #[arg(long, requires = "path")]
     volume: Option<String>,
@@ -62,6 +69,10 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let client = Client::try_default().await?;
     let (entity, service) = &arguments.service;
+    if let Some(spec) = arguments.from_another(asked::whoever(&client).await?) {
+        let into = arguments.in_entity.as_deref().unwrap_or(entity);
+        return begun(&client, into, service, spec, arguments.no_wait).await;
+    }
     let runs = asked::runs(&client, entity, Some(service)).await?;
     let chosen = choose(&runs, arguments).map_err(|why| format!("{entity}/{service}: {why}"))?;
     if arguments.overwrites() && !arguments.yes {
@@ -75,15 +86,26 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         only: arguments.part(),
         requested_by: asked::whoever(&client).await?,
     };
+    begun(&client, entity, service, spec, arguments.no_wait).await?;
+    if arguments.no_wait { Ok(()) } else { said(arguments.ended(&chosen)) }
+}
+
+/// Asks for a restore, and waits until it has ended.
+async fn begun(
+    client: &Client,
+    entity: &str,
+    service: &str,
+    spec: ServiceRestoreSpec,
+    no_wait: bool,
+) -> Result<(), Failure> {
     let name = asked::named(service, Timestamp::now());
     let api: Api<ServiceRestore> = Api::namespaced(client.clone(), entity);
     api.create(&PostParams::default(), &ServiceRestore::new(&name, spec)).await?;
     said(format!("ServiceRestore {entity}/{name} is asked for; it goes on whether somebody waits or not"))?;
-    if arguments.no_wait {
-        return Ok(());
+    if !no_wait {
+        asked::until_ended(client, &kinds::SERVICE_RESTORE, entity, &name).await?;
     }
-    asked::until_ended(&client, &kinds::SERVICE_RESTORE, entity, &name).await?;
-    said(arguments.ended(&chosen))
+    Ok(())
 }
 
 impl Arguments {
@@ -96,6 +118,14 @@ impl Arguments {
         let service = self.into.clone();
         let kind = if service.is_some() { RestoreDestinationKind::NewService } else { RestoreDestinationKind::InPlace };
         RestoreDestination { kind, service }
+    }
+
+    /// What is asked for where the backup is another Entity's, of which nothing else can be seen.
+    fn from_another(&self, requested_by: String) -> Option<ServiceRestoreSpec> {
+        let ((entity, service), snapshot) = (self.service.clone(), self.snapshot.clone());
+        self.in_entity.as_ref().filter(|into| **into != entity)?;
+        let from = RestoreSource { service, entity: Some(entity), snapshot, ..RestoreSource::default() };
+        Some(ServiceRestoreSpec { from, into: self.destination(), only: None, requested_by })
     }
 
     fn part(&self) -> Option<RestorePart> {
@@ -203,6 +233,7 @@ mod tests {
             snapshot: snapshot.map(str::to_owned),
             before: before.map(|time| time.parse().unwrap()),
             into: None,
+            in_entity: None,
             volume: None,
             path: None,
             yes: false,
@@ -247,6 +278,20 @@ mod tests {
             assert!(parse_name(wrong).is_err(), "{wrong}");
         }
         assert_eq!(parse_name("copy-2").as_deref(), Ok("copy-2"));
+    }
+
+    #[test]
+    fn another_entitys_backup_is_asked_for_by_its_whole_id_where_the_new_service_is() {
+        let id = "a".repeat(64);
+        let mut asked = Arguments { into: Some("office".to_owned()), ..arguments(Some(&id), None) };
+        assert_eq!(asked.from_another("pau".to_owned()), None, "it is this Entity's own");
+        asked.in_entity = Some("hort".to_owned());
+        assert_eq!(asked.from_another("pau".to_owned()), None, "it is the same");
+        asked.in_entity = Some("llavor".to_owned());
+        let spec = asked.from_another("pau".to_owned()).unwrap();
+        assert_eq!((spec.from.entity.as_deref(), spec.from.service.as_str()), (Some("hort"), "office"));
+        assert_eq!((spec.from.snapshot, spec.into.service.as_deref()), (Some(id), Some("office")));
+        assert_eq!((spec.into.kind, spec.requested_by.as_str()), (RestoreDestinationKind::NewService, "pau"));
     }
 
     #[test]

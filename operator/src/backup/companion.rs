@@ -28,6 +28,8 @@ pub struct Command {
     mounts: Vec<Value>,
     volumes: Vec<Value>,
     annotation: Option<(String, String)>,
+    /// Variables of its own, beside the repository's.
+    env: Vec<Value>,
     /// Whether it works with the repository: without, it has neither its key nor the target's credentials.
     is_local: bool,
     /// Whether the repository's password is its own business.
@@ -196,6 +198,17 @@ impl Command {
         }
     }
 
+    /// Copies the backup whose manifest is this snapshot of the repository `from`, which the Secret `key` opens.
+    /// `expected`: the id of the repository that it goes to.
+    pub fn copy(snapshot: &str, from: &Repository, key: &str, expected: Option<&str>) -> Self {
+        let mut command = Self::new("copy", ["copy", "--from", snapshot]);
+        command.volumes.push(json!({"name": "from", "secret": {"secretName": key, "defaultMode": FOR_ALL}}));
+        command.mounts.push(json!({"name": "from", "mountPath": "/from", "readOnly": true}));
+        command.env.push(json!({"name": "RESTIC_FROM_REPOSITORY", "value": from.url}));
+        command.env.push(json!({"name": "RESTIC_FROM_PASSWORD_FILE", "value": "/from/password"}));
+        command.with_prepare(expected, false)
+    }
+
     /// Forgets these snapshots.
     pub fn forget(snapshots: &[&str]) -> Self {
         let mut command = Self::new("forget", ["forget"]);
@@ -240,6 +253,7 @@ impl Command {
                 env.push(json!({"name": "RESTIC_PASSWORD_FILE", "value": "/key/password"}));
             }
             env.push(json!({"name": "RESTIC_CACHE_DIR", "value": "/cache"}));
+            env.extend(self.env.iter().cloned());
         }
         // Kubernetes takes `$$` for `$`.
         let arguments: Vec<String> = self.arguments.iter().map(|argument| argument.replace('$', "$$")).collect();

@@ -56,6 +56,7 @@ pub fn observe_drill(
         runs,
         restore,
         subject,
+        foreign: None,
     };
     let exceptions = restore.subject.as_ref().ok().and_then(|subject| exceptions(caches, &subject.plan));
     let closed = closed(caches, &inside);

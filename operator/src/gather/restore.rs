@@ -9,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::backup::{Asked, is_at_work, service_named, subject};
+use super::consent::{copy_target, expecting, foreign};
 use super::observed::COMPONENT;
 use super::{Observed, Packages, observe, seen_jobs};
 use crate::api::{
@@ -39,21 +40,30 @@ pub fn observe_restore(
 ) -> Option<ObservedRestore> {
     let restore = caches.restores.get(&key.namespace, &key.name)?;
     let (namespace, service) = (key.namespace.as_str(), restored_service(&restore).to_owned());
-    let runs = runs(caches, namespace, &restore.spec.from.service);
+    let foreign = foreign(caches, &restore);
+    // Of another Entity's nothing is seen but the backup that it is about.
+    let runs = match &foreign {
+        Some(foreign) => foreign.run.iter().cloned().collect(),
+        None => runs(caches, namespace, &restore.spec.from.service),
+    };
+    let at = copy_target(&restore, foreign.as_ref()).or_else(|| target(&restore, &runs).map(str::to_owned));
     let found = service_named(caches, namespace, &service);
     let subject = match &found {
         Ok(Some(resource)) => {
-            let asked = Asked { target: target(&restore, &runs), only_opens: false };
+            let asked = Asked { target: at.as_deref(), only_opens: false };
             subject(caches, packages, own, asked, resource.as_ref())
         }
         Ok(None) => Err(no_service(namespace, &service)),
         Err(problem) => Err(problem.clone()),
     };
-    let new = (restore.spec.into.kind == RestoreDestinationKind::NewService)
-        .then(|| new_service(caches, namespace, (&restore.spec.from.service, &service), &found));
+    let new = (restore.spec.into.kind == RestoreDestinationKind::NewService).then(|| {
+        let of = foreign.as_ref().map_or(namespace, |foreign| foreign.entity.as_str());
+        new_service(caches, namespace, (of, &restore.spec.from.service, &service), &found)
+    });
     let seen = found.ok().flatten().map(|resource| seen_service(caches, packages, resource.as_ref()));
     Some(ObservedRestore {
         now,
+        foreign: expecting(caches, foreign, subject.as_ref().ok()),
         subject,
         record: caches.records.get(namespace, &service),
         jobs: seen_jobs(caches, namespace, &service, now),
@@ -71,7 +81,7 @@ pub fn observe_restore(
 fn new_service(
     caches: &Caches,
     namespace: &str,
-    (from, service): (&str, &str),
+    (of, from, service): (&str, &str, &str),
     found: &Result<Option<AnyDedicated>, Problem>,
 ) -> NewService {
     let not_yet = || {
@@ -90,9 +100,9 @@ fn new_service(
     });
     NewService {
         whose,
-        from: namespace.to_owned(),
-        source: caches.records.get(namespace, from),
-        sources: caches.secrets.of(namespace),
+        from: of.to_owned(),
+        source: caches.records.get(of, from),
+        sources: caches.secrets.of(of),
         secrets: caches.secrets.of(namespace),
     }
 }

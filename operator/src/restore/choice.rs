@@ -16,8 +16,8 @@ use crate::report::Problem;
 /// When the restore asks for it.
 pub(super) fn supported(spec: &ServiceRestoreSpec) -> Result<(), Problem> {
     let message = match spec.into.kind {
-        _ if spec.from.entity.is_some() => {
-            "spec.from.entity is not there yet; so far a backup of this Entity is restored: leave it out".to_owned()
+        RestoreDestinationKind::InPlace if spec.from.entity.is_some() => {
+            "spec.from.entity: what another Entity gave becomes a new service: into.kind NewService".to_owned()
         }
         RestoreDestinationKind::NewService if spec.only.is_some() => {
             "spec.only: a part is restored beside what is there: into.kind InPlace".to_owned()

@@ -166,7 +166,9 @@ pub fn is_relocatable(plan: &Plan, from: &str) -> bool {
 /// When it may.
 pub(super) fn fits(observed: &ObservedRestore, subject: &Subject) -> Result<(), Problem> {
     let (from, plan) = (&observed.restore.spec.from.service, &subject.plan);
-    if observed.new.is_none() || is_relocatable(plan, from) {
+    // Of another Entity's service of the same name the address is another one all the same.
+    let same_as = if observed.foreign.is_some() { "" } else { from.as_str() };
+    if observed.new.is_none() || is_relocatable(plan, same_as) {
         return Ok(());
     }
     let message = format!(

@@ -6,6 +6,7 @@
 //! | `observed` | what one pass sees |
 //! | `step`, `back` | what is next, by phase; how it ends |
 //! | `elsewhere`, `part` | what is another service's beginning, and what stands beside what is there |
+//! | `consent`, `copy` | what another Entity lets this one have; how it comes here |
 //! | `choice`, `versions` | which snapshot, whether there is room for it, whether it fits |
 //! | `jobs`, `ran`, `again` | the Jobs of each phase, what they came to, which are tried once more |
 //! | `claims` | the new claims, the record that names them or the former ones, the end of those that nobody names |
@@ -15,6 +16,8 @@ mod again;
 mod back;
 mod choice;
 mod claims;
+mod consent;
+mod copy;
 mod elsewhere;
 mod jobs;
 mod observed;
@@ -31,6 +34,8 @@ pub(crate) use choice::{choose, room};
 pub use claims::{
     Kept, NotThere, claim_objects, discard, next_claims, restored, restored_volumes, switch, switch_back,
 };
+pub use consent::{SeenConsent, consent_status};
+pub use copy::Foreign;
 pub use elsewhere::{AWAITED, is_relocatable};
 pub use observed::{NewService, ObservedRestore, Room, SeenService, Whose};
 pub(crate) use ran::end_all;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::copy::Foreign;
 use crate::api::{DataEntity, RestorePhase, ServiceBackup, ServiceData, ServiceRestore, ServiceRestoreStatus};
 use crate::backup::{SeenJob, Subject};
 use crate::cache::{Live, Sealed};
@@ -39,6 +40,8 @@ pub struct ObservedRestore {
     pub service: SeenService,
     /// What is known of a service that begins with a backup of another one.
     pub new: Option<NewService>,
+    /// The Entity that the snapshot is of, where that is another one; `runs` are then its own.
+    pub foreign: Option<Foreign>,
 }
 
 impl ObservedRestore {
@@ -59,7 +62,9 @@ impl ObservedRestore {
 
     /// The service whose repository the backup lies in.
     pub fn repository_of(&self) -> &str {
-        &self.restore.spec.from.service
+        let spec = &self.restore.spec;
+        // Another Entity's is copied to where this one's service has its own.
+        self.foreign.as_ref().and(spec.into.service.as_ref()).unwrap_or(&spec.from.service)
     }
 
     /// A claim that is there, be it on its way out.

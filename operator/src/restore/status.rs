@@ -74,6 +74,8 @@ pub fn restore_status(observed: &ObservedRestore, step: &Step) -> ServiceRestore
         down_seconds: before.down_seconds.or_else(|| down(step.phase, stopped_at.as_ref(), observed.now)),
         stopped_at,
         snapshot: chosen.as_ref().map(|chosen| chosen.snapshot.clone()).or_else(|| before.snapshot.clone()),
+        copy_target: step.learned.copy_target.clone().or_else(|| before.copy_target.clone()),
+        copied_at: before.copied_at.clone().or_else(|| step.learned.is_copied.then(now)),
         taken_at: chosen.and_then(|chosen| chosen.taken_at).or_else(|| before.taken_at.clone()),
         volumes: step.learned.volumes.clone().unwrap_or_else(|| before.volumes.clone()),
         differences: if differences.is_empty() { before.differences.clone() } else { differences },
@@ -136,6 +138,9 @@ fn progress(way: &Way, step: &Step) -> Option<String> {
     let waits = step.waits.as_ref().map(|what| format!("; waits for {what}")).unwrap_or_default();
     if step.phase == RestorePhase::Returning {
         return Some(format!("back: what was there before takes its place again{waits}"));
+    }
+    if step.phase == RestorePhase::Copying {
+        return Some(format!("first the other Entity's backup is copied into a repository of this one{waits}"));
     }
     let at = way.iter().position(|(phase, _)| *phase == step.phase)?;
     let (_, what) = way.get(at)?;

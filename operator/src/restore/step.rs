@@ -9,8 +9,8 @@ use k8s_openapi::jiff::SignedDuration;
 
 use super::observed::ObservedRestore;
 use super::{
-    back, choice, claim_objects, elsewhere, jobs, may_restore, next_claims, part, ran, restored, restored_volumes,
-    switch,
+    back, choice, claim_objects, copy, elsewhere, jobs, may_restore, next_claims, part, ran, restored,
+    restored_volumes, switch,
 };
 use crate::api::{OperationKind, Reason, RestorePhase, RestoredVolume};
 use crate::backup::{KeyState, Subject};
@@ -52,6 +52,10 @@ pub struct Step {
 pub struct Learned {
     /// The snapshot that is restored.
     pub chosen: Option<Chosen>,
+    /// The target at which another Entity's snapshot is copied.
+    pub copy_target: Option<String>,
+    /// Whether what was chosen is a copy.
+    pub is_copied: bool,
     /// The volumes that are made, and those whose place they take.
     pub volumes: Option<Vec<RestoredVolume>>,
     /// What differs from the backup.
@@ -105,13 +109,16 @@ pub fn next(observed: &ObservedRestore) -> Step {
     let phase = observed.phase();
     let deleted = || Problem::new(Reason::RestoreFailed, "it was deleted before it had ended");
     let flow = match phase {
-        RestorePhase::Waiting | RestorePhase::Preparing if observed.is_being_deleted() => Ok(Step::at(phase)),
+        RestorePhase::Waiting | RestorePhase::Copying | RestorePhase::Preparing if observed.is_being_deleted() => {
+            Ok(Step::at(phase))
+        }
         RestorePhase::Succeeded | RestorePhase::Failed => Ok(Step::at(phase)),
         RestorePhase::Returning => Ok(back::returning(observed)),
         RestorePhase::Removing => Ok(back::removing(observed)),
         _ if observed.is_being_deleted() => Ok(failed(observed, deleted())),
         _ if observed.restore.spec.only.is_some() => part::next(observed),
         RestorePhase::Waiting => waiting(observed),
+        RestorePhase::Copying => copy::copying(observed),
         RestorePhase::Preparing => preparing(observed),
         RestorePhase::Files => files(observed),
         RestorePhase::Switching => switching(observed),
@@ -163,6 +170,7 @@ pub(super) fn volumes(observed: &ObservedRestore) -> &[RestoredVolume] {
 
 fn waiting(observed: &ObservedRestore) -> Flow {
     choice::supported(&observed.restore.spec).map_err(|problem| Box::new(failed(observed, problem)))?;
+    copy::may_begin(observed)?;
     elsewhere::held(observed)?;
     choice::turn(observed)?;
     elsewhere::told(observed)?;
@@ -173,9 +181,10 @@ fn waiting(observed: &ObservedRestore) -> Flow {
     let restored = restored.unwrap_or_default();
     let volumes = next_claims(&subject.record.spec, &subject.plan.volumes, &restored, &observed.claims);
     let needed = claim_objects(&subject.plan, &volumes, &observed.claims);
-    let learned = Learned { chosen: Some(chosen), volumes: Some(volumes), ..Learned::default() };
+    copy::fits(observed, subject)?;
+    let mut learned = Learned { chosen: Some(chosen), volumes: Some(volumes), ..Learned::default() };
     let step = match choice::room(&observed.quotas, &needed) {
-        Ok(()) => Step::at(RestorePhase::Preparing),
+        Ok(()) => Step::at(copy::begins(observed, &mut learned)),
         Err(lacks) => {
             let message = format!("{lacks}: what is overwritten stays until it has succeeded");
             Step::not_yet(observed, Problem::new(Reason::NoRoom, message))

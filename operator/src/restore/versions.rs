@@ -103,7 +103,11 @@ fn belongs(manifest: &Manifest, observed: &ObservedRestore, subject: &Subject) -
     // Of an Entity that goes on with the repositories of an earlier one only the name is its own.
     let name = subject.entity.metadata.name.as_deref().unwrap_or_default();
     let goes_on = subject.folder != own_folder(name, subject.entity.metadata.uid.as_deref());
-    let is_theirs = entity.uid == entity_uid || (goes_on && entity.name == name);
+    let (name, is_theirs) = match &observed.foreign {
+        // Its copy is of the snapshot that a run of that Entity recorded.
+        Some(foreign) => (foreign.entity.as_str(), entity.name == foreign.entity),
+        None => (name, entity.uid == entity_uid || (goes_on && entity.name == name)),
+    };
     let from = &observed.restore.spec.from.service;
     let is_source = made.name == *from && (observed.new.is_some() || made.kind == instance.kind);
     let is_it = is_theirs && is_source;

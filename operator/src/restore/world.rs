@@ -179,6 +179,7 @@ impl World {
             quotas: self.quotas.clone(),
             service: self.service.clone(),
             new: self.new.clone(),
+            foreign: None,
         }
     }
 
