@@ -1,6 +1,7 @@
 //! Runs of backups whose Jobs a test ends: simulated pods read and write nothing.
 
 mod care;
+mod consent;
 mod drills;
 mod elsewhere;
 mod pods;
@@ -35,6 +36,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     ];
     scenarios.extend(restores::scenarios());
     scenarios.extend(elsewhere::scenarios());
+    scenarios.extend(consent::scenarios());
     scenarios.extend(care::scenarios());
     scenarios.extend(records::scenarios());
     scenarios.extend(drills::scenarios());

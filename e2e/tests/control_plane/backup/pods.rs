@@ -5,6 +5,7 @@ use std::time::Duration;
 use commonscloud_e2e::chart::NAMESPACE;
 use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Failure, Outcome};
+use commonscloud_operator::backup::copy::COPIED_FROM;
 use commonscloud_operator::backup::maintenance::CARE;
 use commonscloud_operator::template::operation::{OPERATION_OF, RUN};
 use jiff::Timestamp;
@@ -41,6 +42,7 @@ pub enum Ends {
 pub async fn hold_pods(tier: &ControlPlane) -> Outcome {
     let which = format!(
         "'{OPERATION_OF}' in object.metadata.?labels.orValue({{}}) \
+            || '{COPIED_FROM}' in object.metadata.?labels.orValue({{}}) \
             || object.metadata.?labels[?'{CARE}'].orValue('') == 'check'"
     );
     hold(tier, OF_RUNS, &which).await

@@ -4,6 +4,7 @@
 mod burnt;
 mod calendar;
 mod care;
+mod consent;
 mod credentials;
 mod drills;
 mod elsewhere;
@@ -43,6 +44,7 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
     scenarios.extend(calendar::scenarios());
     scenarios.extend(credentials::scenarios());
     scenarios.extend(care::scenarios());
+    scenarios.extend(consent::scenarios());
     scenarios.extend(exit::scenarios());
     scenarios.extend(burnt::scenarios());
     scenarios.extend(records::scenarios());
