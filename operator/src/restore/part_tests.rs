@@ -94,8 +94,7 @@ fn what_fails_or_is_deleted_ends_its_job_and_leaves_the_service_as_it_is() {
     let mut world = of("data", "images");
     world.run_to(At::Files);
     world.pass();
-    world.restore.metadata.deletion_timestamp =
-        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(world.now));
+    world.restore.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(world.now));
     assert_eq!(world.run(|_| {}), At::Failed);
     is_untouched(&world);
     assert!(world.jobs.is_empty(), "{:?}", world.jobs);
