@@ -9,7 +9,7 @@
 //! | [`DedicatedOffice`], [`DedicatedAgora`], [`DedicatedProjects`], [`DedicatedService`] | namespaced | the operator for an Entity, or DevOps by hand |
 //! | [`ServiceData`] | namespaced | the operator: what outlives an instance |
 //! | [`ServiceBackup`], [`ServiceRestore`] | namespaced | whoever may ask for one, or the operator: one run, one restore |
-//! | [`RestoreConsent`] | namespaced | nobody yet: not installed |
+//! | [`RestoreConsent`] | namespaced | an Entity that lets another one have a snapshot of its own |
 //!
 //! The CRDs in `crds/` are generated from these types; there is no conversion, so `v1alpha1`
 //! changes only by adding.
@@ -47,7 +47,7 @@ pub use dedicated::{
     DedicatedProjects, DedicatedProjectsSpec, DedicatedService, DedicatedServiceSpec, Editor, OfficeParameters,
     OidcParameters, OidcProvider, ProjectsParameters,
 };
-pub use definitions::{CrdFile, backup_crds, crd_files, crds};
+pub use definitions::{CrdFile, crd_files, crds};
 pub use entity::{
     AgoraService, Entity, EntityServiceStatus, EntityServices, EntitySpec, EntityStatus, Language, OfficeService,
     OtherService, ProjectsService,

@@ -38,6 +38,10 @@ pub struct Operations {
     #[schemars(length(max = 32), inner(length(min = 1, max = 253), regex(pattern = OBJECT_NAME_PATTERN)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub compatible_revisions: Vec<String>,
+    /// Whether a backup goes into a service of another name as well: what is backed up says neither the instance's name
+    /// (`$INSTANCE-db`) nor where it serves, or each start sets both anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub relocatable: bool,
     /// Keeps people from changing anything. May run twice. Absent: what is read at any moment is consistent by
     /// itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -74,14 +74,18 @@ reasons! {
         "Correct the clocks (NTP), then restart the operator; until then nothing becomes due.";
     Conflict: "An object changed between reading and writing it.",
         "Nothing: the operator reads it again.";
+    ConsentExpired: "The date until which the consent holds has passed.",
+        "If it was not used and still should be, make another RestoreConsent with a later `until`; otherwise delete it.";
+    ConsentMissing: "The restore is of another Entity's snapshot, and no consent of that Entity covers it; nothing was copied.",
+        "A manager of the other Entity creates a RestoreConsent with the service, the snapshot and the Entity that the message names: the restore goes on by itself.";
     ContainerFailed: "A container of the application exited.",
         "The message is its last line; `kubectl logs --previous` shows the rest.";
     DataBeingMade: "The volumes and Secrets are being created, or no application has been ready on them yet.",
         "Look at the status of the service; if the service is gone already, nothing.";
     DataOfAnother: "Data under this name belongs to an earlier Entity with another display name, domains or managers.",
         "If it is the same organisation, add the uid from the message to `spec.adopt` of the Entity; otherwise choose another name.";
-    DataRestoring: "The volumes and Secrets of the service are being replaced (`spec.restoring` of its ServiceData); nothing is created meanwhile.",
-        "Restore them, then run `commonscloud data rebind ENTITY/INSTANCE`.";
+    DataRestoring: "The volumes and Secrets of the service are being replaced (`spec.restoring` of its ServiceData), or a ServiceRestore brings its first data; nothing is created meanwhile.",
+        "Restore them, then run `commonscloud data rebind ENTITY/INSTANCE`; of one that waits for a ServiceRestore, see that one, or make another.";
     Deleting: "It is being deleted; the message says since when, and what it is waiting for.",
         "Nothing for a few minutes; then look at what the message names. A finalizer belongs to the tool that put it there.";
     DeletionBlocked: "It is being deleted, and a step that has to come first is refused.",
@@ -156,8 +160,8 @@ reasons! {
         "Nothing if it lasts only seconds; otherwise look at the status of the Entity.";
     NamespaceTerminating: "The namespace is being deleted.",
         "Nothing: it is created again afterwards. If it does not end, `kubectl describe namespace` names what holds it up.";
-    NoRoom: "The namespace's quota has no room for a restore, which keeps what it replaces until it has succeeded. Nothing was started.",
-        "The message names the quota: raise it, or remove kept data that nobody needs; the restore then starts by itself.";
+    NoRoom: "The namespace's quota has no room for a restore, which keeps what it replaces until it has succeeded, or a volume has none for the part that was to come back. Nothing was written.",
+        "The message names the quota or the volume: raise it, or remove what nobody needs. A restore that waits then starts by itself; after one that failed make another.";
     NotAsked: "The page has not been requested yet: the pods are not ready, or have only just become so.",
         "Nothing.";
     NotCanonical: "The API server's answer differs from what was sent, at the path that the message names.",
@@ -232,6 +236,8 @@ reasons! {
         "Create it in the Entity's namespace with label `commonscloud.coop/for: SERVICE`; parameters cannot name generated Secrets or the Platform's.";
     SecretNotFound: "The Platform names a Secret that is not in the operator's namespace.",
         "Create it there, or correct the name in the Platform.";
+    ServiceHasData: "A restore was to bring the first data of a service that has data already; nothing was touched.",
+        "Make a service of another name, with `paused: true`, then the ServiceRestore into it, then take `paused` away.";
     ServicesNotReady: "A service of the Entity is not ready; the message gives its name and reason.",
         "Look up that reason here.";
     SettingsApplied: "The settings that the package applies to the running application are applied.",

@@ -157,6 +157,8 @@ pub enum FailureReason {
     Locked,
     /// The target has no room.
     TargetFull,
+    /// The volume has no room for what is restored.
+    NoRoom,
     /// What is stored cannot be read, or is not what was written.
     Damaged,
     /// What was to be read from a stream ended half-way.

@@ -1,9 +1,12 @@
-//! `commonscloud restore`: a service goes on from one of its backups.
+//! `commonscloud restore`: a service goes on from one of its backups, another one begins with it, or a part comes back.
 
 use std::io::BufRead;
 
 use commonscloud_cluster::command::Failure;
-use commonscloud_operator::api::{RestoreSource, ServiceBackup, ServiceRestore, ServiceRestoreSpec};
+use commonscloud_operator::api::{
+    RestoreDestination, RestoreDestinationKind, RestorePart, RestoreSource, ServiceBackup, ServiceRestore,
+    ServiceRestoreSpec,
+};
 use commonscloud_operator::kinds;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
@@ -15,6 +18,12 @@ use crate::data::{parse, said};
 /// Have a service go on from one of its backups, and wait until it does. What was written since then is lost to
 /// it; what is overwritten stays until the restored service is Ready and equal to its backup, and comes back where
 /// it is not.
+///
+/// With --into another service begins with the backup, and with --volume and --path one file or folder comes back
+/// beside what is there: the service goes on, and nothing is overwritten.
+///
+/// With --in beside --into the new service is another Entity's: it waits for a RestoreConsent of the one that the
+/// backup is of, and needs no right there.
 ///
 /// Needs the verbs list on servicebackups.commonscloud.coop, and create and get on servicerestores, in the Entity's
 /// namespace, as its managers have them.
@@ -29,6 +38,21 @@ pub(crate) struct Arguments {
     /// The newest one that was taken before this time, for example `2026-11-29T20:00:00Z`.
     #[arg(long, value_name = "TIME")]
     before: Option<Timestamp>,
+    /// The service that begins with it, and has no data yet: make it afterwards, or before with `paused: true` and
+    /// take that away while this waits. The one that the backup is of goes on.
+    #[arg(long, value_name = "SERVICE", value_parser = parse_name, conflicts_with_all = ["volume", "path"])]
+    into: Option<String>,
+    /// The Entity in which the new service is, where that is another one than the backup is of. Its manager asks, with
+    /// the whole id of the snapshot that the other one consents to.
+    #[arg(long = "in", value_name = "ENTITY", value_parser = parse_name, requires_all = ["into", "snapshot"])]
+    in_entity: Option<String>,
+    /// The volume, by its name in the template, of which one file or folder comes back.
+    #[arg(long, requires = "path")]
+    volume: Option<String>,
+    /// The file or folder below it, for example `files/anna/files/Documents` of an office. It is then called
+    /// `NAME (restored DATE)`.
+    #[arg(long, requires = "volume")]
+    path: Option<String>,
     /// Do not ask for the service's name again.
     #[arg(long)]
     yes: bool,
@@ -45,27 +69,92 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let client = Client::try_default().await?;
     let (entity, service) = &arguments.service;
+    if let Some(spec) = arguments.from_another(asked::whoever(&client).await?) {
+        let into = arguments.in_entity.as_deref().unwrap_or(entity);
+        return begun(&client, into, service, spec, arguments.no_wait).await;
+    }
     let runs = asked::runs(&client, entity, Some(service)).await?;
     let chosen = choose(&runs, arguments).map_err(|why| format!("{entity}/{service}: {why}"))?;
-    if !arguments.yes {
+    if arguments.overwrites() && !arguments.yes {
         let (mut input, mut output) = (std::io::stdin().lock(), std::io::stderr());
         confirm(&mut input, &mut output, arguments, &chosen)?;
     }
     let (service_name, snapshot) = (service.clone(), Some(chosen.snapshot.clone()));
     let spec = ServiceRestoreSpec {
         from: RestoreSource { service: service_name, snapshot, ..RestoreSource::default() },
+        into: arguments.destination(),
+        only: arguments.part(),
         requested_by: asked::whoever(&client).await?,
-        ..ServiceRestoreSpec::default()
     };
+    begun(&client, entity, service, spec, arguments.no_wait).await?;
+    if arguments.no_wait { Ok(()) } else { said(arguments.ended(&chosen)) }
+}
+
+/// Asks for a restore, and waits until it has ended.
+async fn begun(
+    client: &Client,
+    entity: &str,
+    service: &str,
+    spec: ServiceRestoreSpec,
+    no_wait: bool,
+) -> Result<(), Failure> {
     let name = asked::named(service, Timestamp::now());
     let api: Api<ServiceRestore> = Api::namespaced(client.clone(), entity);
     api.create(&PostParams::default(), &ServiceRestore::new(&name, spec)).await?;
     said(format!("ServiceRestore {entity}/{name} is asked for; it goes on whether somebody waits or not"))?;
-    if arguments.no_wait {
-        return Ok(());
+    if !no_wait {
+        asked::until_ended(client, &kinds::SERVICE_RESTORE, entity, &name).await?;
     }
-    asked::until_ended(&client, &kinds::SERVICE_RESTORE, entity, &name).await?;
-    said(format!("{entity}/{service} goes on from what it was {}", chosen.when()))
+    Ok(())
+}
+
+impl Arguments {
+    /// Whether what is there gives way to the backup.
+    const fn overwrites(&self) -> bool {
+        self.into.is_none() && self.path.is_none()
+    }
+
+    fn destination(&self) -> RestoreDestination {
+        let service = self.into.clone();
+        let kind = if service.is_some() { RestoreDestinationKind::NewService } else { RestoreDestinationKind::InPlace };
+        RestoreDestination { kind, service }
+    }
+
+    /// What is asked for where the backup is another Entity's, of which nothing else can be seen.
+    fn from_another(&self, requested_by: String) -> Option<ServiceRestoreSpec> {
+        let ((entity, service), snapshot) = (self.service.clone(), self.snapshot.clone());
+        self.in_entity.as_ref().filter(|into| **into != entity)?;
+        let from = RestoreSource { service, entity: Some(entity), snapshot, ..RestoreSource::default() };
+        Some(ServiceRestoreSpec { from, into: self.destination(), only: None, requested_by })
+    }
+
+    fn part(&self) -> Option<RestorePart> {
+        Some(RestorePart { volume: self.volume.clone()?, path: self.path.clone()? })
+    }
+
+    /// What became of it.
+    fn ended(&self, chosen: &Chosen) -> String {
+        let ((entity, service), when) = (&self.service, chosen.when());
+        match (&self.into, &self.path) {
+            (Some(into), _) => format!("{entity}/{into} begins with what {service} was {when}"),
+            (None, Some(path)) => {
+                format!("{path} of {entity}/{service}, as it was {when}, is beside what is there: `(restored DATE)`")
+            }
+            (None, None) => format!("{entity}/{service} goes on from what it was {when}"),
+        }
+    }
+}
+
+fn parse_name(name: &str) -> Result<String, String> {
+    let is_name = name.len() <= 30
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.chars().all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '-');
+    if is_name {
+        Ok(name.to_owned())
+    } else {
+        Err("give a service's name alone: a-z, 0-9 and -, at most 30".to_owned())
+    }
 }
 
 /// What is restored: named by its id, so that it is the one that was agreed to.
@@ -143,6 +232,10 @@ mod tests {
             service: ("hort".to_owned(), "office".to_owned()),
             snapshot: snapshot.map(str::to_owned),
             before: before.map(|time| time.parse().unwrap()),
+            into: None,
+            in_entity: None,
+            volume: None,
+            path: None,
             yes: false,
             no_wait: false,
         }
@@ -165,6 +258,40 @@ mod tests {
         assert!(chosen(None, Some("2026-11-01T00:00:00Z")).unwrap_err().contains("2026-11-01"));
         assert!(choose(&[], &arguments(None, None)).is_err());
         assert!(chosen(Some(&"e".repeat(64)), None).is_err(), "no run recorded it");
+    }
+
+    #[test]
+    fn what_overwrites_nothing_is_asked_for_as_such_and_needs_no_second_word() {
+        let chosen = Chosen { snapshot: "aa1".to_owned(), taken: "2026-11-28T01:00:00Z".parse().unwrap() };
+        let whole = arguments(None, None);
+        assert!(whole.overwrites() && whole.part().is_none() && whole.destination() == RestoreDestination::default());
+        let into = Arguments { into: Some("copy".to_owned()), ..arguments(None, None) };
+        assert!(!into.overwrites() && into.destination().kind == RestoreDestinationKind::NewService);
+        assert_eq!(into.destination().service.as_deref(), Some("copy"));
+        assert!(into.ended(&chosen).starts_with("hort/copy begins with what office was at 2026-11-28"));
+        let (volume, path) = (Some("data".to_owned()), Some("files/anna".to_owned()));
+        let part = Arguments { volume, path, ..arguments(None, None) };
+        assert!(!part.overwrites() && part.destination() == RestoreDestination::default());
+        assert_eq!(part.part().unwrap().path, "files/anna");
+        assert!(part.ended(&chosen).contains("files/anna of hort/office"));
+        for wrong in ["hort/copy", "Copy", "-copy", "copy-", ""] {
+            assert!(parse_name(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse_name("copy-2").as_deref(), Ok("copy-2"));
+    }
+
+    #[test]
+    fn another_entitys_backup_is_asked_for_by_its_whole_id_where_the_new_service_is() {
+        let id = "a".repeat(64);
+        let mut asked = Arguments { into: Some("office".to_owned()), ..arguments(Some(&id), None) };
+        assert_eq!(asked.from_another("pau".to_owned()), None, "it is this Entity's own");
+        asked.in_entity = Some("hort".to_owned());
+        assert_eq!(asked.from_another("pau".to_owned()), None, "it is the same");
+        asked.in_entity = Some("llavor".to_owned());
+        let spec = asked.from_another("pau".to_owned()).unwrap();
+        assert_eq!((spec.from.entity.as_deref(), spec.from.service.as_str()), (Some("hort"), "office"));
+        assert_eq!((spec.from.snapshot, spec.into.service.as_deref()), (Some(id), Some("office")));
+        assert_eq!((spec.into.kind, spec.requested_by.as_str()), (RestoreDestinationKind::NewService, "pau"));
     }
 
     #[test]

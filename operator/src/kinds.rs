@@ -37,8 +37,10 @@ pub const SERVICE_DATA: AllowedKind = custom("ServiceData", "servicedata");
 pub const SERVICE_BACKUP: AllowedKind = custom("ServiceBackup", "servicebackups");
 /// One restore.
 pub const SERVICE_RESTORE: AllowedKind = custom("ServiceRestore", "servicerestores");
+/// An Entity's consent that another one restores a snapshot: the operator reports on it.
+pub const RESTORE_CONSENT: AllowedKind = custom("RestoreConsent", "restoreconsents");
 /// The project's kinds that the operator writes.
-pub const CUSTOM: [AllowedKind; 8] = [
+pub const CUSTOM: [AllowedKind; 9] = [
     custom("Platform", "platforms"),
     custom("Tariff", "tariffs"),
     custom("ServiceTemplate", "servicetemplates"),
@@ -47,6 +49,7 @@ pub const CUSTOM: [AllowedKind; 8] = [
     SERVICE_DATA,
     SERVICE_BACKUP,
     SERVICE_RESTORE,
+    RESTORE_CONSENT,
 ];
 /// Kinds of instances.
 pub const DEDICATED: [AllowedKind; 4] = [
@@ -67,7 +70,7 @@ pub fn watched() -> impl Iterator<Item = &'static AllowedKind> {
 /// Every kind that the operator writes.
 pub fn written() -> impl Iterator<Item = &'static AllowedKind> {
     static SECRET_KIND: [AllowedKind; 2] = [SECRET, NAMESPACE];
-    static CUSTOM_KINDS: [AllowedKind; 8] = CUSTOM;
+    static CUSTOM_KINDS: [AllowedKind; 9] = CUSTOM;
     static DEDICATED_KINDS: [AllowedKind; 4] = DEDICATED;
     watched().chain(SECRET_KIND.iter()).chain(CUSTOM_KINDS.iter()).chain(DEDICATED_KINDS.iter())
 }

@@ -58,6 +58,7 @@ fn operator() -> Value {
         .into_iter()
         .chain(dedicated)
         .chain(runs)
+        .chain([kinds::RESTORE_CONSENT.plural])
         .map(|plural| format!("{plural}/status"))
         .collect();
     let finalizers: Vec<String> =
@@ -70,6 +71,7 @@ fn operator() -> Value {
         rule(GROUP, &dedicated, &["get", "list", "watch", "create", "patch", "delete"]),
         rule(GROUP, &["servicedata"], &["get", "list", "watch", "create", "patch"]),
         rule(GROUP, &runs, &["get", "list", "watch", "create", "patch", "delete"]),
+        rule(GROUP, &[kinds::RESTORE_CONSENT.plural], &READ),
         rule(GROUP, &statuses, &["patch"]),
         rule(GROUP, &finalizers, &["update"]),
         rule("", &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"]),
@@ -111,18 +113,18 @@ fn tenant() -> Value {
 
 /// What an Entity's managers may look at: no Secrets, no way into pods, no writes.
 fn manager() -> Value {
-    let records = kinds::DEDICATED.into_iter().chain([kinds::SERVICE_DATA]).chain(RUNS);
+    let records = kinds::DEDICATED.into_iter().chain([kinds::SERVICE_DATA]).chain(RUNS).chain([kinds::RESTORE_CONSENT]);
     let records: Vec<&str> = records.map(|kind| kind.plural).collect();
     let rules = vec![rule(GROUP, &records, &READ), rule("", &["events"], &READ)];
     role("ClusterRole", MANAGER, &rules)
 }
 
 /// What an Entity's own managers may do besides, and no service's: ask for backups and restores of any of its
-/// services. What one says is never changed, so there is neither `update` nor `patch`; the policy
-/// commonscloud-backups holds them to their own name, and keeps the record of each snapshot.
+/// services, and let another Entity restore one. What one says is never changed, so there is neither `update` nor
+/// `patch`; the policy commonscloud-backups holds them to their own name, and keeps the record of each snapshot.
 fn entity_manager() -> Value {
-    let runs = RUNS.map(|kind| kind.plural);
-    role("ClusterRole", ENTITY_MANAGER, &[rule(GROUP, &runs, &["create", "delete", "get", "list", "watch"])])
+    let asked = [kinds::SERVICE_BACKUP, kinds::SERVICE_RESTORE, kinds::RESTORE_CONSENT].map(|kind| kind.plural);
+    role("ClusterRole", ENTITY_MANAGER, &[rule(GROUP, &asked, &["create", "delete", "get", "list", "watch"])])
 }
 
 /// What whoever has the cluster's own role of this name gets with it.
@@ -260,6 +262,7 @@ mod tests {
             "servicedata",
             "servicebackups",
             "servicerestores",
+            "restoreconsents",
         ];
         for kind in crate::api::crds() {
             let plural = kind.spec.names.plural;
@@ -281,13 +284,13 @@ mod tests {
     }
 
     #[test]
-    fn an_entitys_managers_ask_for_backups_and_restores_and_others_only_look() {
+    fn an_entitys_managers_ask_for_backups_and_restores_and_consent_and_others_only_look() {
         let all = roles();
         let rules = |name: &str| {
             let role = all.iter().find(|role| role["metadata"]["name"] == name).unwrap();
             role["rules"].as_array().unwrap().clone()
         };
-        let runs = json!(["servicebackups", "servicerestores"]);
+        let runs = json!(["servicebackups", "servicerestores", "restoreconsents"]);
         let verbs = json!(["create", "delete", "get", "list", "watch"]);
         let asks = json!({"apiGroups": [GROUP], "resources": runs, "verbs": verbs});
         assert_eq!(rules("commonscloud-entity-manager"), [asks]);

@@ -5,8 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use commonscloud_operator::api::{backup_crds, crd_files, crds};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use commonscloud_operator::api::{crd_files, crds};
 use serde_json::Value;
 
 fn repository() -> PathBuf {
@@ -32,11 +31,6 @@ fn what_is_written_as_yaml_reads_back_the_same() {
     }
 }
 
-/// Every kind, those that nothing installs yet included: they keep to the same rules.
-fn every_kind() -> impl Iterator<Item = CustomResourceDefinition> {
-    crds().into_iter().chain(backup_crds())
-}
-
 /// A part of a schema: where it stands, and what it says.
 struct Field {
     path: String,
@@ -57,7 +51,7 @@ impl Field {
 /// Every property and list item of every kind, below `spec` and `status`.
 fn fields() -> Vec<Field> {
     let mut found = Vec::new();
-    for crd in every_kind() {
+    for crd in crds() {
         let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
         walk(&crd.spec.names.kind, &schema["openAPIV3Schema"], &mut found);
     }
@@ -135,7 +129,7 @@ fn the_top_level_lists_of_network_peers_are_replaced_as_a_whole() {
 
 #[test]
 fn every_kind_shows_whether_it_is_ready_and_how_old_it_is() {
-    for crd in every_kind() {
+    for crd in crds() {
         let columns: Vec<String> = crd.spec.versions[0]
             .additional_printer_columns
             .iter()
@@ -174,7 +168,7 @@ fn no_refusal_is_a_bare_regular_expression() {
 
 /// Every rule, with the place of the schema that it stands at, those of whole objects included.
 fn rules() -> Vec<(String, Value)> {
-    let whole = every_kind().map(|crd| Field {
+    let whole = crds().into_iter().map(|crd| Field {
         path: crd.spec.names.kind.clone(),
         schema: serde_json::to_value(&crd.spec.versions[0].schema).unwrap()["openAPIV3Schema"].clone(),
     });

@@ -16,7 +16,7 @@ use crate::pattern::{DATE_PATTERN, LINE_PATTERN, NAME_PATTERN, SNAPSHOT_PATTERN}
     namespaced,
     status = "RestoreConsentStatus",
     derive = "PartialEq",
-    doc = "The consent of the namespace's Entity that another Entity restores one snapshot of one of its services, until a date. Without it nothing leaves; deleting it takes it back until a copy was made.",
+    doc = "The consent of the namespace's Entity that another Entity restores one snapshot of one of its services, until a date. Without it nothing is copied; deleting it takes it back until the copy is complete, and changes nothing after that.",
     shortname = "rconsent",
     category = "commonscloud",
     printcolumn(name = "Service", type_ = "string", json_path = ".spec.service"),
@@ -35,10 +35,10 @@ pub struct RestoreConsentSpec {
     /// The snapshot, as in `status.snapshot` of its ServiceBackup.
     #[schemars(length(min = 64, max = 64), regex(pattern = SNAPSHOT_PATTERN))]
     pub snapshot: String,
-    /// Name of the Entity that may restore it.
+    /// Name of the Entity that may restore it: the one that has this name when the consent is given.
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub entity: String,
-    /// Until when it may.
+    /// Until when a copy may begin.
     #[schemars(length(max = 40), regex(pattern = DATE_PATTERN))]
     pub until: Time,
     /// Who consents: the name by which the API server knows whoever makes this object.
@@ -53,11 +53,11 @@ pub struct RestoreConsentStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`: it holds (`False`: it has run out, or what it names is not there).
+    /// `Ready`: it holds, or was used (`False`: it has run out, or what it names is not there).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// The ServiceRestore that used it, as `ENTITY/NAME`.
+    /// The ServiceRestore that used it last, as `ENTITY/NAME`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_by: Option<String>,
     /// When the snapshot was copied.

@@ -6,9 +6,6 @@
 //! | [`BackupChoice`] | `spec.backup` of an Entity and of an instance: a target by name, a schedule |
 //! | [`BackupSummary`] | `status.backup` of an instance |
 //! | [`ServiceBackup`], [`ServiceRestore`], [`RestoreConsent`] | kinds of their own |
-//!
-//! [`RestoreConsent`] is not installed yet: it is in [`backup_crds`](super::backup_crds) and not in
-//! [`crds`](super::crds) (docs/decisions/2026-11-30-backup.md says which line adds what).
 
 mod choice;
 mod consent;

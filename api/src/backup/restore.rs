@@ -6,9 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Condition;
-use crate::pattern::{
-    DATE_PATTERN, LINE_PATTERN, NAME_PATTERN, PART_PATTERN, RELATIVE_PATH_PATTERN, SNAPSHOT_PATTERN, WORD_PATTERN,
-};
+use crate::pattern::{DATE_PATTERN, LINE_PATTERN, NAME_PATTERN, PART_PATTERN, RELATIVE_PATH_PATTERN, SNAPSHOT_PATTERN};
 
 /// One restore.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,7 +17,7 @@ use crate::pattern::{
     namespaced,
     status = "ServiceRestoreStatus",
     derive = "PartialEq",
-    doc = "One restore of a service of the namespace's Entity: in place, into a new service, or for a drill. What is overwritten is kept until the restored service is Ready and equal to its backup, and comes back if it is not.",
+    doc = "One restore of a service of the namespace's Entity: in place, a part beside what is there, into a new service, or for a drill. What is overwritten is kept until the restored service is Ready and equal to its backup, and comes back if it is not.",
     shortname = "srestore",
     category = "commonscloud",
     printcolumn(name = "Service", type_ = "string", json_path = ".spec.from.service"),
@@ -46,7 +44,7 @@ pub struct ServiceRestoreSpec {
     /// What becomes of it.
     #[serde(default)]
     pub into: RestoreDestination,
-    /// The only part that is restored. Absent: everything.
+    /// The only part that is restored: beside what is there, into the running service. Absent: everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<RestorePart>,
     /// Who asks for it: the user name that the API server has for whoever creates this object.
@@ -64,7 +62,7 @@ pub struct RestoreSource {
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub service: String,
     /// Name of the Entity that it belongs to, where that is another one: a RestoreConsent in its namespace names
-    /// this Entity and the snapshot.
+    /// this Entity and the snapshot, and the snapshot is copied before anything is restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub entity: Option<String>,
@@ -86,8 +84,8 @@ pub struct RestoreDestination {
     /// `InPlace`, `NewService` or `Drill`.
     #[serde(default)]
     pub kind: RestoreDestinationKind,
-    /// Name of a service of this namespace whose spec exists and that has no data yet: one of the same template,
-    /// made by `spec.services` of the Entity or by hand.
+    /// Name of a service of this namespace that has no data yet: one of the same template, made by `spec.services`
+    /// of the Entity or by hand, with `paused: true` or after this object. From then on it begins with nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub service: Option<String>,
@@ -99,30 +97,23 @@ pub enum RestoreDestinationKind {
     /// The service itself goes on from its backup.
     #[default]
     InPlace,
-    /// Another service begins with it.
+    /// Another service begins with it, on the version and revision that the backup was made with. The one that the
+    /// backup is of goes on untouched.
     NewService,
     /// It is started, compared and removed, out of everybody's reach. The operator's own.
     Drill,
 }
 
-/// A part of a backup: a path of a volume, or a table of the dump.
+/// A part of a backup: a file or folder of a volume. It comes back as `NAME (restored DATE)` beside what is there.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[x_kube(validation = Rule::new("has(self.volume) != has(self.table)").message("only: set one of volume and table"))]
-#[x_kube(validation = Rule::new("!has(self.path) || has(self.volume)").message("only.path: only beside only.volume"))]
 #[serde(rename_all = "camelCase")]
 pub struct RestorePart {
     /// The volume's name in the template.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 30), regex(pattern = PART_PATTERN))]
-    pub volume: Option<String>,
-    /// The path below it, for example `anna/files/Documents`. Absent: the whole volume.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: String,
+    /// The path below it, for example `files/anna/files/Documents` of an office.
     #[schemars(length(min = 1, max = 1024), regex(pattern = RELATIVE_PATH_PATTERN))]
-    pub path: Option<String>,
-    /// The table, as the package's `load` knows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = WORD_PATTERN))]
-    pub table: Option<String>,
+    pub path: String,
 }
 
 /// What the operator reports of a restore.
@@ -142,12 +133,18 @@ pub struct ServiceRestoreStatus {
     /// How far it is, for example `3 of 7: files`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<String>,
-    /// The snapshot that is restored: chosen once, at the beginning.
+    /// The snapshot that is restored: chosen once, at the beginning. Of another Entity's the copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
     /// The moment whose data that snapshot holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<Time>,
+    /// The Platform's target at which another Entity's snapshot is, and its copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_target: Option<String>,
+    /// When another Entity's snapshot had been copied. Absent: nothing of it is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_at: Option<Time>,
     /// When it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
@@ -185,6 +182,8 @@ pub struct ServiceRestoreStatus {
 pub enum RestorePhase {
     /// Its turn has not come, or something that it needs is not there: room, a consent, a revision.
     Waiting,
+    /// Another Entity's snapshot is copied into a repository of this one.
+    Copying,
     /// The target is tried, the snapshot read, its versions judged.
     Preparing,
     /// Files are written to new volumes.

@@ -1,34 +1,19 @@
 //! The schemas of backups keep to the rules of all others.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{backup_crds, crds};
+use crate::crds;
 
 fn schema(kind: &str) -> Value {
-    let mut all = crds().into_iter().chain(backup_crds());
-    let crd = all.find(|crd| crd.spec.names.kind == kind).unwrap();
+    let crd = crds().into_iter().find(|crd| crd.spec.names.kind == kind).unwrap();
     serde_json::to_value(&crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema).unwrap()
 }
 
 fn rules(schema: &Value) -> Vec<String> {
     let rules = schema["x-kubernetes-validations"].as_array().cloned().unwrap_or_default();
     rules.iter().map(|rule| rule["message"].as_str().unwrap_or_default().to_owned()).collect()
-}
-
-#[test]
-fn a_consent_is_the_only_kind_of_backups_that_is_not_installed_yet() {
-    let plurals = |crds: Vec<CustomResourceDefinition>| -> Vec<String> {
-        crds.into_iter().map(|crd| crd.spec.names.plural).collect()
-    };
-    assert_eq!(plurals(backup_crds()), ["restoreconsents"]);
-    let installed = plurals(crds());
-    for (plural, is_installed) in [("servicebackups", true), ("servicerestores", true), ("restoreconsents", false)] {
-        assert_eq!(installed.iter().any(|known| known == plural), is_installed, "{plural}");
-    }
-    assert_eq!(ServiceBackup::crd().spec.names.plural, "servicebackups");
 }
 
 #[test]
@@ -45,11 +30,12 @@ fn what_was_asked_for_is_never_changed_and_says_who_asked() {
 fn each_choice_between_fields_names_them() {
     let restore = schema("ServiceRestore");
     let spec = &restore["properties"]["spec"];
-    let fields = [("from", "from: set at most one"), ("into", "into.service:"), ("only", "only: set one of")];
+    let fields = [("from", "from: set at most one"), ("into", "into.service:")];
     for (field, words) in fields {
         let found = rules(&spec["properties"][field]);
         assert!(found.iter().any(|message| message.starts_with(words)), "{field}: {found:?}");
     }
+    assert_eq!(spec["properties"]["only"]["required"], json!(["path", "volume"]));
     assert!(rules(&schema("ServiceBackup")["properties"]["spec"]).iter().any(|m| m.starts_with("recipient: ")));
 }
 
@@ -107,6 +93,7 @@ fn the_secrets_of_a_volume_are_never_those_of_another_one() {
 #[test]
 fn phases_are_in_the_order_in_which_they_come() {
     assert!(BackupPhase::FirstPass < BackupPhase::Quiescing && BackupPhase::Quiescing < BackupPhase::Unquiescing);
+    assert!(RestorePhase::Waiting < RestorePhase::Copying && RestorePhase::Copying < RestorePhase::Preparing);
     assert!(RestorePhase::Files < RestorePhase::Switching && RestorePhase::Verifying < RestorePhase::Starting);
 }
 

@@ -250,6 +250,8 @@ mod tests {
             paths: vec!["/volumes/data".to_owned()],
             tags: Vec::new(),
             excludes: vec!["/volumes/data/lost+found".to_owned(), "/volumes/database/x".to_owned()],
+            tree: String::new(),
+            original: None,
         };
         assert_eq!(left_out(&snapshot), ["/lost+found"]);
     }

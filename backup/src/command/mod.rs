@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod copy;
 mod document;
 mod escrow;
 mod feed;
@@ -124,6 +125,8 @@ enum Command {
     },
     /// Reads a part of the repository.
     Check(check::Reading),
+    /// Copies a backup out of another repository at the same target, and says how its manifest is called here.
+    Copy(copy::Copy),
     /// Seals the key of a folder to people, and keeps it at the target.
     Escrow(escrow::Escrow),
 }
@@ -291,6 +294,7 @@ async fn run(setting: &Setting, command: Command) -> Result<Outcome, Failure> {
         Command::Forget(wanted) => forget::forget(setting, wanted).await,
         Command::Prune { keep_packs } => prune(setting, keep_packs).await,
         Command::Check(wanted) => check::check(setting, wanted).await,
+        Command::Copy(wanted) => copy::copy(setting, wanted).await,
         Command::Escrow(wanted) => escrow::escrow(setting, wanted).await,
     }
 }

@@ -23,6 +23,11 @@ pub struct Prepare {
 }
 
 pub async fn prepare(setting: &Setting, wanted: Prepare) -> Result<Outcome, Failure> {
+    prepare_with(setting, wanted, Call::new("init")).await
+}
+
+/// The same; `make` makes the repository.
+pub async fn prepare_with(setting: &Setting, wanted: Prepare, make: Call) -> Result<Outcome, Failure> {
     let Version { version } = setting.run(Call::new("version")).await?.last("version")?;
     let probe = setting.restic.run(config().arg("--no-lock"), PROBE.min(setting.left())).await;
     let repository = match (probe, wanted.expect) {
@@ -39,7 +44,7 @@ pub async fn prepare(setting: &Setting, wanted: Prepare) -> Result<Outcome, Fail
             let message = format!("repository {expected} is not there any more: {}", failure.message);
             return Err(Failure::new(FailureReason::NoRepository, message));
         }
-        (Err(failure), None) if failure.reason == FailureReason::NoRepository => init(setting).await?,
+        (Err(failure), None) if failure.reason == FailureReason::NoRepository => init(setting, make).await?,
         (Err(failure), _) => return Err(failure),
     };
     Ok(Outcome::Prepared { repository, restic: version })
@@ -69,8 +74,8 @@ async fn open(setting: &Setting, unlock: bool) -> Result<(), Failure> {
     setting.run(config()).await.map(drop)
 }
 
-async fn init(setting: &Setting) -> Result<String, Failure> {
-    let made = setting.run(Call::new("init")).await.map_err(|failure| match failure.reason {
+async fn init(setting: &Setting, make: Call) -> Result<String, Failure> {
+    let made = setting.run(make).await.map_err(|failure| match failure.reason {
         FailureReason::NoRepository => Failure::new(
             FailureReason::NoRepository,
             format!("{}; a repository with keys and without a config was killed while it was made, or lost its config: look into its folder at the target, and remove it where it has no snapshots", failure.message),

@@ -1,6 +1,6 @@
 //! Files of a volume, back from a snapshot: all of them into an empty volume, or a part beside what is there.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -65,10 +65,10 @@ async fn whole(setting: &Setting, wanted: &Restore, target: &Path) -> Result<Out
         let is_restored = compare::differences(setting, &wanted.snapshot, &wanted.volume).await?.is_empty();
         return if is_restored { Ok(Outcome::Restored { bytes: 0, files: 0 }) } else { Err(Failure::other(message)) };
     }
-    let outcome = into(setting, source(wanted, Path::new("")), None, target).await?;
+    let restored = into(setting, "--verify", source(wanted, Path::new("")), None, target).await?;
     let mark = target.join(FILLING);
     remove(&mark).map_err(|error| Failure::other(format!("{}: {error}", mark.display())))?;
-    Ok(outcome)
+    Ok(outcome(&restored))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -113,15 +113,31 @@ fn source(wanted: &Restore, folder: &Path) -> OsString {
     source
 }
 
-async fn into(setting: &Setting, source: OsString, only: Option<OsString>, target: &Path) -> Result<Outcome, Failure> {
+/// `how`: `--verify`, or `--dry-run`, which writes nothing and counts the same.
+async fn into(
+    setting: &Setting,
+    how: &str,
+    source: OsString,
+    only: Option<&OsStr>,
+    target: &Path,
+) -> Result<Restored, Failure> {
     // What only root may set would fail for everybody else.
-    let mut call = Call::reading("restore").args(["--verify", "--sparse", "--exclude-xattr", "security.*"]);
+    let mut call = Call::reading("restore").args([how, "--sparse", "--exclude-xattr", "security.*"]);
     if let Some(pattern) = only {
         call = call.arg("--include").arg(pattern);
     }
     let answer = setting.run(call.arg("--target").arg(target).arg("--").arg(source)).await?;
-    let Restored { files_restored: files, bytes_restored: bytes } = answer.last("summary")?;
-    Ok(Outcome::Restored { bytes, files })
+    answer.last("summary")
+}
+
+/// A volume that is full keeps everybody from writing: nothing begins that would fill it.
+fn has_room(volume: &Path, needed: u64) -> Result<(), String> {
+    let known = rustix::fs::statvfs(volume).map_err(|error| error.to_string())?;
+    let left = known.f_bavail.saturating_mul(known.f_frsize);
+    if needed < left {
+        return Ok(());
+    }
+    Err(format!("it takes {needed} bytes, and {left} are left: raise the service's quota, or remove something first"))
 }
 
 async fn part(setting: &Setting, wanted: &Restore, path: &Path, volume: &Path) -> Result<Outcome, Failure> {
@@ -132,14 +148,22 @@ async fn part(setting: &Setting, wanted: &Restore, path: &Path, volume: &Path) -
     remove(&unfinished).map_err(|error| told(&error))?;
     let mut only = OsString::from("/");
     only.push(literal(name)?);
-    let outcome = into(setting, source(wanted, folder), Some(only), &unfinished).await;
-    let placed = match (&outcome, unfinished.join(name).symlink_metadata()) {
+    let needed = into(setting, "--dry-run", source(wanted, folder), Some(&only), &unfinished).await?.bytes_restored;
+    has_room(volume, needed).map_err(|why| {
+        Failure::new(FailureReason::NoRoom, format!("volume {}, {}: {why}", wanted.volume, path.display()))
+    })?;
+    let restored = into(setting, "--verify", source(wanted, folder), Some(&only), &unfinished).await;
+    let placed = match (&restored, unfinished.join(name).symlink_metadata()) {
         (Ok(_), Ok(_)) => place(volume, folder, name, &unfinished.join(name)).map_err(|error| told(&error)),
         (Ok(_), Err(_)) => Err(told(&"the snapshot has nothing of this name")),
         (Err(_), _) => Ok(()),
     };
     let removed = remove(&unfinished).map_err(|error| told(&error));
-    outcome.and_then(|outcome| placed.and(removed).map(|()| outcome))
+    restored.and_then(|restored| placed.and(removed).map(|()| outcome(&restored)))
+}
+
+const fn outcome(restored: &Restored) -> Outcome {
+    Outcome::Restored { bytes: restored.bytes_restored, files: restored.files_restored }
 }
 
 /// The folder and the name, if the path stays where it begins.
@@ -255,6 +279,14 @@ mod tests {
         }
         let names: Vec<_> = std::fs::read_dir(volume.path().join("a/b")).unwrap().collect();
         assert_eq!(names.len(), 2, "{names:?}");
+    }
+
+    #[test]
+    fn what_a_volume_has_no_room_for_is_not_begun() {
+        let volume = tempfile::tempdir().unwrap();
+        assert_eq!(has_room(volume.path(), 0), Ok(()));
+        let refused = has_room(volume.path(), u64::MAX).unwrap_err();
+        assert!(refused.contains("quota"), "{refused}");
     }
 
     #[test]

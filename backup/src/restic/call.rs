@@ -21,6 +21,9 @@ use crate::report::{Failure, FailureReason};
 
 /// How long restic has to take its lock away before it is killed.
 const TO_END: Duration = Duration::from_secs(8);
+/// Variables that restic reads for its repository, and those for the one that it copies from.
+const SOURCE: [(&str, &str); 2] =
+    [("RESTIC_REPOSITORY", "RESTIC_FROM_REPOSITORY"), ("RESTIC_PASSWORD_FILE", "RESTIC_FROM_PASSWORD_FILE")];
 /// Of all that it says.
 const MOST_KEPT: usize = 256 << 20;
 
@@ -160,6 +163,7 @@ pub struct Restic {
     stop: watch::Receiver<bool>,
     password: Option<Password>,
     repository: Option<String>,
+    is_source: bool,
     server: Server,
 }
 
@@ -174,7 +178,7 @@ impl Restic {
     /// As in a Job's container, whose environment names the repository. `stop` turns true when this program is asked
     /// to end.
     pub fn new(stop: watch::Receiver<bool>) -> Self {
-        Self { stop, password: None, repository: None, server: Server::default() }
+        Self { stop, password: None, repository: None, is_source: false, server: Server::default() }
     }
 
     /// The same, with this password instead of the one in the environment.
@@ -188,6 +192,12 @@ impl Restic {
     #[must_use]
     pub fn at(self, repository: &str) -> Self {
         Self { repository: Some(repository.to_owned()), ..self }
+    }
+
+    /// The same, with the repository that is copied from, as the Job's environment names it.
+    #[must_use]
+    pub fn source(self) -> Self {
+        Self { is_source: true, ..self }
     }
 
     /// The same, for somebody outside of a Job: with what reaches the server.
@@ -267,6 +277,11 @@ impl Restic {
             }
             None => {
                 command.args(target::options()).envs(target::environment()?);
+            }
+        }
+        if self.is_source {
+            for (variable, source) in SOURCE {
+                command.env(variable, std::env::var_os(source).unwrap_or_default());
             }
         }
         command.args(&call.arguments);

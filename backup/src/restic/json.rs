@@ -88,6 +88,12 @@ pub struct Snapshot {
     /// Patterns of what was left out.
     #[serde(default)]
     pub excludes: Vec<String>,
+    /// The id of its tree: the same where the content is.
+    #[serde(default)]
+    pub tree: String,
+    /// Of a copy the id of what it is a copy of.
+    #[serde(default)]
+    pub original: Option<String>,
 }
 
 /// A problem that restic tells while it goes on.

@@ -10,12 +10,20 @@ pub struct Calendar {
     ingress: Ingress,
     host: String,
     who: Credentials,
+    /// What it is called in the address.
+    name: String,
 }
 
 impl Calendar {
     /// A calendar that is there.
     pub fn at(ingress: &Ingress, host: &str, who: &Credentials) -> Self {
-        Self { ingress: ingress.clone(), host: host.to_owned(), who: who.clone() }
+        Self { ingress: ingress.clone(), host: host.to_owned(), who: who.clone(), name: "cal".to_owned() }
+    }
+
+    /// Another one of the same person, by its name in addresses.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        Self { ingress: self.ingress.clone(), host: self.host.clone(), who: self.who.clone(), name: name.to_owned() }
     }
 
     /// Makes it.
@@ -30,7 +38,7 @@ impl Calendar {
     }
 
     fn folder(&self) -> String {
-        format!("/{}/cal/", self.who.username)
+        format!("/{}/{}/", self.who.username, self.name)
     }
 
     fn place(&self, name: &str) -> String {

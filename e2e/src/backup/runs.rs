@@ -67,7 +67,35 @@ impl<'c> Runs<'c> {
     /// # Errors
     /// The refusal.
     pub async fn begin_restore(&self, name: &str, service: &str, snapshot: &str) -> Outcome {
-        let spec = json!({"from": {"service": service, "snapshot": snapshot}, "requestedBy": self.user});
+        self.asked(name, json!({"from": {"service": service, "snapshot": snapshot}})).await
+    }
+
+    /// Asks for a restore into a service that has no data yet.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn begin_new(&self, name: &str, (from, snapshot): (&str, &str), into: &str) -> Outcome {
+        let into = json!({"kind": "NewService", "service": into});
+        self.asked(name, json!({"from": {"service": from, "snapshot": snapshot}, "into": into})).await
+    }
+
+    /// Asks for a part beside what is there, and waits until it has succeeded.
+    ///
+    /// # Errors
+    /// Its conditions, when it fails or does not end.
+    pub async fn restored_part(
+        &self,
+        name: &str,
+        (from, snapshot): (&str, &str),
+        (volume, path): (&str, &str),
+    ) -> Outcome<ServiceRestoreStatus> {
+        let only = json!({"volume": volume, "path": path});
+        self.asked(name, json!({"from": {"service": from, "snapshot": snapshot}, "only": only})).await?;
+        self.succeeded(name).await
+    }
+
+    async fn asked(&self, name: &str, mut spec: Value) -> Outcome {
+        spec["requestedBy"] = json!(self.user);
         self.cluster.applied(&[manifests::namespaced("ServiceRestore", self.entity, name, spec)]).await
     }
 
@@ -130,6 +158,14 @@ impl<'c> Runs<'c> {
     /// Its conditions, when it fails or does not end.
     pub async fn restored(&self, name: &str, service: &str, snapshot: &str) -> Outcome<ServiceRestoreStatus> {
         self.begin_restore(name, service, snapshot).await?;
+        self.succeeded(name).await
+    }
+
+    /// A restore that has succeeded.
+    ///
+    /// # Errors
+    /// Its conditions, when it fails or does not end.
+    pub async fn succeeded(&self, name: &str) -> Outcome<ServiceRestoreStatus> {
         let restore = self.restore_ended(name).await?;
         let status = restore.status.clone().unwrap_or_default();
         let has_succeeded = status.phase == Some(RestorePhase::Succeeded);

@@ -249,6 +249,7 @@ async fn people(tier: Arc<ControlPlane>) -> Outcome {
         ("an-editor", "get", "servicedata", false),
         ("an-editor", "create", "servicebackups", false),
         ("an-editor", "create", "servicerestores", false),
+        ("an-editor", "create", "restoreconsents", false),
         ("an-editor", "create", "entities", false),
         ("an-editor-of-all", "create", "entities", true),
         ("an-editor-of-all", "get", "servicedata", false),
@@ -290,7 +291,8 @@ async fn managers(tier: Arc<ControlPlane>) -> Outcome {
     let of_office: &[&str] = &["--as", "somebody", "--as-group", "office-of-managed-a"];
     let pod: &[&str] = &["--as", "system:serviceaccount:managed-a:default"];
     for (whom, reads_a) in [(manager, true), (of_office, true), (pod, false)] {
-        for of in ["dedicatedoffices", "servicedata", "servicebackups", "servicerestores", "events"] {
+        for of in ["dedicatedoffices", "servicedata", "servicebackups", "servicerestores", "restoreconsents", "events"]
+        {
             let words = ["get", of];
             let in_a = answered(&tier, whom, &[&words[..], &["-n", "managed-a"]].concat()).await?;
             ensure!(in_a == reads_a, "{whom:?} in A: {words:?} answered: {in_a}");

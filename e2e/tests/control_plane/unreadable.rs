@@ -34,7 +34,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
 }
 
 /// Resource, kind, namespace and a spec that a newer release might write.
-fn poisons() -> [(&'static str, &'static str, &'static str, Value); 11] {
+fn poisons() -> [(&'static str, &'static str, &'static str, Value); 12] {
     let paused = json!({"tier": "1gb", "paused": "on Sundays"});
     let record = json!({"owner": {"kind": "DedicatedOffice", "name": "gone", "uid": "u"}, "template": "office", "keepUntil": "for ever"});
     [
@@ -59,6 +59,15 @@ fn poisons() -> [(&'static str, &'static str, &'static str, Value); 11] {
         ("servicedata", "ServiceData", BESIDE, record),
         ("servicebackups", "ServiceBackup", BESIDE, json!({"service": 7, "requestedBy": "administrator"})),
         ("servicerestores", "ServiceRestore", RESTORES, json!({"from": "yesterday", "requestedBy": "administrator"})),
+        (
+            "restoreconsents",
+            "RestoreConsent",
+            BESIDE,
+            json!({
+                "service": "site", "snapshot": "a".repeat(64), "entity": "before-poison", "until": "the end",
+                "requestedBy": "administrator",
+            }),
+        ),
     ]
 }
 

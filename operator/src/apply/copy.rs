@@ -12,7 +12,7 @@ use super::target::Target;
 use crate::api::marks;
 use crate::cache::Sealed;
 
-/// Copies the Secret of the target's name from namespace `from`: over the version that `secret` carries where one was
+/// Copies the Secret `from`: over the version that `secret` carries where one was
 /// `seen`, else as a new one.
 ///
 /// # Errors
@@ -20,11 +20,11 @@ use crate::cache::Sealed;
 pub(super) async fn copy(
     server: &Server,
     target: Target<'_>,
-    from: &str,
+    from: Target<'_>,
     secret: &Value,
     seen: bool,
 ) -> Result<DynamicObject, WriteError> {
-    let source = server.get(Target { namespace: from, ..target }).await?;
+    let source = server.get(from).await?;
     let mut wanted = filled(secret, &source);
     if seen {
         return server.replace(target, &wanted).await;
@@ -47,13 +47,15 @@ pub(super) async fn copy(
     }
 }
 
-/// The copy with what the source holds, and the revision of it.
+/// The copy with what the source holds, and the revision of it. One that is an instance's own from then on follows
+/// nobody.
 fn filled(secret: &Value, source: &DynamicObject) -> Value {
     let mut copy = secret.clone();
     for field in ["type", "data"] {
         copy[field] = source.data.get(field).cloned().unwrap_or_default();
     }
-    if let Some(sealed) = sealed(source.clone()) {
+    let is_own = copy.pointer("/metadata/labels").is_some_and(|labels| labels.get(marks::DATA).is_some());
+    if let Some(sealed) = sealed(source.clone()).filter(|_| !is_own) {
         copy["metadata"]["annotations"] = serde_json::json!({marks::SOURCE: sealed.revision()});
     }
     copy
@@ -85,7 +87,7 @@ fn foreign(target: Target<'_>) -> WriteError {
         kind: ErrorKind::Foreign,
         object: target.shown(),
         message:
-            "exists already and is no copy of the Platform's Secret of that name; remove it, or call that one otherwise"
+            "exists already and is no copy of the Secret that was to be copied there; remove it, or call that one otherwise"
                 .to_owned(),
     }
 }

@@ -123,7 +123,10 @@ impl Writer<'_> {
             Action::Create(object) => create(server, target, object).await?,
             Action::Generate { secret, keys } => create(server, target, &generated(target, secret, keys)?).await?,
             Action::Copy { from, secret, because } => {
-                let from = from.as_deref().unwrap_or_else(|| server.home());
+                let from = match from {
+                    Some(from) => Target { namespace: &from.namespace, name: &from.name, ..target },
+                    None => Target { namespace: server.home(), ..target },
+                };
                 copy::copy(server, target, from, secret, !because.is_empty()).await?
             }
             Action::Apply { object, .. } => return self.apply(target, object, written).await,

@@ -28,6 +28,8 @@ pub struct Command {
     mounts: Vec<Value>,
     volumes: Vec<Value>,
     annotation: Option<(String, String)>,
+    /// Variables of its own, beside the repository's.
+    env: Vec<Value>,
     /// Whether it works with the repository: without, it has neither its key nor the target's credentials.
     is_local: bool,
     /// Whether the repository's password is its own business.
@@ -51,6 +53,11 @@ impl Command {
 
     fn with(mut self, flag: &str, value: impl Into<String>) -> Self {
         self.arguments.extend([flag.to_owned(), value.into()]);
+        self
+    }
+
+    fn with_word(mut self, word: String) -> Self {
+        self.arguments.push(word);
         self
     }
 
@@ -139,7 +146,8 @@ impl Command {
         let arguments = ["restore", "--snapshot", snapshot, "--volume", volume];
         let command = Self::new(&format!("restore-{volume}"), arguments);
         match path {
-            Some(path) => command.with("--path", path),
+            // In one word: a path may begin with a hyphen.
+            Some(path) => command.with_word(format!("--path={path}")),
             None => command,
         }
     }
@@ -190,6 +198,17 @@ impl Command {
         }
     }
 
+    /// Copies the backup whose manifest is this snapshot of the repository `from`, which the Secret `key` opens.
+    /// `expected`: the id of the repository that it goes to.
+    pub fn copy(snapshot: &str, from: &Repository, key: &str, expected: Option<&str>) -> Self {
+        let mut command = Self::new("copy", ["copy", "--from", snapshot]);
+        command.volumes.push(json!({"name": "from", "secret": {"secretName": key, "defaultMode": FOR_ALL}}));
+        command.mounts.push(json!({"name": "from", "mountPath": "/from", "readOnly": true}));
+        command.env.push(json!({"name": "RESTIC_FROM_REPOSITORY", "value": from.url}));
+        command.env.push(json!({"name": "RESTIC_FROM_PASSWORD_FILE", "value": "/from/password"}));
+        command.with_prepare(expected, false)
+    }
+
     /// Forgets these snapshots.
     pub fn forget(snapshots: &[&str]) -> Self {
         let mut command = Self::new("forget", ["forget"]);
@@ -231,6 +250,7 @@ impl Command {
                 env.push(json!({"name": "RESTIC_PASSWORD_FILE", "value": "/key/password"}));
             }
             env.push(json!({"name": "RESTIC_CACHE_DIR", "value": "/cache"}));
+            env.extend(self.env.iter().cloned());
         }
         // Kubernetes takes `$$` for `$`.
         let arguments: Vec<String> = self.arguments.iter().map(|argument| argument.replace('$', "$$")).collect();

@@ -66,6 +66,7 @@ const fn reason(failure: FailureReason) -> Reason {
         FailureReason::NoRepository | FailureReason::RepositoryReplaced => Reason::RepositoryReplaced,
         FailureReason::Locked => Reason::RepositoryLocked,
         FailureReason::TargetFull => Reason::TargetFull,
+        FailureReason::NoRoom => Reason::NoRoom,
         FailureReason::Damaged
         | FailureReason::HalfStream
         | FailureReason::FormatTooNew

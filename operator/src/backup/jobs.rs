@@ -12,7 +12,7 @@ use super::{ObservedRun, SeenJob, Subject};
 use crate::api::{BackupVersions, OperationKind, Operations, SnapshotPart, SnapshotPartKind};
 use crate::compare::{Action, Change};
 use crate::template::operation::{
-    FilePlace, OperationError, OperationSource, Run, RunOwner, companion_objects, file_places, files_objects,
+    FilePlace, OperationError, OperationSource, Run, RunOwner, Writing, companion_objects, file_places, files_objects,
     operation_objects,
 };
 use crate::template::{Package, RenderedObject};
@@ -104,7 +104,7 @@ impl<'a> Jobs<'a> {
             let command = Command::files(self.uid(), pass, &places, &parents).within(seconds);
             let component = places.first().map(|place| place.component.as_str());
             let run = self.run(&step, component, &[], &[command]);
-            let objects = files_objects(plan, &self.subject.objects, &places, false, seconds, &run)?;
+            let objects = files_objects(plan, &self.subject.objects, &places, Writing::Nothing, seconds, &run)?;
             let volumes = places.into_iter().map(|place| place.volume).collect();
             Ok(Wanted { name: run.name, volumes, objects })
         };

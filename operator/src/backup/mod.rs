@@ -16,6 +16,7 @@
 //! | `server`, `serving` | the server of a volume that is a target: its objects; what is next of it |
 //! | `home_job`, `place` | a Job in the operator's own namespace; where it works, and with what |
 //! | `care` | what is forgotten at the target, and by which Job |
+//! | `copy` | the Job that copies another Entity's backup |
 //! | `remains` | what runs left that failed |
 //! | `maintenance` | pruning and checking of repositories |
 //! | `escrow` | the Job that leaves a key at the target, encrypted to the recipients |
@@ -25,6 +26,7 @@ mod begin;
 mod care;
 mod choice;
 pub mod companion;
+pub mod copy;
 pub mod escrow;
 mod facts;
 pub(crate) mod failure;

@@ -47,6 +47,7 @@ impl Caches {
             feeds.typed(&self.records),
             feeds.typed(&self.backups),
             feeds.typed(&self.restores),
+            feeds.typed(&self.consents),
             feeds.typed(&self.namespaces),
             feeds.typed(&self.storage_classes),
             feeds.typed(&self.ingress_classes),

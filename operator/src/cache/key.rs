@@ -23,11 +23,13 @@ pub enum Kind {
     ServiceBackup,
     /// `ServiceRestore`.
     ServiceRestore,
+    /// `RestoreConsent`.
+    RestoreConsent,
 }
 
 impl Kind {
     /// Every kind that has a controller.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Platform,
         Self::ServiceTemplate,
         Self::Entity,
@@ -38,6 +40,7 @@ impl Kind {
         Self::ServiceData,
         Self::ServiceBackup,
         Self::ServiceRestore,
+        Self::RestoreConsent,
     ];
 
     /// The kind of this name, if it has a controller.
@@ -58,6 +61,7 @@ impl Kind {
             Self::ServiceData => "ServiceData",
             Self::ServiceBackup => "ServiceBackup",
             Self::ServiceRestore => "ServiceRestore",
+            Self::RestoreConsent => "RestoreConsent",
         }
     }
 

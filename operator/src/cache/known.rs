@@ -72,6 +72,7 @@ impl Known {
             "ServiceData" => self.take(by, kind, &caches.records, &identity, object),
             "ServiceBackup" => self.take(by, kind, &caches.backups, &identity, object),
             "ServiceRestore" => self.take(by, kind, &caches.restores, &identity, object),
+            "RestoreConsent" => self.take(by, kind, &caches.consents, &identity, object),
             "Platform" => self.take(by, kind, &caches.platforms, &identity, object),
             "ServiceTemplate" => self.take(by, kind, &caches.templates, &identity, object),
             "ServiceTemplateRevision" => self.take(by, kind, &caches.revisions, &identity, object),

@@ -79,8 +79,8 @@ pub use undecodable::Undecodable;
 pub use unfinished::{has_ended, restore_has_ended, restored_service};
 
 use crate::api::{
-    DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, ServiceBackup, ServiceData,
-    ServiceRestore, ServiceTemplate, ServiceTemplateRevision, Tariff,
+    DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, RestoreConsent,
+    ServiceBackup, ServiceData, ServiceRestore, ServiceTemplate, ServiceTemplateRevision, Tariff,
 };
 use crate::kinds;
 
@@ -114,6 +114,8 @@ pub struct Caches {
     pub backups: Store<ServiceBackup>,
     /// The restores.
     pub restores: Store<ServiceRestore>,
+    /// The consents that other Entities restore a snapshot.
+    pub consents: Store<RestoreConsent>,
     /// All namespaces.
     pub namespaces: Store<Namespace>,
     /// The storage classes.

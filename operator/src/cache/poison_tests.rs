@@ -82,6 +82,15 @@ fn specs() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ),
         ("servicebackups", "ServiceBackup", "coop", json!({"service": "office", "requestedBy": "anna"})),
         ("servicerestores", "ServiceRestore", "coop", json!({"from": {"service": "office"}, "requestedBy": "anna"})),
+        (
+            "restoreconsents",
+            "RestoreConsent",
+            "coop",
+            json!({
+                "service": "office", "snapshot": "a".repeat(64), "entity": "other", "until": "2026-12-31T00:00:00Z",
+                "requestedBy": "anna",
+            }),
+        ),
     ]
 }
 
@@ -98,6 +107,7 @@ async fn one_poison_object_of_each_kind_of_ours_keeps_nothing_else_from_being_se
         }
         assert!(caches.entities.get("", "healthy").is_some() && caches.records.get("coop", "healthy").is_some());
         assert!(caches.backups.get("coop", "healthy").is_some() && caches.restores.get("coop", "healthy").is_some());
+        assert!(caches.consents.get("coop", "healthy").is_some());
         assert!(caches.platforms.get("", "healthy").is_some() && caches.tariffs.get("", "healthy").is_some());
         assert!(caches.templates.get("", "healthy").is_some() && caches.revisions.get("", "healthy").is_some());
         assert_eq!(caches.dedicated_in("coop").len(), 4, "{when}");

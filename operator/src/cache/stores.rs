@@ -53,6 +53,7 @@ impl Caches {
             ("ServiceData", "servicedata", &self.records),
             ("ServiceBackup", "servicebackups", &self.backups),
             ("ServiceRestore", "servicerestores", &self.restores),
+            ("RestoreConsent", "restoreconsents", &self.consents),
             ("Namespace", "namespaces", &self.namespaces),
             ("StorageClass", "storageclasses", &self.storage_classes),
             ("IngressClass", "ingressclasses", &self.ingress_classes),

@@ -6,7 +6,7 @@ use kube::Resource as _;
 use super::Caches;
 use super::key::{Key, Kind};
 use super::triggers::{Trigger, name, namespace};
-use crate::api::{BackupPhase, PlatformBackup, RestorePhase, ServiceBackup, ServiceRestore, marks};
+use crate::api::{BackupPhase, PlatformBackup, RestoreConsent, RestorePhase, ServiceBackup, ServiceRestore, marks};
 use crate::template::operation::OPERATION_OF;
 
 /// What the names of the Secrets with repositories' keys begin with.
@@ -67,6 +67,12 @@ impl Caches {
         if secret.starts_with(KEY) || backup.is_some_and(is_named) { self.unfinished_everywhere() } else { Vec::new() }
     }
 
+    /// The consents of a namespace that are about a service.
+    fn consents_to(&self, namespace: &str, service: &str) -> Vec<Key> {
+        let consents = self.consents.in_namespace(namespace).into_iter();
+        consents.filter(|consent| consent.spec.service == service).map(|consent| consent_key(consent.meta())).collect()
+    }
+
     /// The services of a name, and the Entity that they belong to.
     fn service(&self, namespace: &str, service: &str) -> Vec<Key> {
         let named = self.dedicated_named(namespace, service);
@@ -82,6 +88,10 @@ pub(super) fn of_operation(metadata: &ObjectMeta, caches: &Caches) -> Vec<Key> {
 
 fn run_key(metadata: &ObjectMeta) -> Key {
     Key::new(Kind::ServiceBackup, namespace(metadata), name(metadata))
+}
+
+fn consent_key(metadata: &ObjectMeta) -> Key {
+    Key::new(Kind::RestoreConsent, namespace(metadata), name(metadata))
 }
 
 fn restore_key(metadata: &ObjectMeta) -> Key {
@@ -113,7 +123,12 @@ impl Trigger for ServiceBackup {
     fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
         let phase = |run: Option<&Self>| run.map(|run| run.status.as_ref().and_then(|status| status.phase));
         match after.or(before) {
-            Some(run) if phase(before) != phase(after) => went_on(namespace(run.meta()), &run.spec.service, caches),
+            Some(run) if phase(before) != phase(after) => {
+                let (namespace, service) = (namespace(run.meta()), run.spec.service.as_str());
+                let mut keys = went_on(namespace, service, caches);
+                keys.extend(caches.consents_to(namespace, service));
+                keys
+            }
             _ => Vec::new(),
         }
     }
@@ -133,7 +148,23 @@ impl Trigger for ServiceRestore {
         }
         let mut keys = went_on(namespace, service, caches);
         keys.push(Key::record(namespace, service));
+        let from = &restore.spec.from;
+        keys.extend(from.entity.iter().flat_map(|entity| caches.consents_to(entity, &from.service)));
         keys
+    }
+}
+
+/// Itself, and the restores of the Entity that it names.
+impl Trigger for RestoreConsent {
+    fn concerned(&self, caches: &Caches) -> Vec<Key> {
+        let mut keys = vec![consent_key(self.meta())];
+        keys.extend(caches.unfinished_in(&self.spec.entity));
+        keys
+    }
+
+    /// What is reported of it concerns nobody.
+    fn is_news(before: &Self, after: &Self) -> bool {
+        before.spec != after.spec || before.metadata.deletion_timestamp != after.metadata.deletion_timestamp
     }
 }
 

@@ -19,6 +19,15 @@ pub struct Change {
     pub action: Action,
 }
 
+/// A Secret that is copied.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// What is done to an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -31,11 +40,10 @@ pub enum Action {
         /// What to generate.
         keys: Vec<crate::api::SecretKey>,
     },
-    /// A copy of the Secret of that name in another namespace: made if it does not exist, else written over the
-    /// version that was seen.
+    /// A copy of another Secret: made if it does not exist, else written over the version that was seen.
     Copy {
-        /// Where the Secret is that is copied; none: in the operator's own namespace.
-        from: Option<String>,
+        /// The Secret that is copied; none: the one of that name in the operator's own namespace.
+        from: Option<Origin>,
         /// The Secret without its data; with uid and resourceVersion where one was seen.
         secret: Value,
         /// What differs; empty: it does not exist.

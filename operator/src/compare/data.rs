@@ -88,6 +88,14 @@ pub enum DataConflict {
         /// What `spec.restoring` says.
         why: String,
     },
+    /// There is none yet, and a restore brings it.
+    #[error(
+        "ServiceRestore {restore} brings its data, and nothing is made before: see kubectl get servicerestore {restore}; delete that one to have the service begin empty"
+    )]
+    Awaited {
+        /// The ServiceRestore.
+        restore: String,
+    },
     /// A claim or Secret of that name belongs to something else.
     #[error("{object} belongs to {holder}; choose another name for this instance")]
     Foreign {
@@ -186,8 +194,9 @@ pub(super) fn change(plan: &Plan, kind: &str, name: &str, action: Action) -> Cha
     Change { kind: kind.to_owned(), namespace: plan.instance.namespace.clone(), name: name.to_owned(), action }
 }
 
-pub(super) fn data_labels(plan: &Plan) -> Value {
-    let mut labels = labels(&plan.instance, plan.package.name());
+/// The labels of what holds an instance's data.
+pub fn data_labels(instance: &InstanceReference, template: &str) -> Value {
+    let mut labels = labels(instance, template);
     labels.insert(marks::DATA.to_owned(), Value::from("true"));
     Value::Object(labels)
 }
@@ -212,7 +221,7 @@ fn generate(plan: &Plan, name: &str, keys: Vec<SecretKey>) -> Change {
         "type": "Opaque",
         // A password that is written over opens no data any more: the API server itself refuses it.
         "immutable": true,
-        "metadata": {"namespace": plan.instance.namespace, "name": name, "labels": data_labels(plan)},
+        "metadata": {"namespace": plan.instance.namespace, "name": name, "labels": data_labels(&plan.instance, plan.package.name())},
     });
     change(plan, kinds::SECRET.kind, name, Action::Generate { secret, keys })
 }
@@ -233,7 +242,7 @@ pub(crate) fn create_claim(plan: &Plan, volume: &PlannedVolume) -> Change {
     let claim = json!({
         "apiVersion": "v1",
         "kind": kinds::VOLUME.kind,
-        "metadata": {"namespace": plan.instance.namespace, "name": volume.claim, "labels": data_labels(plan)},
+        "metadata": {"namespace": plan.instance.namespace, "name": volume.claim, "labels": data_labels(&plan.instance, plan.package.name())},
         "spec": spec,
     });
     change(plan, kinds::VOLUME.kind, &volume.claim, Action::Create(claim))

@@ -28,16 +28,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use change::{Action, Change};
+pub use change::{Action, Change, Origin};
 pub use copies::{CopyFault, compare_copies};
-pub use data::{DataConflict, KnownData, compare_data, compare_growth, labels};
+pub use data::{DataConflict, KnownData, compare_data, compare_growth, data_labels, labels};
 pub(crate) use data::{capacity, create_claim, growth_failed, requested};
 pub use difference::{Difference, Fault, differences};
 pub use namespace::compare_namespace;
 pub(crate) use parts::volume_name;
 pub use parts::{Part, PartKind, parts};
 pub use rebind::{RebindError, Rebound, rebound};
-pub use record::{compare_record, is_complete};
+pub use record::{compare_record, create_record, is_complete};
 pub use stuck_pods::compare_stuck_pods;
 pub use unused_copies::{KnownCopies, NeededCopies, UnusedCopies, compare_unused_copies};
 

@@ -8,7 +8,7 @@ use super::parts::{Part, PartKind, parts, volume_name};
 use crate::api::{DataOwner, DataSecret, DataVolume, FurtherSecret, GROUP, ServiceDataSpec, VERSION};
 use crate::core::lifecycle::{Fate, Recorded};
 use crate::kinds;
-use crate::plan::{Plan, PlannedSecret};
+use crate::plan::{InstanceReference, Plan, PlannedSecret};
 use crate::resolve::differing_images;
 
 /// What the record is to say before anything else is written: whose the data is, and by name all
@@ -60,6 +60,18 @@ fn engine(plan: &Plan) -> Option<String> {
     plan.volumes.iter().any(|v| !v.carries_quota).then(|| "Builtin".to_owned())
 }
 
+/// Makes the record of an instance's data.
+pub fn create_record(instance: &InstanceReference, spec: &ServiceDataSpec) -> Change {
+    let (kind, InstanceReference { namespace, name, .. }) = (kinds::SERVICE_DATA.kind, instance);
+    let record = json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": kind,
+        "metadata": {"namespace": namespace, "name": name, "labels": data_labels(instance, &spec.template)},
+        "spec": spec,
+    });
+    Change { kind: kind.to_owned(), namespace: namespace.clone(), name: name.clone(), action: Action::Create(record) }
+}
+
 /// The write that makes or changes the record. Uids are written once an application was ready on the
 /// data, together with its version: one write for all. An installation that takes longer is recorded
 /// by the record's own controller.
@@ -72,13 +84,7 @@ pub(super) fn compare(
 ) -> Option<Change> {
     let name = &plan.instance.name;
     let Some(record) = known.record.as_deref() else {
-        let record = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"),
-            "kind": kinds::SERVICE_DATA.kind,
-            "metadata": {"namespace": plan.instance.namespace, "name": name, "labels": data_labels(plan)},
-            "spec": wanted,
-        });
-        return Some(change(plan, kinds::SERVICE_DATA.kind, name, Action::Create(record)));
+        return Some(create_record(&plan.instance, wanted));
     };
     let was_used = record.spec.has_uids() || record.spec.version.is_some();
     let wanted = if ended || was_used { with_uids(wanted, parts, known) } else { wanted.clone() };

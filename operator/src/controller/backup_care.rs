@@ -194,7 +194,9 @@ async fn begin_one(
         return Ok(false);
     }
     // One that forgets may have been begun in this round.
-    if repository::goes_first(context, &[&cared.at]).await?.is_some() {
+    if repository::goes_first(context, &[&cared.at]).await?.is_some()
+        || repository::is_copied(context, &cared.at).await?
+    {
         return Ok(false);
     }
     let Some((name, job)) = maintenance_job(cared, work, platform, &context.own, now) else { return Ok(false) };

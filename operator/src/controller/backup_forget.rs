@@ -116,8 +116,13 @@ async fn forget(
         Ok(job) => job,
         Err(error) if error.kind == ErrorKind::Missing => {
             let Some(job) = forget_job(batch, platform, &context.own) else { return Ok(false) };
-            let is_free = repository::is_idle(context, &service.entity, &service.service).await?;
-            if !is_free || !clocks_agree(context, &service.runs).await {
+            let is_idle = repository::is_idle(context, &service.entity, &service.service).await?;
+            let at = batch.first().and_then(|run| run.status.as_ref()?.repository.as_ref());
+            let is_read = match at {
+                Some(at) => repository::is_copied(context, at).await?,
+                None => false,
+            };
+            if !is_idle || is_read || !clocks_agree(context, &service.runs).await {
                 return Ok(false);
             }
             return context.server.create(target, &job).await.map(|_| true);

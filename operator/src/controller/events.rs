@@ -7,8 +7,8 @@ use kube::runtime::events::{Event, EventType};
 
 use super::recorder::Recorder;
 use crate::api::{
-    Condition, ConditionType, EntityStatus, GROUP, InstanceStatus, PlatformStatus, Reason, ServiceBackupStatus,
-    ServiceDataStatus, ServiceRestoreStatus, ServiceTemplateStatus, VERSION,
+    Condition, ConditionType, EntityStatus, GROUP, InstanceStatus, PlatformStatus, Reason, RestoreConsentStatus,
+    ServiceBackupStatus, ServiceDataStatus, ServiceRestoreStatus, ServiceTemplateStatus, VERSION,
 };
 use crate::cache::Key;
 
@@ -69,7 +69,8 @@ reported!(
     PlatformStatus,
     ServiceTemplateStatus,
     ServiceBackupStatus,
-    ServiceRestoreStatus
+    ServiceRestoreStatus,
+    RestoreConsentStatus
 );
 
 /// Of data only what is wrong is news: the instance tells the rest.

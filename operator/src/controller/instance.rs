@@ -9,7 +9,9 @@ use super::{deletion, finalizer};
 use crate::api::{ConditionType, InstanceStatus, Reason};
 use crate::apply::{Applied, ErrorKind, WriteError, apply};
 use crate::cache::{Key, Settled, waits_for_another};
-use crate::compare::{Change, KnownData, compare_copies, compare_data, compare_growth, compare_stuck_pods};
+use crate::compare::{
+    Change, DataConflict, KnownData, compare_copies, compare_data, compare_growth, compare_stuck_pods,
+};
 use crate::gather::{self, Observed, service_schedule};
 use crate::plan::{Plan, Stage};
 use crate::reachability::{Answer, target};
@@ -101,6 +103,7 @@ pub fn decide(
     let is_applied = rendered.changes.is_empty();
     let is_whole = resolved.plan.stage == Stage::Whole;
     let ended = is_applied && is_whole && has_ended(observed, &resolved.plan, data);
+    awaits(&observed.facts)?;
     let mut changes = compare_data(&resolved.plan, data, ended)?;
     changes.extend(compare_copies(&resolved.plan, &rendered.referred.of_platform, data)?);
     changes.extend(rendered.changes);
@@ -110,6 +113,12 @@ pub fn decide(
     }
     changes.extend(compare_stuck_pods(&observed.owned, &observed.pods));
     Ok((resolved, changes))
+}
+
+/// Whether it may have data at all: not before a restore has brought what another service was.
+fn awaits(facts: &Facts) -> Result<(), DataConflict> {
+    let brings = facts.restore.as_ref().filter(|restore| restore.is_of_another && facts.record.is_none());
+    brings.map_or(Ok(()), |restore| Err(DataConflict::Awaited { restore: restore.name.clone() }))
 }
 
 /// Whether the data has become the plan's version since it was recorded: all workloads of it run.

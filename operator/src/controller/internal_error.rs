@@ -42,6 +42,10 @@ pub(super) async fn report(context: &Context, key: &Key, words: &str) -> Result<
             let Some(found) = caches.restores.get(&key.namespace, &key.name) else { return Ok(()) };
             write(context, key, &found.metadata, found.status.as_ref(), words).await
         }
+        Kind::RestoreConsent => {
+            let Some(found) = caches.consents.get(&key.namespace, &key.name) else { return Ok(()) };
+            write(context, key, &found.metadata, found.status.as_ref(), words).await
+        }
         Kind::DedicatedOffice | Kind::DedicatedAgora | Kind::DedicatedProjects | Kind::DedicatedService => {
             let Some(found) = caches.dedicated(key.kind.as_str(), &key.namespace, &key.name) else { return Ok(()) };
             write(context, key, found.metadata(), found.status(), words).await

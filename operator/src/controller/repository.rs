@@ -6,6 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use super::context::Context;
 use crate::api::{BackupRepository, marks};
 use crate::apply::WriteError;
+use crate::backup::copy::COPIED_FROM;
 use crate::backup::label;
 use crate::backup::maintenance::REPOSITORY;
 use crate::gather;
@@ -27,6 +28,13 @@ pub(super) async fn goes_first(context: &Context, places: &[&BackupRepository]) 
     let at_work = jobs.iter().find(|job| !gather::job_has_ended(job));
     let name = at_work.and_then(|job| job.metadata.name.as_deref());
     Ok(name.map(|name| format!("Job/{name} of namespace {}", context.server.home())))
+}
+
+/// Whether another Entity's backup is copied out of this repository: it is not changed meanwhile.
+pub(super) async fn is_copied(context: &Context, at: &BackupRepository) -> Result<bool, WriteError> {
+    let selector = format!("{COPIED_FROM}={}", label(at));
+    let jobs = context.server.jobs(context.server.home(), &selector).await?;
+    Ok(!jobs.iter().all(gather::job_has_ended))
 }
 
 /// Whether no Job and no pod of a run, restore or drill of a service is at work. A drill of a service that another

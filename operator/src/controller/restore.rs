@@ -3,7 +3,7 @@
 
 use kube::ResourceExt as _;
 
-use super::backup::is_too_soon;
+use super::backup::{home_job, is_too_soon};
 use super::context::Context;
 use super::drill;
 use super::finalizer::hold;
@@ -28,7 +28,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         return Ok(Next::Wait);
     }
     if is_drill(&restore) {
-        return drill::reconcile(context, key).await;
+        return Box::pin(drill::reconcile(context, key)).await;
     }
     if is_too_soon(context, key) {
         return Ok(Next::Wait);
@@ -57,9 +57,23 @@ fn is_drill(restore: &ServiceRestore) -> bool {
 async fn observe(context: &Context, key: &Key) -> Result<Option<ObservedRestore>, WriteError> {
     let seen = gather::observe_restore(context.caches(), &context.packages, &context.own, context.now(), key);
     match seen {
-        Some(observed) => before_it_begins(context, key, observed).await.map(Some),
+        Some(observed) => {
+            let observed = with_copy_job(context, observed).await?;
+            before_it_begins(context, key, observed).await.map(Some)
+        }
         None => Ok(None),
     }
+}
+
+/// With the Job that copies what it restores, which is in the operator's namespace: no cache has it.
+async fn with_copy_job(context: &Context, mut observed: ObservedRestore) -> Result<ObservedRestore, WriteError> {
+    let Some(name) = observed.copy_job() else { return Ok(observed) };
+    let found = home_job(context, &name).await?;
+    let now = observed.now;
+    if let Some(foreign) = &mut observed.foreign {
+        foreign.job = found.map(|found| found.seen(now));
+    }
+    Ok(observed)
 }
 
 /// Of one that may begin: who is at work at its repositories, and what the quotas of its namespace leave. Neither is in
@@ -74,7 +88,8 @@ pub(super) async fn before_it_begins(
 ) -> Result<ObservedRestore, WriteError> {
     if observed.phase() == RestorePhase::Waiting && observed.goes_first.is_none() {
         let places = observed.runs.iter().filter_map(|run| run.status.as_ref()?.repository.as_ref());
-        let places: Vec<_> = places.collect();
+        let copied = observed.copy_places();
+        let places: Vec<_> = places.chain(&copied).collect();
         observed.goes_first = repository::goes_first(context, &places).await?;
     }
     if observed.phase() == RestorePhase::Waiting && observed.goes_first.is_none() {

@@ -79,6 +79,23 @@ fn what_was_stopped_is_not_taken_for_a_version_that_runs() {
 }
 
 #[test]
+fn a_service_that_is_to_begin_with_anothers_backup_has_nothing_made_before() {
+    let instance = fixtures::instance("tier: 1gb");
+    let decided = |is_of_another: bool| {
+        let restore = UnfinishedRestore { name: "may-4".to_owned(), is_of_another, ..UnfinishedRestore::default() };
+        let facts = Facts { restore: Some(restore), ..fixtures::facts() };
+        let observed = Observed { facts, data: Some(KnownData::default()), ..Observed::default() };
+        decide(&Settled::default(), &instance, &observed).map(|(_, changes)| changes.len())
+    };
+    assert!(decided(false).unwrap() > 0);
+    let obstacle = decided(true).unwrap_err();
+    assert!(obstacle.to_string().contains("ServiceRestore may-4 brings its data"), "{obstacle}");
+    assert!(
+        matches!(obstacle.verdict(), crate::report::Verdict::Reconciling(problem) if problem.reason == "DataRestoring")
+    );
+}
+
+#[test]
 fn no_volume_grows_while_a_restore_goes_on() {
     let growth = "patch PersistentVolumeClaim/calendar-data-r1: grow from 1025Mi to 16385Mi".to_owned();
     let grows = |restore| written("tier: 1gb, extraBlocks: 3", restore).contains(&growth);

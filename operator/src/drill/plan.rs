@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::api::{DrillRule, GROUP, Reason, ServiceRestore, VERSION, marks};
 use crate::cache::Live;
 use crate::canonical::canonicalize;
-use crate::compare::{Action, Change, requested};
+use crate::compare::{Action, Change, Origin, requested};
 use crate::core::Hostname;
 use crate::kinds;
 use crate::plan::{Plan, PlannedVolume, Stage};
@@ -146,11 +146,12 @@ fn copy(entity: &str, name: String) -> Change {
         "apiVersion": "v1", "kind": kinds::SECRET.kind,
         "metadata": {"namespace": marks::DRILLS, "name": name, "labels": labels},
     });
+    let from = Origin { namespace: entity.to_owned(), name: name.clone() };
     Change {
         kind: kinds::SECRET.kind.to_owned(),
         namespace: marks::DRILLS.to_owned(),
         name,
-        action: Action::Copy { from: Some(entity.to_owned()), secret, because: Vec::new() },
+        action: Action::Copy { from: Some(from), secret, because: Vec::new() },
     }
 }
 

@@ -109,7 +109,7 @@ fn its_secrets_are_the_services_own_as_far_as_they_are_there_and_are_copied_once
     for change in all.into_iter().map(|change| owned(change, &drill)) {
         assert_eq!(change.namespace, marks::DRILLS);
         let Action::Copy { from, secret, .. } = &change.action else { panic!("{change}") };
-        assert_eq!(from.as_deref(), Some("coop"));
+        assert_eq!(from.as_ref().map(|from| from.namespace.as_str()), Some("coop"));
         assert_eq!(secret["metadata"]["ownerReferences"][0]["uid"], "d-1");
         let labels = &secret["metadata"]["labels"];
         assert_eq!((&labels[marks::DRILL], &labels[marks::DATA]), (&json!("d-1"), &Value::Null));

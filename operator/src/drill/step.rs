@@ -23,7 +23,7 @@ pub fn next(observed: &ObservedDrill) -> Step {
         RestorePhase::Removing => Ok(removing(observed)),
         _ if is_over(observed) => Ok(over(observed)),
         RestorePhase::Waiting => waiting(observed),
-        RestorePhase::Preparing => with_secrets(observed, preparing),
+        RestorePhase::Copying | RestorePhase::Preparing => with_secrets(observed, preparing),
         RestorePhase::Files => files(restore),
         RestorePhase::Switching => switching(observed),
         RestorePhase::Loading => loading(restore),

@@ -32,7 +32,7 @@ use crate::usage::Measurement;
 /// Label on a key Secret: the uid of the Entity that goes on with the repositories of an earlier one.
 pub const ENTITY_UID: &str = "commonscloud.coop/entity-uid";
 /// What names of key Secrets begin with.
-const KEY: &str = "backup-key-";
+pub(super) const KEY: &str = "backup-key-";
 /// For how long others wait for a run or a restore that has not begun.
 pub(super) const ABOUT_TO_BEGIN: SignedDuration = SignedDuration::from_hours(1);
 

@@ -55,9 +55,11 @@ pub fn observe_drill(
         claims: caches.claims_in(marks::DRILLS),
         quotas: Vec::new(),
         service: found.unwrap_or_default(),
+        new: None,
         runs,
         restore,
         subject,
+        foreign: None,
     };
     let exceptions = restore.subject.as_ref().ok().and_then(|subject| exceptions(caches, &subject.plan));
     let closed = closed(caches, &inside);

@@ -2,6 +2,7 @@
 
 mod backup;
 mod care;
+mod consent;
 mod drill;
 mod entity;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use backup::{
     ENTITY_UID, folder, key_state, needed, needed_copies, observe_run, operations, service_named, target, with_escrow,
 };
 pub use care::{KeptService, care_jobs, kept_services, own_repositories, repositories};
+pub use consent::seen_consent;
 pub use drill::observe_drill;
 pub use entity::{EntityObserved, observe_entity};
 pub use jobs::{LAG, ended, job_has_ended, seen_job, seen_jobs};

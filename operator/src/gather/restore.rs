@@ -9,18 +9,21 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::backup::{Asked, is_at_work, service_named, subject};
+use super::consent::{copy_target, expecting, foreign};
 use super::observed::COMPONENT;
 use super::{Observed, Packages, observe, seen_jobs};
-use crate::api::{BackupReason, ConditionType, Dedicated, Reason, RestorePhase, ServiceBackup, ServiceRestore};
+use crate::api::{
+    BackupReason, ConditionType, Dedicated, Reason, RestoreDestinationKind, RestorePhase, ServiceBackup, ServiceRestore,
+};
 use crate::backup::Own;
-use crate::cache::{Caches, Key, Live, has_ended, restore_has_ended, restored_service};
+use crate::cache::{AnyDedicated, Caches, Key, Live, has_ended, restore_has_ended, restored_service};
 use crate::compare::{compare_objects, requested};
 use crate::core::{Bytes, Quantity};
 use crate::kinds;
 use crate::plan::{Plan, Stage};
 use crate::report::Problem;
-use crate::resolve::{Instance, resolve};
-use crate::restore::{ObservedRestore, Room, SeenService};
+use crate::resolve::{Instance, recorded_entity, resolve};
+use crate::restore::{NewService, ObservedRestore, Room, SeenService, Whose};
 use crate::template::render;
 use crate::usage::Measurement;
 
@@ -37,19 +40,30 @@ pub fn observe_restore(
 ) -> Option<ObservedRestore> {
     let restore = caches.restores.get(&key.namespace, &key.name)?;
     let (namespace, service) = (key.namespace.as_str(), restored_service(&restore).to_owned());
-    let runs = runs(caches, namespace, &restore.spec.from.service);
+    let foreign = foreign(caches, &restore);
+    // Of another Entity's nothing is seen but the backup that it is about.
+    let runs = match &foreign {
+        Some(foreign) => foreign.run.iter().cloned().collect(),
+        None => runs(caches, namespace, &restore.spec.from.service),
+    };
+    let at = copy_target(&restore, foreign.as_ref()).or_else(|| target(&restore, &runs).map(str::to_owned));
     let found = service_named(caches, namespace, &service);
     let subject = match &found {
         Ok(Some(resource)) => {
-            let asked = Asked { target: target(&restore, &runs), only_opens: false };
+            let asked = Asked { target: at.as_deref(), only_opens: false };
             subject(caches, packages, own, asked, resource.as_ref())
         }
         Ok(None) => Err(no_service(namespace, &service)),
         Err(problem) => Err(problem.clone()),
     };
+    let new = (restore.spec.into.kind == RestoreDestinationKind::NewService).then(|| {
+        let of = foreign.as_ref().map_or(namespace, |foreign| foreign.entity.as_str());
+        new_service(caches, namespace, (of, &restore.spec.from.service, &service), &found)
+    });
     let seen = found.ok().flatten().map(|resource| seen_service(caches, packages, resource.as_ref()));
     Some(ObservedRestore {
         now,
+        foreign: expecting(caches, foreign, subject.as_ref().ok()),
         subject,
         record: caches.records.get(namespace, &service),
         jobs: seen_jobs(caches, namespace, &service, now),
@@ -58,8 +72,39 @@ pub fn observe_restore(
         claims: caches.claims_in(namespace),
         quotas: Vec::new(),
         service: seen.unwrap_or_default(),
+        new,
         restore,
     })
+}
+
+/// What is known of a service that begins with a backup of another one.
+fn new_service(
+    caches: &Caches,
+    namespace: &str,
+    (of, from, service): (&str, &str, &str),
+    found: &Result<Option<AnyDedicated>, Problem>,
+) -> NewService {
+    let not_yet = || {
+        let message = format!(
+            "spec.into.service: there is no service {service} in namespace {namespace} yet; apply it now: it begins with this backup"
+        );
+        Problem::new(Reason::NotFound, message)
+    };
+    let whose = found.as_ref().map_err(Problem::clone).and_then(|found| {
+        let is_going = |of: &&AnyDedicated| of.metadata().deletion_timestamp.is_some();
+        let resource = found.as_ref().filter(|of| !is_going(of)).ok_or_else(not_yet)?;
+        let entity = caches.entities.get("", namespace).ok_or_else(not_yet)?;
+        let template = resource.template().to_owned();
+        let instance = Instance::of(resource.as_ref()).reference;
+        Ok(Whose { instance, template, entity: recorded_entity(&entity) })
+    });
+    NewService {
+        whose,
+        from: of.to_owned(),
+        source: caches.records.get(of, from),
+        sources: caches.secrets.of(of),
+        secrets: caches.secrets.of(namespace),
+    }
 }
 
 fn no_service(namespace: &str, service: &str) -> Problem {

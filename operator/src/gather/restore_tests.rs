@@ -183,6 +183,34 @@ fn a_restore_of_a_service_that_is_gone_keeps_its_record() {
 }
 
 #[test]
+fn of_a_service_that_begins_with_a_backup_it_is_known_whose_it_is_and_what_the_others_secrets_hold() {
+    let caches = caches("Waiting");
+    let into = |service: &str| {
+        let spec = json!({
+            "from": {"service": "calendar"}, "into": {"kind": "NewService", "service": service}, "requestedBy": "anna",
+        });
+        let metadata = json!({"name": "copy", "namespace": "coop", "uid": "copy"});
+        put(&caches.restores, json!({"metadata": metadata, "spec": spec}));
+        observed(&caches, "copy")
+    };
+    let missing = into("other");
+    let new = missing.new.unwrap();
+    assert!(new.whose.unwrap_err().message.contains("no service other in namespace coop yet"));
+    assert_eq!(new.source.unwrap().name_any(), "calendar");
+    assert!(missing.record.is_none() && new.secrets.is_some() && new.sources.is_some());
+    let mut other = service(1, "True");
+    other["metadata"]["name"] = json!("other");
+    other["metadata"]["uid"] = json!("u2");
+    put(&caches.services, other);
+    let seen = into("other");
+    let whose = seen.new.unwrap().whose.unwrap();
+    assert_eq!((whose.instance.name.as_str(), whose.instance.uid.as_str()), ("other", "u2"));
+    assert_eq!((whose.template.as_str(), whose.entity.uid.is_some()), ("radicale", true));
+    assert_eq!(seen.subject.unwrap_err().reason, "DataBeingMade", "it has no record");
+    assert!(observed(&caches, "back").new.is_none());
+}
+
+#[test]
 fn a_quota_leaves_what_is_not_used_of_it() {
     let quota = |value: Value| -> ResourceQuota { serde_json::from_value(value).unwrap() };
     let claim = Live::of(
@@ -208,4 +236,72 @@ fn a_quota_leaves_what_is_not_used_of_it() {
         left,
         [of("counted", Some("512Mi"), Some(1)), of("new", Some("2Gi"), Some(1)), of("of-pods", None, None)]
     );
+}
+
+/// A run of the other Entity, and its consent.
+fn of_another(caches: &Caches, snapshot: &str) {
+    let repository = json!({"target": "other", "path": "other-e2.calendar", "id": "d".repeat(64)});
+    let status = json!({"phase": "Succeeded", "snapshot": snapshot, "repository": repository});
+    put(
+        &caches.backups,
+        json!({
+            "metadata": {"name": snapshot, "namespace": "other", "uid": snapshot},
+            "spec": {"service": "calendar", "requestedBy": "berta"}, "status": status,
+        }),
+    );
+}
+
+fn restore_of_another(caches: &Caches, status: Value) {
+    put(
+        &caches.restores,
+        json!({
+            "metadata": {"name": "back", "namespace": "coop", "uid": "back"},
+            "spec": {
+                "from": {"service": "calendar", "entity": "other", "snapshot": "given"},
+                "into": {"kind": "NewService", "service": "calendar"}, "requestedBy": "anna",
+            },
+            "status": status,
+        }),
+    );
+}
+
+#[test]
+fn of_another_entity_nothing_is_seen_but_the_backup_that_is_asked_for() {
+    let caches = caches("Waiting");
+    of_another(&caches, "given");
+    of_another(&caches, "secret");
+    let repository = json!({"target": "offsite", "path": "coop-e1.calendar", "id": "a".repeat(64)});
+    run(&caches, "own", "Requested", json!({"phase": "Succeeded", "snapshot": "own", "repository": repository}));
+    restore_of_another(&caches, json!({"phase": "Waiting"}));
+    let seen = observed(&caches, "back");
+    assert_eq!(seen.runs.iter().map(|run| run.name_any()).collect::<Vec<_>>(), ["given"]);
+    let foreign = seen.foreign.unwrap();
+    assert_eq!((foreign.entity.as_str(), foreign.run.is_some(), foreign.job), ("other", true, None));
+    assert_eq!(seen.subject.unwrap().target.name, "other", "the target at which it is");
+    assert_eq!(seen.new.unwrap().from, "other", "whose Secrets its data was made with");
+}
+
+#[test]
+fn once_it_is_copied_its_target_is_the_recorded_one_whatever_the_other_entity_does() {
+    let caches = caches("Waiting");
+    restore_of_another(&caches, json!({"phase": "Preparing", "snapshot": "copy", "copyTarget": "other"}));
+    let seen = observed(&caches, "back");
+    assert!(seen.runs.is_empty() && seen.foreign.unwrap().run.is_none());
+    assert_eq!(seen.subject.unwrap().target.name, "other");
+}
+
+#[test]
+fn the_repository_that_the_copy_goes_to_is_the_one_that_runs_there_know() {
+    let caches = caches("Waiting");
+    of_another(&caches, "given");
+    restore_of_another(&caches, json!({"phase": "Waiting"}));
+    let expected = |caches: &Caches| observed(caches, "back").foreign.unwrap().expected;
+    assert_eq!(expected(&caches), None);
+    let seen = observed(&caches, "back").subject.unwrap();
+    let path = crate::backup::copy::copy_place(&seen).path;
+    for (name, target, id) in [("elsewhere", "offsite", "b"), ("here", "other", "c")] {
+        let repository = json!({"target": target, "path": path, "id": id.repeat(64)});
+        run(&caches, name, "Requested", json!({"phase": "Succeeded", "snapshot": name, "repository": repository}));
+    }
+    assert_eq!(expected(&caches), Some("c".repeat(64)));
 }

@@ -1,4 +1,4 @@
-//! What a restore in place means for its service: what of it runs meanwhile, and which claims it makes.
+//! What a restore of all of a service means for it: what of it runs meanwhile, and which claims it makes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::Packages;
 use crate::api::{Operations, RestoreDestinationKind, RestorePhase, ServiceData, ServiceRestore};
-use crate::cache::{Caches, restore_has_ended};
+use crate::cache::{Caches, restore_has_ended, restored_service};
 use crate::plan::Stage;
 use crate::resolve::{Facts, Instance, UnfinishedRestore, candidates};
 use crate::restore::restored_volumes;
 use crate::template::Package;
 use crate::template::operation::operations_for;
 
-/// Puts into the facts what the unfinished restore in place means. All else that decides on the package is there.
+/// Puts into the facts what the unfinished restore means. All else that decides on the package is there.
 pub(super) fn put(
     caches: &Caches,
     packages: &Packages,
@@ -31,7 +31,7 @@ pub(super) fn put(
     }
 }
 
-/// The whole restore in place of a service that has not ended: of several the one that is furthest.
+/// The restore of all of a service that has not ended: of several the one that is furthest.
 pub(super) fn unfinished(caches: &Caches, instance: &Instance) -> Option<Arc<ServiceRestore>> {
     let reference = &instance.reference;
     let restores = caches.restores.in_namespace(&reference.namespace).into_iter();
@@ -41,13 +41,20 @@ pub(super) fn unfinished(caches: &Caches, instance: &Instance) -> Option<Arc<Ser
 
 pub(super) fn known(restore: &ServiceRestore) -> UnfinishedRestore {
     let progress = restore.status.as_ref().and_then(|status| status.progress.clone());
-    UnfinishedRestore { name: restore.name_any(), phase: phase(restore), progress, claims: BTreeMap::new() }
+    UnfinishedRestore {
+        name: restore.name_any(),
+        phase: phase(restore),
+        progress,
+        claims: BTreeMap::new(),
+        is_of_another: restore.spec.into.kind == RestoreDestinationKind::NewService,
+    }
 }
 
 /// A part is restored into what runs.
 fn is_of(restore: &ServiceRestore, service: &str) -> bool {
     let spec = &restore.spec;
-    spec.into.kind == RestoreDestinationKind::InPlace && spec.only.is_none() && spec.from.service == service
+    let is_whole = spec.only.is_none() && spec.into.kind != RestoreDestinationKind::Drill;
+    is_whole && restored_service(restore) == service
 }
 
 fn phase(restore: &ServiceRestore) -> Option<RestorePhase> {

@@ -126,6 +126,15 @@ fn a_restore_that_overwrites_nothing_of_the_service_stops_nothing(spec: Value) {
 }
 
 #[test]
+fn one_that_brings_what_another_service_was_is_of_the_one_that_begins_with_it() {
+    let spec = json!({"from": {"service": "wiki"}, "into": {"kind": "NewService", "service": "calendar"}});
+    let facts = seen(&surroundings(&json!({"phase": "Waiting"}), &spec));
+    assert_eq!(facts.stage, Stage::Whole);
+    assert!(facts.restore.is_some_and(|restore| restore.is_of_another && !restore.has_begun()));
+    assert!(seen(&surroundings(&phase("Files"), &json!({}))).restore.is_some_and(|restore| !restore.is_of_another));
+}
+
+#[test]
 fn what_load_and_verify_talk_to_goes_on() {
     let restore: ServiceRestore = serde_json::from_value(json!({
         "apiVersion": "commonscloud.coop/v1alpha1", "kind": "ServiceRestore", "metadata": {"name": "may-4"},

@@ -64,6 +64,7 @@ pub(super) fn counts(caches: &Caches) -> BTreeMap<(&'static str, State), i64> {
         ("ServiceData", states(&caches.records, |of| of.status.as_ref().map(|status| &*status.conditions))),
         ("ServiceBackup", states(&caches.backups, |of| of.status.as_ref().map(|status| &*status.conditions))),
         ("ServiceRestore", states(&caches.restores, |of| of.status.as_ref().map(|status| &*status.conditions))),
+        ("RestoreConsent", states(&caches.consents, |of| of.status.as_ref().map(|status| &*status.conditions))),
     ];
     let mut counts = BTreeMap::new();
     for (kind, states) in kinds {

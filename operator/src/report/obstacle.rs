@@ -69,7 +69,7 @@ impl Obstacle {
 /// Nothing but the end of a restoration comes by itself.
 fn data(conflict: &DataConflict) -> Verdict {
     let reason = match conflict {
-        DataConflict::Restoring { .. } => {
+        DataConflict::Restoring { .. } | DataConflict::Awaited { .. } => {
             return Verdict::Reconciling(Problem::new(Reason::DataRestoring, conflict.to_string()));
         }
         DataConflict::SecretMissing { .. } => Reason::SecretMissing,

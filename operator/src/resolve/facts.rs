@@ -46,11 +46,11 @@ pub struct Facts {
     pub volumes: BTreeMap<String, VolumeFacts>,
     /// What of it runs while its data is being replaced.
     pub stage: Stage,
-    /// The ServiceRestore in place that has not ended, if there is one.
+    /// The ServiceRestore of all of it that has not ended, if there is one.
     pub restore: Option<UnfinishedRestore>,
 }
 
-/// A restore in place that has not ended.
+/// A restore of all of a service that has not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnfinishedRestore {
     /// Its name.
@@ -61,6 +61,8 @@ pub struct UnfinishedRestore {
     pub progress: Option<String>,
     /// The claims that it makes or has made, by the volume's name.
     pub claims: BTreeMap<String, String>,
+    /// Whether it brings what another service was: this one begins with nothing else.
+    pub is_of_another: bool,
 }
 
 impl UnfinishedRestore {
@@ -72,6 +74,19 @@ impl UnfinishedRestore {
     /// Whether the record says what the restored data is of.
     pub fn has_switched(&self) -> bool {
         self.phase >= Some(RestorePhase::Switching)
+    }
+}
+
+impl Facts {
+    /// Whether the instance goes on with what it is, because its data is being restored: no other revision or version
+    /// begins. Of one that has no data yet, from before the restore begins.
+    pub fn is_being_restored(&self) -> bool {
+        self.restore.as_ref().is_some_and(|restore| restore.has_begun() || self.is_lost())
+    }
+
+    /// Whether its data as a whole is still to come, by the record.
+    pub fn is_lost(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.spec.restoring.is_some())
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Resolved {
     pub rollout: Rollout,
     /// The images that are not what the Platform names, or not what the version has.
     pub images: Vec<ImageNotice>,
-    /// The restore in place that has not ended, if there is one.
+    /// The restore of all of it that has not ended, if there is one.
     pub restore: Option<UnfinishedRestore>,
 }
 

@@ -62,6 +62,19 @@ fn what_was_restored_runs_the_revision_and_the_version_that_its_record_names() {
 }
 
 #[test]
+fn what_has_no_data_yet_is_planned_as_its_record_says_from_before_its_restore_begins() {
+    let mut facts = restoring(Some(RestorePhase::Waiting), OLD, "3");
+    assert_eq!(planned(NEW, ", version: '4'", &facts), pair(NEW, "4"), "its data is there");
+    let mut record = ServiceData::clone(facts.record.as_deref().unwrap());
+    record.spec.restoring = Some("it begins with a backup".to_owned());
+    facts.record = Some(Arc::new(record));
+    for phase in [RestorePhase::Waiting, RestorePhase::Preparing, RestorePhase::Starting] {
+        facts.restore.as_mut().unwrap().phase = Some(phase);
+        assert_eq!(planned(NEW, ", revision: radicale-new, version: '4'", &facts), pair(OLD, "3"), "{phase:?}");
+    }
+}
+
+#[test]
 fn a_service_that_is_restored_is_in_no_queue_of_a_roll_out() {
     let mut facts = restoring(Some(RestorePhase::Loading), OLD, "3");
     let mut platform = Platform::clone(facts.platform.as_deref().unwrap());

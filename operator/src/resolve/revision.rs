@@ -15,8 +15,9 @@ pub fn candidates<'a>(instance: &'a Instance, facts: &'a Facts, platform: Option
     let recorded = facts.record.as_deref().and_then(|record| record.spec.revision.as_deref());
     let (named, runs) = (instance.spec.revision.as_deref(), instance.status.revision.as_deref());
     // No other revision begins while a restore goes on: what the data is of, once it is restored, else what runs.
-    if let Some(restore) = facts.restore.as_ref().filter(|restore| restore.has_begun()) {
-        let pinned = if restore.has_switched() { [recorded, runs] } else { [runs, recorded] };
+    if facts.is_being_restored() {
+        let has_switched = facts.restore.as_ref().is_some_and(UnfinishedRestore::has_switched);
+        let pinned = if has_switched || facts.is_lost() { [recorded, runs] } else { [runs, recorded] };
         return pinned.into_iter().chain([named, newest]).flatten().collect();
     }
     let moves = matches!(rollout(instance, facts, platform), Rollout::Newest(_));
@@ -63,7 +64,7 @@ pub(super) fn version(
         Some(record) => record.spec.version.as_deref(),
         None => instance.status.version.as_deref(),
     };
-    let waits = facts.restore.as_ref().is_some_and(UnfinishedRestore::has_begun);
+    let waits = facts.is_being_restored();
     let version = match (instance.spec.version.as_ref().filter(|_| !waits), runs) {
         (Some(asked), _) => asked.as_str(),
         (None, Some(runs)) if package.version(runs).is_some() => runs,

@@ -2,9 +2,9 @@
 //! overwritten is.
 
 use super::observed::ObservedRestore;
-use super::ran;
 use super::step::{PATIENCE, Step, is_late, volumes};
 use super::{discard, switch_back};
+use super::{elsewhere, ran};
 use crate::api::{Reason, RestorePhase, ServiceDataSpec};
 use crate::compare::Change;
 use crate::report::Problem;
@@ -27,6 +27,9 @@ fn back(observed: &ObservedRestore) -> Option<Step> {
             // Nothing takes the place of what is gone, and what was made is the only other thing that there is.
             Err(not_there) => Step::waits(observed, not_there.to_string()),
         });
+    }
+    if let Some(change) = elsewhere::emptied(observed) {
+        return Some(Step::waits(observed, "the record").with(vec![change]));
     }
     let was_stopped = observed.status().is_some_and(|status| status.stopped_at.is_some());
     let runs = observed.service.is_applied && observed.service.is_running;

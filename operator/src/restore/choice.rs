@@ -3,34 +3,55 @@
 use std::sync::Arc;
 
 use super::observed::{ObservedRestore, Room};
-use super::step::Chosen;
+use super::step::{Chosen, Step, failed};
 use crate::api::{Reason, RestoreDestinationKind, ServiceBackup, ServiceRestoreSpec, marks};
 use crate::backup::{has_come, is_backup};
 use crate::compare::{Action, Change};
 use crate::core::{Bytes, Quantity};
 use crate::report::Problem;
 
-/// What can be restored so far.
-const SUPPORTED: &str =
-    "so far a whole service of this Entity is restored in place: into.kind InPlace, without from.entity and only";
-
 /// Refuses what is not built.
 ///
 /// # Errors
 /// When the restore asks for it.
 pub(super) fn supported(spec: &ServiceRestoreSpec) -> Result<(), Problem> {
-    let asked = match spec.into.kind {
-        RestoreDestinationKind::InPlace if spec.from.entity.is_some() => "spec.from.entity",
-        RestoreDestinationKind::InPlace if spec.only.is_some() => "spec.only",
-        RestoreDestinationKind::InPlace => return Ok(()),
-        RestoreDestinationKind::NewService => "spec.into.kind: NewService",
+    let message = match spec.into.kind {
+        RestoreDestinationKind::InPlace if spec.from.entity.is_some() => {
+            "spec.from.entity: what another Entity gave becomes a new service: into.kind NewService".to_owned()
+        }
+        RestoreDestinationKind::NewService if spec.only.is_some() => {
+            "spec.only: a part is restored beside what is there: into.kind InPlace".to_owned()
+        }
+        RestoreDestinationKind::InPlace | RestoreDestinationKind::NewService => return Ok(()),
         RestoreDestinationKind::Drill => {
-            let message =
-                format!("spec.into.kind: Drill is made by the operator alone, in namespace {}", marks::DRILLS);
-            return Err(Problem::new(Reason::RestoreNotSupported, message));
+            format!("spec.into.kind: Drill is made by the operator alone, in namespace {}", marks::DRILLS)
         }
     };
-    Err(Problem::new(Reason::RestoreNotSupported, format!("{asked} is not there yet; {SUPPORTED}")))
+    Err(Problem::new(Reason::RestoreNotSupported, message))
+}
+
+/// Whether it is this one's turn.
+///
+/// # Errors
+/// The step that waits, or fails.
+pub(super) fn turn(observed: &ObservedRestore) -> Result<(), Box<Step>> {
+    // Which one is newest is known once whoever goes first has ended; that a snapshot is a stranger's, at once.
+    if observed.restore.spec.from.snapshot.is_some() {
+        chosen(observed)?;
+    }
+    if let Some(first) = &observed.goes_first {
+        let message = format!("{first} is of the same service and comes first");
+        return Err(Box::new(Step::not_yet(observed, Problem::new(Reason::WaitsForTurn, message))));
+    }
+    Ok(())
+}
+
+/// The snapshot that is restored.
+///
+/// # Errors
+/// The step that fails.
+pub(super) fn chosen(observed: &ObservedRestore) -> Result<Chosen, Box<Step>> {
+    choose(observed).map_err(|problem| Box::new(failed(observed, problem)))
 }
 
 /// The snapshot that is restored: the recorded one, else the one that is asked for, else the newest. Each is of a

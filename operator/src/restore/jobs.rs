@@ -5,7 +5,7 @@ use kube::ResourceExt as _;
 
 use super::observed::ObservedRestore;
 use super::step::volumes;
-use crate::api::{OperationKind, SnapshotPartKind};
+use crate::api::{OperationKind, RestorePart, SnapshotPartKind};
 use crate::backup::Subject;
 use crate::backup::companion::{Command, Restic};
 use crate::backup::jobs::{USER, Wanted, groups};
@@ -14,7 +14,7 @@ use crate::kinds;
 use crate::plan::Stage;
 use crate::template::RenderedObject;
 use crate::template::operation::{
-    Companion, FilePlace, OperationError, OperationSource, Run, RunOwner, companion_objects, file_places,
+    Companion, FilePlace, OperationError, OperationSource, Run, RunOwner, Writing, companion_objects, file_places,
     files_objects, operation_objects,
 };
 
@@ -39,9 +39,10 @@ impl<'o> Making<'o> {
     fn of(subject: &'o Subject, observed: &'o ObservedRestore) -> Result<Self, OperationError> {
         let source = subject.operations.operations();
         let source = source.ok_or_else(|| OperationError::Unknown("a package without operations".to_owned()))?;
-        let instance = &subject.plan.instance.name;
-        let repository = repository(&subject.own.namespace, &subject.target, &subject.folder, instance, Purpose::Run);
-        let access = access(&subject.own.namespace, &subject.target, Purpose::Run, &subject.plan.network);
+        let home = &subject.own.namespace;
+        let repository =
+            repository(home, &subject.target, &subject.folder, observed.repository_of(), Purpose::Run);
+        let access = access(home, &subject.target, Purpose::Run, &subject.plan.network);
         Ok(Self { subject, observed, source, repository, access })
     }
 
@@ -89,14 +90,20 @@ impl<'o> Making<'o> {
         name: String,
         places: &[FilePlace],
         commands: &[Command],
-        writes: bool,
+        writing: Writing,
     ) -> Result<Wanted, OperationError> {
-        let Subject { plan, objects, .. } = self.subject;
-        // New claims are nowhere yet; where they are mounted, pods of a component that goes on are.
-        let beside = !writes && places.iter().any(|place| goes_on(&plan.stage, &place.component));
+        let Subject { plan, objects, on_nodes, .. } = self.subject;
+        let mut components = places.iter().map(|place| &place.component);
+        let beside = match writing {
+            // Where they are mounted, pods of a component that goes on are.
+            Writing::Nothing => components.any(|component| goes_on(&plan.stage, component)),
+            // New claims are nowhere yet.
+            Writing::Fills => false,
+            Writing::Adds => components.any(|component| on_nodes.contains(component)),
+        };
         let commands: Vec<Command> = commands.iter().map(|command| command.clone().within(FILES_SECONDS)).collect();
         let run = self.run(&name, beside, &[], &commands);
-        Ok(wanted(name, files_objects(plan, objects, places, writes, FILES_SECONDS, &run)?))
+        Ok(wanted(name, files_objects(plan, objects, places, writing, FILES_SECONDS, &run)?))
     }
 }
 
@@ -139,9 +146,21 @@ pub(super) fn fill(subject: &Subject, observed: &ObservedRestore, manifest: &Man
         };
         let commands = group.iter().map(writes).collect::<Result<Vec<Command>, OperationError>>()?;
         let name = making.numbered("restore", at);
-        making.files(name, &group, &commands, true)
+        making.files(name, &group, &commands, Writing::Fills)
     };
     groups(places).into_iter().enumerate().map(one).collect()
+}
+
+/// Writes a part of a volume's files beside what is there.
+pub(super) fn add(subject: &Subject, observed: &ObservedRestore, manifest: &Manifest, part: &RestorePart) -> Jobs {
+    let making = Making::of(subject, observed)?;
+    let unknown = |what: &str| OperationError::Unknown(format!("{what} of volume {:?}", part.volume));
+    let mut places = file_places(&subject.plan, &subject.objects, &making.source)?;
+    places.retain(|place| place.volume == part.volume);
+    let files = self::part(manifest, SnapshotPartKind::Files, &part.volume).ok_or_else(|| unknown("a backup"))?;
+    let command = Command::restore(files, &part.volume, Some(&part.path));
+    let name = making.name("restore");
+    Ok(vec![making.files(name, &places, &[command], Writing::Adds)?])
 }
 
 /// Loads the dump.
@@ -166,7 +185,7 @@ pub(super) fn compare(subject: &Subject, observed: &ObservedRestore) -> Jobs {
     for group in groups(file_places(&subject.plan, &subject.objects, &making.source)?) {
         let name = making.numbered("compare", jobs.len());
         let command = Command::compare(making.snapshot(), false);
-        jobs.push(making.files(name, &group, &[command], false)?);
+        jobs.push(making.files(name, &group, &[command], Writing::Nothing)?);
     }
     Ok(jobs)
 }

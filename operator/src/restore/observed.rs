@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{RestorePhase, ServiceBackup, ServiceData, ServiceRestore, ServiceRestoreStatus};
+use super::copy::Foreign;
+use crate::api::{DataEntity, RestorePhase, ServiceBackup, ServiceData, ServiceRestore, ServiceRestoreStatus};
 use crate::backup::{SeenJob, Subject};
-use crate::cache::Live;
+use crate::cache::{Live, Sealed};
 use crate::core::Bytes;
+use crate::plan::InstanceReference;
 use crate::report::Problem;
 
 /// What one pass over a restore sees.
@@ -36,6 +38,10 @@ pub struct ObservedRestore {
     pub quotas: Vec<Room>,
     /// How the service is.
     pub service: SeenService,
+    /// What is known of a service that begins with a backup of another one.
+    pub new: Option<NewService>,
+    /// The Entity that the snapshot is of, where that is another one; `runs` are then its own.
+    pub foreign: Option<Foreign>,
 }
 
 impl ObservedRestore {
@@ -54,10 +60,50 @@ impl ObservedRestore {
         self.restore.metadata.deletion_timestamp.is_some()
     }
 
+    /// The service whose repository the backup lies in.
+    pub fn repository_of(&self) -> &str {
+        let spec = &self.restore.spec;
+        // Another Entity's is copied to where this one's service has its own.
+        self.foreign.as_ref().and(spec.into.service.as_ref()).unwrap_or(&spec.from.service)
+    }
+
     /// A claim that is there, be it on its way out.
     pub fn claim(&self, name: &str) -> Option<&Live> {
         self.claims.iter().find(|live| live.name() == name).map(AsRef::as_ref)
     }
+}
+
+/// What is known of a service that begins with a backup of another one.
+#[derive(Clone, Debug)]
+pub struct NewService {
+    /// Whose data it will be, or why there is nobody yet.
+    pub whose: Result<Whose, Problem>,
+    /// The namespace of the service that the backup is of.
+    pub from: String,
+    /// The record of that one's data: passwords in the data are those of its Secrets.
+    pub source: Option<Arc<ServiceData>>,
+    /// The Secrets beside that one, by name; none while they are not known.
+    pub sources: Option<BTreeMap<String, Arc<Sealed>>>,
+    /// The Secrets beside the new one, by name; none while they are not known.
+    pub secrets: Option<BTreeMap<String, Arc<Sealed>>>,
+}
+
+impl NewService {
+    /// Whether the Secrets of both are known.
+    pub const fn is_known(&self) -> bool {
+        self.secrets.is_some() && self.sources.is_some()
+    }
+}
+
+/// Whose data a new service's is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whose {
+    /// The service.
+    pub instance: InstanceReference,
+    /// Its template.
+    pub template: String,
+    /// Its Entity, as the record is to have it.
+    pub entity: DataEntity,
 }
 
 /// What a quota of the namespace leaves.

@@ -3,13 +3,13 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use super::{ObservedRestore, Step};
+use super::{ObservedRestore, Step, elsewhere};
 use crate::api::{Reason, RestoreDestinationKind, RestorePhase, ServiceRestoreStatus};
 use crate::report::{Problem, Verdict, conditions, whole_seconds};
 
 /// The phases that a restore passes that succeeds, with what people read of them.
-type Way = [(RestorePhase, &'static str); 7];
-const IN_PLACE: Way = [
+type Way = [(RestorePhase, &'static str)];
+const IN_PLACE: &Way = &[
     (RestorePhase::Preparing, "the backup is read and judged"),
     (RestorePhase::Files, "files are written to new volumes, and the service goes on"),
     (RestorePhase::Switching, "the service stops, and begins on the new volumes"),
@@ -18,7 +18,7 @@ const IN_PLACE: Way = [
     (RestorePhase::Starting, "the service starts"),
     (RestorePhase::Removing, "what was overwritten is removed"),
 ];
-const DRILL: Way = [
+const DRILL: &Way = &[
     (RestorePhase::Preparing, "the backup is read and judged"),
     (RestorePhase::Files, "files are written to volumes of the drill"),
     (RestorePhase::Switching, "a copy of the service is made, and its database begins"),
@@ -27,13 +27,28 @@ const DRILL: Way = [
     (RestorePhase::Starting, "the copy starts"),
     (RestorePhase::Removing, "the backup is proven; what was made is removed"),
 ];
-
-fn is_drill(observed: &ObservedRestore) -> bool {
-    observed.restore.spec.into.kind == RestoreDestinationKind::Drill
-}
+const NEW: &Way = &[
+    (RestorePhase::Preparing, "the backup is read and judged"),
+    (RestorePhase::Files, "files are written to the volumes of the new service"),
+    (RestorePhase::Switching, "the new service is made, and its database begins"),
+    (RestorePhase::Loading, "the dump is loaded"),
+    (RestorePhase::Verifying, "what is there is compared with the backup"),
+    (RestorePhase::Starting, "the new service starts"),
+    (RestorePhase::Removing, "the Jobs are removed"),
+];
+const PART: &Way = &[
+    (RestorePhase::Preparing, "the backup is read and judged"),
+    (RestorePhase::Files, "the part is written beside what is there, and the service goes on"),
+];
 
 fn way(observed: &ObservedRestore) -> &'static Way {
-    if is_drill(observed) { &DRILL } else { &IN_PLACE }
+    let spec = &observed.restore.spec;
+    match spec.into.kind {
+        RestoreDestinationKind::Drill => DRILL,
+        RestoreDestinationKind::NewService => NEW,
+        RestoreDestinationKind::InPlace if spec.only.is_some() => PART,
+        RestoreDestinationKind::InPlace => IN_PLACE,
+    }
 }
 
 /// The status of a restore whose next step is this one.
@@ -43,7 +58,8 @@ pub fn restore_status(observed: &ObservedRestore, step: &Step) -> ServiceRestore
     let now = || whole_seconds(observed.now);
     let is_entered = before.phase != Some(step.phase);
     let has_ended = matches!(step.phase, RestorePhase::Succeeded | RestorePhase::Failed);
-    let stops = step.phase == RestorePhase::Switching && !is_drill(observed);
+    let is_in_place = observed.restore.spec.into.kind == RestoreDestinationKind::InPlace;
+    let stops = step.phase == RestorePhase::Switching && is_in_place;
     let stopped_at = before.stopped_at.clone().or_else(|| stops.then(now));
     let chosen = step.learned.chosen.clone();
     let differences = step.learned.differences.clone();
@@ -58,6 +74,8 @@ pub fn restore_status(observed: &ObservedRestore, step: &Step) -> ServiceRestore
         down_seconds: before.down_seconds.or_else(|| down(step.phase, stopped_at.as_ref(), observed.now)),
         stopped_at,
         snapshot: chosen.as_ref().map(|chosen| chosen.snapshot.clone()).or_else(|| before.snapshot.clone()),
+        copy_target: step.learned.copy_target.clone().or_else(|| before.copy_target.clone()),
+        copied_at: before.copied_at.clone().or_else(|| step.learned.is_copied.then(now)),
         taken_at: chosen.and_then(|chosen| chosen.taken_at).or_else(|| before.taken_at.clone()),
         volumes: step.learned.volumes.clone().unwrap_or_else(|| before.volumes.clone()),
         differences: if differences.is_empty() { before.differences.clone() } else { differences },
@@ -84,14 +102,34 @@ fn verdict(observed: &ObservedRestore, before: &ServiceRestoreStatus, step: &Ste
     match step.phase {
         RestorePhase::Succeeded => {
             let taken = before.taken_at.as_ref().map(|taken| format!(" of {}", taken.0)).unwrap_or_default();
-            Verdict::Ready(if is_drill(observed) {
-                format!("the backup{taken} was restored, found equal and started; what was made for it is gone")
-            } else {
-                format!("the service is what its backup{taken} has")
-            })
+            Verdict::Ready(succeeded(observed, &taken))
         }
-        RestorePhase::Failed => Verdict::Stalled(told()),
+        RestorePhase::Failed => {
+            let problem = told();
+            let left = elsewhere::left(observed).map(|left| format!("{}; {left}", problem.message));
+            Verdict::Stalled(Problem { message: left.unwrap_or(problem.message), ..problem })
+        }
         _ => Verdict::Reconciling(told()),
+    }
+}
+
+fn succeeded(observed: &ObservedRestore, taken: &str) -> String {
+    let spec = &observed.restore.spec;
+    match (spec.into.kind, &spec.only) {
+        (RestoreDestinationKind::Drill, _) => {
+            format!("the backup{taken} was restored, found equal and started; what was made for it is gone")
+        }
+        (RestoreDestinationKind::NewService, _) => {
+            let (into, from) = (spec.into.service.as_deref().unwrap_or_default(), &spec.from.service);
+            format!("{into} begins with what the backup{taken} of {from} has")
+        }
+        (RestoreDestinationKind::InPlace, Some(part)) => {
+            let (path, volume) = (&part.path, &part.volume);
+            format!(
+                "{path} of volume {volume}, as the backup{taken} has it, is beside what is there, called `(restored DATE)`"
+            )
+        }
+        (RestoreDestinationKind::InPlace, None) => format!("the service is what its backup{taken} has"),
     }
 }
 
@@ -100,6 +138,9 @@ fn progress(way: &Way, step: &Step) -> Option<String> {
     let waits = step.waits.as_ref().map(|what| format!("; waits for {what}")).unwrap_or_default();
     if step.phase == RestorePhase::Returning {
         return Some(format!("back: what was there before takes its place again{waits}"));
+    }
+    if step.phase == RestorePhase::Copying {
+        return Some(format!("first the other Entity's backup is copied into a repository of this one{waits}"));
     }
     let at = way.iter().position(|(phase, _)| *phase == step.phase)?;
     let (_, what) = way.get(at)?;

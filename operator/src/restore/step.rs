@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
+use commonscloud_backup::manifest::Manifest;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::SignedDuration;
 
 use super::observed::ObservedRestore;
-use super::{back, choice, claim_objects, jobs, may_restore, next_claims, ran, restored, restored_volumes, switch};
+use super::{
+    back, choice, claim_objects, copy, elsewhere, jobs, may_restore, next_claims, part, ran, restored,
+    restored_volumes, switch,
+};
 use crate::api::{OperationKind, Reason, RestorePhase, RestoredVolume};
 use crate::backup::{KeyState, Subject};
 use crate::compare::Change;
@@ -48,6 +52,10 @@ pub struct Step {
 pub struct Learned {
     /// The snapshot that is restored.
     pub chosen: Option<Chosen>,
+    /// The target at which another Entity's snapshot is copied.
+    pub copy_target: Option<String>,
+    /// Whether what was chosen is a copy.
+    pub is_copied: bool,
     /// The volumes that are made, and those whose place they take.
     pub volumes: Option<Vec<RestoredVolume>>,
     /// What differs from the backup.
@@ -101,12 +109,16 @@ pub fn next(observed: &ObservedRestore) -> Step {
     let phase = observed.phase();
     let deleted = || Problem::new(Reason::RestoreFailed, "it was deleted before it had ended");
     let flow = match phase {
-        RestorePhase::Waiting | RestorePhase::Preparing if observed.is_being_deleted() => Ok(Step::at(phase)),
+        RestorePhase::Waiting | RestorePhase::Copying | RestorePhase::Preparing if observed.is_being_deleted() => {
+            Ok(Step::at(phase))
+        }
         RestorePhase::Succeeded | RestorePhase::Failed => Ok(Step::at(phase)),
         RestorePhase::Returning => Ok(back::returning(observed)),
         RestorePhase::Removing => Ok(back::removing(observed)),
         _ if observed.is_being_deleted() => Ok(failed(observed, deleted())),
+        _ if observed.restore.spec.only.is_some() => part::next(observed),
         RestorePhase::Waiting => waiting(observed),
+        RestorePhase::Copying => copy::copying(observed),
         RestorePhase::Preparing => preparing(observed),
         RestorePhase::Files => files(observed),
         RestorePhase::Switching => switching(observed),
@@ -158,28 +170,21 @@ pub(super) fn volumes(observed: &ObservedRestore) -> &[RestoredVolume] {
 
 fn waiting(observed: &ObservedRestore) -> Flow {
     choice::supported(&observed.restore.spec).map_err(|problem| Box::new(failed(observed, problem)))?;
-    // Which one is newest is known once whoever goes first has ended; that a snapshot is a stranger's, at once.
-    if observed.restore.spec.from.snapshot.is_some() {
-        choice::choose(observed).map_err(|problem| Box::new(failed(observed, problem)))?;
-    }
-    if let Some(first) = &observed.goes_first {
-        let message = format!("{first} is of the same service and comes first");
-        return Ok(Step::not_yet(observed, Problem::new(Reason::WaitsForTurn, message)));
-    }
-    let subject = subject(observed)?;
-    if observed.service.is_paused {
-        let service = &subject.plan.instance.name;
-        let message = format!("spec.paused of {service} is true, and nothing of it is changed: take it away");
-        return Ok(Step::not_yet(observed, Problem::new(Reason::Paused, message)));
-    }
-    let chosen = choice::choose(observed).map_err(|problem| Box::new(failed(observed, problem)))?;
+    copy::may_begin(observed)?;
+    elsewhere::held(observed)?;
+    choice::turn(observed)?;
+    elsewhere::told(observed)?;
+    let subject = unpaused(observed)?;
+    elsewhere::fits(observed, subject).map_err(|problem| Box::new(failed(observed, problem)))?;
+    let chosen = choice::chosen(observed)?;
     let restored = subject.operations.operations().map(|source| restored_volumes(source.operations));
     let restored = restored.unwrap_or_default();
     let volumes = next_claims(&subject.record.spec, &subject.plan.volumes, &restored, &observed.claims);
     let needed = claim_objects(&subject.plan, &volumes, &observed.claims);
-    let learned = Learned { chosen: Some(chosen), volumes: Some(volumes), ..Learned::default() };
+    copy::fits(observed, subject)?;
+    let mut learned = Learned { chosen: Some(chosen), volumes: Some(volumes), ..Learned::default() };
     let step = match choice::room(&observed.quotas, &needed) {
-        Ok(()) => Step::at(RestorePhase::Preparing),
+        Ok(()) => Step::at(copy::begins(observed, &mut learned)),
         Err(lacks) => {
             let message = format!("{lacks}: what is overwritten stays until it has succeeded");
             Step::not_yet(observed, Problem::new(Reason::NoRoom, message))
@@ -188,29 +193,51 @@ fn waiting(observed: &ObservedRestore) -> Flow {
     Ok(Step { learned, ..step })
 }
 
+/// What is restored, unless somebody paused it.
+///
+/// # Errors
+/// The step that waits.
+pub(super) fn unpaused(observed: &ObservedRestore) -> Result<&Subject, Box<Step>> {
+    let subject = subject(observed)?;
+    if observed.service.is_paused {
+        let service = &subject.plan.instance.name;
+        let message = format!("spec.paused of {service} is true, and nothing of it is changed: take it away");
+        return Err(Box::new(Step::not_yet(observed, Problem::new(Reason::Paused, message))));
+    }
+    Ok(subject)
+}
+
 /// Until the snapshot is read and judged.
 ///
 /// # Errors
 /// The step that comes first.
 pub(crate) fn preparing(observed: &ObservedRestore) -> Flow {
     let subject = subject(observed)?;
+    let manifest = read(observed, subject)?;
+    may_restore(manifest, observed, subject).map_err(|refusal| Box::new(failed(observed, refusal.problem())))?;
+    Ok(Step::at(RestorePhase::Files))
+}
+
+/// What the snapshot is made of, by the Entity's key.
+///
+/// # Errors
+/// The step that comes first.
+pub(super) fn read<'o>(observed: &'o ObservedRestore, subject: &Subject) -> Result<&'o Manifest, Box<Step>> {
     match &subject.key {
         KeyState::SecretMissing(secret) => {
             let message =
                 format!("Secret {secret}, which a target of the Platform names, is not in {}", subject.own.namespace);
-            return Ok(Step::not_yet(observed, Problem::new(Reason::PlatformSecretNotFound, message)));
+            return Err(Box::new(Step::not_yet(observed, Problem::new(Reason::PlatformSecretNotFound, message))));
         }
         KeyState::Missing => {
             let key = crate::backup::key_name(&subject.folder);
             let message =
                 format!("Secret {key}, the key of the backups, is not in {}: recover it", subject.own.namespace);
-            return Ok(failed(observed, Problem::new(Reason::KeyWrong, message)));
+            return Err(Box::new(failed(observed, Problem::new(Reason::KeyWrong, message))));
         }
         KeyState::NotCopied(_) | KeyState::NotEscrowed(_) | KeyState::WaitsForEscrow(_) | KeyState::There => {}
     }
-    let manifest = ran::manifest(observed, subject)?;
-    may_restore(manifest, subject).map_err(|refusal| Box::new(failed(observed, refusal.problem())))?;
-    Ok(Step::at(RestorePhase::Files))
+    ran::manifest(observed, subject)
 }
 
 /// Until the claims are there and filled.
@@ -237,8 +264,9 @@ pub(crate) fn files(observed: &ObservedRestore) -> Flow {
     }
     let manifest = ran::manifest(observed, subject)?;
     ran::all(observed, jobs::fill(subject, observed, manifest))?;
+    elsewhere::with_secrets(observed, subject)?;
     // It may have been upgraded meanwhile.
-    may_restore(manifest, subject).map_err(|refusal| Box::new(failed(observed, refusal.problem())))?;
+    may_restore(manifest, observed, subject).map_err(|refusal| Box::new(failed(observed, refusal.problem())))?;
     Ok(Step::at(RestorePhase::Switching))
 }
 

@@ -1,8 +1,10 @@
 //! Whether a backup fits the service as it is: judged before anything is touched.
 
 use commonscloud_backup::manifest::{MANIFEST_VERSION, Manifest};
+use commonscloud_backup::report::StoredPart;
 
-use crate::api::{Reason, SnapshotPartKind};
+use super::observed::ObservedRestore;
+use crate::api::{Reason, RestorePart, SnapshotPartKind};
 use crate::backup::{Subject, own_folder};
 use crate::report::Problem;
 
@@ -61,16 +63,38 @@ impl Refusal {
 ///
 /// # Errors
 /// Why it cannot.
-pub fn may_restore(manifest: &Manifest, subject: &Subject) -> Result<(), Refusal> {
-    if manifest.version > MANIFEST_VERSION {
-        return Err(Refusal::FormatTooNew(manifest.version));
-    }
-    belongs(manifest, subject)?;
+pub fn may_restore(manifest: &Manifest, observed: &ObservedRestore, subject: &Subject) -> Result<(), Refusal> {
+    is_readable(manifest)?;
+    belongs(manifest, observed, subject)?;
     has_version(manifest, subject)?;
     is_whole(manifest, subject)
 }
 
-fn belongs(manifest: &Manifest, subject: &Subject) -> Result<(), Refusal> {
+/// Whether a part of the backup with this manifest can stand beside what is there, whichever version that is.
+///
+/// # Errors
+/// Why it cannot.
+pub fn may_add(
+    manifest: &Manifest,
+    observed: &ObservedRestore,
+    subject: &Subject,
+    part: &RestorePart,
+) -> Result<(), Refusal> {
+    is_readable(manifest)?;
+    belongs(manifest, observed, subject)?;
+    let is_it = |of: &StoredPart| of.kind == SnapshotPartKind::Files && of.name == part.volume;
+    if manifest.parts.iter().any(is_it) {
+        return Ok(());
+    }
+    Err(Refusal::PartMissing(format!("files of volume {}", part.volume)))
+}
+
+const fn is_readable(manifest: &Manifest) -> Result<(), Refusal> {
+    if manifest.version > MANIFEST_VERSION { Err(Refusal::FormatTooNew(manifest.version)) } else { Ok(()) }
+}
+
+/// Of a new service the backup is another one's.
+fn belongs(manifest: &Manifest, observed: &ObservedRestore, subject: &Subject) -> Result<(), Refusal> {
     let instance = &subject.plan.instance;
     let recorded = subject.record.spec.entity.as_ref().and_then(|entity| entity.uid.clone());
     let entity_uid = recorded.or_else(|| subject.entity.metadata.uid.clone()).unwrap_or_default();
@@ -79,13 +103,19 @@ fn belongs(manifest: &Manifest, subject: &Subject) -> Result<(), Refusal> {
     // Of an Entity that goes on with the repositories of an earlier one only the name is its own.
     let name = subject.entity.metadata.name.as_deref().unwrap_or_default();
     let goes_on = subject.folder != own_folder(name, subject.entity.metadata.uid.as_deref());
-    let is_theirs = entity.uid == entity_uid || (goes_on && entity.name == name);
-    let is_it = is_theirs && (&made.kind, &made.name) == (&instance.kind, &instance.name);
+    let (name, is_theirs) = match &observed.foreign {
+        // Its copy is of the snapshot that a run of that Entity recorded.
+        Some(foreign) => (foreign.entity.as_str(), entity.name == foreign.entity),
+        None => (name, entity.uid == entity_uid || (goes_on && entity.name == name)),
+    };
+    let from = &observed.restore.spec.from.service;
+    let is_source = made.name == *from && (observed.new.is_some() || made.kind == instance.kind);
+    let is_it = is_theirs && is_source;
     if is_it && manifest.versions.template == subject.record.spec.template {
         return Ok(());
     }
     let of_backup = of(&entity.name, &entity.uid, &made.kind, &made.name);
-    let of_service = of(name, &entity_uid, &instance.kind, &instance.name);
+    let of_service = of(name, &entity_uid, &instance.kind, from);
     Err(Refusal::Another {
         of: format!("{of_backup} of template {}", manifest.versions.template),
         wanted: format!("{of_service} of template {}", subject.record.spec.template),

@@ -8,12 +8,13 @@ use commonscloud_backup::report::{Outcome, Report, StoredPart};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{ObservedRestore, Room, SeenService, Step, next, restore_status};
+use super::{NewService, ObservedRestore, Room, SeenService, Step, next, restore_status};
 use crate::api::{
-    BackupVersions, RestorePhase, ServiceBackup, ServiceData, ServiceRestore, ServiceTemplate, SnapshotPartKind, marks,
+    BackupVersions, Reason, RestorePhase, ServiceBackup, ServiceData, ServiceRestore, ServiceTemplate,
+    SnapshotPartKind, marks,
 };
 use crate::backup::{JobState, KeyState, Own, Said, SeenJob, Subject};
-use crate::cache::Live;
+use crate::cache::{Live, Sealed};
 use crate::compare::{Action, Change};
 use crate::plan::{Plan, Stage};
 use crate::report::Problem;
@@ -52,6 +53,10 @@ pub(crate) struct World {
     /// Every phase that it was in.
     pub(crate) phases: Vec<RestorePhase>,
     pub(crate) package: Arc<Package>,
+    /// What is known of it where it is to begin with a backup of another service.
+    pub(crate) new: Option<NewService>,
+    /// Whether it has a record.
+    pub(crate) is_recorded: bool,
 }
 
 impl World {
@@ -100,6 +105,8 @@ impl World {
             done: Vec::new(),
             phases: Vec::new(),
             package,
+            new: None,
+            is_recorded: true,
         }
     }
 
@@ -159,18 +166,25 @@ impl World {
         }
     }
 
+    fn problem(&self) -> Option<Problem> {
+        let unmade = || Problem::new(Reason::DataBeingMade, "there is no data");
+        self.problem.clone().or_else(|| (!self.is_recorded).then(unmade))
+    }
+
     pub(crate) fn seen(&self) -> ObservedRestore {
         ObservedRestore {
             restore: Arc::new(self.restore.clone()),
             now: self.now,
-            subject: self.problem.clone().map_or_else(|| Ok(self.subject()), Err),
-            record: Some(Arc::new(self.record.clone())),
+            subject: self.problem().map_or_else(|| Ok(self.subject()), Err),
+            record: self.is_recorded.then(|| Arc::new(self.record.clone())),
             jobs: self.jobs.clone(),
             goes_first: self.goes_first.clone(),
             runs: self.runs.clone(),
             claims: self.claims.clone(),
             quotas: self.quotas.clone(),
             service: self.service.clone(),
+            new: self.new.clone(),
+            foreign: None,
         }
     }
 
@@ -238,11 +252,21 @@ impl World {
                 assert!(self.claims.iter().any(&is_it), "{change}");
                 self.claims.retain(|live| !is_it(live));
             }
-            ("ServiceData", Action::Merge { patch, .. }) if patch["spec"].get("restoring").is_some() => {
-                self.record.spec.restoring = None;
+            ("ServiceData", Action::Create(object)) => {
+                assert!(!self.is_recorded, "{change} twice");
+                self.record.spec = serde_json::from_value(object["spec"].clone()).unwrap();
+                self.is_recorded = true;
             }
             ("ServiceData", Action::Merge { patch, .. }) => {
-                self.record.spec.volumes = serde_json::from_value(patch["spec"]["volumes"].clone()).unwrap();
+                let mut spec = json!(self.record.spec);
+                spec.as_object_mut().unwrap().extend(patch["spec"].as_object().unwrap().clone());
+                self.record.spec = serde_json::from_value(spec).unwrap();
+            }
+            ("Secret", Action::Copy { from, .. }) => {
+                let new = self.new.as_mut().unwrap();
+                let source = &new.sources.as_ref().unwrap()[&from.as_ref().unwrap().name];
+                let copy = Sealed { name: change.name.clone(), ..Sealed::clone(source) };
+                new.secrets.as_mut().unwrap().insert(change.name.clone(), Arc::new(copy));
             }
             ("Job", Action::Create(object)) => {
                 let owner = object["metadata"]["ownerReferences"][0]["uid"].as_str().unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::place::{self, Place, beside, claim, is_on_one_node, place};
-use super::{FilePlace, OPERATION_OF, OperationError, OperationSource, RUN, Run, STREAM, VOLUMES, network};
+use super::{FilePlace, OPERATION_OF, OperationError, OperationSource, RUN, Run, STREAM, VOLUMES, Writing, network};
 use crate::canonical::canonicalize;
 use crate::engine::object::RenderedObject;
 use crate::engine::secret_keys;
@@ -67,13 +67,13 @@ pub fn files_objects(
     plan: &Plan,
     objects: &[RenderedObject],
     places: &[FilePlace],
-    writable: bool,
+    writing: Writing,
     timeout_seconds: u32,
     run: &Run,
 ) -> Result<Vec<RenderedObject>, OperationError> {
     let first = places.first().ok_or_else(|| OperationError::NotMounted(String::new()))?;
     let mut place = place(plan, objects, &first.component, Some(first.user))?;
-    if writable {
+    if writing == Writing::Fills {
         place.own_volumes();
     }
     let volumes = places
@@ -85,7 +85,7 @@ pub fn files_objects(
         let mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
         let own = places.iter().map(|place| {
             let path = format!("{VOLUMES}/{}", place.volume);
-            json!({"name": of_claim(&place.volume), "mountPath": path, "readOnly": !writable})
+            json!({"name": of_claim(&place.volume), "mountPath": path, "readOnly": writing == Writing::Nothing})
         });
         container["volumeMounts"] = mounts.into_iter().chain(own).collect();
     }

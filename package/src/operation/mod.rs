@@ -61,6 +61,18 @@ pub struct Run {
     pub companion: Companion,
 }
 
+/// What a run of companions writes into the volumes that it mounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writing {
+    /// It reads them.
+    #[default]
+    Nothing,
+    /// It fills volumes that are new.
+    Fills,
+    /// It adds to what is there, while the component's pods use it: nothing of that changes its group.
+    Adds,
+}
+
 /// The object that a run belongs to: a ServiceBackup or ServiceRestore.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunOwner {

@@ -132,7 +132,7 @@ fn files_are_read_beside_the_pods_that_write_them() {
     assert_eq!((places[0].component.as_str(), places[0].user), ("app", 33));
     let mut run = Run { companion: companion(), ..run() };
     run.companion.init_containers.clear();
-    let objects = files_objects(&wiki.plan, &wiki.objects, &places, false, 3600, &run).unwrap();
+    let objects = files_objects(&wiki.plan, &wiki.objects, &places, Writing::Nothing, 3600, &run).unwrap();
     insta::assert_snapshot!("files", text(&objects));
 }
 

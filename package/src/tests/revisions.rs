@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::operation::{Run, RunOwner, file_places, files_objects, operation_objects, operations_for};
+use crate::operation::{Run, RunOwner, Writing, file_places, files_objects, operation_objects, operations_for};
 use crate::security::pods;
 
 /// Of commit 98b1c24: its scratch folders had no size, which no package is offered with any more.
@@ -41,9 +41,10 @@ fn the_files_of_an_agora_are_read_as_they_are_and_fill_a_volume_of_their_users_g
     let plan = sample::plan(&package, &package.versions()[0], parameters, Surroundings::Full).unwrap();
     let objects = render(&plan).unwrap().objects;
     let places = file_places(&plan, &objects, &package.operations().unwrap()).unwrap();
-    let group = |writable: bool| {
-        let made = files_objects(&plan, &objects, &places, writable, 60, &Run::default()).unwrap();
+    let group = |writing: Writing| {
+        let made = files_objects(&plan, &objects, &places, writing, 60, &Run::default()).unwrap();
         made.last().unwrap().value.pointer("/spec/template/spec/securityContext/fsGroup").cloned()
     };
-    assert_eq!((group(false), group(true)), (None, Some(json!(1000))));
+    assert_eq!(group(Writing::Fills), Some(json!(1000)));
+    assert_eq!((group(Writing::Nothing), group(Writing::Adds)), (None, None), "what is there changes no group");
 }

@@ -1,7 +1,9 @@
 //! Runs of backups whose Jobs a test ends: simulated pods read and write nothing.
 
 mod care;
+mod consent;
 mod drills;
+mod elsewhere;
 mod pods;
 mod records;
 mod restores;
@@ -34,6 +36,8 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         Scenario::new("a second run of the same service waits", second).apart(),
     ];
     scenarios.extend(restores::scenarios());
+    scenarios.extend(elsewhere::scenarios());
+    scenarios.extend(consent::scenarios());
     scenarios.extend(care::scenarios());
     scenarios.extend(records::scenarios());
     scenarios.extend(drills::scenarios());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use commonscloud_e2e::chart::NAMESPACE;
 use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Failure, Outcome};
+use commonscloud_operator::backup::copy::COPIED_FROM;
 use commonscloud_operator::backup::maintenance::CARE;
 use commonscloud_operator::template::operation::{OPERATION_OF, RUN};
 use jiff::Timestamp;
@@ -41,6 +42,7 @@ pub enum Ends {
 pub async fn hold_pods(tier: &ControlPlane) -> Outcome {
     let which = format!(
         "'{OPERATION_OF}' in object.metadata.?labels.orValue({{}}) \
+            || '{COPIED_FROM}' in object.metadata.?labels.orValue({{}}) \
             || object.metadata.?labels[?'{CARE}'].orValue('') == 'check'"
     );
     hold(tier, OF_RUNS, &which).await
@@ -96,7 +98,7 @@ fn steps(phase: &str) -> &'static [&'static str] {
     }
 }
 
-/// Ends the pods of an office's runs that are at work in a phase, and none of the next one.
+/// Ends the pods of the runs that are at work in a phase, and none of the next one.
 pub async fn end_all(tier: &ControlPlane, namespace: &str, phase: &str, ends: Ends) -> Outcome {
     end_with(tier, namespace, steps(phase), &|container| last_words(container, ends)).await
 }
@@ -110,7 +112,9 @@ pub async fn end_with(
 ) -> Outcome {
     let pods: Api<Pod> = Api::namespaced(tier.cluster.client.clone(), namespace);
     for pod in pods.list(&ListParams::default().labels(OPERATION_OF)).await? {
-        let job = pod.labels().get(RUN).and_then(|job| job.strip_prefix("office-")).unwrap_or_default();
+        let service = pod.labels().get(OPERATION_OF).map_or("", String::as_str);
+        let job = pod.labels().get(RUN).and_then(|job| job.strip_prefix(service)?.strip_prefix('-'));
+        let job = job.unwrap_or_default();
         let is_its = steps.iter().any(|step| job == *step || job.starts_with(&format!("{step}-")));
         if is_its && !has_ended(&pod) {
             end(&pods, &pod, words).await?;

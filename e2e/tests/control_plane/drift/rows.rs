@@ -63,7 +63,7 @@ impl Row {
 }
 
 /// Kinds that the operator writes and that are no children of an Entity, and why.
-pub const NO_CHILDREN: [(&str, &str); 7] = [
+pub const NO_CHILDREN: [(&str, &str); 8] = [
     ("Platform", "people write it; the operator writes its status"),
     ("Tariff", "people write it"),
     ("ServiceTemplate", "people write it; those compiled in are registered at each start"),
@@ -71,6 +71,7 @@ pub const NO_CHILDREN: [(&str, &str); 7] = [
     ("Entity", "people write it; the operator writes its status and finalizer"),
     ("ServiceBackup", "who asks for one writes it; its schema refuses another spec"),
     ("ServiceRestore", "who asks for one writes it; its schema refuses another spec"),
+    ("RestoreConsent", "who consents writes it; its schema refuses another spec"),
 ];
 
 /// Every kind of child.

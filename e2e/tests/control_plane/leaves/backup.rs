@@ -222,8 +222,8 @@ pub fn of_platform() -> Vec<Case> {
     ]
 }
 
-/// A run and a restore that `user` asked for: another wish is another object.
-pub fn asked(user: &str) -> [Stage; 2] {
+/// A run, a restore and a consent that `user` asked for: another wish is another object.
+pub fn asked(user: &str) -> [Stage; 3] {
     let run = json!({
         "service": "site", "target": "target-a", "format": "Exit", "recipient": RECIPIENT, "reason": "Requested",
         "requestedBy": user,
@@ -239,7 +239,15 @@ pub fn asked(user: &str) -> [Stage; 2] {
         ready: Vec::new(),
         cases,
     };
-    [stage("ServiceBackup", run, of_runs()), stage("ServiceRestore", restore, of_restores())]
+    let consent = json!({
+        "service": "site", "snapshot": snapshot('a'), "entity": "other", "until": "2030-01-01T00:00:00Z",
+        "requestedBy": user,
+    });
+    [
+        stage("ServiceBackup", run, of_runs()),
+        stage("ServiceRestore", restore, of_restores()),
+        stage("RestoreConsent", consent, of_consents()),
+    ]
 }
 
 fn snapshot(digit: char) -> String {
@@ -268,6 +276,7 @@ pub fn of_restores() -> Vec<Case> {
         let words = &["spec: a restore cannot be changed; make another ServiceRestore"];
         refused("ServiceRestore", format!("spec.{leaf}"), value, words)
     };
+    let half = |leaf: &str, value: Value, words| refused("ServiceRestore", format!("spec.{leaf}"), value, &[words]);
     vec![
         own("from.service", json!("other")),
         own("from.entity", json!("another")),
@@ -275,9 +284,23 @@ pub fn of_restores() -> Vec<Case> {
         own("from.before", json!("2026-01-01T00:00:00Z")),
         own("into.kind", json!("InPlace")),
         own("into.service", json!("newer")),
-        own("only.volume", json!("data")),
-        own("only.path", json!("a/folder")),
-        own("only.table", json!("page")),
+        half("only.volume", json!("data"), "spec.only.path: Required value"),
+        half("only.path", json!("a/folder"), "spec.only.volume: Required value"),
+        own("requestedBy", json!("somebody-else")),
+    ]
+}
+
+/// The cases of a consent.
+pub fn of_consents() -> Vec<Case> {
+    let own = |leaf: &str, value: Value| {
+        let words = &["spec: a consent cannot be changed; make another RestoreConsent"];
+        refused("RestoreConsent", format!("spec.{leaf}"), value, words)
+    };
+    vec![
+        own("service", json!("other")),
+        own("snapshot", json!(snapshot('b'))),
+        own("entity", json!("another")),
+        own("until", json!("2031-01-01T00:00:00Z")),
         own("requestedBy", json!("somebody-else")),
     ]
 }

@@ -83,6 +83,7 @@ fn all_cases(tier: &ControlPlane) -> Outcome<Vec<Case>> {
     cases.extend(backup::planned());
     cases.extend(backup::of_runs());
     cases.extend(backup::of_restores());
+    cases.extend(backup::of_consents());
     cases.extend(template::planned()?);
     cases.extend(operations::cases());
     cases.extend(template::exceptions());

@@ -2,6 +2,7 @@
 
 use commonscloud_e2e::{Failure, Outcome};
 use commonscloud_operator::plan::Plan;
+use commonscloud_operator::restore::is_relocatable;
 use commonscloud_operator::template::RenderedObject;
 use commonscloud_operator::template::operation::{self, Run, RunOwner};
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use super::case::{Case, See, reads, refused, see, shows};
 
 const KINDS: [&str; 5] = ["quiesce", "unquiesce", "dump", "load", "verify"];
 
-/// What an office's operations would make, by `Operation/KIND`, `Opening/KIND` and `Files/VOLUME`.
+/// What an office's operations would make, by `Operation/KIND`, `Opening/KIND` and `Files/VOLUME`, and where a backup fits.
 pub fn made(plan: &Plan, objects: &[RenderedObject]) -> Outcome<Vec<(String, Value)>> {
     let Some(source) = plan.package.operations() else { return Ok(Vec::new()) };
     let failed = |error: operation::OperationError| Failure::new(error.to_string());
@@ -30,6 +31,8 @@ pub fn made(plan: &Plan, objects: &[RenderedObject]) -> Outcome<Vec<(String, Val
         let shown = json!({"user": place.user, "exclude": place.exclude, "component": place.component});
         made.push((format!("Files/{}", place.volume), shown));
     }
+    let is_relocatable = is_relocatable(plan, "another");
+    made.push(("Restore/of-another".to_owned(), json!({"isRelocatable": is_relocatable})));
     Ok(made)
 }
 
@@ -65,6 +68,7 @@ pub fn cases() -> Vec<Case> {
         own("files[0].exclude[0]", json!("cache/**"), see("Files/data", "/exclude/0", "cache/**")),
         refuses("dumped[0]", json!("data"), &["the volume \"data\" is there twice"]),
         refuses("leftOut[0].volume", json!("db"), &["missing field `reason`"]),
+        own("relocatable", json!(true), see("Restore/of-another", "/isRelocatable", true)),
         refuses("compatibleRevisions[0]", json!("office-34"), &["not the name of a revision"]),
     ];
     for kind in KINDS {

@@ -48,6 +48,14 @@ fn restore(name: &str, by: &str) -> Value {
     namespaced("ServiceRestore", NAME, name, json!({"from": {"service": "site"}, "requestedBy": by}))
 }
 
+fn consent(name: &str, by: &str) -> Value {
+    let spec = json!({
+        "service": "site", "snapshot": "a".repeat(64), "entity": "other", "until": "2099-01-01T00:00:00Z",
+        "requestedBy": by,
+    });
+    namespaced("RestoreConsent", NAME, name, spec)
+}
+
 /// Who the scenarios are to the API server.
 async fn administrator(tier: &ControlPlane) -> Outcome<String> {
     let reviews: Api<SelfSubjectReview> = Api::all(tier.cluster.client.clone());
@@ -78,7 +86,11 @@ async fn refused(tier: Arc<ControlPlane>) -> Outcome {
     ];
     let into = |kind: &str| json!({"kind": kind});
     let of_restore = vec![by(foreign), of(nobody), row("a drill", "/spec/into", into("Drill"), into("InPlace"), drill)];
+    let itself: &[_] = &["spec.entity: refused-backups needs no consent to what is its own"];
+    let of_consent =
+        vec![by(foreign), of(nobody), row("a consent to itself", "/spec/entity", json!(NAME), json!("other"), itself)];
     let tables = [
+        Table { base: consent("consent", &me), rows: new(of_consent) },
         Table { base: backup("run", &me), rows: new(of_backup) },
         Table { base: restore("restore", &me), rows: new(of_restore) },
     ];
@@ -93,7 +105,7 @@ async fn asked(tier: Arc<ControlPlane>) -> Outcome {
     let manager: &[&str] = &["--as", MANAGER];
     let of_site: &[&str] = &["--as", "somebody", "--as-group", "of-site"];
     for (whom, name, may) in [(manager, MANAGER, true), (of_site, "somebody", false)] {
-        for object in [backup("of-a-manager", name), restore("of-a-manager", name)] {
+        for object in [backup("of-a-manager", name), restore("of-a-manager", name), consent("of-a-manager", name)] {
             let words = [&["create", "--dry-run=server", "-f", "-"][..], whom].concat();
             let finished = tier.cluster.kubectl.run(&words, Some(object.to_string().as_bytes())).await?;
             let forbidden = finished.stderr.contains("cannot create resource");

@@ -4,8 +4,10 @@
 mod burnt;
 mod calendar;
 mod care;
+mod consent;
 mod credentials;
 mod drills;
+mod elsewhere;
 mod exit;
 mod faults;
 mod killed;
@@ -43,11 +45,13 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
     scenarios.extend(calendar::scenarios());
     scenarios.extend(credentials::scenarios());
     scenarios.extend(care::scenarios());
+    scenarios.extend(consent::scenarios());
     scenarios.extend(exit::scenarios());
     scenarios.extend(burnt::scenarios());
     scenarios.extend(records::scenarios());
     scenarios.extend(drills::scenarios());
     scenarios.extend(targets::scenarios());
+    scenarios.extend(elsewhere::scenarios());
     scenarios
 }
 
