@@ -7,7 +7,6 @@ use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::{condition, conditions, eventually, is_ready, ready};
 use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq, resources};
 use commonscloud_operator::api::marks::DRILLS;
-use k8s_openapi::api::core::v1::Container;
 use serde_json::{Value, json};
 
 use super::pods::{SNAPSHOT, end_restore};
