@@ -8,6 +8,7 @@ mod credentials;
 mod drills;
 mod exit;
 mod faults;
+mod import;
 mod killed;
 mod office;
 mod records;
@@ -43,6 +44,7 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
     scenarios.extend(credentials::scenarios());
     scenarios.extend(care::scenarios());
     scenarios.extend(exit::scenarios());
+    scenarios.extend(import::scenarios());
     scenarios.extend(burnt::scenarios());
     scenarios.extend(records::scenarios());
     scenarios.extend(drills::scenarios());
