@@ -87,19 +87,28 @@ fn shown(recipient: &str) -> String {
     if is_private { "a private key".to_owned() } else { one_line(recipient, 100) }
 }
 
-/// Opens what was sealed. `identity` is the text of a file of `age-keygen`: lines of private keys
-/// (`AGE-SECRET-KEY-1...`), each of which is tried, and comments.
+/// The private keys of a file of `age-keygen`.
 ///
 /// # Errors
-/// When none of the keys opens it, or it is something else than a sealed key.
-pub fn open(identity: &str, sealed: &[u8]) -> Result<Escrowed, EscrowError> {
-    let lines = identity.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+/// When it holds none, or something else.
+pub(crate) fn identities(text: &str) -> Result<Vec<Identity>, EscrowError> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let keys: Vec<Identity> = lines
         .map(|line| line.parse().map_err(|reason: &str| EscrowError::Identity(reason.to_owned())))
         .collect::<Result<_, _>>()?;
     if keys.is_empty() {
         return Err(EscrowError::Identity("there are comments alone".to_owned()));
     }
+    Ok(keys)
+}
+
+/// Opens what was sealed. `identity` is the text of a file of `age-keygen`: lines of private keys
+/// (`AGE-SECRET-KEY-1...`), each of which is tried, and comments.
+///
+/// # Errors
+/// When none of the keys opens it, or it is something else than a sealed key.
+pub fn open(identity: &str, sealed: &[u8]) -> Result<Escrowed, EscrowError> {
+    let keys = identities(identity)?;
     let decryptor = Decryptor::new(sealed).map_err(not_an_escrow)?;
     let opened = decryptor.decrypt(keys.iter().map(|key| key as &dyn age::Identity));
     let opened = opened.map_err(|error| match error {

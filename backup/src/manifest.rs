@@ -58,6 +58,9 @@ pub struct Manifest {
     pub versions: BackupVersions,
     /// The snapshots.
     pub parts: Vec<StoredPart>,
+    /// Whether `commonscloud import` made it, of data that no run read: it may have no state to compare with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub imported: bool,
     /// The volumes, by their names in the package, with the bytes that were asked for.
     #[serde(default)]
     pub volumes: BTreeMap<String, u64>,
@@ -185,6 +188,7 @@ mod tests {
             },
             versions: BackupVersions::default(),
             parts: vec![part("dump", SnapshotPartKind::Dump)],
+            imported: false,
             volumes: BTreeMap::new(),
         }
     }
@@ -251,6 +255,7 @@ mod tests {
         manifest.versions.revision = "r".repeat(63);
         manifest.versions.operations = "r".repeat(63);
         manifest.versions.template = "t".repeat(30);
+        manifest.imported = true;
         manifest.parts.extend([part("state", SnapshotPartKind::State), part("secrets", SnapshotPartKind::Secrets)]);
         manifest.parts.extend((0..MOST_TREES).map(|number| part(&name(number), SnapshotPartKind::Files)));
         manifest.volumes = (0..MOST_TREES).map(|number| (name(number), 1 << 40)).collect();

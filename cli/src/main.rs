@@ -10,6 +10,7 @@ mod diff;
 mod drill;
 mod export;
 mod images;
+mod import;
 mod node;
 mod operated;
 mod outlook;
@@ -47,6 +48,7 @@ enum Command {
     Drill(drill::Arguments),
     Export(export::Arguments),
     Images(images::Arguments),
+    Import(import::Arguments),
     Recover(recover::Arguments),
     Render(render::Arguments),
     Restore(restore::Arguments),
@@ -84,6 +86,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Drill(arguments) => drill::run(&arguments).await,
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Images(arguments) => images::run(arguments).await,
+        Command::Import(arguments) => import::run(&arguments).await,
         Command::Recover(arguments) => recover::run(&arguments).await,
         Command::Render(arguments) => render::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments).await,

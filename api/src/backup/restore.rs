@@ -56,6 +56,7 @@ pub struct ServiceRestoreSpec {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(validation = Rule::new("!has(self.snapshot) || !has(self.before)").message("from: set at most one of snapshot and before"))]
 #[x_kube(validation = Rule::new("!has(self.entity) || has(self.snapshot)").message("from.snapshot: say which one; another Entity consents to one snapshot"))]
+#[x_kube(validation = Rule::new("!has(self.importedTo) || (has(self.snapshot) && !has(self.entity))").message("from.importedTo: only beside snapshot, and without entity; commonscloud import writes it"))]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreSource {
     /// Name of the service that the backup is of.
@@ -70,6 +71,11 @@ pub struct RestoreSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 64, max = 64), regex(pattern = SNAPSHOT_PATTERN))]
     pub snapshot: Option<String>,
+    /// The target, by its name in the Platform, to which `commonscloud import` brought the snapshot: no ServiceBackup
+    /// records it. For whoever has the verb `import` on servicerestores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
+    pub imported_to: Option<String>,
     /// The newest one that was taken before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40), regex(pattern = DATE_PATTERN))]

@@ -41,7 +41,9 @@ async fn state(setting: &Setting, manifest: &Manifest) -> Result<Vec<String>, Fa
     let (name, kind) = Stream::Verify.part();
     let folder = setting.places.stream.clone();
     let recorded = match (part(manifest, kind, name), pipes::is_pipe(&Stream::Verify.pipe(&folder))) {
-        (Some(recorded), true) => recorded,
+        (Some(recorded), true) => Some(recorded),
+        // Nobody made one of it where it comes from; that `verify` can read all of it is shown.
+        (None, true) if manifest.imported => None,
         (None, false) => return Ok(Vec::new()),
         // Nothing of a stream is in this pod: `verify` runs in another.
         (Some(_), false) if !folder.is_dir() => return Ok(Vec::new()),
@@ -52,6 +54,7 @@ async fn state(setting: &Setting, manifest: &Manifest) -> Result<Vec<String>, Fa
     let read = setting.wait("verify", reading).await?;
     let now = read.map_err(|error| error.to_string()).and_then(|read| read);
     let now = now.map_err(|error| Failure::new(FailureReason::HalfStream, format!("verify: {error}")))?;
+    let Some(recorded) = recorded else { return Ok(Vec::new()) };
     let call = Call::reading("dump").arg(&recorded.snapshot).arg(format!("/{name}")).most(MOST_OF_A_DOCUMENT);
     let recorded = setting.run(call).await?.text();
     Ok(of_states(&recorded, &now))
@@ -240,6 +243,32 @@ mod tests {
         };
         assert!(compare(&setting, &"a".repeat(64)).await.is_err());
         assert!(!pipes::is_pipe(&Stream::Verify.pipe(&path)));
+    }
+
+    #[tokio::test]
+    async fn what_was_imported_without_a_state_is_read_to_its_end_and_compared_with_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let (_stop, stopped) = watch::channel(false);
+        let setting = Setting {
+            restic: Restic::new(stopped),
+            ends: Instant::now() + std::time::Duration::from_secs(30),
+            places: Places { volumes: path.clone(), stream: path.clone(), secrets: path.clone() },
+        };
+        let text = r#"{"version":1,"run":"import-1","takenAt":"2026-11-30T00:00:00Z","entity":{"name":"e","uid":"e"},
+            "instance":{"name":"i","kind":"DedicatedService","uid":"i"},"versions":{"template":"t","application":"1",
+            "revision":"r","operations":"r","restic":"0","operator":"0","manifest":1},"parts":[],"volumes":{}}"#;
+        let mut manifest: Manifest = serde_json::from_str(text).unwrap();
+        pipes::make(&path, &[Stream::Verify]).unwrap();
+        assert!(state(&setting, &manifest).await.is_err(), "a backup has one");
+        manifest.imported = true;
+        let (pipe, mark) = (Stream::Verify.pipe(&path), Stream::Verify.mark(&path, "done"));
+        let verify = std::thread::spawn(move || {
+            std::fs::write(pipe, "table page 1 9f86\n").unwrap();
+            std::fs::write(mark, "").unwrap();
+        });
+        assert_eq!(state(&setting, &manifest).await.unwrap(), Vec::<String>::new());
+        verify.join().unwrap();
     }
 
     #[test]

@@ -30,15 +30,13 @@ use tokio::sync::watch;
 
 use commonscloud_api::SnapshotPartKind;
 use commonscloud_backup::manifest::is_snapshot_id;
-use commonscloud_backup::report::{Failure, FailureReason, Outcome, Report, StoredPart};
-use commonscloud_backup::restic::{Answer, Call, MOST_OF_A_DOCUMENT, Restic, Summary, without_credentials};
+use commonscloud_backup::report::{Failure, FailureReason, Outcome, Report};
+use commonscloud_backup::restic::{
+    Answer, Call, HOST, MOST_OF_A_DOCUMENT, OF_THE_FILE_SYSTEM, Restic, backup, stored, without_credentials,
+};
 
 /// Where a container's last words go.
 const TERMINATION_LOG: &str = "/dev/termination-log";
-/// What a file system has by itself, mostly for root alone.
-const OF_THE_FILE_SYSTEM: &str = "lost+found";
-/// Snapshots are told apart by tags, never by the pods that made them.
-const HOST: &str = "commonscloud";
 
 /// What the Jobs of backups and restores run. The repository and its key are in the environment, as restic reads it.
 #[derive(Debug, Parser)]
@@ -206,24 +204,6 @@ impl Setting {
             () = self.restic.stopped() => Err(Failure::new(FailureReason::Interrupted, format!("asked to end while waiting for {what}"))),
         }
     }
-}
-
-/// A snapshot that is to be made.
-fn backup(run: &str, tag: &str, part: &str) -> Call {
-    Call::new("backup").args(["--no-scan", "--host", HOST, "--tag", tag]).args([
-        "--tag".to_owned(),
-        format!("run:{run}"),
-        "--tag".to_owned(),
-        format!("part:{part}"),
-    ])
-}
-
-/// The snapshot that was made.
-fn stored(name: &str, kind: SnapshotPartKind, answer: &Answer) -> Result<StoredPart, Failure> {
-    let summary: Summary = answer.last("summary")?;
-    let (bytes, files) = (summary.total_bytes_processed, summary.total_files_processed);
-    let added = summary.data_added_packed;
-    Ok(StoredPart { name: name.to_owned(), kind, snapshot: summary.snapshot_id, bytes, added, files })
 }
 
 fn snapshot_id(text: &str) -> Result<String, String> {

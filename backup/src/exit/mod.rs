@@ -19,12 +19,15 @@ mod folder;
 mod guide;
 mod hashed;
 mod layout;
+mod open;
 mod pack;
 mod verify;
 
 pub use folder::{Folder, Found};
+pub use hashed::{Written, hash};
 pub use layout::{
     EXIT_VERSION, Engine, ExitFile, ExitFileKind, ExitManifest, ExitRepository, ExitService, MANIFEST, SUMS,
 };
+pub use open::open;
 pub use pack::{Source, pack};
 pub use verify::{Verified, verify};

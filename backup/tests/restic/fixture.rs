@@ -215,6 +215,7 @@ pub fn manifest(parts: &[StoredPart]) -> Manifest {
         },
         versions: commonscloud_api::BackupVersions::default(),
         parts: parts.to_vec(),
+        imported: false,
         volumes: std::collections::BTreeMap::new(),
     }
 }

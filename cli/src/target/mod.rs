@@ -17,14 +17,14 @@ use commonscloud_operator::backup::target::{Purpose, repository};
 use kube::{Api, Client};
 use tokio::sync::watch;
 
-pub(crate) use self::server::{ServerArguments, address};
+pub(crate) use self::server::{ServerArguments, address, url_or_name};
 
 /// The folder at a target with the keys of all others.
 const ESCROW: &str = "escrow";
 /// A target that does not answer by then is not reachable.
-const PROBE: Duration = Duration::from_secs(20);
+pub(crate) const PROBE: Duration = Duration::from_secs(20);
 /// How long one answer of restic may take.
-const ANSWER: Duration = Duration::from_mins(10);
+pub(crate) const ANSWER: Duration = Duration::from_mins(10);
 /// Sealed keys and generated Secrets are short, and records fit into memory.
 const MOST: u64 = 128 << 20;
 /// Of a folder so many sealed keys are looked at, the newest first: each change of recipients adds one.
@@ -67,8 +67,7 @@ impl Target {
     /// # Errors
     /// When the cluster has no target of this name, or there is no restic.
     pub(crate) async fn find(client: &Client, given: &str, server: &ServerArguments) -> Result<Self, Failure> {
-        let is_name = !given.contains([':', '/']);
-        let base = if is_name { of_platform(client, given).await? } else { given.to_owned() };
+        let base = if is_name(given) { of_platform(client, given).await? } else { given.to_owned() };
         Self::at_url(&base, server).await
     }
 
@@ -214,6 +213,11 @@ impl Target {
     pub(crate) async fn file(&self, path: &str, key: &str, snapshot: &str, file: &str) -> Result<Vec<u8>, Failure> {
         Ok(self::file(&self.at(path, key), snapshot, file, MOST, ANSWER).await?)
     }
+}
+
+/// Whether it is the name of a target of the Platform, and no URL.
+pub(crate) fn is_name(given: &str) -> bool {
+    !given.contains([':', '/'])
 }
 
 /// The URL of a target of the cluster's Platform.

@@ -53,6 +53,11 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+/// The name of a target of the Platform, or an [`address`].
+pub(crate) fn url_or_name(text: &str) -> Result<String, String> {
+    if super::is_name(text) && !text.is_empty() { Ok(text.to_owned()) } else { address(text) }
+}
+
 /// restic splits the arguments of ssh at spaces.
 fn plain_path(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '\\')) {
@@ -62,7 +67,7 @@ fn plain_path(text: &str) -> Result<String, String> {
 }
 
 impl ServerArguments {
-    /// Reads the files that are named.
+    /// Reads the files that are named. Paths become absolute: restic may run in another folder than this program.
     ///
     /// # Errors
     /// When one cannot be read, or holds something else.
@@ -71,15 +76,22 @@ impl ServerArguments {
             Some(file) => credentials(&text(file)?).map_err(|why| format!("{}: {why}", file.display()))?,
             None => given(|name| std::env::var(name).ok()),
         };
-        let program = (!self.restic.as_os_str().is_empty()).then(|| self.restic.clone());
+        // A bare name is looked for in PATH.
+        let is_path = self.restic.parent().is_some_and(|parent| !parent.as_os_str().is_empty());
+        let restic = if is_path { std::path::absolute(&self.restic)? } else { self.restic.clone() };
+        let program = (!restic.as_os_str().is_empty()).then_some(restic);
         let mut server = Server { program, environment, ..Server::default() };
         if let Some(authority) = &self.ca {
             // restic says of a file that is not there that the server is unknown.
             text(authority)?;
-            server = server.trusting(&authority.display().to_string());
+            server = server.trusting(&std::path::absolute(authority)?.display().to_string());
         }
         if let (Some(key), Some(hosts)) = (&self.ssh_key, &self.known_hosts) {
-            server = server.by_ssh(key, hosts);
+            let absolute = |path: &str| {
+                let path = std::path::absolute(path)?.display().to_string();
+                plain_path(&path).map_err(|why| Failure::from(format!("{path}: {why}")))
+            };
+            server = server.by_ssh(&absolute(key)?, &absolute(hosts)?);
         }
         Ok(server)
     }

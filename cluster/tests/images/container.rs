@@ -129,6 +129,16 @@ impl<'a> Container<'a> {
         self
     }
 
+    /// A folder of this machine, which other containers may have as well.
+    pub(crate) fn bind(self, path: &str, folder: &Path) -> Self {
+        std::fs::create_dir_all(self.path(path)).unwrap();
+        let place = self.folder.path().join("root").join(path.trim_start_matches('/'));
+        let mut mount = Command::new("nsenter");
+        mount.arg(self.mount_namespace()).args(["mount", "--bind"]).arg(folder).arg(place);
+        assert!(mount.status().unwrap().success());
+        self
+    }
+
     /// Nothing but what the volumes hold may be written from here on.
     pub(crate) fn read_only(self) -> Self {
         let root = self.folder.path().join("root");

@@ -6,6 +6,7 @@ mod backup;
 mod collabora;
 mod container;
 mod discourse;
+mod exit;
 mod http;
 mod mariadb;
 mod mediawiki;

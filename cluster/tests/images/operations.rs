@@ -160,16 +160,16 @@ $wgGroupPermissions['*']['edit'] = $wgGroupPermissions['*']['createpage'] = true
 $wgRateLimits = [];
 ";
 
-struct Wiki<'a> {
+pub(crate) struct Wiki<'a> {
     pod: &'a Pod,
-    application: Container<'a>,
+    pub(crate) application: Container<'a>,
     database: Container<'a>,
     engine: Running,
     _server: Running,
 }
 
 impl<'a> Wiki<'a> {
-    fn new(pod: &'a Pod) -> Self {
+    pub(crate) fn new(pod: &'a Pod) -> Self {
         let database = mariadb(pod);
         let made = format!(
             "create database mediawiki; create user mediawiki@'%' identified by {IN_SQL}; grant all on mediawiki.* to mediawiki@'%';"
@@ -206,7 +206,7 @@ impl<'a> Wiki<'a> {
         self.pod.inside(|| Request { method: "GET", path, host: "wiki.test", login: None, body: b"" }.send(8080))
     }
 
-    fn edit(&self, title: &str, text: &str) -> Value {
+    pub(crate) fn edit(&self, title: &str, text: &str) -> Value {
         let body = format!("action=edit&format=json&title={title}&text={text}&token=%2B%5C");
         let request =
             Request { method: "POST", path: "/api.php", host: "wiki.test", login: None, body: body.as_bytes() };

@@ -11,7 +11,7 @@ use crate::{can_run, image};
 
 const SERVED: &str = "10.89.250.1";
 /// Values that look like parts of a dump.
-const HOSTILE: &str = r#"
+pub(crate) const HOSTILE: &str = r#"
 create table "we""ird Näme" (t text, "row" int, d double precision, b bytea, i interval, at timestamptz);
 insert into "we""ird Näme" values
     (E'COPY public."we""ird Näme" (t) FROM stdin;\n\\.\nCOMMIT;\nSELECT ''whole'';', 1, 0.1, '\x00ff', '1 month', now()),

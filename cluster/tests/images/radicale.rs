@@ -2,7 +2,7 @@ use crate::container::{Container, Pod, until};
 use crate::http::Request;
 use crate::{can_run, image};
 
-const CONFIG: &str = "\
+pub(crate) const CONFIG: &str = "\
 [server]
 hosts = 0.0.0.0:5232
 [auth]
@@ -13,7 +13,7 @@ htpasswd_encryption = bcrypt
 filesystem_folder = /var/lib/radicale/collections
 ";
 
-const EVENT: &[u8] = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:test\r\nBEGIN:VEVENT\r\nUID:1\r\n\
+pub(crate) const EVENT: &[u8] = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:test\r\nBEGIN:VEVENT\r\nUID:1\r\n\
 DTSTAMP:20260101T000000Z\r\nDTSTART:20260101T000000Z\r\nSUMMARY:assemblea\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
 
 #[test]

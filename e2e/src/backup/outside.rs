@@ -54,11 +54,23 @@ impl Outside {
     /// When it cannot be started, or did not end by then.
     pub async fn run(&self, words: &[&str], environment: &[(&str, &str)], limit: Duration) -> Outcome<Finished> {
         let identity = self.identity.to_string_lossy();
+        self.at_target(&[words, &["--identity", &*identity][..]].concat(), environment, limit).await
+    }
+
+    /// Has something move into the cluster, as its administrator: `commonscloud import` with these words and the target.
+    ///
+    /// # Errors
+    /// When it cannot be started, or did not end by then.
+    pub async fn import(&self, words: &[&str], limit: Duration) -> Outcome<Finished> {
+        let kubeconfig = self.kubeconfig.to_string_lossy();
+        self.at_target(&[&["import"][..], words].concat(), &[("KUBECONFIG", &kubeconfig)], limit).await
+    }
+
+    async fn at_target(&self, words: &[&str], environment: &[(&str, &str)], limit: Duration) -> Outcome<Finished> {
         // One for each: kubectl ends its way for good once somebody who was killed left a connection broken.
         let _way = self.forward().await?;
         let target = format!("rest:http://127.0.0.1:{}", self.port);
-        let opened = ["--target", target.as_str(), "--identity", &identity];
-        let words = [words, &opened[..]].concat();
+        let words = [words, &["--target", target.as_str()][..]].concat();
         let [user, password] = servers::rest_environment();
         let environment = [environment, &[("PATH", self.path.as_str()), user, password][..]].concat();
         command::run(&self.commonscloud, &words, &environment, None, limit).await

@@ -213,6 +213,7 @@ impl<'a> Jobs<'a> {
             },
             versions,
             parts,
+            imported: false,
             volumes: plan.volumes.iter().map(|volume| (volume.name.clone(), volume.request.get())).collect(),
         };
         let text = serde_json::to_string(&manifest).unwrap_or_default();

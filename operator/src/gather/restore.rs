@@ -127,7 +127,10 @@ fn snapshot(run: &ServiceBackup) -> Option<&str> {
 }
 
 /// The target at which the snapshot is that was chosen; none before one is, and where nobody says.
-fn target<'r>(restore: &ServiceRestore, runs: &'r [Arc<ServiceBackup>]) -> Option<&'r str> {
+fn target<'r>(restore: &'r ServiceRestore, runs: &'r [Arc<ServiceBackup>]) -> Option<&'r str> {
+    if let Some(imported_to) = &restore.spec.from.imported_to {
+        return Some(imported_to);
+    }
     let chosen = restore.status.as_ref()?.snapshot.as_deref()?;
     let run = runs.iter().find(|run| snapshot(run) == Some(chosen))?;
     Some(run.status.as_ref()?.repository.as_ref()?.target.as_str())

@@ -114,6 +114,24 @@ fn a_backup_that_does_not_fit_is_refused_before_anything_is_made(edit: fn(&mut M
 }
 
 #[test]
+fn what_was_imported_needs_no_run_and_no_state() {
+    let mut world = World::new();
+    world.runs.clear();
+    world.restore.spec.from.snapshot = Some("b".repeat(64));
+    assert_eq!(world.clone().run(|_| {}), RestorePhase::Failed, "no run recorded it");
+    world.restore.spec.from.imported_to = Some("offsite".to_owned());
+    world.manifest.parts.retain(|part| part.name != "state");
+    assert_eq!(world.clone().run(|_| {}), RestorePhase::Failed, "a backup has a state");
+    world.manifest.imported = true;
+    assert_eq!(world.run(|_| {}), RestorePhase::Succeeded);
+    assert_eq!(world.restore.status.unwrap().snapshot, Some("b".repeat(64)));
+    let mut nameless = World::new();
+    nameless.restore.spec.from.imported_to = Some("offsite".to_owned());
+    assert_eq!(nameless.run(|_| {}), RestorePhase::Failed);
+    assert_eq!(nameless.reason().0, "SnapshotNotFound");
+}
+
+#[test]
 fn data_of_another_version_by_the_time_files_are_written_is_not_replaced() {
     let mut world = World::new();
     world.run_to(RestorePhase::Files);

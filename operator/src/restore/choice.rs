@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::observed::{ObservedRestore, Room};
 use super::step::{Chosen, Step, failed};
-use crate::api::{Reason, RestoreDestinationKind, ServiceBackup, ServiceRestoreSpec, marks};
+use crate::api::{Reason, RestoreDestinationKind, RestoreSource, ServiceBackup, ServiceRestoreSpec, marks};
 use crate::backup::{has_come, is_backup};
 use crate::compare::{Action, Change};
 use crate::core::{Bytes, Quantity};
@@ -65,6 +65,9 @@ pub(crate) fn choose(observed: &ObservedRestore) -> Result<Chosen, Problem> {
         return Ok(Chosen { snapshot, taken_at: status.and_then(|status| status.taken_at.clone()) });
     }
     let from = &observed.restore.spec.from;
+    if from.imported_to.is_some() {
+        return imported(from);
+    }
     let complete = observed.runs.iter().filter_map(|run| complete(run, &from.service));
     let wanted = complete.filter(|chosen| from.snapshot.as_ref().is_none_or(|id| *id == chosen.snapshot));
     let before = |chosen: &Chosen| {
@@ -87,6 +90,16 @@ pub(crate) fn choose(observed: &ObservedRestore) -> Result<Chosen, Problem> {
         };
         Problem::new(Reason::SnapshotNotFound, message)
     })
+}
+
+/// What `commonscloud import` brought: no run recorded it, and whoever made the restore vouches for it. Who may is a
+/// policy's to say.
+fn imported(from: &RestoreSource) -> Result<Chosen, Problem> {
+    let snapshot = from.snapshot.clone().ok_or_else(|| {
+        let message = "spec.from.importedTo: only beside spec.from.snapshot; `commonscloud import` writes both";
+        Problem::new(Reason::SnapshotNotFound, message)
+    })?;
+    Ok(Chosen { snapshot, taken_at: None })
 }
 
 /// The snapshot that a run left.

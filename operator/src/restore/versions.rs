@@ -152,7 +152,8 @@ fn is_whole(manifest: &Manifest, subject: &Subject) -> Result<(), Refusal> {
     if operations.load.is_some() && !has(SnapshotPartKind::Dump, "dump") {
         return Err(Refusal::PartMissing("dump".to_owned()));
     }
-    if operations.verify.is_some() && !has(SnapshotPartKind::State, "state") {
+    let needs_state = operations.verify.is_some() && !manifest.imported;
+    if needs_state && !has(SnapshotPartKind::State, "state") {
         return Err(Refusal::PartMissing("state (what `verify` wrote)".to_owned()));
     }
     Ok(())

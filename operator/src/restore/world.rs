@@ -384,6 +384,7 @@ fn manifest(versions: BackupVersions) -> Manifest {
         instance: ManifestInstance { name: "calendar".into(), kind: "DedicatedService".into(), uid: "u1".into() },
         versions,
         parts,
+        imported: false,
         volumes: BTreeMap::new(),
     }
 }

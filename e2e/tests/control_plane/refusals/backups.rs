@@ -124,7 +124,17 @@ async fn asked(tier: Arc<ControlPlane>) -> Outcome {
     let create = ["create", "--dry-run=server", "-f", "-"];
     let message = tier.cluster.kubectl.run(&words, Some(back.as_bytes())).await?.refused("a run that came back")?;
     ensure!(message.contains("for whoever has the verb recover"), "{message}");
-    tier.cluster.kubectl.run(&create, Some(back.as_bytes())).await?.succeeded("a run that came back").map(drop)
+    tier.cluster.kubectl.run(&create, Some(back.as_bytes())).await?.succeeded("a run that came back").map(drop)?;
+    // A snapshot that no run recorded is named by who may import alone.
+    for (by, who, may) in [(MANAGER, &words[..], false), (&*administrator(&tier).await?, &create[..], true)] {
+        let mut imported = restore("imported", by);
+        imported["spec"]["from"]["snapshot"] = json!("0123456789abcdef".repeat(4));
+        imported["spec"]["from"]["importedTo"] = json!("offsite");
+        let finished = tier.cluster.kubectl.run(who, Some(imported.to_string().as_bytes())).await?;
+        let told = finished.stderr.contains("for whoever has the verb import");
+        ensure!(finished.success == may && told != may, "{by}: {}", finished.stderr);
+    }
+    Ok(())
 }
 
 async fn kept(tier: Arc<ControlPlane>) -> Outcome {

@@ -10,6 +10,7 @@ mod drills;
 mod elsewhere;
 mod exit;
 mod faults;
+mod import;
 mod killed;
 mod office;
 mod records;
@@ -47,6 +48,7 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
     scenarios.extend(care::scenarios());
     scenarios.extend(consent::scenarios());
     scenarios.extend(exit::scenarios());
+    scenarios.extend(import::scenarios());
     scenarios.extend(burnt::scenarios());
     scenarios.extend(records::scenarios());
     scenarios.extend(drills::scenarios());

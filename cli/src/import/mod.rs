@@ -1,0 +1,309 @@
+//! `commonscloud import`: an Entity moves in, with an exit package or with what a plain application has.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `source` | what moves in, by an exit package |
+//! | `plain` | the same by a folder of an application that was never ours, in a documented layout |
+//! | `service` | the service that it moves into: its package, its last backup, its repository |
+//! | `judge` | what is refused, and what is told; pure |
+//! | `stage` | a folder on this machine in which archives are unpacked |
+//! | `fit` | what in the files names the place where they were |
+//! | `send` | the snapshots, and the manifest that names them |
+
+mod fit;
+mod judge;
+mod plain;
+mod send;
+mod service;
+mod source;
+mod stage;
+
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use commonscloud_backup::restic::{Call, Restic, tagged};
+use commonscloud_cluster::command::Failure;
+use commonscloud_operator::api::{RestorePhase, RestoreSource, ServiceRestore, ServiceRestoreSpec};
+use commonscloud_operator::kinds;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client, ResourceExt as _};
+
+use self::service::Service;
+use self::source::Brought;
+use self::stage::Stage;
+use crate::asked;
+use crate::data::{parse, said};
+use crate::operated::NAMESPACE;
+use crate::target::{self, ServerArguments, Target, url_or_name};
+
+/// Have a service go on from an exit package, or from what a plain MediaWiki or Radicale has, and wait until it does.
+/// The service is there already, made from its Entity, and has a first backup: into its repository all is brought, and
+/// restored from there. What it holds is lost to it; it is kept until what moved in runs, and comes back where it does
+/// not.
+///
+/// Runs where the folder is, with restic and tar. What is stopped goes on where it was, when it is given the same words
+/// again. Needs the verbs create, get and `import` on servicerestores.commonscloud.coop, list on servicebackups, get on
+/// servicedata and secrets in the Entity's namespace, get on servicetemplaterevisions, and get on the Secret with the
+/// key of the Entity's backups in the operator's namespace, as cluster-admin has them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Into which service, as ENTITY/SERVICE, for example `hort/wiki`.
+    #[arg(value_parser = parse)]
+    service: (String, String),
+    /// The folder of an exit package, or of a plain application as `docs/operations/moving-in.md` lays it out.
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+    /// Which service of the exit package. Absent: the one of the same name, else the only one of its template.
+    #[arg(long, value_name = "SERVICE")]
+    from: Option<String>,
+    /// File with the private key that opens a sealed exit package, as age-keygen writes it.
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    /// Where the service's backups go: the name of a target of the Platform, or its URL as it is reached from here,
+    /// without a repository's folder, for example `s3:https://s3.example.org/bucket/folder`.
+    #[arg(long, value_name = "URL-OR-NAME", value_parser = url_or_name)]
+    target: String,
+    /// Only say what would move in, and what is missing or refused; nothing is written.
+    #[arg(long)]
+    dry_run: bool,
+    /// A folder with room for all that is unpacked; what is written there is removed at the end. Absent: the one in
+    /// which FOLDER is.
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+    /// Do not ask for the service's name again.
+    #[arg(long)]
+    yes: bool,
+    /// Do not wait until it has ended.
+    #[arg(long)]
+    no_wait: bool,
+    /// The operator's namespace.
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
+    operator_namespace: String,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When what is brought does not fit the service, the target or the cluster refuses, or it does not run: then the
+/// service is as it was before.
+pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    tokio::select! {
+        ended = Box::pin(import(arguments)) => ended,
+        _ = tokio::signal::ctrl_c() => Err("stopped; the same command goes on, and what the cluster was asked for goes on by itself".into()),
+    }
+}
+
+async fn import(arguments: &Arguments) -> Result<(), Failure> {
+    let (entity, name) = &arguments.service;
+    let client = Client::try_default().await?;
+    let target = Target::find(&client, &arguments.target, &arguments.server).await?;
+    let service =
+        service::find(&client, &target, &arguments.operator_namespace, entity, name, &arguments.target).await?;
+    let identity = arguments.identity.as_deref().map(target::identity).transpose()?;
+    let brought = brought(arguments, &service)?;
+    for line in judge::told(&brought, &service.known) {
+        said(line)?;
+    }
+    let refused = judge::refused(&brought, &service.known);
+    if !refused.is_empty() {
+        return Err(format!("it does not fit, and nothing was touched:\n  {}", refused.join("\n  ")).into());
+    }
+    if arguments.dry_run {
+        return said(format!("{entity}/{name}: all of it would move in"));
+    }
+    let restores: Api<ServiceRestore> = Api::namespaced(client.clone(), entity);
+    let (restore, is_there) = asked_for(&restores, name, &brought).await?;
+    if !is_there {
+        if !arguments.yes {
+            confirm(&mut std::io::stdin().lock(), &mut std::io::stderr(), arguments, &brought)?;
+        }
+        let work = arguments.work.clone().unwrap_or_else(|| beside(&brought.folder));
+        let stage = Stage::open(&work, &brought.fingerprint)?;
+        let snapshot = send::send(&service, &brought, &stage, identity.as_deref()).await?;
+        drop(stage);
+        let spec = wanted(&client, name, &service, snapshot).await?;
+        restores.create(&PostParams::default(), &ServiceRestore::new(&restore, spec)).await?;
+        said(format!("ServiceRestore {entity}/{restore} is asked for; it goes on whether somebody waits or not"))?;
+    }
+    if arguments.no_wait {
+        return Ok(());
+    }
+    asked::until_ended(&client, &kinds::SERVICE_RESTORE, entity, &restore).await?;
+    tidy(&service.restic, &brought).await;
+    said(format!(
+        "{entity}/{name} goes on from {}. Back it up now: commonscloud backup {entity}/{name} --wait",
+        brought.shown
+    ))
+}
+
+fn brought(arguments: &Arguments, service: &Service) -> Result<Brought, Failure> {
+    let folder =
+        std::fs::canonicalize(&arguments.folder).map_err(|error| format!("{}: {error}", arguments.folder.display()))?;
+    let versions = &service.known.manifest.versions;
+    if source::is_package(&folder) {
+        let choice = (arguments.from.as_deref(), arguments.service.1.as_str());
+        return source::read(&folder, choice, &versions.template);
+    }
+    if arguments.from.is_some() || arguments.identity.is_some() {
+        return Err(
+            format!("{}: --from and --identity are for an exit package, and it is none", folder.display()).into()
+        );
+    }
+    Ok(plain::read(&folder, &versions.template)?)
+}
+
+/// The folder in which a folder is.
+fn beside(folder: &std::path::Path) -> PathBuf {
+    folder.parent().unwrap_or(folder).to_owned()
+}
+
+/// The restore of what is brought, and whether it was asked for already: it is called by that, so that who was stopped
+/// finds it. One that failed is followed by another.
+async fn asked_for(
+    restores: &Api<ServiceRestore>,
+    service: &str,
+    brought: &Brought,
+) -> Result<(String, bool), Failure> {
+    let mut number = 0;
+    loop {
+        let name = restore_name(service, &brought.fingerprint, number);
+        let Some(there) = restores.get_opt(&name).await? else { return Ok((name, false)) };
+        match there.status.as_ref().and_then(|status| status.phase) {
+            Some(RestorePhase::Failed) => number += 1,
+            Some(RestorePhase::Succeeded) => {
+                let whose = restores.namespace().unwrap_or_default();
+                return Err(format!(
+                    "it moved in already: ServiceRestore {whose}/{name} has succeeded; to do it once more, and lose \
+                     what was written since, delete that object first"
+                )
+                .into());
+            }
+            _ => return Ok((there.name_any(), true)),
+        }
+    }
+}
+
+fn restore_name(service: &str, fingerprint: &str, number: usize) -> String {
+    let name = format!("{service}-import-{}", target::short(fingerprint));
+    if number == 0 { name } else { format!("{name}-{}", number + 1) }
+}
+
+async fn wanted(
+    client: &Client,
+    name: &str,
+    service: &Service,
+    snapshot: String,
+) -> Result<ServiceRestoreSpec, Failure> {
+    let from = RestoreSource {
+        service: name.to_owned(),
+        snapshot: Some(snapshot),
+        imported_to: Some(service.target.clone()),
+        ..RestoreSource::default()
+    };
+    Ok(ServiceRestoreSpec { from, requested_by: asked::whoever(client).await?, ..ServiceRestoreSpec::default() })
+}
+
+/// Forgets what was brought, where the credentials may: the service's own backups have it from now on.
+async fn tidy(restic: &Restic, brought: &Brought) {
+    let tag = format!("run:{}", send::run_of(&brought.fingerprint));
+    let ids = async || -> Result<Vec<String>, Failure> {
+        let found = tagged(restic, &tag, target::ANSWER).await?;
+        Ok(found.into_iter().map(|snapshot| snapshot.id).collect())
+    };
+    let forget = async || -> Result<Vec<String>, Failure> {
+        let found = ids().await?;
+        if !found.is_empty() {
+            restic.run(Call::new("forget").args(&found), target::ANSWER).await?;
+        }
+        // A server that only lets add says that it forgot.
+        ids().await
+    };
+    match forget().await {
+        Ok(left) if left.is_empty() => {}
+        Ok(left) => eprintln!(
+            "{} snapshots tagged {tag} stay at the target: whoever may remove there can forget them",
+            left.len()
+        ),
+        Err(failure) => eprintln!("snapshots tagged {tag} may stay at the target: {failure}"),
+    }
+}
+
+/// Says what is about to happen, and takes nothing but the service's name for a yes.
+fn confirm(
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+    arguments: &Arguments,
+    brought: &Brought,
+) -> Result<(), Failure> {
+    let (entity, service) = &arguments.service;
+    write!(
+        output,
+        "{service} of {entity} will hold {}. What it holds now is lost to it, and nobody can use it for a while.\nWrite \
+         the service's name to go on: ",
+        brought.shown
+    )?;
+    output.flush()?;
+    let mut answer = String::new();
+    input.read_line(&mut answer)?;
+    if answer.trim() == service { Ok(()) } else { Err(format!("that is not {service}: nothing was touched").into()) }
+}
+
+/// When files were as they are here, by their own times.
+fn newest(times: impl Iterator<Item = std::time::SystemTime>) -> Option<Timestamp> {
+    times.max().and_then(|time| Timestamp::try_from(time).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn read(words: &[&str]) -> Result<Arguments, String> {
+        let line = Line::try_parse_from(["import"].iter().chain(words));
+        line.map(|line| line.arguments).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_service_a_folder_and_a_target_are_asked_for() {
+        let words = ["hort/wiki", "wiki", "--target", "offsite"];
+        assert_eq!(read(&words).unwrap().service, ("hort".to_owned(), "wiki".to_owned()));
+        for count in 0..words.len() {
+            assert!(read(&words[..count]).is_err(), "{count}");
+        }
+        let secret =
+            read(&["hort/wiki", "wiki", "--target", "rest:https://me:hunter2@backup.example.org"]).unwrap_err();
+        assert!(secret.contains("password"), "{secret}");
+    }
+
+    #[test]
+    fn a_restore_is_called_by_what_moves_in() {
+        assert_eq!(restore_name("wiki", &"0a1b2c3d4e".repeat(4), 0), "wiki-import-0a1b2c3d");
+        assert_eq!(restore_name("wiki", &"0a1b2c3d4e".repeat(4), 1), "wiki-import-0a1b2c3d-2");
+    }
+
+    #[test]
+    fn nothing_but_the_services_name_is_a_yes() {
+        let arguments = read(&["hort/wiki", "wiki", "--target", "offsite"]).unwrap();
+        let brought = source::tests::brought();
+        let answered = |answer: &str| {
+            let mut told = Vec::new();
+            let ended = confirm(&mut answer.as_bytes(), &mut told, &arguments, &brought);
+            (ended.is_ok(), String::from_utf8(told).unwrap())
+        };
+        assert!(answered("wiki\n").0);
+        for other in ["", "y\n", "hort/wiki\n"] {
+            assert!(!answered(other).0, "{other:?}");
+        }
+        assert!(answered("").1.contains("What it holds now is lost"));
+    }
+}
