@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::{Read, Write};
 
+use age::secrecy::ExposeSecret as _;
 use age::x25519::{Identity, Recipient};
 use age::{DecryptError, Decryptor, Encryptor};
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,42 @@ pub enum EscrowError {
     /// It is something else, or damaged.
     #[error("no sealed key: {0}")]
     NotAnEscrow(String),
+}
+
+/// A pair of keys of age.
+pub struct KeyPair {
+    /// The text of a file with the private half, as age-keygen writes it: what [`open`] reads.
+    pub identity: String,
+    /// The public half: what [`seal`] seals to.
+    pub recipient: String,
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("KeyPair").field("recipient", &self.recipient).finish_non_exhaustive()
+    }
+}
+
+impl KeyPair {
+    /// A new one.
+    pub fn generate() -> Self {
+        Self::of(&Identity::generate())
+    }
+
+    /// That of the first private half in the text of a file.
+    ///
+    /// # Errors
+    /// When the text holds none.
+    pub fn read(identity: &str) -> Result<Self, EscrowError> {
+        let keys = identities(identity)?;
+        keys.first().map(Self::of).ok_or_else(|| EscrowError::Identity("there are comments alone".to_owned()))
+    }
+
+    fn of(identity: &Identity) -> Self {
+        let recipient = identity.to_public().to_string();
+        let text = format!("# public key: {recipient}\n{}\n", identity.to_string().expose_secret());
+        Self { identity: text, recipient }
+    }
 }
 
 fn not_an_escrow(error: impl fmt::Display) -> EscrowError {
@@ -123,7 +160,6 @@ pub fn open(identity: &str, sealed: &[u8]) -> Result<Escrowed, EscrowError> {
 
 #[cfg(test)]
 mod tests {
-    use age::secrecy::ExposeSecret as _;
     use test_case::test_case;
 
     use super::*;
@@ -149,6 +185,17 @@ mod tests {
         assert_eq!(open(&other, &sealed), Err(EscrowError::NotForThis));
         let file = format!("# created: today\n# public key: age1...\n{other}\n\n {second}\n");
         assert_eq!(open(&file, &sealed), Ok(escrowed()), "a file of age-keygen with two keys");
+    }
+
+    #[test]
+    fn a_pair_that_was_made_opens_what_is_sealed_to_it_and_is_read_again() {
+        let pair = KeyPair::generate();
+        let sealed = seal(&escrowed(), std::slice::from_ref(&pair.recipient)).unwrap();
+        assert_eq!(open(&pair.identity, &sealed), Ok(escrowed()));
+        let again = KeyPair::read(&pair.identity).unwrap();
+        assert_eq!((&again.identity, &again.recipient), (&pair.identity, &pair.recipient));
+        assert!(!format!("{pair:?}").contains("AGE-SECRET-KEY"));
+        assert!(matches!(KeyPair::read("# nothing\n"), Err(EscrowError::Identity(_))));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `commonscloud demo`: a cluster on this machine with the operator and the services of `examples/`.
 //!
 //! ```text
-//! operated (cluster, operator) ─► manifests ─► waiting ─► services ─► volume, page ─► report
+//! operated (cluster, operator) ─► manifests ─► waiting, backup ─► services ─► volume, page ─► report
 //! ```
 
+mod backup;
 mod manifests;
 mod page;
 mod report;
@@ -75,10 +76,18 @@ async fn up(arguments: &Up) -> Result<(), Failure> {
     let images = images::beyond_tests(&source)?;
     let wanted = Wanted { name: &arguments.name, node, images, source: &source };
     let operated = operated::up(&wanted, &progress).await?;
-    manifests::apply(&operated, &source, &progress).await?;
-    waiting::until_ready(&operated.client, None, arguments.wait, &progress).await?;
+    let key = backup::key(&operated.cluster)?;
+    manifests::apply(&operated, &source, key.as_ref(), &progress).await?;
+    // The smallest service is Ready long before the others.
+    let prove = async {
+        let key = key.as_ref()?;
+        Some(backup::text(key, &backup::prove(&operated.client, arguments.wait, &progress).await))
+    };
+    let ready = waiting::until_ready(&operated.client, None, arguments.wait, &progress);
+    let (ready, proven) = tokio::join!(ready, prove);
+    ready?;
     let services = services::all(&operated.client).await?;
     let findings = report::look(&operated.cluster, &services, &progress).await?;
-    report::print(&operated.cluster, &services, &findings);
+    report::print(&operated.cluster, &services, &findings, proven.as_deref());
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::services::{Health, Service};
 pub(super) const SIMULATED: &str = "\
 Not root, or --node simulated: the nodes are simulated. The operator, its objects, prices, quotas in
 the API and every refusal are real. Not to be seen this way: pages through the ingress, files and
-what a file system says of its size, a write past the quota, network policies.";
+what a file system says of its size, a write past the quota, network policies, backups.";
 
 /// What was seen of one service.
 pub(super) struct Finding {
@@ -56,7 +56,7 @@ pub(super) async fn look(cluster: &Cluster, services: &[Service], progress: &Pro
 }
 
 /// Prints everything to standard output.
-pub(super) fn print(cluster: &Cluster, services: &[Service], findings: &Findings) {
+pub(super) fn print(cluster: &Cluster, services: &[Service], findings: &Findings, backup: Option<&str>) {
     let mut text = String::new();
     for (index, service) in services.iter().enumerate() {
         text += &block(service, findings.services.get(index));
@@ -64,6 +64,7 @@ pub(super) fn print(cluster: &Cluster, services: &[Service], findings: &Findings
     if let Some(overfill) = &findings.overfill {
         text += &format!("\nPast the quota\n  {overfill}\n");
     }
+    text += backup.unwrap_or_default();
     text += &farewell(cluster);
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -6,13 +6,15 @@ use std::io::Read as _;
 use commonscloud_backup::records::{RecordedObject, RecordedRun, ServiceBackups};
 use commonscloud_cluster::command::Failure;
 use commonscloud_operator::api::{
-    Condition, ConditionType, DataSecret, GROUP, Reason, ServiceDataSpec, SnapshotPartKind, VERSION, marks,
+    BackupVersions, Condition, ConditionType, DataSecret, GROUP, Reason, ServiceDataSpec, SnapshotPartKind, VERSION,
+    marks,
 };
 use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::records::PlannedEntity;
 use crate::target::{Keys, Target, short};
 
 /// The file of a snapshot's part with the generated Secrets; in it `./SECRET/KEY`.
@@ -73,6 +75,24 @@ pub(crate) async fn source<'r>(
         }
     }
     Err(if missing.is_empty() { "it had no complete backup".to_owned() } else { missing.join("; ") })
+}
+
+/// The versions of the run that a service comes back from: those of its backup and not of what ran last, or nothing
+/// could be restored. Of a revision that does not come back nothing could run.
+pub(crate) fn versions<'r>(
+    source: &Result<Source<'r>, String>,
+    planned: &PlannedEntity<'_>,
+) -> Option<&'r BackupVersions> {
+    let versions = source.as_ref().ok()?.run.status.versions.as_ref()?;
+    planned.revisions.contains(versions.revision.as_str()).then_some(versions)
+}
+
+/// What is told of data that nobody has a service for.
+pub(crate) fn kept(entity: &str, service: &str, source: &Source<'_>) -> String {
+    format!(
+        "kept: {entity}/{service}, of a service that was gone. Its record with its date, its runs, Secrets and key are back; its files stay in snapshot {}. docs/operations/recover.md says how they come once it is applied again",
+        source.snapshot
+    )
 }
 
 /// The generated Secrets, as the run has them.

@@ -21,12 +21,12 @@ use std::path::PathBuf;
 
 use commonscloud_backup::records::Records;
 use commonscloud_cluster::command::Failure;
-use commonscloud_operator::api::{Platform, marks};
+use commonscloud_operator::api::Platform;
 use commonscloud_operator::kinds;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DynamicObject, ListParams};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client};
 
 use self::journal::Journal;
 use self::records::{Living, Plan, Seen, plan};
@@ -104,7 +104,8 @@ async fn recover(arguments: &Arguments) -> Result<(), Failure> {
         return said(outlook::text(&records, &snapshot, &expected, &missing, arguments.at_once.into(), now));
     }
     let user = asked::whoever(&client).await?;
-    let mut recovery = Recovery { client, home, target, keys: opened.keys, journal, missing, user };
+    let kept = Vec::new();
+    let mut recovery = Recovery { client, home, target, keys: opened.keys, journal, missing, kept, user };
     let shown = recovery.target.shown();
     recovery.journal.begin(&snapshot, &shown, now).await?;
     let awaited = apply(&mut recovery, &plan, arguments.at_once.into()).await?;
@@ -133,6 +134,7 @@ async fn end(mut recovery: Recovery, records: &Records, awaited: &[Awaited<'_>])
     let now = Timestamp::now();
     let begun = recovery.journal.begun().unwrap_or(now);
     said(outlook::outcome(records, awaited, begun, now))?;
+    recovery.kept.iter().try_for_each(|line| said(line.clone()))?;
     if recovery.missing.is_empty() {
         recovery.journal.end(now).await?;
         return said("everything is back; commonscloud status says whether it is Ready".to_owned());
@@ -163,10 +165,7 @@ async fn living(client: &Client, records: &Records) -> Result<Living, Failure> {
             Api::namespaced_with(client.clone(), namespace, &resource)
         };
         if let Some(found) = api.get_opt(name).await? {
-            let recovered = found.annotations().get(marks::RECOVERED).cloned();
-            let uid = found.uid().unwrap_or_default();
-            let spec = found.data.get("spec").cloned().unwrap_or_default();
-            living.insert(place, Seen { uid, recovered, spec });
+            living.insert(place, Seen::of(&found));
         }
     }
     Ok(living)

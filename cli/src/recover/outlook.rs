@@ -29,7 +29,7 @@ pub(crate) struct Expected<'r> {
 pub(crate) async fn expected<'r>(target: &Target, keys: &Keys, plan: &Plan<'r>) -> Vec<Expected<'r>> {
     let mut expected = Vec::new();
     for planned in &plan.entities {
-        for recorded in planned.data.iter().filter(|recorded| !matches!(record(recorded), Ok(None))) {
+        for recorded in planned.data.iter().filter(|recorded| !matches!(record(recorded, None), Ok(None))) {
             let service = recorded.metadata.name.as_str();
             let backups = planned.backups.iter().find(|backups| backups.service == service);
             let source = data::source(target, keys, backups).await;

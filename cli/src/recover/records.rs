@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use commonscloud_backup::records::{RecordedObject, Records, ServiceBackups};
+use commonscloud_backup::records::{ObjectName, RecordedObject, Records, ServiceBackups};
 use commonscloud_operator::api::{
-    Entity, GROUP, PlatformSpec, ServiceDataSpec, ServiceTemplateSpec, TariffSpec, VERSION, marks,
+    BackupVersions, Entity, GROUP, PlatformSpec, ServiceDataSpec, ServiceTemplateSpec, TariffSpec, VERSION, marks,
 };
-use commonscloud_operator::kinds;
+use commonscloud_operator::{entity, kinds};
+use kube::ResourceExt as _;
+use kube::api::DynamicObject;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -23,7 +25,21 @@ pub(crate) struct Seen {
     pub(crate) uid: String,
     /// The uid that it had before, where it was brought back.
     pub(crate) recovered: Option<String>,
+    /// Whether the operator made it, and keeps it as its own release has it.
+    pub(crate) is_operators: bool,
     pub(crate) spec: Value,
+}
+
+impl Seen {
+    /// An object as it is judged.
+    pub(crate) fn of(object: &DynamicObject) -> Self {
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            recovered: object.annotations().get(marks::RECOVERED).cloned(),
+            is_operators: object.labels().get(marks::MANAGED_BY).is_some_and(|by| by == marks::OPERATOR),
+            spec: object.data.get("spec").cloned().unwrap_or_default(),
+        }
+    }
 }
 
 /// What lives of all that the records name.
@@ -32,7 +48,7 @@ pub(crate) type Living = BTreeMap<Place, Seen>;
 /// What is to be done.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Plan<'r> {
-    /// Tariffs, templates and revisions that are to be made.
+    /// Tariffs, revisions and templates that are to be made: a template whose revision is there makes none.
     pub(crate) shared: Vec<&'r RecordedObject>,
     /// The Platform, where it is to be made.
     pub(crate) platform: Option<&'r RecordedObject>,
@@ -56,6 +72,10 @@ pub(crate) struct PlannedEntity<'r> {
     pub(crate) data: Vec<&'r RecordedObject>,
     /// The services that somebody wrote by hand.
     pub(crate) by_hand: Vec<&'r RecordedObject>,
+    /// The names of all its services: data of any other is kept until its date.
+    pub(crate) services: BTreeSet<String>,
+    /// The names of the revisions that come back.
+    pub(crate) revisions: BTreeSet<&'r str>,
     /// Its runs, by service.
     pub(crate) backups: Vec<&'r ServiceBackups>,
 }
@@ -91,13 +111,19 @@ fn namespace_of(object: &RecordedObject) -> Option<&str> {
 /// and its namespace only what an earlier call made.
 pub(crate) fn plan<'r>(records: &'r Records, living: &Living) -> Plan<'r> {
     let mut plan = Plan::default();
-    for object in records.tariffs.iter().chain(&records.templates).chain(&records.revisions) {
+    for object in records.tariffs.iter().chain(&records.revisions).chain(&records.templates) {
         if is_to_be_made(object, living, &mut plan.left) {
             plan.shared.push(object);
         }
     }
     plan.platform = is_to_be_made(&records.platform, living, &mut plan.left).then_some(&records.platform);
+    plan.left.extend(records.unreadable.iter().map(unreadable));
     for name in names(records) {
+        // What has no record would begin empty.
+        if records.unreadable.iter().any(|of| of.namespace == name) {
+            plan.left.push(format!("{name} is not brought back: not all of its data is recorded"));
+            continue;
+        }
         let entity = records.entities.iter().find(|entity| entity.metadata.name == name);
         let of = |object: &&RecordedObject| namespace_of(object) == Some(name);
         let objects = || records.records.iter().chain(&records.services).filter(of);
@@ -113,17 +139,34 @@ pub(crate) fn plan<'r>(records: &'r Records, living: &Living) -> Plan<'r> {
             }
         }
         let free = |object: &&RecordedObject| matches!(of_object(object, living), Standing::Free);
+        let by_hand: Vec<&RecordedObject> = records.services.iter().filter(of).filter(free).collect();
         plan.left.extend(objects().filter_map(|object| told(object, &of_object(object, living))));
         plan.entities.push(PlannedEntity {
             name,
             entity,
             folder: folder(records, name),
             data: records.records.iter().filter(of).filter(free).collect(),
-            by_hand: records.services.iter().filter(of).filter(free).collect(),
+            services: asked(entity).into_iter().chain(by_hand.iter().map(|of| of.metadata.name.clone())).collect(),
+            by_hand,
+            revisions: records.revisions.iter().map(|revision| revision.metadata.name.as_str()).collect(),
             backups: records.backups.iter().filter(|backups| backups.entity == name).collect(),
         });
     }
     plan
+}
+
+fn unreadable(object: &ObjectName) -> String {
+    let ObjectName { kind, namespace, name } = object;
+    let place = if namespace.is_empty() { name.clone() } else { format!("{namespace}/{name}") };
+    format!(
+        "{kind} {place} was not readable when these records were made, and is not in them: a newer release wrote it; older records may have it (--records)"
+    )
+}
+
+/// The services that an Entity asks for.
+fn asked(entity: Option<&RecordedObject>) -> Vec<String> {
+    let read = entity.and_then(|recorded| serde_json::from_value::<Entity>(object(recorded)).ok());
+    read.iter().flat_map(entity::asked).map(|asked| asked.name.to_owned()).collect()
 }
 
 /// Of an Entity that is gone its newest run says it.
@@ -137,7 +180,7 @@ fn folder<'r>(records: &'r Records, name: &str) -> Option<&'r str> {
 /// Whether a shared object is missing; one that says something else is told.
 fn is_to_be_made(object: &RecordedObject, living: &Living, left: &mut Vec<String>) -> bool {
     let Some(seen) = living.get(&place(object)) else { return true };
-    if seen.recovered.as_ref() != Some(&object.metadata.uid) && !says_the_same(object, &seen.spec) {
+    if seen.recovered.as_ref() != Some(&object.metadata.uid) && !is_as_good(object, seen) {
         let RecordedObject { kind, metadata, .. } = object;
         left.push(format!(
             "{kind} {} is there and says something else than the recorded one: it is left; to have the recorded one, delete it and run this again",
@@ -145,6 +188,14 @@ fn is_to_be_made(object: &RecordedObject, living: &Living, left: &mut Vec<String
         ));
     }
     false
+}
+
+/// Whether a shared object may stand in the place of the recorded one: it says the same, or is a package of the
+/// operator's own release. The revision that services are on comes back beside it.
+pub(crate) fn is_as_good(recorded: &RecordedObject, seen: &Seen) -> bool {
+    let was_operators = recorded.metadata.labels.get(marks::MANAGED_BY).is_some_and(|by| by == marks::OPERATOR);
+    let is_package = recorded.kind == "ServiceTemplate" && was_operators && seen.is_operators;
+    is_package || says_the_same(recorded, &seen.spec)
 }
 
 /// Whether a shared object says what was recorded, however it is written: a default may stand in it, or not. Of a
@@ -157,7 +208,7 @@ fn says_the_same(recorded: &RecordedObject, spec: &Value) -> bool {
         "Platform" => read::<PlatformSpec>,
         "Tariff" => read::<TariffSpec>,
         "ServiceTemplate" => read::<ServiceTemplateSpec>,
-        _ => return true,
+        other => return other == "ServiceTemplateRevision",
     };
     read(spec) == read(&recorded.spec)
 }
@@ -251,17 +302,23 @@ pub(crate) fn namespace(planned: &PlannedEntity<'_>) -> Result<Value, String> {
 }
 
 /// The record of a service's data, before there is any: nothing is made for it, and nothing is judged missing, until
-/// its service is restored. The uids are those of objects that are gone. None: nothing was ever stored.
+/// its service is restored. The uids are those of objects that are gone. None: nothing was ever stored. `versions`: those
+/// of the backup that it comes back from, which may be older than what ran last.
 ///
 /// # Errors
 /// When it is none that this release reads.
-pub(crate) fn record(recorded: &RecordedObject) -> Result<Option<Value>, String> {
+pub(crate) fn record(recorded: &RecordedObject, versions: Option<&BackupVersions>) -> Result<Option<Value>, String> {
     let mut spec: ServiceDataSpec = serde_json::from_value(recorded.spec.clone())
         .map_err(|error| format!("ServiceData {}: this release does not read it: {error}", recorded.metadata.name))?;
     if spec.version.is_none() {
         return Ok(None);
     }
     spec.restoring = Some(RESTORING.to_owned());
+    if let Some(BackupVersions { application, revision, .. }) = versions
+        && (spec.version.as_ref(), spec.revision.as_ref()) != (Some(application), Some(revision))
+    {
+        (spec.version, spec.revision, spec.images) = (Some(application.clone()), Some(revision.clone()), None);
+    }
     for volume in &mut spec.volumes {
         volume.former_uid = volume.uid.take().or(volume.former_uid.take());
         volume.volume_name = None;

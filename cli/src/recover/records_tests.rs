@@ -41,7 +41,10 @@ fn records() -> Records {
 
 fn seen(kind: &str, name: &str, recovered: Option<&str>, spec: Value) -> (Place, Seen) {
     let recovered = recovered.map(str::to_owned);
-    ((kind.to_owned(), String::new(), name.to_owned()), Seen { uid: "new".to_owned(), recovered, spec })
+    (
+        (kind.to_owned(), String::new(), name.to_owned()),
+        Seen { uid: "new".to_owned(), recovered, is_operators: false, spec },
+    )
 }
 
 fn names(plan: &Plan<'_>) -> Vec<String> {
@@ -117,7 +120,7 @@ fn another_record_under_the_name_is_left_alone() {
 
 #[test]
 fn a_record_comes_back_restoring_with_its_claims_names_and_without_their_uids() {
-    let made = record(&data("hort", "site")).unwrap().unwrap();
+    let made = record(&data("hort", "site"), None).unwrap().unwrap();
     assert_eq!(made["metadata"]["annotations"][marks::RECOVERED], "old-site");
     let spec: ServiceDataSpec = serde_json::from_value(made["spec"].clone()).unwrap();
     assert!(!spec.has_uids() && spec.restoring.as_deref() == Some(RESTORING));
@@ -131,7 +134,7 @@ fn a_record_comes_back_restoring_with_its_claims_names_and_without_their_uids() 
 fn what_was_never_installed_begins_anew() {
     let mut unborn = data("hort", "site");
     unborn.spec.as_object_mut().unwrap().remove("version");
-    assert_eq!(record(&unborn), Ok(None));
+    assert_eq!(record(&unborn, None), Ok(None));
 }
 
 #[test]
@@ -142,5 +145,79 @@ fn a_namespace_says_whose_it_is_before_its_entity_is_there() {
         let made = namespace(entity).unwrap();
         assert_eq!(made["metadata"]["labels"][marks::ENTITY], entity.name);
         assert!(made["metadata"]["annotations"][marks::RECOVERED].is_string(), "{made}");
+    }
+}
+
+#[test]
+fn a_record_is_of_the_versions_of_its_backup_which_may_be_older_than_what_ran_last() {
+    let mut recorded = data("hort", "site");
+    recorded.spec["revision"] = json!("radicale-new");
+    recorded.spec["images"] = json!([{"name": "app", "reference": "r:3"}]);
+    let of = |application: &str, revision: &str| {
+        let versions = BackupVersions {
+            application: application.to_owned(),
+            revision: revision.to_owned(),
+            ..BackupVersions::default()
+        };
+        let made = record(&recorded, Some(&versions)).unwrap().unwrap();
+        let spec: ServiceDataSpec = serde_json::from_value(made["spec"].clone()).unwrap();
+        (spec.version.unwrap(), spec.revision.unwrap(), spec.images.is_some())
+    };
+    assert_eq!(of("2", "radicale-old"), ("2".to_owned(), "radicale-old".to_owned(), false));
+    assert_eq!(of("3", "radicale-new"), ("3".to_owned(), "radicale-new".to_owned(), true), "as it ran");
+}
+
+#[test]
+fn revisions_come_before_the_templates_that_would_make_them_again() {
+    let mut records = records();
+    records.templates = vec![recorded("ServiceTemplate", None, "radicale", json!({}))];
+    records.revisions = vec![recorded("ServiceTemplateRevision", None, "radicale-1", json!({}))];
+    let plan = plan(&records, &Living::new());
+    let kinds: Vec<&str> = plan.shared.iter().map(|object| object.kind.as_str()).collect();
+    assert_eq!(kinds, ["Tariff", "ServiceTemplateRevision", "ServiceTemplate"]);
+}
+
+#[test]
+fn a_package_of_the_operators_own_release_is_as_good_and_anybody_elses_is_not() {
+    let mut package = recorded("ServiceTemplate", None, "office", json!({"versions": []}));
+    let seen = |is_operators| Seen { is_operators, spec: json!({"versions": [{}]}), ..Seen::default() };
+    assert!(!is_as_good(&package, &seen(true)), "somebody applied it");
+    package.metadata.labels = [(marks::MANAGED_BY.to_owned(), marks::OPERATOR.to_owned())].into();
+    assert!(is_as_good(&package, &seen(true)) && !is_as_good(&package, &seen(false)));
+    let by_hand = recorded("DedicatedService", Some("hort"), "wiki", json!({}));
+    assert!(!is_as_good(&by_hand, &seen(true)), "of a service nothing but itself is");
+}
+
+#[test]
+fn a_service_that_its_entity_does_not_ask_for_is_known_from_those_that_it_does() {
+    let mut records = records();
+    let asked = json!({"name": "site", "template": "radicale", "tier": "1gb"});
+    records.entities[0].spec["services"] = json!({"office": {"tier": "1gb"}, "others": [asked]});
+    records.services = vec![recorded("DedicatedService", Some("hort"), "wiki", json!({}))];
+    records.records.push(data("hort", "former"));
+    let plan = plan(&records, &Living::new());
+    let hort = plan.entities.iter().find(|entity| entity.name == "hort").unwrap();
+    let services: Vec<&str> = hort.services.iter().map(String::as_str).collect();
+    assert_eq!(services, ["office", "site", "wiki"]);
+    assert!(hort.data.iter().any(|record| record.metadata.name == "former"), "its data is kept all the same");
+    assert!(plan.entities[0].services.is_empty(), "of an Entity that was gone all is kept");
+}
+
+#[test]
+fn an_entity_whose_data_is_not_all_recorded_does_not_begin_empty() {
+    let mut records = records();
+    let of = |kind: &str, namespace: &str| ObjectName {
+        kind: kind.to_owned(),
+        namespace: namespace.to_owned(),
+        name: "x".to_owned(),
+    };
+    records.unreadable = vec![of("ServiceData", "hort"), of("ServiceTemplate", "")];
+    let plan = plan(&records, &Living::new());
+    assert_eq!(names(&plan), ["antiga", "ateneu"]);
+    let left = plan.left.join("\n");
+    for told in
+        ["ServiceData hort/x was not readable", "hort is not brought back", "ServiceTemplate x was not readable"]
+    {
+        assert!(left.contains(told), "{told}: {left}");
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Recovery {
     pub(crate) journal: Journal,
     /// What could not be brought back, a line each.
     pub(crate) missing: Vec<String>,
+    /// Whose data is kept for a service that was gone already, a line each.
+    pub(crate) kept: Vec<String>,
     /// By which name the API server knows whoever runs this.
     pub(crate) user: String,
 }
@@ -45,6 +47,15 @@ pub(crate) struct Recovery {
 impl Recovery {
     /// Makes an object unless one of its name is there. None: another one is, which is told; else its uid.
     async fn make(&mut self, object: &Value) -> Result<Option<String>, Failure> {
+        self.make_unless(object, |_| false).await
+    }
+
+    /// The same, where what is there may be as good.
+    async fn make_unless(
+        &mut self,
+        object: &Value,
+        is_as_good: impl Fn(&records::Seen) -> bool,
+    ) -> Result<Option<String>, Failure> {
         let object: DynamicObject = serde_json::from_value(object.clone())?;
         let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
         let resource = kinds::resource(&kind).ok_or_else(|| format!("{kind}: no kind of the records"))?;
@@ -56,8 +67,8 @@ impl Recovery {
             Ok(made) => made,
             Err(kube::Error::Api(status)) if status.code == 409 => {
                 let live = api.get(&name).await?;
-                let mark = |of: &DynamicObject| of.annotations().get(marks::RECOVERED).cloned();
-                if mark(&live).is_some() && mark(&live) == mark(&object) {
+                let [there, made] = [&live, &object].map(records::Seen::of);
+                if (there.recovered.is_some() && there.recovered == made.recovered) || is_as_good(&there) {
                     return Ok(live.uid());
                 }
                 self.missing.push(format!("{shown} is there, and was not made by this command: it is left as it is"));
@@ -75,7 +86,8 @@ impl Recovery {
     /// Makes shared objects.
     pub(crate) async fn shared(&mut self, objects: &[&RecordedObject]) -> Result<(), Failure> {
         for recorded in objects {
-            self.make(&records::object(recorded)).await?;
+            // The operator may have made it a moment ago.
+            self.make_unless(&records::object(recorded), |there| records::is_as_good(recorded, there)).await?;
         }
         Ok(())
     }
@@ -131,21 +143,23 @@ impl Recovery {
         }
         let mut awaited = Vec::new();
         for &recorded in &planned.data {
-            let Some(record) = records::record(recorded)? else { continue };
+            let service = recorded.metadata.name.as_str();
+            let backups = planned.backups.iter().find(|backups| backups.service == service);
+            let source = data::source(&self.target, &self.keys, backups).await;
+            let Some(record) = records::record(recorded, data::versions(&source, planned))? else { continue };
             if self.make(&record).await?.is_some() {
-                awaited.extend(self.data(planned, recorded).await?);
+                awaited.extend(self.data(planned, recorded, source).await?);
             }
         }
         self.backups(planned).await?;
-        let Some(entity) = planned.entity else {
-            for Awaited { entity, service, source, .. } in &awaited {
-                self.missing.push(format!(
-                    "{entity}/{service} is kept data of an Entity that was gone: its record, runs, Secrets and key are back, its files stay in snapshot {}; docs/operations/recover.md says how they come once the Entity is applied again",
-                    source.snapshot
-                ));
+        awaited.retain(|one: &Awaited<'_>| {
+            let is_there = planned.services.contains(one.service);
+            if !is_there {
+                self.kept.push(data::kept(one.entity, one.service, &one.source));
             }
-            return Ok(Vec::new());
-        };
+            is_there
+        });
+        let Some(entity) = planned.entity else { return Ok(Vec::new()) };
         let Some(uid) = self.make(&records::object(entity)).await? else { return Ok(Vec::new()) };
         if let Some(folder) = planned.folder {
             self.goes_on(folder, &uid).await?;
@@ -159,6 +173,7 @@ impl Recovery {
         &mut self,
         planned: &PlannedEntity<'r>,
         recorded: &'r RecordedObject,
+        source: Result<Source<'r>, String>,
     ) -> Result<Option<Awaited<'r>>, Failure> {
         let (entity, service) = (planned.name, recorded.metadata.name.as_str());
         let records: Api<ServiceData> = Api::namespaced(self.client.clone(), entity);
@@ -166,8 +181,7 @@ impl Recovery {
         if record.spec.restoring.as_deref() != Some(records::RESTORING) {
             return Ok(None);
         }
-        let backups = planned.backups.iter().find(|backups| backups.service == service);
-        let source = match data::source(&self.target, &self.keys, backups).await {
+        let source = match source {
             Ok(source) => source,
             Err(why) => {
                 self.missing.push(format!(
@@ -240,7 +254,8 @@ impl Recovery {
                 continue;
             }
             let live = runs.get(&run.name).await?;
-            if live.status.is_none() {
+            // One it has by the schema's default.
+            if live.status.and_then(|status| status.phase).is_none() {
                 let patch = Patch::Merge(&status);
                 let what = format!("ServiceBackup {}/{}", planned.name, run.name);
                 patiently(&what, || runs.patch_status(&run.name, &parameters, &patch)).await?;

@@ -22,8 +22,11 @@ use crate::report::Report;
 
 const PROGRAM: &str = "commonscloud-backup";
 const VOLUME: &str = "uploads";
-/// A whole pass.
+/// A pass that has to be whole, and one while people work.
 const FILES: [&str; 5] = ["files", "--run", "00000000-0000-0000-0000-000000000001", "--tag", "files"];
+const FIRST: [&str; 5] = ["files", "--run", "00000000-0000-0000-0000-000000000001", "--tag", "first"];
+/// Beside the volumes, one with next to nothing in it.
+const NEXT_TO_NOTHING: &str = "nothing";
 /// Of the large files.
 const LARGE: usize = 16 << 20;
 /// Of the small ones.
@@ -38,8 +41,17 @@ struct Round {
     restore: [f64; 2],
     /// By plain restic, which then does not look at what it wrote.
     unverified: f64,
-    /// A second pass over what did not change, and one over what did in part.
-    second: [f64; 2],
+    second: Second,
+}
+
+/// Second passes after a first one, while nobody can write.
+struct Second {
+    /// Over next to nothing: what begins and ends.
+    least: f64,
+    /// Nothing changed since the first pass.
+    unchanged: f64,
+    /// A part did.
+    changed: f64,
 }
 
 /// Measures both in turn, in another order each time.
@@ -56,6 +68,11 @@ pub async fn measure(source: &Path, plan: &Plan, report: &mut Report) -> Outcome
     report.of("restore.throughput_ratio", median(&|round| round.restore[0] / round.restore[1]));
     let gib = clock::number(course.bytes >> 20) / 1024.0;
     let changed = clock::number((course.changing().count() * LARGE) >> 20) / 1024.0;
+    // Of less than nothing there is noise alone.
+    let per_gib = |round: &Round| (round.second.unchanged - round.second.least).max(0.0) / gib;
+    let per_changed = |round: &Round| (round.second.changed - round.second.unchanged).max(0.0) / changed;
+    report.of("backup.quiet_s_per_gib", median(&per_gib));
+    report.of("backup.quiet_s_per_changed_gib", median(&per_changed));
     report.detail(
         "backup",
         json!({
@@ -65,8 +82,11 @@ pub async fn measure(source: &Path, plan: &Plan, report: &mut Report) -> Outcome
             "restic_restore_s": median(&|round| round.restore[0]),
             "restic_restore_unverified_s": median(&|round| round.unverified),
             "restore_s": median(&|round| round.restore[1]),
-            "second_pass_s_per_gib": median(&|round| round.second[0] / gib),
-            "second_pass_s_per_changed_gib": median(&|round| (round.second[1] - round.second[0]) / changed),
+            "changed_gib": changed,
+            "files": plan.files + course.large,
+            "second_pass_least_s": median(&|round| round.second.least),
+            "second_pass_unchanged_s": median(&|round| round.second.unchanged),
+            "second_pass_changed_s": median(&|round| round.second.changed),
         }),
     );
     Ok(())
@@ -141,6 +161,8 @@ impl Course {
     fn fill(&self, files: usize) -> Outcome {
         std::fs::write(self.at("key"), "correct horse battery\n")?;
         let volume = self.at("volumes").join(VOLUME);
+        std::fs::create_dir_all(self.at(NEXT_TO_NOTHING).join(VOLUME))?;
+        std::fs::write(self.at(NEXT_TO_NOTHING).join(VOLUME).join("file"), noise(0, SMALL))?;
         for folder in 0..files.div_ceil(1000) {
             std::fs::create_dir_all(volume.join(format!("small-{folder}")))?;
         }
@@ -179,8 +201,7 @@ impl Course {
                 (backup[1], stored) = ours.program("volumes", &FILES).await?;
             }
         }
-        let snapshot = stored.pointer("/outcome/Stored/parts/0/snapshot").and_then(Value::as_str);
-        let snapshot = snapshot.ok_or_else(|| Failure::new(format!("no snapshot: {stored}")))?;
+        let snapshot = snapshot(&stored)?;
         let into = ["restore", "--snapshot", snapshot, "--volume", VOLUME];
         for at in if is_first { [0, 1] } else { [1, 0] } {
             std::fs::create_dir_all(self.at("copy").join(VOLUME))?;
@@ -196,15 +217,28 @@ impl Course {
         Ok(Round { backup, restore, unverified, second })
     }
 
-    /// A pass over what did not change, and one over what did in part.
-    async fn second_passes(&self, ours: &Side<'_>, parent: &str, number: usize) -> Outcome<[f64; 2]> {
-        let again: Vec<&str> = FILES.into_iter().chain(["--parent", parent]).collect();
+    /// As a run of a backup has them: a first pass, by the former backup, then, while it is quiet, a second one by the
+    /// first.
+    async fn second_passes(&self, ours: &Side<'_>, former: &str, number: usize) -> Outcome<Second> {
+        let by = |words: [&'static str; 5], parent: &str| -> Vec<String> {
+            words.into_iter().chain(["--parent", parent]).map(str::to_owned).collect()
+        };
+        let first = ours.program(NEXT_TO_NOTHING, &FIRST).await?.1;
+        let least = ours.program(NEXT_TO_NOTHING, &by(FILES, snapshot(&first)?)).await?.0;
+        let first = ours.program("volumes", &by(FIRST, former)).await?.1;
+        let again = by(FILES, snapshot(&first)?);
         let unchanged = ours.program("volumes", &again).await?.0;
         for large in self.changing() {
             self.write_large(large, (number + 2) * 1_000_000 + large)?;
         }
-        Ok([unchanged, ours.program("volumes", &again).await?.0])
+        Ok(Second { least, unchanged, changed: ours.program("volumes", &again).await?.0 })
     }
+}
+
+/// The id of what a pass stored.
+fn snapshot(report: &Value) -> Outcome<&str> {
+    let snapshot = report.pointer("/outcome/Stored/parts/0/snapshot").and_then(Value::as_str);
+    snapshot.ok_or_else(|| Failure::new(format!("no snapshot: {report}")))
 }
 
 impl Side<'_> {
@@ -214,9 +248,9 @@ impl Side<'_> {
     }
 
     /// Runs the Jobs' program over the volumes in this folder: the seconds that it took, and its report.
-    async fn program(&self, volumes: &str, words: &[&str]) -> Outcome<(f64, Value)> {
+    async fn program<W: AsRef<str>>(&self, volumes: &str, words: &[W]) -> Outcome<(f64, Value)> {
         let volumes = self.course.at(volumes).to_string_lossy().into_owned();
-        let words = [&["--volumes", &volumes][..], words].concat();
+        let words: Vec<&str> = ["--volumes", &volumes].into_iter().chain(words.iter().map(AsRef::as_ref)).collect();
         let seconds = self.timed(&self.course.program, &words).await?;
         Ok((seconds, serde_json::from_str(&std::fs::read_to_string(self.course.at("report"))?)?))
     }

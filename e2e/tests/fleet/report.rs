@@ -36,7 +36,7 @@ const fn at_least(name: &'static str, target: f64, what: &'static str) -> Key {
 }
 
 /// The keys of `make bench`.
-pub const KEYS: [Key; 19] = [
+pub const KEYS: [Key; 21] = [
     at_most("create.ratio_to_floor", 1.15, "", "Entities with three services: time over that of the bare client"),
     at_least("create.times_faster_than_kro", 5.0, "15 objects an instance: kro's time over the operator's"),
     at_least("create.times_faster_than_helm", 8.0, "15 objects an instance: Helm's time over the operator's"),
@@ -56,6 +56,13 @@ pub const KEYS: [Key; 19] = [
     at_most("failover.stale_writes", 0.0, "", "writes of a leader that slept, after the other took over"),
     at_least("backup.throughput_ratio", 0.9, "a first backup by the Jobs' program: its throughput over plain restic's"),
     at_least("restore.throughput_ratio", 0.9, "the same of a restore, by both with a look at what was written"),
+    at_most(
+        "backup.quiet_s_per_gib",
+        2.0,
+        "s",
+        "second pass, nothing changed: seconds more for each GiB that there is",
+    ),
+    at_most("backup.quiet_s_per_changed_gib", 15.0, "s", "the same for each GiB that changed since the first pass"),
 ];
 
 /// The keys of `make bench-10k`.

@@ -39,8 +39,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     if has_ended(&run) {
         return leave(context, key, &run).await;
     }
-    // What it came to is about to be written by who brings it back.
-    if run.status.is_none() && run.annotations().contains_key(marks::RECOVERED) {
+    if is_coming_back(&run) {
         return Ok(Next::Wait);
     }
     if is_too_soon(context, key) {
@@ -83,6 +82,11 @@ async fn leave(context: &Context, key: &Key, run: &ServiceBackup) -> Result<Next
 
 fn phase(run: &ServiceBackup) -> Option<BackupPhase> {
     run.status.as_ref()?.phase
+}
+
+/// Whether what it came to is about to be written by who brings it back. The API server shows a status where none is.
+fn is_coming_back(run: &ServiceBackup) -> bool {
+    phase(run).is_none() && run.annotations().contains_key(marks::RECOVERED)
 }
 
 /// Whether the Secrets of an Entity's namespace are on their way: their watch wakes the run.
@@ -270,4 +274,26 @@ fn told(observed: &ObservedRun, step: &Step, status: &ServiceBackupStatus, appli
         _ => return status.clone(),
     };
     backup_status(observed, &told)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_brought_back_is_left_alone_until_it_says_what_came_of_it() {
+        let run = |status: serde_json::Value| -> ServiceBackup {
+            let metadata = json!({"name": "nightly", "annotations": {marks::RECOVERED: "r1"}});
+            let spec = json!({"service": "site", "requestedBy": "operator"});
+            serde_json::from_value(json!({"metadata": metadata, "spec": spec, "status": status})).unwrap()
+        };
+        let as_the_server_shows_it = json!({"observedGeneration": -1});
+        assert!(is_coming_back(&run(as_the_server_shows_it.clone())) && is_coming_back(&run(json!(null))));
+        assert!(!is_coming_back(&run(json!({"phase": "Succeeded"}))));
+        let mut asked_for = run(as_the_server_shows_it);
+        asked_for.metadata.annotations = None;
+        assert!(!is_coming_back(&asked_for));
+    }
 }

@@ -20,8 +20,10 @@ use crate::entity::ServiceAccount;
 use crate::gather;
 use crate::kinds;
 
-/// Between two looks while the Platform has no backups, and after a write that was not taken.
+/// Between two looks after a write that was not taken.
 const IDLE: Duration = Duration::from_mins(1);
+/// Between two looks while the Platform has no backups: such a look costs nothing.
+const ABSENT: Duration = Duration::from_secs(5);
 /// Between any two looks.
 const SHORTEST: Duration = Duration::from_secs(1);
 
@@ -40,8 +42,8 @@ pub async fn run(context: &Context) {
 /// One round; says when the next one is.
 async fn round(context: &Context, look: &mut backup_care::Look) -> Duration {
     let caches = context.caches();
-    let Some(platform) = caches.platform() else { return IDLE };
-    let Some(backup) = &platform.spec.backup else { return IDLE };
+    let Some(platform) = caches.platform() else { return ABSENT };
+    let Some(backup) = &platform.spec.backup else { return ABSENT };
     let now = context.now();
     let services = gather::schedules(caches, backup, now);
     for service in &services {

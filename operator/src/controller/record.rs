@@ -44,7 +44,9 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         return write(context, key, &patch).await;
     }
     let mut waits = None;
-    if !in_use && record.spec.keep_until.is_none() && is_left(context, &record).await? {
+    // What is brought back has its date from before, or its instance in a moment.
+    let is_undated = record.spec.keep_until.is_none() && record.spec.restoring.is_none();
+    if !in_use && is_undated && is_left(context, &record).await? {
         match context.retention() {
             Ok(retention) => return write(context, key, &dated(context, &record, retention)).await,
             Err(error) => waits = Some(Problem::new(error.kind.reason(), format!("it has no date yet: {error}"))),

@@ -24,7 +24,7 @@ use crate::compare::{KnownData, NeededCopies, compare_copies};
 use crate::kinds;
 use crate::plan::Plan;
 use crate::report::{Obstacle, Problem, Verdict};
-use crate::resolve::{Instance, edited_at, resolve};
+use crate::resolve::{Facts, Instance, edited_at, resolve};
 use crate::template::operation::operations_for;
 use crate::template::{Package, render};
 use crate::usage::Measurement;
@@ -144,7 +144,7 @@ pub(super) fn subject(
         found => found?,
     };
     let folder = folder(caches, &entity);
-    let plan = resolved.plan;
+    let plan = as_grown(resolved.plan, &seen.facts);
     let key = match key_state(caches, &plan, &folder, &target, data) {
         Err(_) if asked.only_opens => KeyState::There,
         key => key?,
@@ -163,6 +163,15 @@ pub(super) fn subject(
         target,
         folder,
     })
+}
+
+/// The plan with volumes as large as they are: what is stored may not fit into what they began with.
+fn as_grown(mut plan: Plan, facts: &Facts) -> Plan {
+    for volume in &mut plan.volumes {
+        let requested = facts.volumes.get(&volume.claim).and_then(|known| known.requested);
+        volume.request = requested.map_or(volume.request, |requested| requested.max(volume.request));
+    }
+    plan
 }
 
 /// In the place of a target that is gone: nothing can be sent there.

@@ -1,7 +1,7 @@
 //! The claims of a service that is restored in place. A claim is never renamed and never emptied: new ones are
 //! made beside it, and the record says which ones count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::api::{DataVolume, Operations, RestoredVolume, ServiceData, ServiceDataSpec, marks};
 use crate::cache::Live;
 use crate::compare::{Action, Change, create_claim, requested, volume_name};
+use crate::core::Bytes;
 use crate::kinds;
 use crate::plan::{Plan, PlannedVolume};
 
@@ -85,10 +86,22 @@ fn number(instance: &str, volume: &str, claim: &str) -> Option<u32> {
 /// Makes the new claims, as the plan makes its own: labels, class and access are the same. One requests what its
 /// volume is to have now or what the former one has grown to, whichever is more.
 pub fn claim_objects(plan: &Plan, volumes: &[RestoredVolume], claims: &[Arc<Live>]) -> Vec<Change> {
+    large_enough(plan, volumes, claims, &BTreeMap::new())
+}
+
+/// The same, and none requests less than its volume did in the backup: `sizes`, in bytes, of the manifest. Where all
+/// was lost nothing else knows it.
+pub(super) fn large_enough(
+    plan: &Plan,
+    volumes: &[RestoredVolume],
+    claims: &[Arc<Live>],
+    sizes: &BTreeMap<String, u64>,
+) -> Vec<Change> {
     let made = volumes.iter().filter_map(|made| {
         let planned = plan.volumes.iter().find(|planned| planned.name == made.name)?;
         let former = made.former_claim.as_ref().and_then(|former| find(claims, former)).and_then(requested);
-        let request = former.map_or(planned.request, |former| former.max(planned.request));
+        let stored = sizes.get(&made.name).copied().map(Bytes::new);
+        let request = [former, stored].into_iter().flatten().fold(planned.request, Ord::max);
         Some(create_claim(plan, &PlannedVolume { claim: made.claim.clone(), request, ..planned.clone() }))
     });
     made.collect()

@@ -82,11 +82,11 @@ fn a_volume_that_is_left_out_keeps_its_claim() {
 #[test]
 fn a_new_claim_is_like_the_plans_own_and_as_large_as_the_former_one_has_grown() {
     let plan = plan();
-    let of = |storage: &str| {
+    let with = |storage: &str, sizes: &BTreeMap<String, u64>| {
         let former = claim_with("calendar-data", "p1", |claim| {
             claim["spec"]["resources"]["requests"]["storage"] = json!(storage);
         });
-        let mut changes = claim_objects(&plan, &made(), &[former]);
+        let mut changes = large_enough(&plan, &made(), &[former], sizes);
         let Action::Create(claim) = changes.remove(0).action else { panic!("{changes:?}") };
         claim
     };
@@ -94,8 +94,14 @@ fn a_new_claim_is_like_the_plans_own_and_as_large_as_the_former_one_has_grown() 
     let first = compare_data(&plan, &known, false).unwrap().into_iter().find(|c| c.name == "calendar-data").unwrap();
     let Action::Create(mut expected) = first.action else { panic!("{first}") };
     expected["metadata"]["name"] = json!("calendar-data-r1");
-    assert_eq!(of("1Gi"), expected);
-    assert_eq!(of("3Gi")["spec"]["resources"]["requests"]["storage"], "3Gi");
+    assert_eq!(with("1Gi", &BTreeMap::new()), expected);
+    let requested = |storage: &str, sizes: &BTreeMap<String, u64>| {
+        with(storage, sizes)["spec"]["resources"]["requests"]["storage"].clone()
+    };
+    assert_eq!(requested("3Gi", &BTreeMap::new()), "3Gi");
+    // Where all was lost nothing but the backup says how far it had grown.
+    let of_backup = |gib: u64| [("data".to_owned(), gib << 30)].into();
+    assert_eq!((requested("1Gi", &of_backup(4)), requested("3Gi", &of_backup(2))), (json!("4Gi"), json!("3Gi")));
 }
 
 #[test]

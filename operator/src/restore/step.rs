@@ -254,7 +254,8 @@ pub(crate) fn files(observed: &ObservedRestore) -> Flow {
         return Ok(failed(observed, Problem::new(Reason::RestoreFailed, message)));
     }
     if !missing.is_empty() {
-        let makes = claim_objects(&subject.plan, &missing, &observed.claims);
+        let sizes = &ran::manifest(observed, subject)?.volumes;
+        let makes = super::claims::large_enough(&subject.plan, &missing, &observed.claims, sizes);
         return Ok(patiently(observed, CLAIMS, "the API server to take the new claims").with(makes));
     }
     let known = with_uids(observed, volumes);

@@ -1,6 +1,7 @@
 //! What a run of a backup and a restore may not be, who may not say how far one is, and who may not delete one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use commonscloud_e2e::chart::USER;
 use commonscloud_e2e::manifests::{entity, namespaced};
@@ -19,6 +20,8 @@ use crate::tier::{ControlPlane, READY};
 
 const NAME: &str = "refused-backups";
 const MANAGER: &str = "manager-of-refused-backups";
+/// Within this the operator would have begun a run.
+const LEFT_ALONE: Duration = Duration::from_secs(3);
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -28,6 +31,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         ),
         Scenario::new("managers ask for backups in their own name, and a service's managers for none", asked),
         Scenario::new("the record of a snapshot is not deleted by hand, nor its status written", kept),
+        Scenario::new("a run that is brought back is given its status once, and is not made again", brought_back),
     ]
 }
 
@@ -135,6 +139,33 @@ async fn asked(tier: Arc<ControlPlane>) -> Outcome {
         ensure!(finished.success == may && told != may, "{by}: {}", finished.stderr);
     }
     Ok(())
+}
+
+/// As `commonscloud recover` does it. The API server shows a status before there is one.
+async fn brought_back(tier: Arc<ControlPlane>) -> Outcome {
+    tier.running(&of_managers()).await?;
+    let (name, kubectl) = ("brought-back", &tier.cluster.kubectl);
+    let mut run = backup(name, "somebody-else");
+    run["metadata"]["annotations"] = json!({marks::RECOVERED: "a-former-uid"});
+    run["spec"]["reason"] = json!("Scheduled");
+    tier.cluster.applied(&[run]).await?;
+    let runs = resources::ours_in(&tier.cluster.client, "ServiceBackup", NAME);
+    tokio::time::sleep(LEFT_ALONE).await;
+    let phase = runs.get(name).await?.data["status"]["phase"].clone();
+    ensure!(phase.is_null(), "the operator began it: {phase}");
+    let ready = json!({"type": "Ready", "status": "True", "reason": "Ready", "message": "",
+        "lastTransitionTime": "2026-11-30T00:00:00Z"});
+    let status = |snapshot: &str| {
+        let said = json!({"phase": "Succeeded", "snapshot": snapshot.repeat(4), "conditions": [ready]});
+        json!({"status": said}).to_string()
+    };
+    let patch = ["patch", "servicebackup", name, "-n", NAME, "--subresource=status", "--type=merge", "-p"];
+    let (own, another) = (status("0123456789abcdef"), status("fedcba9876543210"));
+    kubectl.ok(&[&patch[..], &[own.as_str()]].concat()).await?;
+    let message = kubectl.run(&[&patch[..], &[another.as_str()]].concat(), None).await?.refused("another status")?;
+    ensure!(message.contains("is written by the operator"), "{message}");
+    kubectl.ok(&["annotate", "servicebackup", name, "-n", NAME, "commonscloud.coop/allow-deletion=true"]).await?;
+    kubectl.ok(&["delete", "servicebackup", name, "-n", NAME, "--wait=false"]).await.map(drop)
 }
 
 async fn kept(tier: Arc<ControlPlane>) -> Outcome {

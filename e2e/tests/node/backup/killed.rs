@@ -1,11 +1,12 @@
 //! A backup whose operator, Job or database is killed at any moment: it ends by itself, people can write again, and
-//! what is left is a whole snapshot or none. The moments come of a seed, which is printed; `COMMONSCLOUD_SEED`
-//! repeats them.
+//! what is left is a whole snapshot or none. An export that is killed goes on. The moments come of a seed, which is
+//! printed; `COMMONSCLOUD_SEED` repeats them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use commonscloud_e2e::backup::content::{Application, Content};
+use commonscloud_e2e::backup::outside::Outside;
 use commonscloud_e2e::backup::runs::{Runs, phase, snapshot, taken_at};
 use commonscloud_e2e::backup::servers;
 use commonscloud_e2e::backup::wiki::Wiki;
@@ -13,11 +14,11 @@ use commonscloud_e2e::backup::writer::{Moment, during};
 use commonscloud_e2e::seed::{Seed, VARIABLE};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::eventually;
-use commonscloud_e2e::{Outcome, chart, ensure, ensure_eq};
+use commonscloud_e2e::{Outcome, chart, command, ensure, ensure_eq};
 use commonscloud_operator::api::{BackupPhase, ServiceBackupStatus};
 
 use super::wiki::{SERVICE, begin, sign_in};
-use super::{DONE, at_work, can_be_written, has_all, is_ready, nothing_is_left};
+use super::{DONE, at_work, calendars, can_be_written, has_all, is_ready, nothing_is_left};
 use crate::tier::Node;
 
 pub fn scenarios() -> Vec<Scenario<Node>> {
@@ -39,12 +40,19 @@ pub fn scenarios() -> Vec<Scenario<Node>> {
         Scenario::new("twenty backups killed at any moment end by themselves, and the last one can be restored", many)
             .alone()
             .slow(),
+        Scenario::new("an export killed at any moment goes on with the same words, and is whole", exported).slow(),
     ]
 }
 
 /// The Entity that the scenarios share, but for the many.
 const NAME: &str = "copia-morta";
 const OF_MANY: &str = "vint-copies-mortes";
+const OF_EXPORT: &str = "sortida-morta";
+const EXPORTED: [&str; 2] = ["site", "segona"];
+/// An export of two calendars takes about as long, and so many of them are killed.
+const EXPORT_MILLISECONDS: u32 = 4_000;
+const EXPORTS: usize = 20;
+const PACKED: Duration = Duration::from_mins(3);
 /// A run of a small wiki takes about as long: it is killed within it, and now and then when it has ended.
 const RUN_MILLISECONDS: u32 = 25_000;
 /// So many rounds of each victim, where nobody waits.
@@ -83,6 +91,51 @@ async fn many(node: Arc<Node>) -> Outcome {
     let content = sign_in(&node, OF_MANY).await?.content().await?;
     written.is_in(&content, &before, Moment::Exact(taken_at(&run)?))?;
     node.discard(OF_MANY).await
+}
+
+async fn exported(node: Arc<Node>) -> Outcome {
+    servers::ready(&node.cluster, servers::REST).await?;
+    calendars(&node, OF_EXPORT, &EXPORTED).await?;
+    let runs = Runs::of(&node.cluster, OF_EXPORT).await?;
+    for service in EXPORTED {
+        runs.backed_up(&format!("abans-{service}"), service, servers::REST).await?;
+    }
+    let mut seed = Seed::of_this_run()?;
+    let told = format!("moments of exports killed: {VARIABLE}={}", seed.first);
+    eprintln!("{told}");
+    let outside = Outside::open(&node.cluster).await?;
+    let package = outside.folder().join("package");
+    let to = package.to_string_lossy().into_owned();
+    let words = [&["export", OF_EXPORT][..], &EXPORTED, &["--output", &to]].concat();
+    let mut killed = 0;
+    for _ in 0..EXPORTS {
+        let after = Duration::from_millis(seed.below(EXPORT_MILLISECONDS).into());
+        // What is killed is gone on with; what ended before is whole, and the next one begins anew.
+        match outside.run(&words, &[], after).await {
+            Err(_) => killed += 1,
+            Ok(ended) => {
+                let ended = ended.succeeded("export").map_err(|failure| failure.during(&told))?;
+                ensure!(ended.contains("is whole: "), "{told}: {ended}");
+                std::fs::remove_dir_all(&package)?;
+            }
+        }
+    }
+    ensure!(killed > 0, "{told}: none of {EXPORTS} was killed before its end");
+    let last = outside.run(&words, &[], PACKED).await?.succeeded("export").map_err(|failure| failure.during(&told))?;
+    ensure!(last.contains("is whole: "), "{told}: {last}");
+    let commonscloud = &node.cluster.programs.commonscloud;
+    let verified = command::run(commonscloud, &["export", "verify", &to], &[], None, PACKED).await?;
+    let verified = verified.succeeded("export verify").map_err(|failure| failure.during(&told))?;
+    ensure!(verified.contains("is whole: "), "{told}: {verified}");
+    let left = std::fs::read_dir(&package)?.filter_map(Result::ok);
+    let half: Vec<_> = left.map(|file| file.file_name()).filter(|name| is_half(&name.to_string_lossy())).collect();
+    ensure!(half.is_empty(), "{told}: half files {half:?}");
+    node.discard(OF_EXPORT).await
+}
+
+/// What an export calls what it has not finished.
+fn is_half(name: &str) -> bool {
+    name.ends_with(".part") || name == ".unfinished.json"
 }
 
 struct Rounds<'n> {

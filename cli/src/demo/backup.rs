@@ -1,0 +1,274 @@
+//! One backup of the demo, of its smallest service, and the drill that proves it. Where there are no pods there is neither.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use commonscloud_backup::escrow::KeyPair;
+use commonscloud_cluster::command::Failure;
+use commonscloud_cluster::progress::Phase;
+use commonscloud_cluster::{Progress, local};
+use commonscloud_operator::api::{BackupPhase, BackupTarget, ServiceBackup};
+use commonscloud_operator::kinds;
+use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::tz::TimeZone;
+use kube::api::{DynamicObject, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use crate::asked;
+use crate::operated::waiting::ASK;
+use crate::services::{self, Health};
+
+/// The smallest service of the demo.
+const ENTITY: &str = "pamapam";
+const KIND: &str = "DedicatedService";
+const SERVICE: &str = "calendar";
+/// Its backups go to a volume of the demo's own cluster.
+const TARGET: &str = "demo";
+/// Below the cluster's folder: the private half of the demo's recipient.
+const KEY: &str = "backup-recovery.key";
+/// How long a backup and a drill of next to nothing may take, all others starting beside them.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// The demo's own pair of keys.
+pub(super) struct Key {
+    /// The file with the private half.
+    pub(super) file: PathBuf,
+    recipient: String,
+}
+
+/// What was seen of the backup.
+pub(super) struct Seen {
+    /// The complete backup, or why there is none.
+    pub(super) backup: Result<Backup, String>,
+    /// When it was last restored, started and found equal, and by which drill; or why that is not known.
+    pub(super) proven: Result<String, String>,
+}
+
+/// A complete backup.
+pub(super) struct Backup {
+    pub(super) taken_at: Timestamp,
+    pub(super) size: String,
+}
+
+/// The demo's keys, made once for each cluster. None: nothing runs here that could be backed up.
+///
+/// # Errors
+/// When they cannot be kept.
+pub(super) fn key(cluster: &local::Cluster) -> Result<Option<Key>, Failure> {
+    if cluster.node == local::NodeKind::Simulated || !is_offered() {
+        return Ok(None);
+    }
+    kept(&cluster.folder.join(KEY)).map(Some)
+}
+
+/// Whether this release has a target that needs nothing but the cluster.
+fn is_offered() -> bool {
+    let read: Option<BackupTarget> = serde_json::from_value(target()).ok();
+    read.is_some_and(|read| json!(read)["volume"].is_object())
+}
+
+fn kept(file: &Path) -> Result<Key, Failure> {
+    let told = |error: &dyn std::fmt::Display| Failure::from(format!("{}: {error}", file.display()));
+    let pair = if file.exists() {
+        KeyPair::read(&std::fs::read_to_string(file).map_err(|error| told(&error))?).map_err(|error| told(&error))?
+    } else {
+        let pair = KeyPair::generate();
+        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+        made.and_then(|mut made| made.write_all(pair.identity.as_bytes())).map_err(|error| told(&error))?;
+        pair
+    };
+    Ok(Key { file: file.to_owned(), recipient: pair.recipient })
+}
+
+fn target() -> Value {
+    json!({"name": TARGET, "volume": {"size": "2Gi"}})
+}
+
+/// Lets the Platforms among the objects have backups. By itself nothing runs within half a day.
+pub(super) fn fill_in(objects: &mut [DynamicObject], key: &Key) {
+    let hour = (Timestamp::now().to_zoned(TimeZone::UTC).hour() + 12) % 24;
+    let is_platform = |object: &&mut DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == "Platform");
+    for platform in objects.iter_mut().filter(is_platform) {
+        platform.data["spec"]["backup"] = json!({
+            "targets": [target()],
+            "recipients": [key.recipient],
+            "schedule": {"cron": format!("0 {hour} * * *"), "windowMinutes": 60},
+            "drills": {"enabled": true, "largest": "2Gi"},
+            "resources": {"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}},
+        });
+    }
+}
+
+/// Asks for one backup where there is none, and waits until it is proven. What does not come is told, and fails nothing.
+pub(super) async fn prove(client: &Client, patience: Duration, progress: &Progress) -> Seen {
+    let phase = progress.phase("one backup, and the drill that proves it");
+    let seen = look(client, patience, &phase).await;
+    if seen.proven.is_ok() {
+        phase.done();
+    }
+    seen
+}
+
+async fn look(client: &Client, patience: Duration, phase: &Phase) -> Seen {
+    let backup = match awaited(patience, phase, async || is_ready(client).await).await {
+        Ok(()) => match ask(client).await {
+            Ok(()) => awaited(PATIENCE, phase, async || complete(client).await).await,
+            Err(failure) => Err(failure.to_string()),
+        },
+        Err(why) => Err(why),
+    };
+    let proven = match &backup {
+        Ok(_) => awaited(PATIENCE, phase, async || proof(client).await).await,
+        Err(_) => Err("there is no backup that could be restored".to_owned()),
+    };
+    Seen { backup, proven }
+}
+
+/// Looks until it is there; else why it was not, the last time.
+async fn awaited<T>(
+    patience: Duration,
+    phase: &Phase,
+    mut look: impl AsyncFnMut() -> Result<Result<T, String>, Failure>,
+) -> Result<T, String> {
+    let begun = Instant::now();
+    loop {
+        let why = match look().await {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(why)) => why,
+            Err(failure) => failure.to_string(),
+        };
+        if begun.elapsed() > patience {
+            return Err(format!("not after {} s: {why}", patience.as_secs()));
+        }
+        phase.at(&why);
+        tokio::time::sleep(ASK).await;
+    }
+}
+
+async fn service(client: &Client) -> Result<Option<DynamicObject>, Failure> {
+    let found = services::list(client, KIND).await?.into_iter().find(|object| {
+        (object.metadata.namespace.as_deref(), object.metadata.name.as_deref()) == (Some(ENTITY), Some(SERVICE))
+    });
+    Ok(found)
+}
+
+async fn is_ready(client: &Client) -> Result<Result<(), String>, Failure> {
+    Ok(match service(client).await?.as_ref().map(services::health) {
+        Some(Health::Ready) => Ok(()),
+        Some(Health::NotReady { reason, message }) => Err(format!("{ENTITY}/{SERVICE}: {reason}: {message}")),
+        None => Err(format!("{ENTITY}/{SERVICE} is not there")),
+    })
+}
+
+/// Asks for a backup, unless there is one or it is on its way.
+async fn ask(client: &Client) -> Result<(), Failure> {
+    let runs = asked::runs(client, ENTITY, Some(SERVICE)).await?;
+    if runs.iter().any(|run| phase_of(run) != Some(BackupPhase::Failed)) {
+        return Ok(());
+    }
+    let run = json!({
+        "apiVersion": kinds::SERVICE_BACKUP.api_version(), "kind": kinds::SERVICE_BACKUP.kind,
+        "metadata": {"name": asked::named(SERVICE, Timestamp::now()), "namespace": ENTITY},
+        "spec": {"service": SERVICE, "requestedBy": asked::whoever(client).await?},
+    });
+    let api: Api<ServiceBackup> = Api::namespaced(client.clone(), ENTITY);
+    api.create(&PostParams::default(), &serde_json::from_value(run)?).await?;
+    Ok(())
+}
+
+fn phase_of(run: &ServiceBackup) -> Option<BackupPhase> {
+    run.status.as_ref().and_then(|status| status.phase)
+}
+
+async fn complete(client: &Client) -> Result<Result<Backup, String>, Failure> {
+    let runs = asked::runs(client, ENTITY, Some(SERVICE)).await?;
+    let complete = runs.iter().find_map(|run| Some((run, asked::snapshot(run)?.1)));
+    if let Some((run, taken_at)) = complete {
+        let size = run.status.as_ref().and_then(|status| status.size.clone());
+        return Ok(Ok(Backup { taken_at, size: size.unwrap_or_else(|| "?".to_owned()) }));
+    }
+    let conditions = runs.first().and_then(|run| run.status.as_ref()).map(|status| status.conditions.as_slice());
+    let ready = conditions.unwrap_or_default().iter().find(|condition| condition.type_ == "Ready");
+    Ok(Err(ready.map_or_else(|| "it has not begun".to_owned(), |ready| format!("{}: {}", ready.reason, ready.message))))
+}
+
+/// The service says it, as `kubectl get` shows it.
+async fn proof(client: &Client) -> Result<Result<String, String>, Failure> {
+    let found = service(client).await?.map(|object| object.data["status"]["backup"].clone()).unwrap_or_default();
+    let proven: Option<Timestamp> = found["lastProvenRestore"].as_str().and_then(|time| time.parse().ok());
+    Ok(match (proven, found["lastProvenRestoreName"].as_str()) {
+        (Some(time), Some(drill)) => Ok(format!("{}, by drill {drill}", asked::shown(time))),
+        (Some(time), None) => Ok(asked::shown(time)),
+        (None, _) => Err("no drill has ended yet: commonscloud drill list".to_owned()),
+    })
+}
+
+/// What the report says of it.
+pub(super) fn text(key: &Key, seen: &Seen) -> String {
+    let backup = match &seen.backup {
+        Ok(Backup { taken_at, size }) => format!("as it was at {}, {size}", asked::shown(*taken_at)),
+        Err(why) => format!("none: {why}"),
+    };
+    let lines = [
+        ("backup", backup),
+        ("last proven", seen.proven.clone().unwrap_or_else(|why| format!("not yet: {why}"))),
+        ("kept in", format!("target {TARGET}, a volume of this cluster that is lost with it; yours is elsewhere")),
+        (
+            "private key",
+            format!("{}, the demo's own; yours lies in a safe and never on the cluster's machine", key.file.display()),
+        ),
+    ];
+    let lines: String = lines.iter().map(|(name, value)| format!("  {name:<12} {value}\n")).collect();
+    format!("\nBackup of {ENTITY} / {SERVICE}, restored into a scratch namespace, started and compared\n{lines}")
+}
+
+#[cfg(test)]
+mod tests {
+    use commonscloud_operator::api::PlatformBackup;
+
+    use super::*;
+
+    fn key() -> Key {
+        Key { file: PathBuf::from("/demo/key"), recipient: KeyPair::generate().recipient }
+    }
+
+    #[test]
+    fn the_platform_gets_a_target_a_recipient_and_drills_and_nothing_else_changes() {
+        let of = |kind: &str| -> DynamicObject {
+            let object = json!({"apiVersion": "commonscloud.coop/v1alpha1", "kind": kind, "metadata": {"name": "x"}, "spec": {"a": 1}});
+            serde_json::from_value(object).unwrap()
+        };
+        let (mut objects, key) = ([of("Platform"), of("Tariff")], key());
+        fill_in(&mut objects, &key);
+        let backup: PlatformBackup = serde_json::from_value(objects[0].data["spec"]["backup"].clone()).unwrap();
+        assert_eq!((backup.targets[0].name.as_str(), backup.recipients), (TARGET, vec![key.recipient]));
+        assert!(backup.drills.enabled);
+        assert_eq!(objects[1].data["spec"], json!({"a": 1}));
+    }
+
+    #[test]
+    fn the_key_is_made_once_and_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(KEY);
+        let first = kept(&file).unwrap();
+        assert_eq!(kept(&file).unwrap().recipient, first.recipient);
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&file, "# nothing\n").unwrap();
+        assert!(kept(&file).err().unwrap().to_string().contains(KEY));
+    }
+
+    #[test]
+    fn what_did_not_come_is_told_and_not_left_out() {
+        let seen = Seen { backup: Err("TargetUnreachable: no answer".into()), proven: Err("nothing".into()) };
+        let said = text(&key(), &seen);
+        assert!(said.contains("none: TargetUnreachable: no answer") && said.contains("not yet: nothing"), "{said}");
+        let backup = Backup { taken_at: "2026-11-30T21:00:00Z".parse().unwrap(), size: "12Ki".to_owned() };
+        let said = text(&key(), &Seen { backup: Ok(backup), proven: Ok("2026-11-30 21:02 UTC, by drill d".into()) });
+        assert!(said.contains("2026-11-30 21:00 UTC, 12Ki") && said.contains("by drill d"), "{said}");
+        assert!(said.contains("/demo/key"), "{said}");
+    }
+}
