@@ -40,8 +40,7 @@ impl<'o> Making<'o> {
         let source = subject.operations.operations();
         let source = source.ok_or_else(|| OperationError::Unknown("a package without operations".to_owned()))?;
         let home = &subject.own.namespace;
-        let repository =
-            repository(home, &subject.target, &subject.folder, observed.repository_of(), Purpose::Run);
+        let repository = repository(home, &subject.target, &subject.folder, observed.repository_of(), Purpose::Run);
         let access = access(home, &subject.target, Purpose::Run, &subject.plan.network);
         Ok(Self { subject, observed, source, repository, access })
     }
