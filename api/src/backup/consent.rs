@@ -16,7 +16,7 @@ use crate::pattern::{DATE_PATTERN, LINE_PATTERN, NAME_PATTERN, SNAPSHOT_PATTERN}
     namespaced,
     status = "RestoreConsentStatus",
     derive = "PartialEq",
-    doc = "The consent of the namespace's Entity that another Entity restores one snapshot of one of its services, until a date. Without it nothing is copied; deleting it takes it back until the copy is complete, and changes nothing after that.",
+    doc = "The consent of the namespace's Entity that another Entity restores one snapshot of one of its services, until a date: without it nothing is copied, and deleting it takes it back until the copy is complete.",
     shortname = "rconsent",
     category = "commonscloud",
     printcolumn(name = "Service", type_ = "string", json_path = ".spec.service"),
