@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn another_entitys_backup_is_asked_for_by_its_whole_id_where_the_new_service_is() {
         let id = "a".repeat(64);
-        let mut asked = Arguments { into: Some("office".to_owned()), ..arguments(Some(&id), None) };
+        let mut asked = Arguments { into: Some("office".to_owned()), ..arguments(Some(id.as_str()), None) };
         assert_eq!(asked.from_another("pau".to_owned()), None, "it is this Entity's own");
         asked.in_entity = Some("hort".to_owned());
         assert_eq!(asked.from_another("pau".to_owned()), None, "it is the same");

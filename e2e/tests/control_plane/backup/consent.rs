@@ -162,7 +162,8 @@ async fn given(tier: Arc<ControlPlane>) -> Outcome {
     consent(two, "run-out", (SNAPSHOT, two.into, LONG_AGO)).await?;
     says(two, restore, "ConsentExpired").await?;
     says(two, ("RestoreConsent", two.from, "run-out"), "ConsentExpired").await?;
-    ensure_eq!(copies(two, name).await?.trim(), "", "a Job that copies without consent");
+    let job = copies(two, name).await?;
+    ensure_eq!(job.trim(), "", "a Job that copies without consent");
     is_closed_to_its_manager(two).await?;
 
     consent(two, "holds", (SNAPSHOT, two.into, NEVER)).await?;
@@ -202,7 +203,8 @@ async fn taken_back(tier: Arc<ControlPlane>) -> Outcome {
     let failed = in_phase(two, name, "Failed").await?;
     let why = condition(&failed, "Ready").cloned().unwrap_or_default();
     ensure!(why["reason"] == "ConsentMissing" && why["message"].to_string().contains("taken back"), "{why}");
-    ensure_eq!(copies(two, name).await?.trim(), "", "the Job that copies");
+    let job = copies(two, name).await?;
+    ensure_eq!(job.trim(), "", "the Job that copies");
     ensure!(failed["status"]["copiedAt"].is_null(), "{}", failed["status"]);
     let claims = two.tier.cluster.kubectl.ok(&["get", "persistentvolumeclaims", "-n", two.into, "-o", "name"]).await?;
     ensure_eq!(claims.trim(), "", "claims");

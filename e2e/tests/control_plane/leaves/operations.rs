@@ -11,7 +11,8 @@ use super::case::{Case, See, reads, refused, see, shows};
 
 const KINDS: [&str; 5] = ["quiesce", "unquiesce", "dump", "load", "verify"];
 
-/// What an office's operations would make, by `Operation/KIND`, `Opening/KIND` and `Files/VOLUME`, and where a backup fits.
+/// What an office's operations would make, by `Operation/KIND`, `Opening/KIND` and `Files/VOLUME`, and whether one of
+/// another name takes its backups.
 pub fn made(plan: &Plan, objects: &[RenderedObject]) -> Outcome<Vec<(String, Value)>> {
     let Some(source) = plan.package.operations() else { return Ok(Vec::new()) };
     let failed = |error: operation::OperationError| Failure::new(error.to_string());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use commonscloud_e2e::backup::calendar::Calendar;
-use commonscloud_e2e::backup::content::Application;
+use commonscloud_e2e::backup::content::{Application, Content};
 use commonscloud_e2e::backup::runs::{Runs, snapshot, taken_at};
 use commonscloud_e2e::backup::servers;
 use commonscloud_e2e::backup::writer::during;
@@ -101,7 +101,7 @@ async fn beside(node: Arc<Node>) -> Outcome {
     for day in days.map(|at| at.to_zoned(TimeZone::UTC).date()) {
         found.push(calendar.beside(&format!("cal%20(restored%20{day})")).content().await);
     }
-    let is_it = |content: &Outcome<_>| content.as_ref().is_ok_and(|content| *content == before);
+    let is_it = |content: &Outcome<Content>| content.as_ref().is_ok_and(|content| *content == before);
     ensure!(found.iter().any(is_it), "what came back: {found:?}, before: {before:?}");
     can_be_written(&calendar, "despres").await?;
     node.discard(name).await
