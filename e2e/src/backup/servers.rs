@@ -95,7 +95,8 @@ pub async fn volume_ready(cluster: &Cluster) -> Outcome {
     eventually("the volume is served", SERVED, async || {
         let available = "jsonpath={.status.availableReplicas}";
         let words = ["get", "deployment", VOLUME_SERVER, "-n", chart::NAMESPACE, "-o", available];
-        ensure_eq!(cluster.kubectl.ok(&words).await?.trim(), "1", "pods that answer");
+        let pods = cluster.kubectl.ok(&words).await?;
+        ensure_eq!(pods.trim(), "1", "pods that answer");
         Ok(())
     })
     .await

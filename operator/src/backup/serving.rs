@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Own;
 use super::server::{SERVER, Server};
@@ -135,7 +135,7 @@ fn of(server: &Server<'_>, what: &str) -> String {
 fn grown(server: &Server<'_>, claim: &Live, problems: &mut Vec<Problem>) -> Option<Change> {
     let name = claim.name();
     let mut tell = |reason: Reason, what: String| problems.push(Problem::new(reason, of(server, &what)));
-    let class = claim.value.pointer("/spec/storageClassName").and_then(|class| class.as_str());
+    let class = claim.value.pointer("/spec/storageClassName").and_then(Value::as_str);
     if let (Some(wanted), Some(class)) = (server.volume.storage_class_name.as_deref(), class)
         && wanted != class
     {
@@ -194,8 +194,7 @@ fn unready(server: &Server<'_>, observed: &ObservedServers) -> Option<Problem> {
     let Some(deployment) = observed.find("Deployment", &name) else {
         return told("its server is being made".to_owned());
     };
-    let number =
-        |pointer: &str| deployment.value.pointer(pointer).and_then(serde_json::Value::as_i64).unwrap_or_default();
+    let number = |pointer: &str| deployment.value.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
     let is_current = number("/status/observedGeneration") >= number("/metadata/generation");
     if is_current && number("/status/availableReplicas") > 0 {
         return None;
