@@ -69,7 +69,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let client = Client::try_default().await?;
     let (entity, service) = &arguments.service;
-    if let Some(spec) = arguments.from_another(asked::whoever(&client).await?) {
+    if let Some(spec) = arguments.of_another_entity(asked::whoever(&client).await?) {
         let into = arguments.in_entity.as_deref().unwrap_or(entity);
         return begun(&client, into, service, spec, arguments.no_wait).await;
     }
@@ -121,7 +121,7 @@ impl Arguments {
     }
 
     /// What is asked for where the backup is another Entity's, of which nothing else can be seen.
-    fn from_another(&self, requested_by: String) -> Option<ServiceRestoreSpec> {
+    fn of_another_entity(&self, requested_by: String) -> Option<ServiceRestoreSpec> {
         let ((entity, service), snapshot) = (self.service.clone(), self.snapshot.clone());
         self.in_entity.as_ref().filter(|into| **into != entity)?;
         let from = RestoreSource { service, entity: Some(entity), snapshot, ..RestoreSource::default() };
@@ -284,11 +284,11 @@ mod tests {
     fn another_entitys_backup_is_asked_for_by_its_whole_id_where_the_new_service_is() {
         let id = "a".repeat(64);
         let mut asked = Arguments { into: Some("office".to_owned()), ..arguments(Some(id.as_str()), None) };
-        assert_eq!(asked.from_another("pau".to_owned()), None, "it is this Entity's own");
+        assert_eq!(asked.of_another_entity("pau".to_owned()), None, "it is this Entity's own");
         asked.in_entity = Some("hort".to_owned());
-        assert_eq!(asked.from_another("pau".to_owned()), None, "it is the same");
+        assert_eq!(asked.of_another_entity("pau".to_owned()), None, "it is the same");
         asked.in_entity = Some("llavor".to_owned());
-        let spec = asked.from_another("pau".to_owned()).unwrap();
+        let spec = asked.of_another_entity("pau".to_owned()).unwrap();
         assert_eq!((spec.from.entity.as_deref(), spec.from.service.as_str()), (Some("hort"), "office"));
         assert_eq!((spec.from.snapshot, spec.into.service.as_deref()), (Some(id), Some("office")));
         assert_eq!((spec.into.kind, spec.requested_by.as_str()), (RestoreDestinationKind::NewService, "pau"));

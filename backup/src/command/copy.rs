@@ -114,6 +114,7 @@ mod tests {
             instance: ManifestInstance::default(),
             versions: BackupVersions::default(),
             parts: parts.iter().map(part).collect(),
+            imported: false,
             volumes: BTreeMap::new(),
         }
     }

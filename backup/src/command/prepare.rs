@@ -74,8 +74,8 @@ async fn open(setting: &Setting, unlock: bool) -> Result<(), Failure> {
     setting.run(config()).await.map(drop)
 }
 
-async fn init(setting: &Setting, make: Call) -> Result<String, Failure> {
-    let made = setting.run(make).await.map_err(|failure| match failure.reason {
+async fn init(setting: &Setting, call: Call) -> Result<String, Failure> {
+    let made = setting.run(call).await.map_err(|failure| match failure.reason {
         FailureReason::NoRepository => Failure::new(
             FailureReason::NoRepository,
             format!("{}; a repository with keys and without a config was killed while it was made, or lost its config: look into its folder at the target, and remove it where it has no snapshots", failure.message),

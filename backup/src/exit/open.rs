@@ -69,7 +69,7 @@ mod tests {
         let private = identity.to_string().expose_secret().to_owned();
         let path = folder.path().join("dump.sql.age");
         let mut output = Output::create(&path, &[identity.to_public().to_string()]).unwrap();
-        output.write_all(&[b'x'; 200_000]).unwrap();
+        output.write_all(&vec![b'x'; 200_000]).unwrap();
         output.end().unwrap();
         assert_eq!(read(folder.path(), "dump.sql.age", Some(&private)).unwrap().len(), 200_000);
         assert!(read(folder.path(), "dump.sql.age", None).unwrap_err().contains("--identity"));

@@ -77,7 +77,7 @@ impl Machine {
     /// What the guide says between words, which stands in one paragraph.
     fn said(&self, begin: &str, end: &str) -> String {
         let text = self.guide.split_whitespace().collect::<Vec<_>>().join(" ");
-        let from = text.find(begin).unwrap_or_else(|| panic!("{begin}: {text}"));
+        let from = text.find(begin).ok_or(begin).unwrap();
         let rest = &text[from..];
         rest[..rest.find(end).unwrap()].to_owned()
     }

@@ -47,7 +47,8 @@ pub fn copy_name(uid: &str) -> String {
 
 /// Where a copy for a service goes to.
 pub fn copy_place(subject: &Subject) -> BackupRepository {
-    let to = repository(&subject.target, &subject.folder, &subject.plan.instance.name, Purpose::Run);
+    let (home, instance) = (&subject.own.namespace, &subject.plan.instance.name);
+    let to = repository(home, &subject.target, &subject.folder, instance, Purpose::Run);
     BackupRepository { path: to.path(), target: to.target, id: String::new() }
 }
 
@@ -63,8 +64,9 @@ impl Copying<'_> {
         let (folder, instance) = self.from.path.split_once('.')?;
         let place = Place::of(subject);
         let access = place.access(Purpose::Run);
-        let to = repository(&subject.target, &subject.folder, &subject.plan.instance.name, Purpose::Run);
-        let from = repository(&subject.target, folder, instance, Purpose::Run);
+        let (home, own) = (&subject.own.namespace, &subject.plan.instance.name);
+        let to = repository(home, &subject.target, &subject.folder, own, Purpose::Run);
+        let from = repository(home, &subject.target, folder, instance, Purpose::Run);
         let command = Command::copy(self.snapshot, &from, &key_name(folder), self.expected).within(SECONDS);
         let (reads, writes) = (label(self.from), label(&copy_place(subject)));
         let name = copy_name(self.uid);

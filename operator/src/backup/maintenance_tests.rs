@@ -201,7 +201,8 @@ fn the_platforms_own_are_read_as_a_whole_and_keys_are_never_pruned() {
     let now = on(DAYS[0], "09:59:00");
     let next = |cared: &Cared| maintenance(&backup(), std::slice::from_ref(cared), &[], now).begin.remove(0).1;
     assert_eq!((next(&records), next(&keys)), (Work::Prune, check(1, 1)));
-    let home = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), release: "0.1.0".into() };
+    let home =
+        Own { namespace: "cloud".into(), backup_image: "backup:1".into(), release: "0.1.0".into(), ..Own::default() };
     let pod = |cared: &Cared, work| {
         let job = maintenance_job(cared, work, &platform(json!({})), &home, now).unwrap().1;
         job["spec"]["template"]["spec"].clone()
