@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::jiff::SignedDuration;
 use serde_json::json;
 use test_case::test_case;
 
@@ -136,6 +137,14 @@ fn a_secret_is_the_services_own_and_a_copy_of_the_others() {
         assert_eq!((&labels["commonscloud.coop/data"], &secret["immutable"]), (&json!("true"), &json!(true)));
         assert!(secret.get("data").is_none());
     }
+}
+
+#[test_case("calendar-restore")]
+#[test_case("calendar-compare-2")]
+fn files_may_take_hours(job: &str) {
+    let mut world = anew();
+    let end = world.run(|world| world.last(job, SignedDuration::from_hours(3)));
+    assert_eq!(end, At::Succeeded, "{:?}", world.restore.status);
 }
 
 #[test]
