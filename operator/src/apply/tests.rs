@@ -114,6 +114,23 @@ async fn a_volume_that_is_not_made_holds_up_what_builds_on_it() {
 }
 
 #[tokio::test]
+async fn nothing_is_made_beside_a_record_that_a_restore_was_faster_to_hold() {
+    let api = Api::answering(|method, name, sent| match (method, name) {
+        ("POST", "servicedata") => refusal(409, "AlreadyExists", "servicedata \"s\" already exists"),
+        ("GET", "s") => {
+            let mut held = object("ServiceData", "s");
+            held["spec"] = json!({"restoring": "a backup is awaited"});
+            (200, held)
+        }
+        _ => (200, sent),
+    });
+    let made = |kind: &str, name: &str| change(kind, name, Action::Create(object(kind, name)));
+    let outcome = api.apply(&[made("ServiceData", "s"), made("PersistentVolumeClaim", "s-data")]).await;
+    assert_eq!((outcome.writes, troubles(&outcome)), (0, vec![ErrorKind::Conflict]));
+    assert_eq!(api.count("POST persistentvolumeclaims"), 0);
+}
+
+#[tokio::test]
 async fn what_was_refused_is_not_sent_again_before_something_changes() {
     let api = Api::answering(|_, _, _| refusal(422, "Invalid", "spec.selector: field is immutable"));
     for _ in 0..20 {

@@ -224,10 +224,21 @@ async fn create(server: &Server, target: Target<'_>, object: &Value) -> Result<D
         Err(error) if error.kind == ErrorKind::Exists => {
             let found = server.get(target).await?;
             is_ours(target, object, &found)?;
+            is_not_held(target, object, &found)?;
             Ok(found)
         }
         other => other,
     }
+}
+
+/// A record that a restore holds is not the one that was to be made: what was planned with it would be empty.
+fn is_not_held(target: Target<'_>, object: &Value, found: &DynamicObject) -> Result<(), WriteError> {
+    let is_held = |of: &Value| of.pointer("/spec/restoring").is_some_and(|why| !why.is_null());
+    if target.kind != kinds::SERVICE_DATA.kind || !is_held(&found.data) || is_held(object) {
+        return Ok(());
+    }
+    let message = "exists already, and a restore holds it (spec.restoring)".to_owned();
+    Err(WriteError { kind: ErrorKind::Conflict, object: target.shown(), message })
 }
 
 fn is_ours(target: Target<'_>, object: &Value, found: &DynamicObject) -> Result<(), WriteError> {

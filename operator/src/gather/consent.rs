@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use super::backup::KEY;
 use super::restore::runs;
 use crate::api::{RestoreDestinationKind, ServiceBackup, ServiceRestore};
-use crate::backup::{Subject, copy, is_backup};
+use crate::backup::{Own, Subject, copy, is_backup};
 use crate::cache::{Caches, Key};
 use crate::restore::{Foreign, SeenConsent};
 
@@ -26,12 +26,13 @@ pub fn seen_consent(caches: &Caches, now: Timestamp, key: &Key) -> Option<SeenCo
 }
 
 /// The other Entity, of a restore that names one. Of drills the operator alone makes that is the Entity itself.
-pub(super) fn foreign(caches: &Caches, restore: &ServiceRestore) -> Option<Foreign> {
+pub(super) fn foreign(caches: &Caches, own: &Own, restore: &ServiceRestore) -> Option<Foreign> {
     let (from, namespace) = (&restore.spec.from, restore.namespace().unwrap_or_default());
     let entity = from.entity.clone().filter(|_| restore.spec.into.kind != RestoreDestinationKind::Drill)?;
     let snapshot = from.snapshot.as_deref().unwrap_or_default();
     let secrets = caches.platform_secrets.all().into_iter();
     Some(Foreign {
+        home: own.namespace.clone(),
         consents: caches.consents.in_namespace(&entity),
         since: since(caches, &namespace),
         run: with_snapshot(caches, &entity, &from.service, snapshot),

@@ -40,7 +40,7 @@ pub fn observe_restore(
 ) -> Option<ObservedRestore> {
     let restore = caches.restores.get(&key.namespace, &key.name)?;
     let (namespace, service) = (key.namespace.as_str(), restored_service(&restore).to_owned());
-    let foreign = foreign(caches, &restore);
+    let foreign = foreign(caches, own, &restore);
     // Of another Entity's nothing is seen but the backup that it is about.
     let runs = match &foreign {
         Some(foreign) => foreign.run.iter().cloned().collect(),

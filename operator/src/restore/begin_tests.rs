@@ -20,6 +20,7 @@ fn first(edit: impl FnOnce(&mut World)) -> Step {
 
 #[test_case(json!({"from": {"service": "calendar", "entity": "other", "snapshot": "x"}}), "spec.from.entity"; "of another entity")]
 #[test_case(json!({"into": {"kind": "Drill"}}), "spec.into.kind"; "a drill")]
+#[test_case(json!({"from": {"service": "calendar", "snapshot": "x", "importedTo": "offsite"}, "into": {"kind": "NewService", "service": "other"}}), "spec.from.importedTo"; "what was imported, in another service")]
 fn what_nobody_may_ask_for_is_refused(more: serde_json::Value, named: &str) {
     let step = first(|world| {
         let mut spec = json!(world.restore.spec);

@@ -22,6 +22,11 @@ pub(super) fn supported(spec: &ServiceRestoreSpec) -> Result<(), Problem> {
         RestoreDestinationKind::NewService if spec.only.is_some() => {
             "spec.only: a part is restored beside what is there: into.kind InPlace".to_owned()
         }
+        // No run says of which version it is.
+        RestoreDestinationKind::NewService if spec.from.imported_to.is_some() => {
+            "spec.from.importedTo: what was brought is restored into the service that it was brought for: into.kind InPlace"
+                .to_owned()
+        }
         RestoreDestinationKind::InPlace | RestoreDestinationKind::NewService => return Ok(()),
         RestoreDestinationKind::Drill => {
             format!("spec.into.kind: Drill is made by the operator alone, in namespace {}", marks::DRILLS)

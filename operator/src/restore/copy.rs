@@ -2,6 +2,7 @@
 //! judged without the snapshot is judged before anything is copied.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use commonscloud_backup::report::{FailureReason, Outcome};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -22,12 +23,16 @@ use crate::report::Problem;
 
 /// For how long a copy is tried: nothing waits for it but who asked.
 const LIMIT: SignedDuration = SignedDuration::from_hours(24);
+/// Between two looks while a consent is missing, which may be for ever: the watch of consents tells of one.
+const ASKED: Duration = Duration::from_mins(10);
 
 /// The Entity that a snapshot is of, where that is another one.
 #[derive(Clone, Debug, Default)]
 pub struct Foreign {
     /// Its name.
     pub entity: String,
+    /// The operator's namespace, where is copied.
+    pub home: String,
     /// All consents in its namespace.
     pub consents: Vec<Arc<RestoreConsent>>,
     /// When the Entity that restores was made.
@@ -73,7 +78,7 @@ pub(super) fn may_begin(observed: &ObservedRestore) -> Result<(), Box<Step>> {
         return Err(Box::new(failed(observed, Problem::new(Reason::RestoreNotSupported, message))));
     }
     consent::given(foreign, &observed.restore, observed.now)
-        .map_err(|problem| Box::new(Step::not_yet(observed, problem)))?;
+        .map_err(|problem| Box::new(Step { again: Some(ASKED), ..Step::not_yet(observed, problem) }))?;
     backup(foreign).map(drop).ok_or_else(|| Box::new(failed(observed, not_there(foreign, observed))))
 }
 
@@ -141,7 +146,7 @@ pub(super) fn copying(observed: &ObservedRestore) -> Flow {
     }
     if let Err(withdrawn) = consent::stands(foreign, &observed.restore) {
         return Ok(match &foreign.job {
-            Some(job) => ends(observed, job),
+            Some(job) => ends(observed, foreign, job),
             None => failed(observed, withdrawn),
         });
     }
@@ -149,7 +154,7 @@ pub(super) fn copying(observed: &ObservedRestore) -> Flow {
     match &foreign.job {
         None => begin(observed, foreign, subject),
         Some(job) if job.is_being_deleted => Ok(Step::waits(observed, format!("the end of Job {}", job.name))),
-        Some(job) => Ok(at_work(observed, job, subject)),
+        Some(job) => Ok(at_work(observed, foreign, job, subject)),
     }
 }
 
@@ -170,9 +175,9 @@ fn not_for_ever(observed: &ObservedRestore, problem: Problem) -> Box<Step> {
     Box::new(if is_late(observed, LIMIT) { failed(observed, problem) } else { Step::not_yet(observed, problem) })
 }
 
-fn ends(observed: &ObservedRestore, job: &SeenJob) -> Step {
-    let home = observed.subject.as_ref().map(|subject| subject.own.namespace.clone()).unwrap_or_default();
-    let change = (!job.is_being_deleted && !home.is_empty()).then(|| delete(&home, job));
+/// Whatever became of the service meanwhile.
+fn ends(observed: &ObservedRestore, foreign: &Foreign, job: &SeenJob) -> Step {
+    let change = (!job.is_being_deleted).then(|| delete(&foreign.home, job));
     Step::waits(observed, format!("the end of Job {}", job.name)).with(change.into_iter().collect())
 }
 
@@ -219,20 +224,21 @@ fn copying_of<'o>(
 }
 
 /// A Job that has not copied: it goes on, or is tried once more, or that is all.
-fn at_work(observed: &ObservedRestore, job: &SeenJob, subject: &Subject) -> Step {
+fn at_work(observed: &ObservedRestore, foreign: &Foreign, job: &SeenJob, subject: &Subject) -> Step {
     match &job.state {
         JobState::Runs => {
             let home = &subject.own.namespace;
             Step::waits(observed, format!("Job {} of namespace {home}", job.name))
         }
         // Its pod is gone, and nobody knows what the copy is called: what is there is not copied again.
-        JobState::Succeeded => ends(observed, job),
+        JobState::Succeeded => ends(observed, foreign, job),
         JobState::Failed(_) => {
             let problem = failure::of_job(job, Some(subject));
             if !passes(job) || is_late(observed, LIMIT) {
                 return failed(observed, problem);
             }
-            let step = if is_time(observed, job) { ends(observed, job) } else { Step::waits(observed, "another try") };
+            let again = is_time(observed, job);
+            let step = if again { ends(observed, foreign, job) } else { Step::waits(observed, "another try") };
             Step { problem: Some(problem), ..step }
         }
     }

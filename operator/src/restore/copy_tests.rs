@@ -31,6 +31,7 @@ impl Asked {
         world.restore.spec = serde_json::from_value(spec).unwrap();
         let foreign = Foreign {
             entity: "other".to_owned(),
+            home: "system".to_owned(),
             consents: vec![consent(|_| {})],
             since: Some("2026-01-01T00:00:00Z".parse().unwrap()),
             run: Some(theirs(|_| {})),
@@ -188,11 +189,13 @@ fn it_is_copied_once_and_restored_from_the_copy() {
     assert_eq!(asked.done.len(), 1);
 }
 
-#[test]
-fn a_consent_that_is_taken_back_ends_the_copy_and_nothing_is_restored() {
+#[test_case(None; "as it was")]
+#[test_case(Some(Problem::new(Reason::NotFound, "gone")); "though its service is gone")]
+fn a_consent_that_is_taken_back_ends_the_copy_and_nothing_is_restored(problem: Option<Problem>) {
     let mut asked = Asked::copying();
     asked.pass();
     asked.foreign.consents.clear();
+    asked.world.problem = problem;
     assert_eq!(asked.pass().phase, RestorePhase::Copying);
     assert!(asked.foreign.job.is_none(), "the Job goes first");
     let step = asked.pass();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::choice;
 use super::observed::{NewService, ObservedRestore, Whose};
-use super::step::{Chosen, Learned, PATIENCE, Step, failed, patiently, volumes};
+use super::step::{Chosen, Learned, Step, failed, patiently_after_jobs, volumes};
 use crate::api::{BackupVersions, DataOwner, DataSecret, FurtherSecret, Reason, ServiceData, ServiceDataSpec};
 use crate::backup::Subject;
 use crate::compare::{Action, Change, Origin, create_record, data_labels};
@@ -103,9 +103,10 @@ fn told_record(
         );
         return Err(Problem::new(Reason::VersionsDiffer, message));
     }
-    let source = new.source.as_ref().ok_or_else(|| {
+    // Of a service of the same name, which is gone, the record is the one that was made just now.
+    let source = new.source.as_ref().filter(|source| place(source) != place(record)).ok_or_else(|| {
         let message = format!(
-            "ServiceData {from} is not in namespace {} any more, nor are its Secrets, with which the data of its backups was made; bring both back first: commonscloud recover, or commonscloud export",
+            "the former ServiceData {from} is not in namespace {} any more, nor are its Secrets, with which the data of its backups was made; bring both back first: commonscloud recover, or commonscloud export",
             new.from
         );
         Problem::new(Reason::SecretMissing, message)
@@ -120,6 +121,10 @@ fn told_record(
         secrets: source.spec.secrets.iter().map(|secret| renamed(secret, from, &record.name_any())).collect(),
         ..record.spec.clone()
     })
+}
+
+fn place(record: &ServiceData) -> (Option<String>, String) {
+    (record.namespace(), record.name_any())
 }
 
 fn versions<'o>(observed: &'o ObservedRestore, chosen: &Chosen) -> Option<&'o BackupVersions> {
@@ -190,7 +195,7 @@ pub(super) fn with_secrets(observed: &ObservedRestore, subject: &Subject) -> Res
     if new.is_known() && copies.is_empty() {
         return Ok(());
     }
-    Err(Box::new(patiently(observed, PATIENCE, "copies of the Secrets").with(copies)))
+    Err(Box::new(patiently_after_jobs(observed, "copies of the Secrets").with(copies)))
 }
 
 fn copies(observed: &ObservedRestore, new: &NewService, subject: &Subject) -> Result<Vec<Change>, Problem> {
@@ -249,14 +254,27 @@ pub(super) fn emptied(observed: &ObservedRestore) -> Option<Change> {
 
 /// What became of it where the restore failed, for people.
 pub(super) fn left(observed: &ObservedRestore) -> Option<String> {
-    let new = observed.new.as_ref()?.whose.as_ref().ok()?;
-    let is_held = observed.record.as_ref().is_some_and(|record| record.spec.restoring.as_deref() == Some(AWAITED));
-    let (namespace, name) = (&new.instance.namespace, &new.instance.name);
-    is_held.then(|| {
-        format!(
-            "{name} has no data, and waits for another ServiceRestore into it; to have it begin empty: commonscloud data rebind {namespace}/{name}"
-        )
-    })
+    let new = observed.new.as_ref()?;
+    let instance = &new.whose.as_ref().ok()?.instance;
+    let record = observed.record.as_ref().filter(|record| record.spec.restoring.as_deref() == Some(AWAITED))?;
+    let (namespace, name) = (&instance.namespace, &instance.name);
+    let without = never_made(observed, new, &record.spec).flat_map(|name| [" --without ", name.as_str()]);
+    let without = without.collect::<Vec<_>>().concat();
+    Some(format!(
+        "{name} has no data, and waits for another ServiceRestore into it; to have it begin empty: commonscloud data rebind {namespace}/{name}{without}"
+    ))
+}
+
+/// What the record names and is not there: to rebind it says so.
+fn never_made<'o>(
+    observed: &'o ObservedRestore,
+    new: &'o NewService,
+    record: &'o ServiceDataSpec,
+) -> impl Iterator<Item = &'o String> {
+    let claims = record.volumes.iter().map(|volume| &volume.claim);
+    let claims = claims.filter(move |claim| observed.claim(claim).is_none());
+    let is_made = move |name: &&String| new.secrets.as_ref().is_some_and(|secrets| secrets.contains_key(*name));
+    claims.chain(secrets(record).filter(move |name| !is_made(name)))
 }
 
 fn patch(record: &ServiceData, fields: Value, because: &str) -> Change {

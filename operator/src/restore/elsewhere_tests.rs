@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::jiff::SignedDuration;
 use serde_json::json;
 use test_case::test_case;
 
@@ -138,6 +139,14 @@ fn a_secret_is_the_services_own_and_a_copy_of_the_others() {
     }
 }
 
+#[test_case("calendar-restore")]
+#[test_case("calendar-compare-2")]
+fn files_may_take_hours(job: &str) {
+    let mut world = anew();
+    let end = world.run(|world| world.last(job, SignedDuration::from_hours(3)));
+    assert_eq!(end, At::Succeeded, "{:?}", world.restore.status);
+}
+
 #[test]
 fn the_repository_is_that_of_the_service_that_the_backup_is_of() {
     let mut world = anew();
@@ -191,6 +200,8 @@ fn whichever_job_fails_it_has_no_data_and_another_restore_goes_on(step: &str) {
     assert_eq!(world.run(|_| {}), At::Failed);
     is_empty(&world);
     assert!(world.reason().1.contains("node lost"), "the first cause: {:?}", world.reason());
+    let is_made = world.new.as_ref().unwrap().secrets.as_ref().unwrap().contains_key("calendar-db");
+    assert_eq!(world.reason().1.contains("rebind coop/calendar --without calendar-admin"), !is_made, "{step}");
     let mut again = World { record: world.record, is_recorded: true, claims: world.claims, ..anew() };
     again.new.as_mut().unwrap().secrets = world.new.unwrap().secrets;
     assert_eq!(again.run(|_| {}), At::Succeeded, "{:?}", again.restore.status);
@@ -256,6 +267,11 @@ fn without_the_secrets_that_the_data_was_made_with_nothing_begins() {
     gone.new.as_mut().unwrap().source = None;
     assert_eq!(gone.run(|_| {}), At::Failed);
     assert_eq!(gone.reason().0, "SecretMissing");
+    // One that is gone and made anew has the record of this very restore.
+    let mut anew_itself = anew();
+    anew_itself.new.as_mut().unwrap().source = Some(Arc::new(anew_itself.record.clone()));
+    assert_eq!(anew_itself.run(|_| {}), At::Failed);
+    assert_eq!(anew_itself.reason().0, "SecretMissing");
     let mut lacks = anew();
     lacks.new.as_mut().unwrap().sources.as_mut().unwrap().remove("former-db");
     assert_eq!(lacks.run(|_| {}), At::Failed);

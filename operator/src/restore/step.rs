@@ -152,6 +152,15 @@ pub(crate) fn patiently(observed: &ObservedRestore, limit: SignedDuration, what:
     Step::waits(observed, what)
 }
 
+/// The same where Jobs came first in its phase, which may take hours: since the last of them ended.
+pub(super) fn patiently_after_jobs(observed: &ObservedRestore, what: &str) -> Step {
+    let ended = observed.jobs.values().filter_map(|job| job.ended).max();
+    if ended.is_some_and(|ended| observed.now.duration_since(ended) <= PATIENCE) {
+        return Step::waits(observed, what);
+    }
+    patiently(observed, PATIENCE, what)
+}
+
 /// What is restored.
 ///
 /// # Errors
@@ -337,7 +346,7 @@ pub(crate) fn verifying(observed: &ObservedRestore) -> Flow {
 fn verified(observed: &ObservedRestore) -> Flow {
     let starts = verifying(observed)?;
     Ok(match restored(&subject(observed)?.record) {
-        Some(change) => patiently(observed, PATIENCE, "the record").with(vec![change]),
+        Some(change) => patiently_after_jobs(observed, "the record").with(vec![change]),
         None => starts,
     })
 }
