@@ -149,7 +149,7 @@ impl ExitManifest {
         let mut seen = BTreeSet::new();
         for file in manifest.files() {
             let is_below = Path::new(&file.path).components().all(|part| matches!(part, Component::Normal(_)));
-            if !is_below || file.path.is_empty() || file.path.contains(['\n', '\r', '\\']) {
+            if !is_below || file.path.is_empty() || file.path.contains(|sign: char| sign.is_control() || sign == '\\') {
                 return Err(format!("files: {:?} is no path below the package's folder", one_line(&file.path, 100)));
             }
             if !seen.insert(&file.path) {
@@ -158,6 +158,12 @@ impl ExitManifest {
         }
         if let Some(service) = manifest.services.iter().find(|service| !is_service_name(&service.instance.name)) {
             return Err(format!("services: {:?} is no name of one", one_line(&service.instance.name, 100)));
+        }
+        // They are shown to people, whose terminal would do what they say.
+        let versions = manifest.services.iter().map(|service| &service.versions);
+        let texts = versions.flat_map(|of| [&of.template, &of.application, &of.revision]);
+        if let Some(text) = texts.chain([&manifest.entity.name]).find(|text| text.contains(char::is_control)) {
+            return Err(format!("{:?} has control characters, and no name or version has", one_line(text, 100)));
         }
         Ok(manifest)
     }
@@ -236,6 +242,15 @@ pub(super) mod tests {
         }
         let twice = manifest(&[("a", "aa"), ("a", "bb")]).text().unwrap();
         assert!(ExitManifest::read(&twice).unwrap_err().contains("twice"));
+    }
+
+    #[test]
+    fn nothing_of_it_that_is_shown_reaches_a_terminal_as_more_than_text() {
+        let mut shown = manifest(&[]);
+        shown.services[0].versions.application = "1\u{1b}[2J".to_owned();
+        assert!(ExitManifest::read(&shown.text().unwrap()).unwrap_err().contains("control characters"));
+        let path = manifest(&[("wiki/\u{1b}[2J", "aa")]).text().unwrap();
+        assert!(ExitManifest::read(&path).unwrap_err().contains("is no path below"));
     }
 
     #[test]

@@ -9,8 +9,9 @@ use commonscloud_backup::escrow::KeyPair;
 use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::progress::Phase;
 use commonscloud_cluster::{Progress, local};
-use commonscloud_operator::api::{BackupPhase, BackupTarget, ServiceBackup};
+use commonscloud_operator::api::{BackupPhase, ServiceBackup};
 use commonscloud_operator::kinds;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::tz::TimeZone;
 use kube::api::{DynamicObject, PostParams};
@@ -18,6 +19,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::asked;
+use crate::operated::NAMESPACE;
 use crate::operated::waiting::ASK;
 use crate::services::{self, Health};
 
@@ -58,16 +60,10 @@ pub(super) struct Backup {
 /// # Errors
 /// When they cannot be kept.
 pub(super) fn key(cluster: &local::Cluster) -> Result<Option<Key>, Failure> {
-    if cluster.node == local::NodeKind::Simulated || !is_offered() {
+    if cluster.node == local::NodeKind::Simulated {
         return Ok(None);
     }
     kept(&cluster.folder.join(KEY)).map(Some)
-}
-
-/// Whether this release has a target that needs nothing but the cluster.
-fn is_offered() -> bool {
-    let read: Option<BackupTarget> = serde_json::from_value(target()).ok();
-    read.is_some_and(|read| json!(read)["volume"].is_object())
 }
 
 fn kept(file: &Path) -> Result<Key, Failure> {
@@ -113,7 +109,11 @@ pub(super) async fn prove(client: &Client, patience: Duration, progress: &Progre
 }
 
 async fn look(client: &Client, patience: Duration, phase: &Phase) -> Seen {
-    let backup = match awaited(patience, phase, async || is_ready(client).await).await {
+    let begins = match awaited(patience, phase, async || is_ready(client).await).await {
+        Ok(()) => awaited(PATIENCE, phase, async || is_served(client).await).await,
+        Err(why) => Err(why),
+    };
+    let backup = match begins {
         Ok(()) => match ask(client).await {
             Ok(()) => awaited(PATIENCE, phase, async || complete(client).await).await,
             Err(failure) => Err(failure.to_string()),
@@ -161,6 +161,15 @@ async fn is_ready(client: &Client) -> Result<Result<(), String>, Failure> {
         Some(Health::NotReady { reason, message }) => Err(format!("{ENTITY}/{SERVICE}: {reason}: {message}")),
         None => Err(format!("{ENTITY}/{SERVICE} is not there")),
     })
+}
+
+/// The target answers: a key that could not be left there is only tried again ten minutes later.
+async fn is_served(client: &Client) -> Result<Result<(), String>, Failure> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let name = format!("backup-server-{TARGET}");
+    let found = deployments.get_opt(&name).await?.and_then(|found| found.status);
+    let pods = found.and_then(|status| status.available_replicas).unwrap_or_default();
+    Ok(if pods > 0 { Ok(()) } else { Err(format!("Deployment {NAMESPACE}/{name} has no pod that answers")) })
 }
 
 /// Asks for a backup, unless there is one or it is on its way.

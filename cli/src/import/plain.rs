@@ -61,8 +61,8 @@ pub(super) fn read(folder: &Path, template: &str) -> Result<Brought, String> {
     let text = std::fs::read(folder.join(VERSION)).map_err(|error| told(VERSION, &error.to_string()))?;
     let application = version(&text).ok_or_else(|| told(VERSION, "it names no version, such as 1.39.13"))?;
     let files = folder.join(FILES);
-    if !files.join(layout.folder).is_dir() {
-        return Err(told(&format!("{FILES}/{}", layout.folder), "it is no folder"));
+    if let Some(other) = no_folder(folder, &Path::new(FILES).join(layout.folder)) {
+        return Err(told(&other.to_string_lossy(), "it is no folder, and links are not followed"));
     }
     let path = folder.join(DUMP);
     if layout.has_dump {
@@ -86,6 +86,13 @@ pub(super) fn read(folder: &Path, template: &str) -> Result<Brought, String> {
         state: None,
         fingerprint: seen.fingerprint,
     })
+}
+
+/// What is no folder of this path below the root, be it the one that it ends with or one above: a link is none, since
+/// what it leads to would stay where it is.
+fn no_folder(root: &Path, path: &Path) -> Option<PathBuf> {
+    let is_folder = |at: &Path| root.join(at).symlink_metadata().is_ok_and(|found| found.is_dir());
+    path.ancestors().filter(|at| !at.as_os_str().is_empty()).find(|at| !is_folder(at)).map(Path::to_owned)
 }
 
 /// The first number of a text.

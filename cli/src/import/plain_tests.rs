@@ -80,6 +80,18 @@ fn a_link_is_no_volume() {
     assert!(read(at.path(), "mediawiki").unwrap_err().contains("app is no folder"));
 }
 
+#[test_case("files/data/images"; "the last folder")]
+#[test_case("files/data"; "one above")]
+#[test_case("files"; "the first")]
+fn what_a_link_leads_to_is_not_left_behind_unseen(path: &str) {
+    let (at, elsewhere) = (wiki(WIKI), tempfile::tempdir().unwrap());
+    let (path, moved) = (at.path().join(path), elsewhere.path().join("moved"));
+    std::fs::rename(&path, &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, &path).unwrap();
+    let error = read(at.path(), "mediawiki").unwrap_err();
+    assert!(error.contains(&format!("{}: it is no folder", path.display())), "{error}");
+}
+
 #[test_case("MediaWiki version: 1.39.13 LTS", "1.39.13"; "of MediaWiki")]
 #[test_case("3.1.8\n", "3.1.8"; "of Radicale")]
 #[test_case("v3.", "3"; "one number")]

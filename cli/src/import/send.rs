@@ -71,9 +71,9 @@ impl Sending<'_> {
         let folder = match from {
             TreeFrom::Below(folder) => folder.clone(),
             TreeFrom::Archive(file) => {
-                self.stage.unpack(volume, self.opened(file)?)?;
-                self.fit()?;
-                self.stage.volumes()
+                let folder = self.stage.unpack(volume, self.opened(file)?)?;
+                self.fit(&folder)?;
+                folder
             }
         };
         let mut call = backup(&self.run, "files", volume).arg("--force");
@@ -85,9 +85,10 @@ impl Sending<'_> {
     }
 
     /// Once the volume with Nextcloud's settings is there.
-    fn fit(&self) -> Result<(), Failure> {
-        let path = self.stage.volumes().join(fit::OFFICE_SETTINGS);
-        let is_there = path.symlink_metadata().is_ok_and(|found| found.is_file());
+    fn fit(&self, volumes: &Path) -> Result<(), Failure> {
+        let path = volumes.join(fit::OFFICE_SETTINGS);
+        // By links of the archive it would be a file of this machine.
+        let is_there = path.is_file() && path.canonicalize().is_ok_and(|found| found == path);
         let account = self.service.account.as_ref().filter(|_| is_there && self.brought.template == "office");
         let Some(account) = account else { return Ok(()) };
         let host = format!("{}-db", self.service.known.manifest.instance.name);

@@ -1,8 +1,8 @@
 //! A folder on this machine in which archives are unpacked: its owner's alone, and removed at the end.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -26,6 +26,11 @@ impl Stage {
         let path = work.join(format!(".commonscloud-import-{}", short(fingerprint)));
         let told = |error: io::Error| format!("{}: {error}; --work names a folder with room", path.display());
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(told)?;
+        // One that somebody else made there is not ours to set, and a link leads to what is not ours to empty.
+        if path.symlink_metadata().map_err(told)?.is_symlink() {
+            return Err(format!("{}: it is a link; remove it", path.display()).into());
+        }
+        std::fs::set_permissions(&path, Permissions::from_mode(0o700)).map_err(told)?;
         // Patterns of what is left out are of whole paths.
         let path = std::fs::canonicalize(&path).map_err(told)?;
         let told = |error: io::Error| format!("{}: {error}", path.display());
@@ -39,8 +44,8 @@ impl Stage {
         Ok(Self { path, _lock: lock })
     }
 
-    /// Below it a folder for each volume.
-    pub(super) fn volumes(&self) -> PathBuf {
+    /// Below it a folder for each archive.
+    fn volumes(&self) -> PathBuf {
         self.path.join("volumes")
     }
 
@@ -61,16 +66,19 @@ impl Stage {
         Ok(path)
     }
 
-    /// Unpacks the archive of a volume, as `VOLUME/…`, by tar itself: it strips what would lead elsewhere.
+    /// Unpacks the archive of a volume, as `VOLUME/…`, by tar itself: it strips what would lead elsewhere, and makes
+    /// links last. Each has a folder of its own, so that no archive is unpacked through a link of another one. Gives that
+    /// folder.
     ///
     /// # Errors
     /// When it is none, or has something else.
-    pub(super) fn unpack(&self, volume: &str, mut from: impl Read) -> Result<(), Failure> {
-        let log = self.file("tar.log");
+    pub(super) fn unpack(&self, volume: &str, mut from: impl Read) -> Result<PathBuf, Failure> {
+        let (log, into) = (self.file("tar.log"), self.volumes().join(volume));
+        std::fs::create_dir(&into).map_err(|error| format!("{}: {error}", into.display()))?;
         let mut tar = Command::new("tar")
             .args(["--extract", "--file=-", "--no-same-owner", "--preserve-permissions", "--delay-directory-restore"])
             .arg("--directory")
-            .arg(self.volumes())
+            .arg(&into)
             .stdin(Stdio::piped())
             // Nobody reads a pipe of it meanwhile.
             .stderr(File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?)
@@ -85,13 +93,14 @@ impl Stage {
             return Err(format!("the archive of volume {volume} cannot be unpacked: {said}").into());
         }
         copied.map_err(|error| format!("the archive of volume {volume} cannot be read: {error}"))?;
-        is_alone(&self.volumes(), volume)
+        has_volume(&into, volume)?;
+        Ok(into)
     }
 }
 
 /// Whether the archive brought the folder of its volume.
-fn is_alone(volumes: &Path, volume: &str) -> Result<(), Failure> {
-    let is_folder = volumes.join(volume).symlink_metadata().is_ok_and(|found| found.is_dir());
+fn has_volume(into: &Path, volume: &str) -> Result<(), Failure> {
+    let is_folder = into.join(volume).symlink_metadata().is_ok_and(|found| found.is_dir());
     if is_folder { Ok(()) } else { Err(format!("the archive of volume {volume} has no folder {volume}").into()) }
 }
 
@@ -130,8 +139,8 @@ mod tests {
     fn a_volume_is_unpacked_and_nothing_of_it_stays() {
         let work = tempfile::tempdir().unwrap();
         let stage = Stage::open(work.path(), &"a".repeat(64)).unwrap();
-        stage.unpack("data", &*archive(&[("/data/collections/x", "x")])).unwrap();
-        assert_eq!(std::fs::read_to_string(stage.volumes().join("data/collections/x")).unwrap(), "x");
+        let volume = stage.unpack("data", &*archive(&[("/data/collections/x", "x")])).unwrap();
+        assert_eq!(std::fs::read_to_string(volume.join("data/collections/x")).unwrap(), "x");
         assert!(Stage::open(work.path(), &"a".repeat(64)).is_err(), "one at a time");
         drop(stage);
         assert_eq!(std::fs::read_dir(work.path()).unwrap().count(), 0);
@@ -144,7 +153,31 @@ mod tests {
         let _ = stage.unpack("data", &*archive(&[("../../../escaped", "x"), ("data/x", "x")]));
         assert!(!work.path().join("escaped").exists() && !work.path().join("../escaped").exists());
         assert!(stage.unpack("app", &*archive(&[("other/x", "x")])).unwrap_err().to_string().contains("no folder app"));
-        assert!(stage.unpack("app", &b"no archive at all"[..]).is_err());
+        assert!(stage.unpack("db", &b"no archive at all"[..]).is_err());
+    }
+
+    #[test]
+    fn no_archive_is_unpacked_through_a_link_of_another_one() {
+        let (work, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let stage = Stage::open(work.path(), &"a".repeat(64)).unwrap();
+        let mut builder = tar::Builder::new(archive(&[("app/x", "x")])[..1024].to_vec());
+        let mut link = tar::Header::new_gnu();
+        link.set_entry_type(tar::EntryType::Symlink);
+        link.set_size(0);
+        builder.append_link(&mut link, "data", elsewhere.path()).unwrap();
+        stage.unpack("app", &*builder.into_inner().unwrap()).unwrap();
+        let volume = stage.unpack("data", &*archive(&[("data/x", "x")])).unwrap();
+        assert_eq!(std::fs::read_to_string(volume.join("data/x")).unwrap(), "x");
+        assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_that_somebody_put_there_is_not_followed() {
+        let (work, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(elsewhere.path().join("theirs"), "x").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), work.path().join(".commonscloud-import-aaaaaaaa")).unwrap();
+        assert!(Stage::open(work.path(), &"a".repeat(64)).is_err_and(|error| error.to_string().contains("is a link")));
+        assert!(elsewhere.path().join("theirs").exists());
     }
 
     #[test]

@@ -9,10 +9,11 @@ use commonscloud_e2e::backup::servers;
 use commonscloud_e2e::chart::NAMESPACE;
 use commonscloud_e2e::manifests::{entity, namespaced};
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::{Outcome, ensure, ensure_eq};
+use commonscloud_e2e::wait::{condition, eventually};
+use commonscloud_e2e::{Outcome, ensure, ensure_eq, resources};
 use serde_json::{Value, json};
 
-use super::{calendars, can_be_written, is_ready};
+use super::{DONE, calendars, can_be_written, is_ready};
 use crate::tier::Node;
 
 pub fn scenarios() -> Vec<Scenario<Node>> {
@@ -47,6 +48,14 @@ async fn goes_on(node: Arc<Node>) -> Outcome {
     let said = runs.told("ServiceRestore", RESTORE, &["ConsentMissing"]).await?;
     ensure!(said.contains(FROM) && said.contains(snapshot(&run)?), "{said}");
     node.cluster.applied(&[with_calendar()]).await?;
+    let services = resources::ours_in(&node.cluster.client, "DedicatedService", INTO);
+    eventually("the calendar awaits its data", DONE, async || {
+        let service = serde_json::to_value(services.get(SERVICE).await?)?;
+        let ready = condition(&service, "Ready").cloned().unwrap_or_default();
+        ensure!(ready["reason"] == "DataRestoring", "{ready}");
+        Ok(())
+    })
+    .await?;
     let claims = node.cluster.kubectl.ok(&["get", "persistentvolumeclaims", "-n", INTO, "-o", "name"]).await?;
     ensure_eq!(claims.trim(), "", "claims before there is a consent");
 
