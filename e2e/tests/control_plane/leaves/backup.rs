@@ -189,6 +189,9 @@ fn of_escrow() -> Vec<Case> {
     ]
 }
 
+/// The storage class of a volume that backups go to.
+const CLASS: &str = "spec.backup.targets[0].volume.storageClassName";
+
 /// Leaves of the Platform that nothing runs by yet: what they may be.
 pub fn of_platform() -> Vec<Case> {
     let case = |leaf: &'static str, value: Value| {
@@ -212,7 +215,8 @@ pub fn of_platform() -> Vec<Case> {
         case("spec.backup.care.readWithinDays", json!(0)),
         case("spec.backup.targets[0].s3.lockedDays", json!(0)),
         case("spec.backup.targets[0].volume.size", json!("")),
-        case("spec.backup.targets[0].volume.storageClassName", json!("")),
+        refused("Platform", CLASS, json!(""), &[CLASS])
+            .given("spec.backup", backup_to("volume", json!({"size": "20Gi"}))),
         case("spec.backup.drills.enabled", json!("at times")),
         case("spec.backup.drills.everyDays", json!(0)),
         case("spec.backup.drills.largest", json!("a lot")),
@@ -282,6 +286,7 @@ pub fn of_restores() -> Vec<Case> {
         own("from.entity", json!("another")),
         own("from.snapshot", json!(snapshot('b'))),
         own("from.before", json!("2026-01-01T00:00:00Z")),
+        own("from.importedTo", json!("target-a")),
         own("into.kind", json!("InPlace")),
         own("into.service", json!("newer")),
         half("only.volume", json!("data"), "spec.only.path: Required value"),
