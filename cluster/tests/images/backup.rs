@@ -82,6 +82,7 @@ fn anybody_serves_a_volume_by_accounts_in_a_file_of_their_own() {
     }
     let pod = Pod::new();
     let server = Container::new(&pod, image("rest-server"), ANYBODY);
+    server.write("/data/none", "");
     fs::set_permissions(server.path("/data"), Permissions::from_mode(0o777)).unwrap();
     server.write("/credentials/password", PASSWORD);
     let (code, account) = server.run(&["/bin/sh", "-ec", "htpasswd -niB run </credentials/password"]);
