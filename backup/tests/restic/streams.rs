@@ -64,7 +64,9 @@ fn what_one_stream_left_is_told_though_the_other_failed() {
     let stream = pod.start(["stream", "--run", RUN, "dump", "verify"]);
     let mut operations =
         [operation(&pod, "dump", "echo x; exit 3"), operation(&pod, "verify", "echo table page 1 9f86")];
-    operations.iter_mut().for_each(|operation| drop(operation.wait().unwrap()));
+    for operation in &mut operations {
+        operation.wait().unwrap();
+    }
     let Outcome::Half { parts, failure } = stream.ended() else { panic!("half of it is there") };
     assert_eq!(failure.reason, FailureReason::HalfStream);
     assert_eq!(parts.iter().map(|part| part.kind).collect::<Vec<_>>(), [SnapshotPartKind::State]);

@@ -2,6 +2,7 @@
 //! what is left is a whole snapshot or none. An export that is killed goes on. The moments come of a seed, which is
 //! printed; `COMMONSCLOUD_SEED` repeats them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +136,7 @@ async fn exported(node: Arc<Node>) -> Outcome {
 
 /// What an export calls what it has not finished.
 fn is_half(name: &str) -> bool {
-    name.ends_with(".part") || name == ".unfinished.json"
+    Path::new(name).extension().is_some_and(|extension| extension == "part") || name == ".unfinished.json"
 }
 
 struct Rounds<'n> {
