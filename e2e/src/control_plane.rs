@@ -1,5 +1,6 @@
 //! The tier `control plane`: a simulated cluster, the chart, the operator beside it.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use kube::api::{Api, DeleteParams, ListParams};
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, Semaphore, SemaphorePermit};
 
 use crate::cluster::{self, Cluster, Nodes};
 use crate::failure::{Failure, Outcome};
@@ -21,8 +22,8 @@ use crate::{chart, manifests};
 const CLUSTER: &str = "test-cp";
 /// Where the operator is killed again and again.
 const KILLS: &str = "test-cp-kills";
-/// Where one scenario at a time is by itself.
-const ASIDE: &str = "test-cp-aside";
+/// Where one scenario at a time is by itself, on each.
+const ASIDE: [&str; 2] = ["test-cp-aside-1", "test-cp-aside-2"];
 /// The Platform's Secret for mail, in the operator's namespace.
 pub const SMTP: &str = "smtp";
 /// The Platform's Secret with the certificate of all host names.
@@ -39,8 +40,25 @@ pub struct ControlPlane {
     /// Kubeconfigs and logs.
     folder: TempDir,
     /// Others, each from its first need on.
-    aside: Mutex<Option<Box<ControlPlane>>>,
+    aside: [Mutex<Option<Box<ControlPlane>>>; ASIDE.len()],
     kills: Mutex<Option<Box<ControlPlane>>>,
+    /// One for each of those aside that nobody has.
+    free: Semaphore,
+}
+
+/// A cluster that a scenario has for itself as long as it holds this.
+pub struct Aside<'a> {
+    cluster: MappedMutexGuard<'a, ControlPlane>,
+    // Given back after the cluster: who takes it finds one.
+    _place: SemaphorePermit<'a>,
+}
+
+impl Deref for Aside<'_> {
+    type Target = ControlPlane;
+
+    fn deref(&self) -> &ControlPlane {
+        &self.cluster
+    }
 }
 
 impl Tier for ControlPlane {
@@ -59,7 +77,7 @@ impl Tier for ControlPlane {
     async fn take_down() -> Outcome {
         operator::end_all();
         let mut ended = Ok(());
-        for name in [CLUSTER, KILLS, ASIDE] {
+        for name in [CLUSTER, KILLS].into_iter().chain(ASIDE) {
             ended = ended.and(cluster::down(name).await);
         }
         ended
@@ -77,7 +95,7 @@ impl ControlPlane {
     /// # Errors
     /// When it does not come up.
     pub async fn for_kills(&self) -> Outcome<MappedMutexGuard<'_, Self>> {
-        Self::other(&self.kills, KILLS).await
+        Self::of(self.kills.lock().await, KILLS).await
     }
 
     /// A cluster with an operator of its own that a scenario has for itself as long as it holds this,
@@ -85,12 +103,14 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn aside(&self) -> Outcome<MappedMutexGuard<'_, Self>> {
-        Self::other(&self.aside, ASIDE).await
+    pub async fn aside(&self) -> Outcome<Aside<'_>> {
+        let place = self.free.acquire().await?;
+        let free = self.aside.iter().zip(ASIDE).find_map(|(known, name)| Some((known.try_lock().ok()?, name)));
+        let (known, name) = free.ok_or_else(|| Failure::new("each cluster aside is taken"))?;
+        Ok(Aside { cluster: Self::of(known, name).await?, _place: place })
     }
 
-    async fn other<'a>(known: &'a Mutex<Option<Box<Self>>>, name: &str) -> Outcome<MappedMutexGuard<'a, Self>> {
-        let mut known = known.lock().await;
+    async fn of<'a>(mut known: MutexGuard<'a, Option<Box<Self>>>, name: &str) -> Outcome<MappedMutexGuard<'a, Self>> {
         if known.is_none() {
             *known = Some(Box::new(Self::on(name).await?));
         }
@@ -106,7 +126,8 @@ impl ControlPlane {
         chart::install(&cluster, &json!({"replicas": 0})).await?;
         cluster.applied(&platform_secrets("a password")).await?;
         let (operator, folder) = (Mutex::new(None), tempfile::tempdir()?);
-        let tier = Self { cluster, operator, folder, aside: Mutex::default(), kills: Mutex::default() };
+        let (aside, kills, free) = (Default::default(), Mutex::default(), Semaphore::new(ASIDE.len()));
+        let tier = Self { cluster, operator, folder, aside, kills, free };
         operator::kubeconfig(&tier.cluster, &tier.kubeconfig()).await?;
         tier.start_operator().await?;
         let radicale =

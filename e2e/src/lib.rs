@@ -16,7 +16,7 @@
 //! | [`balancer`] | what may stand before an ingress |
 //! | [`wait`], [`objects`] | conditions with a deadline, whole namespaces compared |
 //! | [`audit`], [`allowance`] | every request of the operator, and those that it may make at any time |
-//! | [`seed`] | numbers that come again: what was chosen by chance is repeated by `COMMONSCLOUD_SEED` |
+//! | [`seed`], [`turns`] | numbers that come again with `COMMONSCLOUD_SEED`; scenarios that take turns, by them and while there is time |
 //! | [`sweep`] | operations, with each fault at each of their requests |
 //! | [`backup`] | servers that backups go to, runs and restores, people who write meanwhile |
 //! | [`fleet`] | many Entities at once, and what they cost |
@@ -48,6 +48,7 @@ pub mod rights;
 pub mod seed;
 pub mod suite;
 pub mod sweep;
+pub mod turns;
 pub mod wait;
 
 pub use failure::{Failure, Outcome};

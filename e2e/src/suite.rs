@@ -7,14 +7,15 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OnceCell, RwLock, Semaphore};
 
 use crate::failure::{Failure, Outcome};
 use crate::programs::Programs;
-use crate::seed::{Seed, VARIABLE};
+use crate::seed::Seed;
+use crate::turns::{self, Turns};
 
 /// A cluster with the operator installed.
 pub trait Tier: Send + Sync + Sized + 'static {
@@ -108,8 +109,6 @@ impl<T> Scenario<T> {
 
 /// So many scenarios work side by side on the tier's own cluster.
 const PLACES: usize = 6;
-/// Of the scenarios that take turns, one in so many runs.
-const ONE_IN: usize = 3;
 /// So many of the slowest scenarios are told.
 const TOLD: usize = 10;
 /// No scenario takes longer; one that does is told as failed, and the next begins.
@@ -121,15 +120,20 @@ const SLOW: Duration = Duration::from_mins(75);
 pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
     let arguments = Arguments::from_args();
     scenarios.retain(|scenario| !scenario.slow || arguments.ignored);
-    if arguments.filter.is_none() && !arguments.ignored {
-        match Seed::of_this_run() {
-            Ok(seed) => sample(T::NAME, &mut scenarios, seed),
+    let turns = if arguments.filter.is_none() && !arguments.ignored {
+        match Seed::of_this_run().and_then(|seed| Ok((seed, Turns::of_this_run()?))) {
+            Ok((seed, turns)) => {
+                scenarios = turns::sample(T::NAME, scenarios, |scenario| scenario.sampled, seed);
+                turns
+            }
             Err(failure) => {
                 eprintln!("{}: {failure}", T::NAME);
                 return ExitCode::FAILURE;
             }
         }
-    }
+    } else {
+        Turns::ALWAYS
+    };
     scenarios.sort_by_key(|scenario| scenario.turn);
     if let Some(reason) = T::impossible() {
         return not_here(T::NAME, &reason, &arguments, scenarios);
@@ -140,6 +144,7 @@ pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
     };
     let stage: Arc<Stage<T>> = Arc::new(Stage {
         tier: OnceCell::new(),
+        turns,
         floor: RwLock::new(()),
         places: Semaphore::new(PLACES),
         times: Mutex::default(),
@@ -157,21 +162,6 @@ pub fn run<T: Tier>(mut scenarios: Vec<Scenario<T>>) -> ExitCode {
     }
     stage.tell_the_slowest();
     conclusion.exit_code()
-}
-
-/// Leaves one in `ONE_IN` of those that take turns, and says by which seed.
-fn sample<T>(tier: &str, scenarios: &mut Vec<Scenario<T>>, mut seed: Seed) {
-    let places = |all: &[Scenario<T>]| -> Vec<usize> { (0..all.len()).filter(|place| all[*place].sampled).collect() };
-    let all = places(scenarios).len();
-    let run = all.div_ceil(ONE_IN);
-    for _ in run..all {
-        let left = places(scenarios);
-        let which = usize::try_from(seed.below(u32::try_from(left.len()).unwrap_or(u32::MAX))).unwrap_or_default();
-        scenarios.remove(left[which]);
-    }
-    if all > run {
-        eprintln!("{tier}: {run} of {all} scenarios that take turns, by {VARIABLE}={}; make slow runs all", seed.first);
-    }
 }
 
 fn side_by_side<T: Tier>(mut arguments: Arguments) -> Arguments {
@@ -202,6 +192,7 @@ fn not_here<T: Tier>(name: &str, reason: &str, arguments: &Arguments, scenarios:
 struct Stage<T> {
     /// The tier, or why it did not come up.
     tier: OnceCell<Result<Arc<T>, String>>,
+    turns: Turns,
     /// Held for reading by scenarios side by side, for writing by one alone.
     floor: RwLock<()>,
     /// How many of those side by side are at work: waiting for a cluster apart is none.
@@ -213,10 +204,10 @@ struct Stage<T> {
 impl<T: Tier> Stage<T> {
     fn trial(self: &Arc<Self>, scenario: Scenario<T>, handle: Handle) -> Trial {
         let stage = Arc::clone(self);
-        Trial::test(scenario.name, move || handle.block_on(stage.play(scenario)))
+        Trial::ignorable_test(scenario.name, move || handle.block_on(stage.play(scenario)))
     }
 
-    async fn play(&self, scenario: Scenario<T>) -> Result<(), Failed> {
+    async fn play(&self, scenario: Scenario<T>) -> Result<Completion, Failed> {
         let (_shared, _alone);
         match scenario.turn {
             Turn::Apart => {}
@@ -224,6 +215,9 @@ impl<T: Tier> Stage<T> {
                 _shared = (self.floor.read().await, self.places.acquire().await);
             }
             Turn::First | Turn::Alone => _alone = self.floor.write().await,
+        }
+        if let Some(reason) = self.turns.over().filter(|_| scenario.sampled) {
+            return Ok(Completion::ignored_with(reason));
         }
         let tier =
             self.tier.get_or_init(|| async { T::bring_up().await.map(Arc::new).map_err(|e| e.to_string()) }).await;
@@ -243,7 +237,7 @@ impl<T: Tier> Stage<T> {
         };
         self.times.lock().unwrap_or_else(PoisonError::into_inner).push((begun.elapsed(), scenario.name));
         match ended {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(Completion::Completed),
             Err(failure) => Err(Failed::from(format!("{failure}\n{}", tier.hints().await))),
         }
     }
@@ -298,27 +292,4 @@ async fn end_on_signal<T: Tier>() {
         eprintln!("{}: {failure}", T::NAME);
     }
     std::process::exit(128 + number);
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::{Scenario, Seed, sample};
-
-    fn left_by(seed: u64) -> BTreeSet<&'static str> {
-        let of = |name| Scenario::<()>::new(name, async |_| Ok(()));
-        let mut scenarios = vec![of("always")];
-        scenarios.extend(["a", "b", "c", "d"].map(|name| of(name).sampled()));
-        sample("tier", &mut scenarios, Seed::new(seed));
-        scenarios.iter().map(|scenario| scenario.name).collect()
-    }
-
-    #[test]
-    fn a_third_of_those_that_take_turns_run_and_each_has_its_turn() {
-        let seen: Vec<_> = (0..50).map(left_by).collect();
-        assert!(seen.iter().all(|left| left.len() == 3 && left.contains("always")), "{seen:?}");
-        assert_eq!(seen.iter().flatten().collect::<BTreeSet<_>>().len(), 5, "{seen:?}");
-        assert_eq!(left_by(7), left_by(7));
-    }
 }

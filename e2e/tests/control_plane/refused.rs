@@ -33,7 +33,8 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         Scenario::new(
             "a growth that the storage class forbids is named so, and holds up no other change of the same edit",
             forbidden_growth,
-        ),
+        )
+        .apart(),
     ]
 }
 
