@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use commonscloud_backup::report::{FailureReason, Outcome};
+use commonscloud_backup::report::Outcome;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use super::again::is_time;
+use super::again::{is_time, passes};
 use super::consent;
 use super::observed::ObservedRestore;
 use super::step::{Chosen, Flow, Learned, Step, failed, is_late};
@@ -241,17 +241,6 @@ fn at_work(observed: &ObservedRestore, foreign: &Foreign, job: &SeenJob, subject
             let step = if again { ends(observed, foreign, job) } else { Step::waits(observed, "another try") };
             Step { problem: Some(problem), ..step }
         }
-    }
-}
-
-/// The target did not answer, somebody held a lock, or the pod was taken away.
-fn passes(job: &SeenJob) -> bool {
-    match failure::reported(job) {
-        Some((_, failure)) => {
-            use FailureReason::{Interrupted, Locked, Unreachable};
-            matches!(failure.reason, Unreachable | Interrupted | Locked)
-        }
-        None => job.said.is_empty(),
     }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use commonscloud_backup::report::{Failure, Report};
+use commonscloud_backup::report::{Failure, FailureReason, Report};
 use serde_json::{Value, json};
 use test_case::test_case;
 
