@@ -145,16 +145,21 @@ pub(super) fn copying(observed: &ObservedRestore) -> Flow {
         return Ok(Step { learned, ..Step::at(RestorePhase::Preparing) });
     }
     if let Err(withdrawn) = consent::stands(foreign, &observed.restore) {
-        return Ok(match &foreign.job {
-            Some(job) => ends(observed, foreign, job),
-            None => failed(observed, withdrawn),
-        });
+        return Ok(given_up(observed, withdrawn));
     }
     let subject = observed.subject.as_ref().map_err(|problem| not_for_ever(observed, problem.clone()))?;
     match &foreign.job {
         None => begin(observed, foreign, subject),
         Some(job) if job.is_being_deleted => Ok(Step::waits(observed, format!("the end of Job {}", job.name))),
         Some(job) => Ok(at_work(observed, foreign, job, subject)),
+    }
+}
+
+/// It fails once its Job has ended, which nothing else ends: it is in another namespace.
+pub(super) fn given_up(observed: &ObservedRestore, why: Problem) -> Step {
+    match observed.foreign.as_ref().and_then(|foreign| foreign.job.as_ref().map(|job| (foreign, job))) {
+        Some((foreign, job)) => ends(observed, foreign, job),
+        None => failed(observed, why),
     }
 }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use commonscloud_backup::report::{Failure, FailureReason, Report};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use test_case::test_case;
 
@@ -200,6 +201,20 @@ fn a_consent_that_is_taken_back_ends_the_copy_and_nothing_is_restored(problem: O
     assert!(asked.foreign.job.is_none(), "the Job goes first");
     let step = asked.pass();
     assert_eq!((step.phase, reason(&step)), (RestorePhase::Failed, "ConsentMissing"));
+}
+
+#[test_case(None; "as it was")]
+#[test_case(Some(Problem::new(Reason::NotFound, "gone")); "though its service is gone")]
+fn one_that_is_deleted_while_it_copies_is_held_until_its_job_has_ended(problem: Option<Problem>) {
+    let mut asked = Asked::copying();
+    let begins = asked.pass();
+    assert!(begins.is_held && asked.foreign.job.is_some(), "{begins:?}");
+    asked.world.restore.metadata.deletion_timestamp = Some(Time(asked.world.now));
+    asked.world.problem = problem;
+    let ends = asked.pass();
+    assert_eq!((ends.phase, ends.is_held, asked.foreign.job.is_none()), (RestorePhase::Copying, true, true));
+    let step = asked.pass();
+    assert_eq!((step.phase, step.is_held, reason(&step)), (RestorePhase::Failed, false, "RestoreFailed"));
 }
 
 #[test]

@@ -77,7 +77,8 @@ pub(crate) type Flow = Result<Step, Box<Step>>;
 impl Step {
     /// In this phase, and nothing to be done.
     pub(crate) fn at(phase: RestorePhase) -> Self {
-        let is_held = (RestorePhase::Files..=RestorePhase::Removing).contains(&phase);
+        // What is begun in each of these nobody else would end.
+        let is_held = phase == RestorePhase::Copying || (RestorePhase::Files..=RestorePhase::Removing).contains(&phase);
         Self {
             phase,
             changes: Vec::new(),
@@ -109,9 +110,8 @@ pub fn next(observed: &ObservedRestore) -> Step {
     let phase = observed.phase();
     let deleted = || Problem::new(Reason::RestoreFailed, "it was deleted before it had ended");
     let flow = match phase {
-        RestorePhase::Waiting | RestorePhase::Copying | RestorePhase::Preparing if observed.is_being_deleted() => {
-            Ok(Step::at(phase))
-        }
+        RestorePhase::Waiting | RestorePhase::Preparing if observed.is_being_deleted() => Ok(Step::at(phase)),
+        RestorePhase::Copying if observed.is_being_deleted() => Ok(copy::given_up(observed, deleted())),
         RestorePhase::Succeeded | RestorePhase::Failed => Ok(Step::at(phase)),
         RestorePhase::Returning => Ok(back::returning(observed)),
         RestorePhase::Removing => Ok(back::removing(observed)),
