@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 use super::again::{is_time, passes};
 use super::consent;
 use super::observed::ObservedRestore;
-use super::step::{Chosen, Flow, Learned, Step, failed, is_late};
+use super::step::{Chosen, Flow, Learned, Step, failed, is_late, is_unknown_for};
 use crate::api::{
     BackupRepository, Reason, RestoreConsent, RestorePhase, ServiceBackup, ServiceBackupStatus, SnapshotPartKind,
 };
@@ -147,7 +147,11 @@ pub(super) fn copying(observed: &ObservedRestore) -> Flow {
     if let Err(withdrawn) = consent::stands(foreign, &observed.restore) {
         return Ok(given_up(observed, withdrawn));
     }
-    let subject = observed.subject.as_ref().map_err(|problem| not_for_ever(observed, problem.clone()))?;
+    let subject = match &observed.subject {
+        Ok(subject) => subject,
+        Err(problem) if is_unknown_for(observed, LIMIT) => return Ok(given_up(observed, problem.clone())),
+        Err(problem) => return Ok(Step::not_yet(observed, problem.clone())),
+    };
     match &foreign.job {
         None => begin(observed, foreign, subject),
         Some(job) if job.is_being_deleted => Ok(Step::waits(observed, format!("the end of Job {}", job.name))),

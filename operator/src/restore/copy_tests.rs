@@ -218,6 +218,19 @@ fn one_that_is_deleted_while_it_copies_is_held_until_its_job_has_ended(problem: 
 }
 
 #[test]
+fn a_pass_that_cannot_read_the_service_ends_no_copy_however_long_it_takes() {
+    let mut asked = Asked::copying();
+    asked.pass();
+    asked.world.now += SignedDuration::from_hours(25);
+    asked.world.problem = Some(Problem::new(Reason::TariffNotFound, "no tariff"));
+    assert_eq!((asked.pass().phase, asked.foreign.job.is_some()), (RestorePhase::Copying, true));
+    asked.world.now += SignedDuration::from_hours(25);
+    assert_eq!((asked.pass().phase, asked.foreign.job.is_none()), (RestorePhase::Copying, true), "the Job goes first");
+    let step = asked.pass();
+    assert_eq!((step.phase, reason(&step)), (RestorePhase::Failed, "TariffNotFound"));
+}
+
+#[test]
 fn a_copy_that_was_complete_before_the_consent_was_taken_back_is_used() {
     let mut asked = Asked::copying();
     asked.pass();

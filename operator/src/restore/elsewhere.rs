@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::choice;
 use super::observed::{NewService, ObservedRestore, Whose};
-use super::step::{Chosen, Learned, Step, failed, patiently_after_jobs, volumes};
+use super::step::{Chosen, Learned, PATIENCE, Step, failed, patiently_after_jobs, volumes};
 use crate::api::{BackupVersions, DataOwner, DataSecret, FurtherSecret, Reason, ServiceData, ServiceDataSpec};
 use crate::backup::Subject;
 use crate::compare::{Action, Change, Origin, create_record, data_labels};
@@ -195,7 +195,7 @@ pub(super) fn with_secrets(observed: &ObservedRestore, subject: &Subject) -> Res
     if new.is_known() && copies.is_empty() {
         return Ok(());
     }
-    Err(Box::new(patiently_after_jobs(observed, "copies of the Secrets").with(copies)))
+    Err(Box::new(patiently_after_jobs(observed, PATIENCE, "copies of the Secrets").with(copies)))
 }
 
 fn copies(observed: &ObservedRestore, new: &NewService, subject: &Subject) -> Result<Vec<Change>, Problem> {

@@ -12,7 +12,7 @@ use super::{
     back, choice, claim_objects, copy, elsewhere, jobs, may_restore, next_claims, part, ran, restored,
     restored_volumes, switch,
 };
-use crate::api::{OperationKind, Reason, RestorePhase, RestoredVolume};
+use crate::api::{ConditionType, OperationKind, Reason, RestorePhase, RestoredVolume};
 use crate::backup::{KeyState, Subject};
 use crate::compare::Change;
 use crate::report::Problem;
@@ -153,12 +153,19 @@ pub(crate) fn patiently(observed: &ObservedRestore, limit: SignedDuration, what:
 }
 
 /// The same where Jobs came first in its phase, which may take hours: since the last of them ended.
-pub(super) fn patiently_after_jobs(observed: &ObservedRestore, what: &str) -> Step {
+pub(super) fn patiently_after_jobs(observed: &ObservedRestore, limit: SignedDuration, what: &str) -> Step {
     let ended = observed.jobs.values().filter_map(|job| job.ended).max();
-    if ended.is_some_and(|ended| observed.now.duration_since(ended) <= PATIENCE) {
+    if ended.is_some_and(|ended| observed.now.duration_since(ended) <= limit) {
         return Step::waits(observed, what);
     }
-    patiently(observed, PATIENCE, what)
+    patiently(observed, limit, what)
+}
+
+/// Whether what it goes on with was unknown in each pass for longer than that: one that could not read it fails nothing.
+pub(super) fn is_unknown_for(observed: &ObservedRestore, limit: SignedDuration) -> bool {
+    let conditions = observed.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let since = conditions.iter().find(|condition| condition.type_ == ConditionType::SubjectKnown.as_str());
+    since.is_some_and(|since| observed.now.duration_since(since.last_transition_time.0) > limit)
 }
 
 /// What is restored.
@@ -167,7 +174,7 @@ pub(super) fn patiently_after_jobs(observed: &ObservedRestore, what: &str) -> St
 /// The step that waits for it, or gives up.
 pub(crate) fn subject(observed: &ObservedRestore) -> Result<&Subject, Box<Step>> {
     observed.subject.as_ref().map_err(|problem| {
-        let is_late = observed.phase() > RestorePhase::Waiting && is_late(observed, PATIENCE);
+        let is_late = is_unknown_for(observed, PATIENCE);
         Box::new(if is_late { failed(observed, problem.clone()) } else { Step::not_yet(observed, problem.clone()) })
     })
 }
@@ -265,7 +272,7 @@ pub(crate) fn files(observed: &ObservedRestore) -> Flow {
     if !missing.is_empty() {
         let sizes = &ran::manifest(observed, subject)?.volumes;
         let makes = super::claims::large_enough(&subject.plan, &missing, &observed.claims, sizes);
-        return Ok(patiently(observed, CLAIMS, "the API server to take the new claims").with(makes));
+        return Ok(patiently_after_jobs(observed, CLAIMS, "the API server to take the new claims").with(makes));
     }
     let known = with_uids(observed, volumes);
     if known != volumes {
@@ -346,7 +353,7 @@ pub(crate) fn verifying(observed: &ObservedRestore) -> Flow {
 fn verified(observed: &ObservedRestore) -> Flow {
     let starts = verifying(observed)?;
     Ok(match restored(&subject(observed)?.record) {
-        Some(change) => patiently_after_jobs(observed, "the record").with(vec![change]),
+        Some(change) => patiently_after_jobs(observed, PATIENCE, "the record").with(vec![change]),
         None => starts,
     })
 }
