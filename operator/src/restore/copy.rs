@@ -12,13 +12,10 @@ use super::again::{is_time, passes};
 use super::consent;
 use super::observed::ObservedRestore;
 use super::step::{Chosen, Flow, Learned, Step, failed, is_late, is_unknown_for};
-use crate::api::{
-    BackupRepository, Reason, RestoreConsent, RestorePhase, ServiceBackup, ServiceBackupStatus, SnapshotPartKind,
-};
+use crate::api::{BackupRepository, Reason, RestoreConsent, RestorePhase, ServiceBackup, ServiceBackupStatus};
 use crate::backup::copy::{Copying, copy_name, copy_place};
 use crate::backup::jobs::delete;
 use crate::backup::{JobState, KeyState, SeenJob, Subject, escrow, failure, is_backup, key_name};
-use crate::core::Bytes;
 use crate::report::Problem;
 
 /// For how long a copy is tried: nothing waits for it but who asked.
@@ -105,30 +102,6 @@ fn not_there(foreign: &Foreign, observed: &ObservedRestore) -> Problem {
         foreign.entity
     );
     Problem::new(Reason::SnapshotNotFound, message)
-}
-
-/// Whether what the run says of the files fits the service: before anything is copied.
-///
-/// # Errors
-/// Why it does not.
-pub(super) fn fits(observed: &ObservedRestore, subject: &Subject) -> Result<(), Box<Step>> {
-    let Some(status) = observed.foreign.as_ref().and_then(backup).filter(|_| observed.is_to_be_copied()) else {
-        return Ok(());
-    };
-    let (from, into) = (&observed.restore.spec.from.service, &subject.plan.instance.name);
-    let files = status.contents.iter().filter(|part| part.kind == SnapshotPartKind::Files);
-    for part in files {
-        let volume = subject.plan.volumes.iter().find(|volume| volume.name == part.name);
-        let needed = Bytes::new(u64::try_from(part.bytes).unwrap_or_default());
-        if let Some(volume) = volume.filter(|volume| volume.usable < needed) {
-            let message = format!(
-                "the files of {from} are {needed}, and volume {} of {into} takes {}: nothing is copied before {into} has a larger tier or more blocks",
-                part.name, volume.usable
-            );
-            return Err(Box::new(Step::not_yet(observed, Problem::new(Reason::NoRoom, message))));
-        }
-    }
-    Ok(())
 }
 
 /// Until the snapshot is in a repository of this Entity.

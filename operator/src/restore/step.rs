@@ -10,7 +10,7 @@ use k8s_openapi::jiff::SignedDuration;
 use super::observed::ObservedRestore;
 use super::{
     back, choice, claim_objects, copy, elsewhere, jobs, may_restore, next_claims, part, ran, restored,
-    restored_volumes, switch,
+    restored_volumes, switch, tier,
 };
 use crate::api::{ConditionType, OperationKind, Reason, RestorePhase, RestoredVolume};
 use crate::backup::{KeyState, Subject};
@@ -193,11 +193,11 @@ fn waiting(observed: &ObservedRestore) -> Flow {
     let subject = unpaused(observed)?;
     elsewhere::fits(observed, subject).map_err(|problem| Box::new(failed(observed, problem)))?;
     let chosen = choice::chosen(observed)?;
+    tier::fits(observed, subject, &chosen)?;
     let restored = subject.operations.operations().map(|source| restored_volumes(source.operations));
     let restored = restored.unwrap_or_default();
     let volumes = next_claims(&subject.record.spec, &subject.plan.volumes, &restored, &observed.claims);
     let needed = claim_objects(&subject.plan, &volumes, &observed.claims);
-    copy::fits(observed, subject)?;
     let mut learned = Learned { chosen: Some(chosen), volumes: Some(volumes), ..Learned::default() };
     let step = match choice::room(&observed.quotas, &needed) {
         Ok(()) => Step::at(copy::begins(observed, &mut learned)),
@@ -231,6 +231,7 @@ pub(crate) fn preparing(observed: &ObservedRestore) -> Flow {
     let subject = subject(observed)?;
     let manifest = read(observed, subject)?;
     may_restore(manifest, observed, subject).map_err(|refusal| Box::new(failed(observed, refusal.problem())))?;
+    tier::holds(observed, subject, manifest).map_err(|problem| Box::new(failed(observed, problem)))?;
     Ok(Step::at(RestorePhase::Files))
 }
 
@@ -270,8 +271,8 @@ pub(crate) fn files(observed: &ObservedRestore) -> Flow {
         return Ok(failed(observed, Problem::new(Reason::RestoreFailed, message)));
     }
     if !missing.is_empty() {
-        let sizes = &ran::manifest(observed, subject)?.volumes;
-        let makes = super::claims::large_enough(&subject.plan, &missing, &observed.claims, sizes);
+        let sizes = tier::sizes(observed, &subject.plan, &ran::manifest(observed, subject)?.volumes);
+        let makes = super::claims::large_enough(&subject.plan, &missing, &observed.claims, &sizes);
         return Ok(patiently_after_jobs(observed, CLAIMS, "the API server to take the new claims").with(makes));
     }
     let known = with_uids(observed, volumes);
