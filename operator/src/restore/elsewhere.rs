@@ -23,7 +23,9 @@ pub const AWAITED: &str = "it begins with a backup of another service, by a Serv
 /// The step that does, or waits for the service, or refuses one that has data.
 pub(super) fn held(observed: &ObservedRestore) -> Result<(), Box<Step>> {
     let Some(new) = &observed.new else { return Ok(()) };
-    let whose = new.whose.as_ref().map_err(|problem| Box::new(Step::not_yet(observed, problem.clone())))?;
+    let whose = new.whose.as_ref().map_err(|missing| {
+        choice::order(observed).err().unwrap_or_else(|| Box::new(Step::not_yet(observed, missing.clone())))
+    })?;
     let name = &whose.instance.name;
     if observed.service.is_paused {
         let message = format!("spec.paused of {name} is true, and nothing of it is changed: take it away now");

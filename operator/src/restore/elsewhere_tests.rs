@@ -7,6 +7,7 @@ use k8s_openapi::jiff::SignedDuration;
 use serde_json::json;
 use test_case::test_case;
 
+use super::super::next;
 use super::super::observed::{NewService, Whose};
 use super::super::world::World;
 use super::*;
@@ -188,6 +189,26 @@ fn it_waits_for_the_service_and_while_that_is_paused() {
     assert_eq!((world.phase(), world.reason().0.as_str(), world.done.len()), (At::Waiting, "Paused", 0));
     world.service.is_paused = false;
     assert_eq!(world.run(|_| {}), At::Succeeded);
+}
+
+#[test_case(true; "for the service as well")]
+#[test_case(false; "for its turn alone")]
+fn of_an_older_one_that_may_wait_for_ever_it_is_told_how_to_end_it(is_missing: bool) {
+    let mut world = anew();
+    for _ in 0..2 {
+        world.pass();
+    }
+    if is_missing {
+        world.new.as_mut().unwrap().whose = Err(Problem::new(Reason::NotFound, "apply it now"));
+    }
+    world.goes_first = Some("ServiceRestore/older".to_owned());
+    let waits = Some("a consent is needed".to_owned());
+    let step = next(&ObservedRestore { first_waits: waits, ..world.seen() });
+    let problem = step.problem.unwrap();
+    assert_eq!((step.phase, problem.reason.as_str()), (At::Waiting, "WaitsForTurn"));
+    let words = ["ServiceRestore/older", "kubectl delete servicerestore older --namespace coop", "a consent is needed"];
+    assert!(words.iter().all(|words| problem.message.contains(words)), "{}", problem.message);
+    assert!(!next(&world.seen()).problem.unwrap().message.contains("delete"), "one that is at work ends by itself");
 }
 
 #[test_case("manifest")]
