@@ -80,10 +80,12 @@ fn too_large<'p>(
 
 /// What a part is, and how many bytes of it there may be; nothing of one that is in no volume.
 fn given(subject: &Subject, kind: SnapshotPartKind, name: &str) -> Option<(String, u64)> {
-    let dumped = || subject.operations.operations().map(|source| source.operations.dumped.as_slice());
     let (what, names) = match kind {
         SnapshotPartKind::Files => ("files", vec![name]),
-        SnapshotPartKind::Dump => ("the dump", dumped()?.iter().map(String::as_str).collect()),
+        SnapshotPartKind::Dump => {
+            let source = subject.operations.operations()?;
+            ("the dump", source.operations.dumped.iter().map(String::as_str).collect())
+        }
         SnapshotPartKind::Secrets | SnapshotPartKind::State => return None,
     };
     let volumes = subject.plan.volumes.iter().filter(|volume| names.contains(&volume.name.as_str()));
