@@ -72,6 +72,9 @@ pub enum ConditionType {
     /// A backup was restored, started and found equal, and that is not long ago (`False`: the message says why not).
     /// Present only while false.
     RestoreProven,
+    /// What a restore goes on with can be read: the service, its package, the target (`False`: the message says why not,
+    /// and its transition is when that was first seen). Present only while false.
+    SubjectKnown,
     /// The snapshot of a run was given up (`False`: its target keeps it all the same). Present only once it was.
     SnapshotGone,
     /// A run made its service quiet, and it could not be opened again so far. Present only while true.
@@ -109,6 +112,7 @@ impl ConditionType {
             Self::BackupAsChosen => "BackupAsChosen",
             Self::RepositorySound => "RepositorySound",
             Self::RestoreProven => "RestoreProven",
+            Self::SubjectKnown => "SubjectKnown",
             Self::SnapshotGone => "SnapshotGone",
             Self::StillQuiet => "StillQuiet",
         }

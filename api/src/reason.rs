@@ -160,7 +160,7 @@ reasons! {
         "Nothing if it lasts only seconds; otherwise look at the status of the Entity.";
     NamespaceTerminating: "The namespace is being deleted.",
         "Nothing: it is created again afterwards. If it does not end, `kubectl describe namespace` names what holds it up.";
-    NoRoom: "The namespace's quota has no room for a restore, which keeps what it replaces until it has succeeded, or a volume has none for the part that was to come back. Nothing was written.",
+    NoRoom: "The namespace's quota has no room for a restore, which keeps what it replaces until it has succeeded, or a volume, as the tier gives it, has none for what was to come back. Nothing was written.",
         "The message names the quota or the volume: raise it, or remove what nobody needs. A restore that waits then starts by itself; after one that failed make another.";
     NotAsked: "The page has not been requested yet: the pods are not ready, or have only just become so.",
         "Nothing.";

@@ -80,7 +80,7 @@ impl Copying<'_> {
             made: place.restic(&to, &access).companion(&[], &[command]),
         };
         let mut object = job.object();
-        // A restore that is deleted meanwhile leaves nobody to remove it.
+        // A restore that has gone on or failed removes it no more.
         object["spec"]["ttlSecondsAfterFinished"] = KEPT_SECONDS.into();
         let namespace = place.own.namespace.clone();
         Some(Change { kind: "Job".to_owned(), namespace, name, action: Action::Create(object) })

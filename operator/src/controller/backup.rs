@@ -18,9 +18,7 @@ use crate::api::{BackupPhase, BackupRepository, BackupTarget, Reason, ServiceBac
 use crate::apply::{Applied, ErrorKind, Target, WriteError, apply};
 use crate::backup::escrow::{TARGET, escrow_name, making};
 use crate::backup::target::{Purpose, escrow_repository, repository as repository_of};
-use crate::backup::{
-    JobState, KeyState, ObservedRun, SeenJob, Standing, Step, UNQUIESCE, backup_status, needs_service, next,
-};
+use crate::backup::{KeyState, ObservedRun, SeenJob, Standing, Step, UNQUIESCE, backup_status, needs_service, next};
 use crate::cache::{Key, Live, has_ended};
 use crate::gather;
 use crate::kinds;
@@ -221,20 +219,18 @@ fn place(observed: &ObservedRun) -> Option<BackupRepository> {
     Some(BackupRepository { path: at.path(), target: at.target, id: String::new() })
 }
 
-/// Since when nobody is at work with the repository: no Job runs, not even one that forgets, prunes or checks, and a
-/// live look finds no pod.
+/// Since when nobody is at work with the repository: no Job runs, not even one that forgets, prunes, checks or copies,
+/// and a live look finds no pod.
 async fn idle_since(context: &Context, key: &Key, observed: &ObservedRun) -> Result<Option<Timestamp>, WriteError> {
     let Some(at) = place(observed) else { return Ok(None) };
-    let caring = repository::caring(context, &[&at]).await?;
-    let caring = gather::care_jobs(&caring, &[], observed.now);
-    let jobs = || observed.jobs.values().chain(caring.iter().map(|job| &job.seen));
-    if jobs().any(|job| job.state == JobState::Runs) {
-        return Ok(None);
-    }
+    let (beside, mut pods) = repository::at_home(context, &at).await?;
     let of_service = format!("{OPERATION_OF}={}", observed.run.spec.service);
-    let mut pods = context.server.pods(&key.namespace, &of_service).await?;
-    pods.extend(context.server.pods(marks::DRILLS, &of_service).await?);
-    Ok(gather::ended(&pods).and_then(|ended| jobs().filter_map(|job| job.ended).chain(ended).max()))
+    for namespace in [key.namespace.as_str(), marks::DRILLS] {
+        pods.extend(context.server.pods(namespace, &of_service).await?);
+    }
+    let mut jobs = gather::home_jobs(&beside, observed.now);
+    jobs.extend(observed.jobs.values().cloned());
+    Ok(gather::idle_since(&jobs, &pods))
 }
 
 async fn carry_out(

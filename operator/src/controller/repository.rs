@@ -2,6 +2,7 @@
 //! theirs, and in the operator's own the Jobs that forget, prune and check. Each waits for the other.
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 
 use super::context::Context;
 use crate::api::{BackupRepository, marks};
@@ -13,7 +14,7 @@ use crate::gather;
 use crate::template::operation::OPERATION_OF;
 
 /// The Jobs that care for these repositories. Of none there are none.
-pub(super) async fn caring(context: &Context, places: &[&BackupRepository]) -> Result<Vec<Job>, WriteError> {
+async fn caring(context: &Context, places: &[&BackupRepository]) -> Result<Vec<Job>, WriteError> {
     let labels: Vec<String> = places.iter().map(|at| label(at)).collect();
     if labels.is_empty() {
         return Ok(Vec::new());
@@ -37,6 +38,22 @@ pub(super) async fn is_copied(context: &Context, at: &BackupRepository) -> Resul
     Ok(!jobs.iter().all(gather::job_has_ended))
 }
 
+/// All that is or was at work at a repository in the operator's namespace: what cares for it, copies into it and copies
+/// out of it, with the pods, which outlive a Job that is removed.
+pub(super) async fn at_home(context: &Context, at: &BackupRepository) -> Result<(Vec<Job>, Vec<Pod>), WriteError> {
+    let home = context.server.home();
+    let (mut jobs, mut pods) = (Vec::new(), Vec::new());
+    for selector in selectors(at) {
+        jobs.extend(context.server.jobs(home, &selector).await?);
+        pods.extend(context.server.pods(home, &selector).await?);
+    }
+    Ok((jobs, pods))
+}
+
+fn selectors(at: &BackupRepository) -> [String; 2] {
+    [REPOSITORY, COPIED_FROM].map(|name| format!("{name}={}", label(at)))
+}
+
 /// Whether no Job and no pod of a run, restore or drill of a service is at work. A drill of a service that another
 /// Entity calls the same counts as well.
 pub(super) async fn is_idle(context: &Context, namespace: &str, service: &str) -> Result<bool, WriteError> {
@@ -52,4 +69,35 @@ pub(super) async fn is_idle(context: &Context, namespace: &str, service: &str) -
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::copy::{Copying, copy_place};
+    use crate::backup::fixtures::subject;
+    use crate::compare::Action;
+
+    #[test]
+    fn a_copy_is_found_by_either_repository() {
+        let subject = subject();
+        let to = copy_place(&subject);
+        let path = "other-e2e2e2e2.calendar".to_owned();
+        let from = BackupRepository { target: to.target.clone(), path, id: String::new() };
+        let snapshot = "a".repeat(64);
+        let copying = Copying {
+            subject: &subject,
+            from: &from,
+            snapshot: &snapshot,
+            expected: None,
+            uid: "r-1",
+            restore: "coop/back".to_owned(),
+        };
+        let Action::Create(job) = copying.begin().unwrap().action else { panic!("no Job") };
+        let labels = &job["metadata"]["labels"];
+        let selects = |selector: &String| selector.split_once('=').is_some_and(|(name, value)| labels[name] == value);
+        for at in [&from, &to] {
+            assert!(selectors(at).iter().any(selects), "{at:?}: {labels}");
+        }
+    }
 }

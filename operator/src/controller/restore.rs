@@ -35,7 +35,9 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     }
     let Some(observed) = observe(context, key).await? else { return Ok(Next::Wait) };
     let step = next(&observed);
-    if observed.is_being_deleted() && step.phase < RestorePhase::Files {
+    if observed.is_being_deleted() && step.phase < RestorePhase::Files && !step.is_held {
+        // It may be held still from while it copied.
+        hold(context, key, &restore.metadata, RESTORE, false).await?;
         return Ok(Next::Wait);
     }
     let status = restore_status(&observed, &step);
@@ -117,8 +119,8 @@ pub(super) async fn carry_out(
         status,
         finalizer: RESTORE,
         is_held: step.is_held,
-        // Nothing is made that nobody would remove.
-        waits_for_hold: step.is_held && step.phase == RestorePhase::Files,
+        // Nothing is made that nobody would remove, and what is being deleted takes no finalizer any more.
+        waits_for_hold: step.is_held && begins_what_stays(step.phase) && !observed.is_being_deleted(),
         changes: &step.changes,
         jobs: &observed.jobs,
         again: step.again,
@@ -130,6 +132,10 @@ pub(super) async fn carry_out(
         context.known.again(key);
     }
     Ok(next)
+}
+
+const fn begins_what_stays(phase: RestorePhase) -> bool {
+    matches!(phase, RestorePhase::Copying | RestorePhase::Files)
 }
 
 /// The status, with what was not taken: of one that returns the word alone, beside why it does.

@@ -15,9 +15,9 @@ use super::drill::is_drilled;
 use super::schedule::is_restored;
 use super::seen_job;
 use crate::api::{BackupRepository, PlatformBackup, ServiceBackup};
-use crate::backup::Own;
 use crate::backup::maintenance::{CareJob, Cared, Holds};
 use crate::backup::target::ESCROW;
+use crate::backup::{Own, SeenJob};
 use crate::cache::{Caches, Live, has_ended};
 
 /// A service that was backed up.
@@ -112,6 +112,11 @@ pub fn own_repositories(caches: &Caches, backup: &PlatformBackup, own: &Own) -> 
 /// The Jobs that care for repositories, with what the containers of their pods said.
 pub fn care_jobs(jobs: &[Job], pods: &[Pod], now: Timestamp) -> Vec<CareJob> {
     jobs.iter().filter_map(|job| CareJob::of(job, seen_job(&live(job)?, pods, now))).collect()
+}
+
+/// The same of Jobs that do whatever else in the operator's namespace, without what their containers said.
+pub fn home_jobs(jobs: &[Job], now: Timestamp) -> Vec<SeenJob> {
+    jobs.iter().filter_map(|job| Some(seen_job(&live(job)?, std::iter::empty::<&Pod>(), now))).collect()
 }
 
 fn live(job: &Job) -> Option<Live> {

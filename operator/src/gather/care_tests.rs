@@ -7,6 +7,7 @@ use crate::api::{BackupRepository, marks};
 use crate::backup::CareWork;
 use crate::backup::maintenance::{CARE, REPOSITORY};
 use crate::gather::fixtures::put;
+use crate::gather::idle_since;
 
 const NOW: &str = "2026-11-30T12:00:00Z";
 
@@ -111,4 +112,19 @@ fn a_job_is_known_by_its_labels() {
     let found = care_jobs(&[job(json!({REPOSITORY: "a", CARE: "check"})), job(json!({"x": "y"}))], &[], now());
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].work, found[0].repository.as_str(), found[0].is_at_work()), (CareWork::Check, "a", true));
+}
+
+/// A lock is nobody's only once copies have ended as well, which care for nothing.
+#[test]
+fn who_copies_is_at_work_as_well_as_who_cares() {
+    let job = |conditions: Value| -> Job {
+        let metadata = json!({"name": "copy-1", "namespace": "system", "uid": "c1", "labels": {REPOSITORY: "x"}});
+        serde_json::from_value(json!({"metadata": metadata, "status": {"conditions": conditions}})).unwrap()
+    };
+    let idle = |job: &Job| idle_since(&home_jobs(std::slice::from_ref(job), now()), &[]);
+    let (runs, at) = (job(json!([])), "2026-11-30T11:00:00Z");
+    assert!(care_jobs(std::slice::from_ref(&runs), &[], now()).is_empty());
+    assert_eq!(idle(&runs), None);
+    let ended = job(json!([{"type": "Complete", "status": "True", "lastTransitionTime": at}]));
+    assert_eq!(idle(&ended), Some(at.parse().unwrap()));
 }

@@ -52,6 +52,7 @@ pub fn observe_drill(
         record: caches.records.get(&entity, &service),
         jobs: seen_jobs(caches, marks::DRILLS, &service, now),
         goes_first: goes_first(caches, &restore, &entity, now),
+        first_waits: None,
         claims: caches.claims_in(marks::DRILLS),
         quotas: Vec::new(),
         service: found.unwrap_or_default(),

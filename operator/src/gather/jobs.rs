@@ -90,6 +90,14 @@ pub fn ended(pods: &[Pod]) -> Option<Option<Timestamp>> {
     pods.iter().all(has_ended).then(|| pods.iter().filter_map(ends).max())
 }
 
+/// Since when none of these is at work; none while one is, and where none ever was.
+pub fn idle_since(jobs: &[SeenJob], pods: &[Pod]) -> Option<Timestamp> {
+    if jobs.iter().any(|job| job.state == JobState::Runs) {
+        return None;
+    }
+    jobs.iter().filter_map(|job| job.ended).chain(ended(pods)?).max()
+}
+
 fn has_ended(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     matches!(phase, Some("Succeeded" | "Failed"))

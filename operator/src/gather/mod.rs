@@ -25,11 +25,11 @@ use kube::ResourceExt as _;
 pub use backup::{
     ENTITY_UID, folder, key_state, needed, needed_copies, observe_run, operations, service_named, target, with_escrow,
 };
-pub use care::{KeptService, care_jobs, kept_services, own_repositories, repositories};
+pub use care::{KeptService, care_jobs, home_jobs, kept_services, own_repositories, repositories};
 pub use consent::seen_consent;
 pub use drill::observe_drill;
 pub use entity::{EntityObserved, observe_entity};
-pub use jobs::{LAG, ended, job_has_ended, seen_job, seen_jobs};
+pub use jobs::{LAG, ended, idle_since, job_has_ended, seen_job, seen_jobs};
 pub use observed::{Inside, Observed, observe};
 pub use packages::Packages;
 pub use records::{knows_secrets, records};

@@ -60,6 +60,7 @@ pub fn observe_restore(
         let of = foreign.as_ref().map_or(namespace, |foreign| foreign.entity.as_str());
         new_service(caches, namespace, (of, &restore.spec.from.service, &service), &found)
     });
+    let (goes_first, first_waits) = goes_first(caches, &restore);
     let seen = found.ok().flatten().map(|resource| seen_service(caches, packages, resource.as_ref()));
     Some(ObservedRestore {
         now,
@@ -67,7 +68,8 @@ pub fn observe_restore(
         subject,
         record: caches.records.get(namespace, &service),
         jobs: seen_jobs(caches, namespace, &service, now),
-        goes_first: goes_first(caches, &restore),
+        goes_first,
+        first_waits,
         runs,
         claims: caches.claims_in(namespace),
         quotas: Vec::new(),
@@ -137,8 +139,8 @@ fn target<'r>(restore: &'r ServiceRestore, runs: &'r [Arc<ServiceBackup>]) -> Op
 }
 
 /// Who goes before a restore that has not begun: a run that is at work or made for it, a restore that has begun or
-/// is older. Any other run waits for the restore.
-fn goes_first(caches: &Caches, restore: &ServiceRestore) -> Option<String> {
+/// is older; and what that one waits for itself. Any other run waits for the restore.
+fn goes_first(caches: &Caches, restore: &ServiceRestore) -> (Option<String>, Option<String>) {
     let namespace = restore.namespace().unwrap_or_default();
     let service = restored_service(restore);
     let runs = caches.backups.in_namespace(&namespace).into_iter().filter(|run| run.spec.service == service);
@@ -147,6 +149,9 @@ fn goes_first(caches: &Caches, restore: &ServiceRestore) -> Option<String> {
         .map(|run| format!("{}/{}", kinds::SERVICE_BACKUP.kind, run.name_any()))
         .collect();
     runs.sort();
+    if let Some(run) = runs.into_iter().next() {
+        return (Some(run), None);
+    }
     let has_begun =
         |of: &ServiceRestore| of.status.as_ref().and_then(|status| status.phase) > Some(RestorePhase::Waiting);
     let place = |of: &ServiceRestore| (!has_begun(of), of.creation_timestamp().map(|made| made.0), of.name_any());
@@ -156,8 +161,15 @@ fn goes_first(caches: &Caches, restore: &ServiceRestore) -> Option<String> {
             restored_service(other) == service && !restore_has_ended(other) && place(other) < place(restore)
         })
         .min_by_key(|other| place(other));
-    let before = before.map(|first| format!("{}/{}", kinds::SERVICE_RESTORE.kind, first.name_any()));
-    runs.into_iter().next().or(before)
+    let waits = before.as_ref().filter(|first| !has_begun(first)).map(|first| said(first));
+    (before.map(|first| format!("{}/{}", kinds::SERVICE_RESTORE.kind, first.name_any())), waits)
+}
+
+/// Why a restore is not Ready, in its own words.
+fn said(restore: &ServiceRestore) -> String {
+    let conditions = restore.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let ready = conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str());
+    ready.map_or_else(|| "nothing is reported of it yet".to_owned(), |ready| ready.message.clone())
 }
 
 fn seen_service(caches: &Caches, packages: &Packages, resource: &dyn Dedicated) -> SeenService {

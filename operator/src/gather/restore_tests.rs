@@ -174,6 +174,26 @@ fn a_run_at_work_and_an_older_restore_go_first_and_other_runs_wait() {
 }
 
 #[test]
+fn of_an_older_restore_that_waits_itself_it_is_known_for_what() {
+    let caches = caches("Waiting");
+    let first = || {
+        let seen = observed(&caches, "back");
+        (seen.goes_first, seen.first_waits)
+    };
+    let of = |waits: Option<&str>| (Some("ServiceRestore/older".to_owned()), waits.map(str::to_owned));
+    let ready = json!({
+        "type": "Ready", "status": "False", "reason": "NoRoom", "message": "said", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    assert_eq!(first(), (None, None));
+    restore(&caches, "older", 1, json!({"phase": "Waiting", "conditions": [ready]}));
+    assert_eq!(first(), of(Some("said")));
+    restore(&caches, "older", 1, json!({"phase": "Files", "conditions": [ready]}));
+    assert_eq!(first(), of(None), "it has begun, and ends by itself");
+    restore(&caches, "older", 1, json!(null));
+    assert_eq!(first(), of(Some("nothing is reported of it yet")));
+}
+
+#[test]
 fn a_restore_of_a_service_that_is_gone_keeps_its_record() {
     let caches = Caches { services: Store::default(), ..caches("Switching") };
     let seen = observed(&caches, "back");

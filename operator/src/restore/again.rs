@@ -26,10 +26,13 @@ pub(crate) fn is_time(observed: &ObservedRestore, job: &SeenJob) -> bool {
     ended.is_none_or(|ended| observed.now.duration_since(ended) >= PAUSE)
 }
 
-/// The target did not answer, or the pod was taken away: with its node it goes without a word.
-fn passes(job: &SeenJob) -> bool {
+/// The target did not answer, somebody held a lock, or the pod was taken away: with its node it goes without a word.
+pub(super) fn passes(job: &SeenJob) -> bool {
     match failure::reported(job) {
-        Some((_, failure)) => matches!(failure.reason, FailureReason::Unreachable | FailureReason::Interrupted),
+        Some((_, failure)) => {
+            use FailureReason::{Interrupted, Locked, Unreachable};
+            matches!(failure.reason, Unreachable | Interrupted | Locked)
+        }
         None => job.said.is_empty(),
     }
 }
@@ -88,8 +91,9 @@ mod tests {
         assert_eq!(world.there(), ["calendar-data", "calendar-db"]);
     }
 
-    #[test]
-    fn it_waits_a_moment_and_says_why() {
+    #[test_case(FailureReason::Unreachable, "TargetUnreachable")]
+    #[test_case(FailureReason::Locked, "RepositoryLocked")]
+    fn it_waits_a_moment_and_says_why(failure: FailureReason, reason: &str) {
         let mut world = World::new();
         world.run_to(At::Files);
         let name = "calendar-restore";
@@ -98,11 +102,11 @@ mod tests {
         }
         let failed = world.jobs.get_mut(name).unwrap();
         failed.state = JobState::Failed("BackoffLimitExceeded".to_owned());
-        failed.said = said(FailureReason::Unreachable);
+        failed.said = said(failure);
         failed.ended = Some(world.now);
         let waits = world.pass();
         assert!(waits.changes.is_empty() && waits.phase == At::Files, "{waits:?}");
-        assert_eq!(waits.problem.unwrap().reason, "TargetUnreachable");
+        assert_eq!(waits.problem.unwrap().reason, reason);
         assert!(matches!(world.pass().changes[..], [ref change] if change.name == name));
         assert_eq!(world.run(|_| {}), At::Succeeded);
     }
@@ -130,6 +134,7 @@ mod tests {
 
     #[test_case(FailureReason::Unreachable => true)]
     #[test_case(FailureReason::Interrupted => true)]
+    #[test_case(FailureReason::Locked => true)]
     #[test_case(FailureReason::WrongKey => false)]
     #[test_case(FailureReason::Damaged => false)]
     #[test_case(FailureReason::RepositoryReplaced => false)]

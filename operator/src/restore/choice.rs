@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use kube::ResourceExt as _;
+
 use super::observed::{ObservedRestore, Room};
 use super::step::{Chosen, Step, failed};
 use crate::api::{Reason, RestoreDestinationKind, RestoreSource, ServiceBackup, ServiceRestoreSpec, marks};
@@ -44,11 +46,25 @@ pub(super) fn turn(observed: &ObservedRestore) -> Result<(), Box<Step>> {
     if observed.restore.spec.from.snapshot.is_some() {
         chosen(observed)?;
     }
-    if let Some(first) = &observed.goes_first {
-        let message = format!("{first} is of the same service and comes first");
-        return Err(Box::new(Step::not_yet(observed, Problem::new(Reason::WaitsForTurn, message))));
-    }
-    Ok(())
+    order(observed)
+}
+
+/// Whether nobody of the same service comes first. Of one that waits itself, which may be for ever, it is told how to
+/// end it.
+///
+/// # Errors
+/// The step that waits.
+pub(super) fn order(observed: &ObservedRestore) -> Result<(), Box<Step>> {
+    let Some(first) = &observed.goes_first else { return Ok(()) };
+    let end = observed.first_waits.as_ref().map(|why| {
+        let (name, namespace) = (first.rsplit('/').next().unwrap_or(first), observed.restore.namespace());
+        let namespace = namespace.unwrap_or_default();
+        format!(
+            "; it waits itself, and this begins without it after kubectl delete servicerestore {name} --namespace {namespace}; it says: {why}"
+        )
+    });
+    let message = format!("{first} is of the same service and comes first{}", end.unwrap_or_default());
+    Err(Box::new(Step::not_yet(observed, Problem::new(Reason::WaitsForTurn, message))))
 }
 
 /// The snapshot that is restored.

@@ -4,21 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use commonscloud_backup::report::{FailureReason, Outcome};
+use commonscloud_backup::report::Outcome;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use super::again::is_time;
+use super::again::{is_time, passes};
 use super::consent;
 use super::observed::ObservedRestore;
-use super::step::{Chosen, Flow, Learned, Step, failed, is_late};
-use crate::api::{
-    BackupRepository, Reason, RestoreConsent, RestorePhase, ServiceBackup, ServiceBackupStatus, SnapshotPartKind,
-};
+use super::step::{Chosen, Flow, Learned, Step, failed, is_late, is_unknown_for};
+use crate::api::{BackupRepository, Reason, RestoreConsent, RestorePhase, ServiceBackup, ServiceBackupStatus};
 use crate::backup::copy::{Copying, copy_name, copy_place};
 use crate::backup::jobs::delete;
 use crate::backup::{JobState, KeyState, SeenJob, Subject, escrow, failure, is_backup, key_name};
-use crate::core::Bytes;
 use crate::report::Problem;
 
 /// For how long a copy is tried: nothing waits for it but who asked.
@@ -107,30 +104,6 @@ fn not_there(foreign: &Foreign, observed: &ObservedRestore) -> Problem {
     Problem::new(Reason::SnapshotNotFound, message)
 }
 
-/// Whether what the run says of the files fits the service: before anything is copied.
-///
-/// # Errors
-/// Why it does not.
-pub(super) fn fits(observed: &ObservedRestore, subject: &Subject) -> Result<(), Box<Step>> {
-    let Some(status) = observed.foreign.as_ref().and_then(backup).filter(|_| observed.is_to_be_copied()) else {
-        return Ok(());
-    };
-    let (from, into) = (&observed.restore.spec.from.service, &subject.plan.instance.name);
-    let files = status.contents.iter().filter(|part| part.kind == SnapshotPartKind::Files);
-    for part in files {
-        let volume = subject.plan.volumes.iter().find(|volume| volume.name == part.name);
-        let needed = Bytes::new(u64::try_from(part.bytes).unwrap_or_default());
-        if let Some(volume) = volume.filter(|volume| volume.usable < needed) {
-            let message = format!(
-                "the files of {from} are {needed}, and volume {} of {into} takes {}: nothing is copied before {into} has a larger tier or more blocks",
-                part.name, volume.usable
-            );
-            return Err(Box::new(Step::not_yet(observed, Problem::new(Reason::NoRoom, message))));
-        }
-    }
-    Ok(())
-}
-
 /// Until the snapshot is in a repository of this Entity.
 ///
 /// # Errors
@@ -145,16 +118,25 @@ pub(super) fn copying(observed: &ObservedRestore) -> Flow {
         return Ok(Step { learned, ..Step::at(RestorePhase::Preparing) });
     }
     if let Err(withdrawn) = consent::stands(foreign, &observed.restore) {
-        return Ok(match &foreign.job {
-            Some(job) => ends(observed, foreign, job),
-            None => failed(observed, withdrawn),
-        });
+        return Ok(given_up(observed, withdrawn));
     }
-    let subject = observed.subject.as_ref().map_err(|problem| not_for_ever(observed, problem.clone()))?;
+    let subject = match &observed.subject {
+        Ok(subject) => subject,
+        Err(problem) if is_unknown_for(observed, LIMIT) => return Ok(given_up(observed, problem.clone())),
+        Err(problem) => return Ok(Step::not_yet(observed, problem.clone())),
+    };
     match &foreign.job {
         None => begin(observed, foreign, subject),
         Some(job) if job.is_being_deleted => Ok(Step::waits(observed, format!("the end of Job {}", job.name))),
         Some(job) => Ok(at_work(observed, foreign, job, subject)),
+    }
+}
+
+/// It fails once its Job has ended, which nothing else ends: it is in another namespace.
+pub(super) fn given_up(observed: &ObservedRestore, why: Problem) -> Step {
+    match observed.foreign.as_ref().and_then(|foreign| foreign.job.as_ref().map(|job| (foreign, job))) {
+        Some((foreign, job)) => ends(observed, foreign, job),
+        None => failed(observed, why),
     }
 }
 
@@ -241,17 +223,6 @@ fn at_work(observed: &ObservedRestore, foreign: &Foreign, job: &SeenJob, subject
             let step = if again { ends(observed, foreign, job) } else { Step::waits(observed, "another try") };
             Step { problem: Some(problem), ..step }
         }
-    }
-}
-
-/// The target did not answer, somebody held a lock, or the pod was taken away.
-fn passes(job: &SeenJob) -> bool {
-    match failure::reported(job) {
-        Some((_, failure)) => {
-            use FailureReason::{Interrupted, Locked, Unreachable};
-            matches!(failure.reason, Unreachable | Interrupted | Locked)
-        }
-        None => job.said.is_empty(),
     }
 }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use commonscloud_backup::report::{Failure, Report};
+use commonscloud_backup::report::{Failure, FailureReason, Report};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use test_case::test_case;
 
@@ -202,6 +203,33 @@ fn a_consent_that_is_taken_back_ends_the_copy_and_nothing_is_restored(problem: O
     assert_eq!((step.phase, reason(&step)), (RestorePhase::Failed, "ConsentMissing"));
 }
 
+#[test_case(None; "as it was")]
+#[test_case(Some(Problem::new(Reason::NotFound, "gone")); "though its service is gone")]
+fn one_that_is_deleted_while_it_copies_is_held_until_its_job_has_ended(problem: Option<Problem>) {
+    let mut asked = Asked::copying();
+    let begins = asked.pass();
+    assert!(begins.is_held && asked.foreign.job.is_some(), "{begins:?}");
+    asked.world.restore.metadata.deletion_timestamp = Some(Time(asked.world.now));
+    asked.world.problem = problem;
+    let ends = asked.pass();
+    assert_eq!((ends.phase, ends.is_held, asked.foreign.job.is_none()), (RestorePhase::Copying, true, true));
+    let step = asked.pass();
+    assert_eq!((step.phase, step.is_held, reason(&step)), (RestorePhase::Failed, false, "RestoreFailed"));
+}
+
+#[test]
+fn a_pass_that_cannot_read_the_service_ends_no_copy_however_long_it_takes() {
+    let mut asked = Asked::copying();
+    asked.pass();
+    asked.world.now += SignedDuration::from_hours(25);
+    asked.world.problem = Some(Problem::new(Reason::TariffNotFound, "no tariff"));
+    assert_eq!((asked.pass().phase, asked.foreign.job.is_some()), (RestorePhase::Copying, true));
+    asked.world.now += SignedDuration::from_hours(25);
+    assert_eq!((asked.pass().phase, asked.foreign.job.is_none()), (RestorePhase::Copying, true), "the Job goes first");
+    let step = asked.pass();
+    assert_eq!((step.phase, reason(&step)), (RestorePhase::Failed, "TariffNotFound"));
+}
+
 #[test]
 fn a_copy_that_was_complete_before_the_consent_was_taken_back_is_used() {
     let mut asked = Asked::copying();
@@ -279,12 +307,10 @@ fn both_keys_are_there_before_anything_is_copied() {
 #[test]
 fn what_is_too_large_for_the_service_is_not_copied() {
     let large = theirs(|run| run["status"]["contents"][0]["bytes"] = json!(1_u64 << 40));
-    let asked = Asked { foreign: Foreign { run: Some(large), ..Asked::new().foreign }, ..Asked::new() };
-    let observed = asked.seen();
-    let waits = fits(&observed, observed.subject.as_ref().unwrap()).unwrap_err();
-    assert_eq!((waits.phase, reason(&waits)), (RestorePhase::Waiting, "NoRoom"));
-    let observed = Asked::new().seen();
-    assert!(fits(&observed, observed.subject.as_ref().unwrap()).is_ok());
+    let mut asked = Asked { foreign: Foreign { run: Some(large), ..Asked::new().foreign }, ..Asked::new() };
+    let step = asked.pass();
+    assert_eq!((step.phase, reason(&step)), (RestorePhase::Waiting, "NoRoom"));
+    assert!(asked.done.is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::choice;
 use super::observed::{NewService, ObservedRestore, Whose};
-use super::step::{Chosen, Learned, Step, failed, patiently_after_jobs, volumes};
+use super::step::{Chosen, Learned, PATIENCE, Step, failed, patiently_after_jobs, volumes};
 use crate::api::{BackupVersions, DataOwner, DataSecret, FurtherSecret, Reason, ServiceData, ServiceDataSpec};
 use crate::backup::Subject;
 use crate::compare::{Action, Change, Origin, create_record, data_labels};
@@ -23,7 +23,9 @@ pub const AWAITED: &str = "it begins with a backup of another service, by a Serv
 /// The step that does, or waits for the service, or refuses one that has data.
 pub(super) fn held(observed: &ObservedRestore) -> Result<(), Box<Step>> {
     let Some(new) = &observed.new else { return Ok(()) };
-    let whose = new.whose.as_ref().map_err(|problem| Box::new(Step::not_yet(observed, problem.clone())))?;
+    let whose = new.whose.as_ref().map_err(|missing| {
+        choice::order(observed).err().unwrap_or_else(|| Box::new(Step::not_yet(observed, missing.clone())))
+    })?;
     let name = &whose.instance.name;
     if observed.service.is_paused {
         let message = format!("spec.paused of {name} is true, and nothing of it is changed: take it away now");
@@ -195,7 +197,7 @@ pub(super) fn with_secrets(observed: &ObservedRestore, subject: &Subject) -> Res
     if new.is_known() && copies.is_empty() {
         return Ok(());
     }
-    Err(Box::new(patiently_after_jobs(observed, "copies of the Secrets").with(copies)))
+    Err(Box::new(patiently_after_jobs(observed, PATIENCE, "copies of the Secrets").with(copies)))
 }
 
 fn copies(observed: &ObservedRestore, new: &NewService, subject: &Subject) -> Result<Vec<Change>, Problem> {

@@ -7,6 +7,7 @@ use k8s_openapi::jiff::SignedDuration;
 use serde_json::json;
 use test_case::test_case;
 
+use super::super::next;
 use super::super::observed::{NewService, Whose};
 use super::super::world::World;
 use super::*;
@@ -190,6 +191,26 @@ fn it_waits_for_the_service_and_while_that_is_paused() {
     assert_eq!(world.run(|_| {}), At::Succeeded);
 }
 
+#[test_case(true; "for the service as well")]
+#[test_case(false; "for its turn alone")]
+fn of_an_older_one_that_may_wait_for_ever_it_is_told_how_to_end_it(is_missing: bool) {
+    let mut world = anew();
+    for _ in 0..2 {
+        world.pass();
+    }
+    if is_missing {
+        world.new.as_mut().unwrap().whose = Err(Problem::new(Reason::NotFound, "apply it now"));
+    }
+    world.goes_first = Some("ServiceRestore/older".to_owned());
+    let waits = Some("a consent is needed".to_owned());
+    let step = next(&ObservedRestore { first_waits: waits, ..world.seen() });
+    let problem = step.problem.unwrap();
+    assert_eq!((step.phase, problem.reason.as_str()), (At::Waiting, "WaitsForTurn"));
+    let words = ["ServiceRestore/older", "kubectl delete servicerestore older --namespace coop", "a consent is needed"];
+    assert!(words.iter().all(|words| problem.message.contains(words)), "{}", problem.message);
+    assert!(!next(&world.seen()).problem.unwrap().message.contains("delete"), "one that is at work ends by itself");
+}
+
 #[test_case("manifest")]
 #[test_case("restore")]
 #[test_case("load")]
@@ -309,4 +330,56 @@ fn a_package_whose_data_names_its_service_is_restored_under_its_own_name_alone()
         secret.secret = format!("calendar-{}", secret.name);
     }
     assert_eq!(own.run(|_| {}), At::Succeeded, "{:?}", own.restore.status);
+}
+
+/// The run of the backup says this of its one part.
+fn is_said_to_hold(world: &mut World, kind: &str, bytes: u64) {
+    let name = if kind == "Files" { "data" } else { "dump" };
+    let part = json!({"name": name, "kind": kind, "snapshot": "1".repeat(64), "bytes": bytes, "files": 1});
+    let status = Arc::make_mut(&mut world.runs[0]).status.as_mut().unwrap();
+    status.contents = serde_json::from_value(json!([part])).unwrap();
+}
+
+#[test_case("Files", "9Gi in files of volume data", "takes 1Gi of that")]
+#[test_case("Dump", "9Gi in the dump of volume db", "takes 8193Mi of that")]
+fn what_is_larger_than_the_new_services_tier_does_not_begin(kind: &str, held: &str, gives: &str) {
+    let mut world = anew();
+    is_said_to_hold(&mut world, kind, (9 << 30) - 1);
+    for _ in 0..6 {
+        world.pass();
+    }
+    let (reason, message) = world.reason();
+    assert_eq!((world.phase(), reason.as_str()), (At::Waiting, "NoRoom"));
+    for words in ["spec.tier of calendar", "the backup of former", held, "with 1Gi by its tier and blocks", gives] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    assert!(world.there().is_empty() && world.jobs.is_empty(), "{:?}", world.done);
+    is_said_to_hold(&mut world, kind, 1 << 30);
+    assert_eq!(world.run(|_| {}), At::Succeeded, "{:?}", world.restore.status);
+}
+
+#[test]
+fn what_the_backup_itself_says_of_its_size_counts_before_a_claim_is_made() {
+    let mut world = anew();
+    world.manifest.parts[0].bytes = 9 << 30;
+    assert_eq!(world.run(|_| {}), At::Failed);
+    is_empty(&world);
+    assert_eq!(world.phases, [At::Waiting, At::Preparing, At::Failed]);
+    assert_eq!(world.reason().0, "NoRoom");
+    let mut in_place = World::new();
+    in_place.manifest.parts[0].bytes = 9 << 30;
+    assert_eq!(in_place.run(|_| {}), At::Succeeded, "its former volume had it");
+}
+
+#[test]
+fn its_volumes_are_no_larger_than_its_tier_lets_them_be() {
+    let sizes = |database: u64| {
+        let mut world = anew();
+        world.manifest.volumes = [("data".to_owned(), 50 << 30), ("db".to_owned(), database)].into();
+        world.run_to(At::Switching);
+        let seen = world.seen();
+        NEW.map(|claim| crate::compare::requested(seen.claim(claim).unwrap()).unwrap().to_string())
+    };
+    assert_eq!(sizes(4 << 30), ["1025Mi", "4Gi"], "as it had grown");
+    assert_eq!(sizes(50 << 30), ["1025Mi", "8193Mi"], "as far as it may grow");
 }

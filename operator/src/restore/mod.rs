@@ -7,7 +7,7 @@
 //! | `step`, `back` | what is next, by phase; how it ends |
 //! | `elsewhere`, `part` | what is another service's beginning, and what stands beside what is there |
 //! | `consent`, `copy` | what another Entity lets this one have; how it comes here |
-//! | `choice`, `versions` | which snapshot, whether there is room for it, whether it fits |
+//! | `choice`, `versions`, `tier` | which snapshot, whether there is room for it, whether it fits |
 //! | `jobs`, `ran`, `again` | the Jobs of each phase, what they came to, which are tried once more |
 //! | `claims` | the new claims, the record that names them or the former ones, the end of those that nobody names |
 //! | `status` | the status of a restore |
@@ -25,6 +25,7 @@ mod part;
 mod ran;
 mod status;
 mod step;
+mod tier;
 mod versions;
 #[cfg(test)]
 pub(crate) mod world;

@@ -30,6 +30,8 @@ pub struct ObservedRestore {
     pub jobs: BTreeMap<String, SeenJob>,
     /// The run or restore of the same service that comes first, as `ServiceBackup/NAME`.
     pub goes_first: Option<String>,
+    /// What that one waits for, where it is a restore that has not begun either.
+    pub first_waits: Option<String>,
     /// The runs of the namespace that left a snapshot of the service.
     pub runs: Vec<Arc<ServiceBackup>>,
     /// The claims of the namespace.

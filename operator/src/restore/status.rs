@@ -4,8 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
 use super::{ObservedRestore, Step, elsewhere};
-use crate::api::{Reason, RestoreDestinationKind, RestorePhase, ServiceRestoreStatus};
-use crate::report::{Problem, Verdict, conditions, whole_seconds};
+use crate::api::{ConditionType, Reason, RestoreDestinationKind, RestorePhase, ServiceRestoreStatus};
+use crate::report::{ConditionUpdate, Problem, Verdict, conditions, whole_seconds};
 
 /// The phases that a restore passes that succeeds, with what people read of them.
 type Way = [(RestorePhase, &'static str)];
@@ -63,9 +63,10 @@ pub fn restore_status(observed: &ObservedRestore, step: &Step) -> ServiceRestore
     let stopped_at = before.stopped_at.clone().or_else(|| stops.then(now));
     let chosen = step.learned.chosen.clone();
     let differences = step.learned.differences.clone();
+    let shown = verdict(observed, &before, step).shown().into_iter().chain(unknown(observed, step)).collect();
     let mut status = ServiceRestoreStatus {
         observed_generation: Some(generation),
-        conditions: conditions(&before.conditions, verdict(observed, &before, step).shown(), generation, observed.now),
+        conditions: conditions(&before.conditions, shown, generation, observed.now),
         phase: Some(step.phase),
         progress: progress(way(observed), step),
         started_at: before.started_at.clone().or_else(|| (step.phase > RestorePhase::Waiting).then(now)),
@@ -86,6 +87,13 @@ pub fn restore_status(observed: &ObservedRestore, step: &Step) -> ServiceRestore
         status.revision.clone_from(&record.spec.revision);
     }
     status
+}
+
+/// That nobody knows what it goes on with: how patient it is counts from here.
+fn unknown(observed: &ObservedRestore, step: &Step) -> Option<ConditionUpdate> {
+    let needs_it = (RestorePhase::Copying..=RestorePhase::Verifying).contains(&step.phase);
+    let problem = observed.subject.as_ref().err().filter(|_| needs_it)?;
+    Some(ConditionUpdate::problem(ConditionType::SubjectKnown, false, problem))
 }
 
 /// For how long it did not serve, once it does again.

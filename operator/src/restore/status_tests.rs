@@ -1,9 +1,11 @@
 //! The status of a restore, phase by phase.
 
+use k8s_openapi::jiff::SignedDuration;
 use test_case::test_case;
 
 use super::*;
 use crate::api::Condition;
+use crate::restore::PATIENCE;
 use crate::restore::world::World;
 
 fn ready(status: &ServiceRestoreStatus) -> &Condition {
@@ -79,4 +81,44 @@ fn one_that_fails_before_it_stopped_anything_was_never_down() {
     let status = world.restore.status.unwrap();
     assert!(status.down_seconds.is_none() && status.stopped_at.is_none() && status.ended_at.is_some(), "{status:?}");
     assert!(status.version.is_none());
+}
+
+fn is_unknown(world: &World) -> bool {
+    let conditions = &world.restore.status.as_ref().unwrap().conditions;
+    conditions.iter().any(|condition| condition.type_ == "SubjectKnown" && condition.status == "False")
+}
+
+#[test]
+fn a_pass_that_cannot_read_the_service_fails_nothing_however_long_its_phase_lasts() {
+    let mut world = World::new();
+    while !world.jobs.contains_key("calendar-restore") {
+        world.pass();
+    }
+    let unreadable = Problem::new(Reason::TariffNotFound, "no tariff");
+    for _ in 0..3 {
+        world.now += SignedDuration::from_hours(3);
+        world.problem = Some(unreadable.clone());
+        assert_eq!(world.pass().phase, RestorePhase::Files);
+        assert!(is_unknown(&world));
+        world.problem = None;
+        world.jobs.remove("calendar-restore");
+        assert_eq!(world.pass().phase, RestorePhase::Files);
+        assert!(!is_unknown(&world), "the next time counts anew");
+    }
+    let since = world.now;
+    world.problem = Some(unreadable);
+    world.run_to(RestorePhase::Returning);
+    assert!(world.now.duration_since(since) > PATIENCE, "{:?}", world.phases);
+    assert_eq!(world.run(|_| {}), RestorePhase::Failed);
+    assert_eq!(ready(world.restore.status.as_ref().unwrap()).reason, "TariffNotFound");
+    assert!(!is_unknown(&world), "nobody needs it any more");
+}
+
+#[test]
+fn claims_are_waited_for_from_when_they_could_be_made() {
+    let mut world = World::new();
+    world.run_to(RestorePhase::Files);
+    world.jobs.clear();
+    let end = world.run(|world| world.last("calendar-manifest", SignedDuration::from_mins(20)));
+    assert_eq!(end, RestorePhase::Succeeded, "{:?}", world.restore.status);
 }

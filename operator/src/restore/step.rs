@@ -10,9 +10,9 @@ use k8s_openapi::jiff::SignedDuration;
 use super::observed::ObservedRestore;
 use super::{
     back, choice, claim_objects, copy, elsewhere, jobs, may_restore, next_claims, part, ran, restored,
-    restored_volumes, switch,
+    restored_volumes, switch, tier,
 };
-use crate::api::{OperationKind, Reason, RestorePhase, RestoredVolume};
+use crate::api::{ConditionType, OperationKind, Reason, RestorePhase, RestoredVolume};
 use crate::backup::{KeyState, Subject};
 use crate::compare::Change;
 use crate::report::Problem;
@@ -77,7 +77,8 @@ pub(crate) type Flow = Result<Step, Box<Step>>;
 impl Step {
     /// In this phase, and nothing to be done.
     pub(crate) fn at(phase: RestorePhase) -> Self {
-        let is_held = (RestorePhase::Files..=RestorePhase::Removing).contains(&phase);
+        // What is begun in each of these nobody else would end.
+        let is_held = phase == RestorePhase::Copying || (RestorePhase::Files..=RestorePhase::Removing).contains(&phase);
         Self {
             phase,
             changes: Vec::new(),
@@ -109,9 +110,8 @@ pub fn next(observed: &ObservedRestore) -> Step {
     let phase = observed.phase();
     let deleted = || Problem::new(Reason::RestoreFailed, "it was deleted before it had ended");
     let flow = match phase {
-        RestorePhase::Waiting | RestorePhase::Copying | RestorePhase::Preparing if observed.is_being_deleted() => {
-            Ok(Step::at(phase))
-        }
+        RestorePhase::Waiting | RestorePhase::Preparing if observed.is_being_deleted() => Ok(Step::at(phase)),
+        RestorePhase::Copying if observed.is_being_deleted() => Ok(copy::given_up(observed, deleted())),
         RestorePhase::Succeeded | RestorePhase::Failed => Ok(Step::at(phase)),
         RestorePhase::Returning => Ok(back::returning(observed)),
         RestorePhase::Removing => Ok(back::removing(observed)),
@@ -153,12 +153,19 @@ pub(crate) fn patiently(observed: &ObservedRestore, limit: SignedDuration, what:
 }
 
 /// The same where Jobs came first in its phase, which may take hours: since the last of them ended.
-pub(super) fn patiently_after_jobs(observed: &ObservedRestore, what: &str) -> Step {
+pub(super) fn patiently_after_jobs(observed: &ObservedRestore, limit: SignedDuration, what: &str) -> Step {
     let ended = observed.jobs.values().filter_map(|job| job.ended).max();
-    if ended.is_some_and(|ended| observed.now.duration_since(ended) <= PATIENCE) {
+    if ended.is_some_and(|ended| observed.now.duration_since(ended) <= limit) {
         return Step::waits(observed, what);
     }
-    patiently(observed, PATIENCE, what)
+    patiently(observed, limit, what)
+}
+
+/// Whether what it goes on with was unknown in each pass for longer than that: one that could not read it fails nothing.
+pub(super) fn is_unknown_for(observed: &ObservedRestore, limit: SignedDuration) -> bool {
+    let conditions = observed.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let since = conditions.iter().find(|condition| condition.type_ == ConditionType::SubjectKnown.as_str());
+    since.is_some_and(|since| observed.now.duration_since(since.last_transition_time.0) > limit)
 }
 
 /// What is restored.
@@ -167,7 +174,7 @@ pub(super) fn patiently_after_jobs(observed: &ObservedRestore, what: &str) -> St
 /// The step that waits for it, or gives up.
 pub(crate) fn subject(observed: &ObservedRestore) -> Result<&Subject, Box<Step>> {
     observed.subject.as_ref().map_err(|problem| {
-        let is_late = observed.phase() > RestorePhase::Waiting && is_late(observed, PATIENCE);
+        let is_late = is_unknown_for(observed, PATIENCE);
         Box::new(if is_late { failed(observed, problem.clone()) } else { Step::not_yet(observed, problem.clone()) })
     })
 }
@@ -186,11 +193,11 @@ fn waiting(observed: &ObservedRestore) -> Flow {
     let subject = unpaused(observed)?;
     elsewhere::fits(observed, subject).map_err(|problem| Box::new(failed(observed, problem)))?;
     let chosen = choice::chosen(observed)?;
+    tier::fits(observed, subject, &chosen)?;
     let restored = subject.operations.operations().map(|source| restored_volumes(source.operations));
     let restored = restored.unwrap_or_default();
     let volumes = next_claims(&subject.record.spec, &subject.plan.volumes, &restored, &observed.claims);
     let needed = claim_objects(&subject.plan, &volumes, &observed.claims);
-    copy::fits(observed, subject)?;
     let mut learned = Learned { chosen: Some(chosen), volumes: Some(volumes), ..Learned::default() };
     let step = match choice::room(&observed.quotas, &needed) {
         Ok(()) => Step::at(copy::begins(observed, &mut learned)),
@@ -224,6 +231,7 @@ pub(crate) fn preparing(observed: &ObservedRestore) -> Flow {
     let subject = subject(observed)?;
     let manifest = read(observed, subject)?;
     may_restore(manifest, observed, subject).map_err(|refusal| Box::new(failed(observed, refusal.problem())))?;
+    tier::holds(observed, subject, manifest).map_err(|problem| Box::new(failed(observed, problem)))?;
     Ok(Step::at(RestorePhase::Files))
 }
 
@@ -263,9 +271,9 @@ pub(crate) fn files(observed: &ObservedRestore) -> Flow {
         return Ok(failed(observed, Problem::new(Reason::RestoreFailed, message)));
     }
     if !missing.is_empty() {
-        let sizes = &ran::manifest(observed, subject)?.volumes;
-        let makes = super::claims::large_enough(&subject.plan, &missing, &observed.claims, sizes);
-        return Ok(patiently(observed, CLAIMS, "the API server to take the new claims").with(makes));
+        let sizes = tier::sizes(observed, &subject.plan, &ran::manifest(observed, subject)?.volumes);
+        let makes = super::claims::large_enough(&subject.plan, &missing, &observed.claims, &sizes);
+        return Ok(patiently_after_jobs(observed, CLAIMS, "the API server to take the new claims").with(makes));
     }
     let known = with_uids(observed, volumes);
     if known != volumes {
@@ -346,7 +354,7 @@ pub(crate) fn verifying(observed: &ObservedRestore) -> Flow {
 fn verified(observed: &ObservedRestore) -> Flow {
     let starts = verifying(observed)?;
     Ok(match restored(&subject(observed)?.record) {
-        Some(change) => patiently_after_jobs(observed, "the record").with(vec![change]),
+        Some(change) => patiently_after_jobs(observed, PATIENCE, "the record").with(vec![change]),
         None => starts,
     })
 }

@@ -179,6 +179,7 @@ impl World {
             record: self.is_recorded.then(|| Arc::new(self.record.clone())),
             jobs: self.jobs.clone(),
             goes_first: self.goes_first.clone(),
+            first_waits: None,
             runs: self.runs.clone(),
             claims: self.claims.clone(),
             quotas: self.quotas.clone(),

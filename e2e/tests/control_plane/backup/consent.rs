@@ -21,6 +21,7 @@ pub(super) fn scenarios() -> Vec<Scenario<ControlPlane>> {
             .apart(),
         Scenario::new("a consent that is taken back ends the copy, and the service begins with nothing", taken_back)
             .apart(),
+        Scenario::new("a restore that is deleted while it copies is gone once its Job is", deleted).apart(),
     ]
 }
 
@@ -100,6 +101,14 @@ async fn copies(two: &Two<'_>, name: &str) -> Outcome<String> {
     let restore = seen(two, "ServiceRestore", two.into, name).await?;
     let job = copy_name(restore["metadata"]["uid"].as_str().unwrap_or_default());
     two.tier.cluster.kubectl.ok(&["get", "job", &job, "-n", NAMESPACE, "--ignore-not-found", "-o", "name"]).await
+}
+
+async fn begun(two: &Two<'_>, name: &str) -> Outcome {
+    eventually("the Job that copies is there", STEP, async || {
+        ensure!(!copies(two, name).await?.trim().is_empty(), "none");
+        Ok(())
+    })
+    .await
 }
 
 /// No Secret of the Entity that restores holds the other one's key, and no Job or pod of it names that.
@@ -194,11 +203,7 @@ async fn taken_back(tier: Arc<ControlPlane>) -> Outcome {
     asked(two, name).await?;
     consent(two, "given", (SNAPSHOT, two.into, NEVER)).await?;
     in_phase(two, name, "Copying").await?;
-    eventually("the Job that copies is there", STEP, async || {
-        ensure!(!copies(two, name).await?.trim().is_empty(), "none");
-        Ok(())
-    })
-    .await?;
+    begun(two, name).await?;
     two.tier.cluster.kubectl.ok(&["delete", "restoreconsent", "given", "-n", two.from]).await?;
     let failed = in_phase(two, name, "Failed").await?;
     let why = condition(&failed, "Ready").cloned().unwrap_or_default();
@@ -209,4 +214,21 @@ async fn taken_back(tier: Arc<ControlPlane>) -> Outcome {
     let claims = two.tier.cluster.kubectl.ok(&["get", "persistentvolumeclaims", "-n", two.into, "-o", "name"]).await?;
     ensure_eq!(claims.trim(), "", "claims");
     key_stays_away(two).await
+}
+
+async fn deleted(tier: Arc<ControlPlane>) -> Outcome {
+    let tier = tier.aside().await?;
+    let two = &Two { tier: &tier, from: "consent-gone", into: "consent-for-none" };
+    let name = "esborrat";
+    asked(two, name).await?;
+    consent(two, "given", (SNAPSHOT, two.into, NEVER)).await?;
+    let copying = in_phase(two, name, "Copying").await?;
+    begun(two, name).await?;
+    let kubectl = &two.tier.cluster.kubectl;
+    // By itself it waits until the finalizer is taken away.
+    kubectl.ok(&["delete", "servicerestore", name, "-n", two.into]).await?;
+    let job = copy_name(copying["metadata"]["uid"].as_str().unwrap_or_default());
+    let left = kubectl.ok(&["get", "job", &job, "-n", NAMESPACE, "--ignore-not-found", "-o", "name"]).await?;
+    ensure_eq!(left.trim(), "", "the Job that copies");
+    Ok(())
 }
