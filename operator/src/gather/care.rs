@@ -90,7 +90,8 @@ fn of_service(service: &KeptService) -> Vec<Cared> {
 /// without which no records go there.
 pub fn own_repositories(caches: &Caches, backup: &PlatformBackup, own: &Own) -> Vec<Cared> {
     let known = caches.repositories.of_records();
-    let there = known.iter().filter(|(target, _)| backup.target(Some(target.as_str())).is_some());
+    let known = known.iter().filter_map(|(target, id)| Some((target, id.as_ref()?)));
+    let there = known.filter(|(target, _)| backup.target(Some(target.as_str())).is_some());
     let at = |target: &str, path: &str, id: &str| BackupRepository {
         target: target.to_owned(),
         path: path.to_owned(),
@@ -107,6 +108,17 @@ pub fn own_repositories(caches: &Caches, backup: &PlatformBackup, own: &Own) -> 
         })
     };
     there.flat_map(of_target).collect()
+}
+
+/// Whether it is known of each target of the Platform whether its records went there.
+pub fn knows_own_repositories(caches: &Caches, backup: &PlatformBackup) -> bool {
+    let known = caches.repositories.of_records();
+    backup.targets.iter().all(|target| known.contains_key(&target.name))
+}
+
+/// Whether all runs are known, and so all repositories of services.
+pub fn knows_all_runs(caches: &Caches) -> bool {
+    caches.backups.is_complete() && caches.backups.undecodable_all().is_empty()
 }
 
 /// The Jobs that care for repositories, with what the containers of their pods said.

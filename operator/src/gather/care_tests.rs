@@ -93,8 +93,11 @@ fn the_platforms_own_are_cared_for_where_its_records_went() {
         serde_json::from_value(json!({"targets": [target("far"), target("new")], "recipients": ["age1"]})).unwrap();
     let own = Own { namespace: "cloud".into(), ..Own::default() };
     assert_eq!(own_repositories(&caches, &backup, &own), [], "nobody has looked yet");
-    let id = |target: &str| (target.to_owned(), format!("id-{target}"));
+    let id = |target: &str| (target.to_owned(), Some(format!("id-{target}")));
     caches.repositories.put_records([id("far"), id("former")].into());
+    assert!(!knows_own_repositories(&caches, &backup), "nobody has looked at the new one");
+    caches.repositories.put_records([id("far"), ("new".to_owned(), None), id("former")].into());
+    assert!(knows_own_repositories(&caches, &backup));
     let found = own_repositories(&caches, &backup, &own);
     let shown =
         found.iter().map(|cared| (cared.holds, cared.entity.as_str(), cared.at.path.as_str(), cared.at.id.as_str()));
