@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
     /// The operator's namespace.
     #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
     operator_namespace: String,
-    /// How many services are restored at once.
+    /// How many services are restored at once. A restore that waits for something does not count.
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
     at_once: u16,
     #[command(flatten)]
