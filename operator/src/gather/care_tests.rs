@@ -115,3 +115,22 @@ fn a_job_is_known_by_its_labels() {
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].work, found[0].repository.as_str(), found[0].is_at_work()), (CareWork::Check, "a", true));
 }
+
+#[test]
+fn what_was_copied_of_another_entitys_is_cared_for_with_the_service_that_it_was_copied_for() {
+    let caches = Caches::new();
+    let metadata = json!({"name": "coop", "uid": "0a1b2c3d-0000-0000-0000-000000000000"});
+    put(&caches.entities, json!({"metadata": metadata, "spec": {"displayName": "Coop", "tariff": "t"}}));
+    let metadata = json!({"name": "from-other", "namespace": "coop", "uid": "r1", "creationTimestamp": NOW});
+    let spec = json!({
+        "from": {"entity": "other", "service": "office", "snapshot": "a".repeat(64)},
+        "into": {"kind": "NewService", "service": "agenda"}, "requestedBy": "anna",
+    });
+    let status = json!({"phase": "Succeeded", "snapshot": "c".repeat(64), "copyTarget": "far", "copiedAt": NOW});
+    put(&caches.restores, json!({"metadata": metadata, "spec": spec, "status": status}));
+    let service = one(&caches);
+    assert_eq!((service.entity.as_str(), service.service.as_str(), service.runs.len()), ("coop", "agenda", 0));
+    let at = &service.copies[0].at;
+    assert_eq!((at.target.as_str(), at.path.as_str()), ("far", "coop-0a1b2c3d.agenda"));
+    assert!(!service.is_busy && repositories(&[service.clone()]).is_empty());
+}
