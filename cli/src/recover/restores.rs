@@ -146,15 +146,21 @@ impl Recovery {
     /// Whether the operator knows the service by now, and what it lacks. One of which it says something else for long is
     /// asked for all the same: the restore then says what it waits for.
     async fn is_known(&self, one: &mut Awaited<'_>) -> Result<bool, Failure> {
-        let mut found = None;
-        for kind in kinds::DEDICATED {
-            let resource = kinds::resource_of(&kind);
-            let services: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), one.entity, &resource);
-            found = found.or(services.get_opt(one.service).await?);
-        }
+        let found = self.service(one.entity, one.service).await?;
         let Err(why) = is_awaited(found.as_ref()) else { return Ok(true) };
         one.say(&format!("waits for the operator: {why}"))?;
         Ok(one.since.get_or_insert_with(Instant::now).elapsed() > asked::PATIENCE)
+    }
+
+    /// A service, of whatever kind.
+    pub(crate) async fn service(&self, entity: &str, name: &str) -> Result<Option<DynamicObject>, Failure> {
+        let mut found = None;
+        for kind in kinds::DEDICATED {
+            let resource = kinds::resource_of(&kind);
+            let services: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), entity, &resource);
+            found = found.or(services.get_opt(name).await?);
+        }
+        Ok(found)
     }
 
     /// Says how far a restore is, and notes how it ended.
