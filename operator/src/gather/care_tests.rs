@@ -6,6 +6,7 @@ use super::*;
 use crate::api::{BackupRepository, marks};
 use crate::backup::CareWork;
 use crate::backup::maintenance::{CARE, REPOSITORY};
+use crate::cache::{Identity, Kept, Origin, Undecodable};
 use crate::gather::fixtures::put;
 
 const NOW: &str = "2026-11-30T12:00:00Z";
@@ -103,6 +104,25 @@ fn the_platforms_own_are_cared_for_where_its_records_went() {
         found.iter().map(|cared| (cared.holds, cared.entity.as_str(), cared.at.path.as_str(), cared.at.id.as_str()));
     let expected = [(Holds::Records, "cloud", "platform", "id-far"), (Holds::Keys, "cloud", "escrow", "")];
     assert_eq!(shown.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn all_runs_are_known_once_they_were_listed_and_each_of_them_can_be_read() {
+    let caches = Caches::new();
+    assert!(!knows_all_runs(&caches));
+    caches.backups.begin_list();
+    caches.backups.finish_list();
+    assert!(knows_all_runs(&caches));
+    let found = Undecodable {
+        kind: "ServiceBackup".into(),
+        namespace: "coop".into(),
+        name: "newer".into(),
+        uid: "u".into(),
+        ..Undecodable::default()
+    };
+    let identity = Identity { namespace: "coop".to_owned(), name: "newer".to_owned(), ..Identity::default() };
+    caches.backups.take(&identity, Kept::Undecodable(Arc::new(found)), Origin::Watch);
+    assert!(!knows_all_runs(&caches));
 }
 
 #[test]
