@@ -25,6 +25,8 @@ const COPIED_FOR: &str = "commonscloud.coop/forgets-copied-for";
 const SECONDS: u32 = 1800;
 /// When nothing of a restore that ended can read any more.
 const IS_OVER: SignedDuration = SignedDuration::from_hours(1);
+/// For how long it is tried, where the target does not let anybody forget.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// A copy of another Entity's backup.
 #[derive(Clone, Debug)]
@@ -91,7 +93,8 @@ pub fn next_copied<'c>(copies: &'c [Copied], backup: &PlatformBackup, now: Times
         let Some(status) = copied.restore.status.as_ref().filter(|_| restore_has_ended(&copied.restore)) else {
             return false;
         };
-        let is_over = status.ended_at.as_ref().is_some_and(|ended| now.duration_since(ended.0) > IS_OVER);
+        let since = status.ended_at.as_ref().map(|ended| now.duration_since(ended.0));
+        let is_over = since.is_some_and(|since| since > IS_OVER && since < PATIENCE);
         let is_told = status.conditions.iter().any(|of| of.type_ == ConditionType::SnapshotGone.as_str());
         is_over && !is_told && backup.target(Some(&copied.at.target)).is_some()
     };

@@ -71,6 +71,7 @@ fn a_copy_is_forgotten_once_its_restore_has_been_over_for_an_hour() {
     for phase in ["Files", "Removing"] {
         assert!(!is_due(copied(|of| of["status"]["phase"] = json!(phase)), "2026-11-30T10:30:00Z"), "{phase}");
     }
+    assert!(!is_due(copied(|_| {}), "2026-12-31T10:30:00Z"), "nothing is tried for ever");
     let elsewhere = copied(|of| of["status"]["copyTarget"] = json!("gone"));
     assert!(!is_due(elsewhere, "2026-11-30T10:30:00Z"), "nobody knows how to reach it");
 }
@@ -116,7 +117,7 @@ fn the_restore_says_what_became_of_its_copy_and_is_asked_no_more() {
         assert_eq!(kinds, [("Ready", "RestoreDiffers"), ("SnapshotGone", reason)]);
         assert_eq!(told.conditions[1].status, status);
         let restore = Arc::new(ServiceRestore { status: Some(told), ..(*subject.restore).clone() });
-        assert!(!is_due(Copied { restore, ..subject.clone() }, "2026-12-30T12:00:00Z"));
+        assert!(!is_due(Copied { restore, ..subject.clone() }, "2026-11-30T12:00:00Z"));
     }
     assert_eq!(said(&subject, &subject, JobState::Succeeded, Outcome::Done), None);
     let left = Outcome::Left { snapshots: Vec::new() };

@@ -69,13 +69,14 @@ async fn step(
         }
         return forget(context, platform, &name, &next, service, now).await;
     }
-    if let Some(copied) = next_copied(&service.copies, backup, now) {
-        let is_free = !another_works(jobs, &label(&copied.at), &copied.forget_name());
-        return if is_free { forget_copy(context, platform, copied, service, now).await } else { Ok(false) };
-    }
     let given_up = given_up(&service.runs, backup, service.is_gone, now);
+    if given_up.is_empty() {
+        let free = |copied: &&Copied| !another_works(jobs, &label(&copied.at), &copied.forget_name());
+        let Some(copied) = next_copied(&service.copies, backup, now).filter(free) else { return Ok(false) };
+        return forget_copy(context, platform, copied, service, now).await;
+    }
     // A wrong clock would give up what is young.
-    if given_up.is_empty() || !clocks_agree(context, &service.runs).await {
+    if !clocks_agree(context, &service.runs).await {
         return Ok(false);
     }
     if service.is_gone && is_there(context, service).await? {
