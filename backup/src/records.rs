@@ -50,7 +50,8 @@ pub struct Records {
     /// owner. Those of `spec.services` of an Entity are made by the operator.
     #[serde(default)]
     pub services: Vec<RecordedObject>,
-    /// The ServiceData: volumes, generated Secrets, versions, and until when data is kept. `status` holds `state`.
+    /// The ServiceData: volumes, generated Secrets, versions, and until when data is kept. `status` holds `state`, and the
+    /// `hostname` that the service had.
     #[serde(default)]
     pub records: Vec<RecordedObject>,
     /// What each service has at the targets, also of services that are gone while runs of them are kept.
@@ -107,7 +108,7 @@ pub struct RecordedObject {
     /// Its spec, whole.
     pub spec: Value,
     /// Of its status what whoever brings it back has to know, called as there: of a service `revision`, `version`,
-    /// `hostname`, `engine`; of a ServiceData `state`. `null`: nothing.
+    /// `hostname`, `engine`; of a ServiceData `state`, and the `hostname` of its service. `null`: nothing.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub status: Value,
 }

@@ -143,7 +143,8 @@ fn figures() -> Value {
 /// In the operator's own namespace: leader election, the platform's Secrets, keys of backups, the Jobs that leave them
 /// at a target and that care for repositories, onto which is written what they found, the platform's records that such
 /// Jobs read, the servers of targets that are volumes, whose claims are made and grow, and tokens of the one account that
-/// kubelets are shown.
+/// kubelets are shown. The policy commonscloud-hold-operator-servers holds it to the servers, whose names are those of
+/// targets.
 fn home() -> Value {
     let rules = vec![
         rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]),

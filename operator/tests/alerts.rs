@@ -66,7 +66,7 @@ fn shown() -> BTreeSet<String> {
         caches.backups.put(&Identity::of(&run.metadata), run);
     }
     let of = ("hort".to_owned(), "office".to_owned());
-    caches.repositories.put([(of, RepositoryState::default())].into());
+    caches.repositories.put([(of, RepositoryState::default())].into(), true);
     let metrics = Metrics::default();
     metrics.observe(&caches, Depth::default(), true);
     metrics.records_stored([("offsite".to_owned(), 0)]);

@@ -68,6 +68,19 @@ fn a_backup_is_copied_whole_with_ids_of_its_own_and_comes_back_without_the_first
 }
 
 #[test]
+fn a_copy_is_forgotten_by_its_manifest_and_nothing_of_their_own_with_it() {
+    let (from, _, recorded) = source();
+    let (to, _folder) = other(&from);
+    let copy = copied(to.run(["copy", "--from", &recorded]));
+    to.write("volumes/mail/a", "of their own");
+    let own = to.stored();
+    assert_eq!(to.run(["forget", "--copied", &copy]), Outcome::Left { snapshots: Vec::new() });
+    assert_eq!(snapshots(&to), own.len());
+    assert_eq!(to.run(["forget", "--copied", &copy]), Outcome::Left { snapshots: Vec::new() }, "it is gone");
+    assert_eq!(snapshots(&to), own.len());
+}
+
+#[test]
 fn a_second_try_goes_on_where_the_first_one_was_killed() {
     let (from, stored, recorded) = source();
     let (to, folder) = other(&from);

@@ -31,8 +31,8 @@ pub(crate) struct Source<'r> {
     pub(crate) run: &'r RecordedRun,
     /// The id of the snapshot with its manifest.
     pub(crate) snapshot: &'r str,
-    path: &'r str,
-    key: String,
+    pub(super) path: &'r str,
+    pub(super) key: String,
     /// What is newer, and not at this target.
     pub(crate) missing: Vec<String>,
 }

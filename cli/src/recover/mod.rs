@@ -5,11 +5,13 @@
 //! | `records` | what comes back, judged by what lives; pure |
 //! | `data` | a service's run, Secrets, record and restore; pure but for what it reads at the target |
 //! | `steps` | the writes, each by name and none twice |
+//! | `hostnames` | who had a host name that several ask for, and comes back first |
 //! | `restores` | the restores, once the operator knows what they are of, and their end |
 //! | `journal` | what was done, in a ConfigMap |
 //! | `outlook` | what would come back, how old it is, how long it takes |
 
 mod data;
+mod hostnames;
 mod journal;
 mod outlook;
 mod records;
@@ -63,7 +65,7 @@ pub(crate) struct Arguments {
     /// The operator's namespace.
     #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
     operator_namespace: String,
-    /// How many services are restored at once.
+    /// How many services are restored at once. A restore that waits for something does not count.
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=100))]
     at_once: u16,
     #[command(flatten)]
@@ -98,7 +100,7 @@ async fn recover(arguments: &Arguments) -> Result<(), Failure> {
     missing.extend(plan.left.iter().cloned());
     missing.extend(secrets_to_bring(&client, &records, &home).await?);
     let now = Timestamp::now();
-    plan.alive.iter().try_for_each(|line| said(line.clone()))?;
+    plan.alive.iter().chain(&plan.asked_twice).try_for_each(|line| said(line.clone()))?;
     if arguments.dry_run {
         let expected = outlook::expected(&target, &opened.keys, &plan).await;
         return said(outlook::text(&records, &snapshot, &expected, &missing, arguments.at_once.into(), now));
@@ -116,16 +118,13 @@ async fn recover(arguments: &Arguments) -> Result<(), Failure> {
 async fn apply<'r>(recovery: &mut Recovery, plan: &Plan<'r>, at_once: usize) -> Result<Vec<Awaited<'r>>, Failure> {
     recovery.platform_key().await?;
     recovery.shared(&plan.shared).await?;
-    let mut awaited = Vec::new();
-    for planned in &plan.entities {
-        match recovery.entity(planned).await {
-            Ok(theirs) => awaited.extend(theirs),
-            // Nobody else waits for this one.
-            Err(error) => recovery.missing.push(format!("{}: {error}", planned.name)),
-        }
-    }
+    let (first, later): (Vec<_>, Vec<_>) = plan.entities.iter().partition(|planned| planned.after.is_empty());
+    let mut awaited = recovery.entities(&first).await;
     recovery.shared(plan.platform.as_slice()).await?;
     recovery.restores(&mut awaited, at_once).await?;
+    let mut others = recovery.after_others(&later).await?;
+    recovery.restores(&mut others, at_once).await?;
+    awaited.extend(others);
     Ok(awaited)
 }
 

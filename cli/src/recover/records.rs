@@ -13,6 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::hostnames::{self, Held};
+
 /// What `spec.restoring` of a record says until its service is restored.
 pub(crate) const RESTORING: &str = "commonscloud recover: its data comes back from its backup";
 
@@ -58,6 +60,8 @@ pub(crate) struct Plan<'r> {
     pub(crate) left: Vec<String>,
     /// Who was not lost, and is left as they are; a line each.
     pub(crate) alive: Vec<String>,
+    /// The host names that several ask for; a line each.
+    pub(crate) asked_twice: Vec<String>,
 }
 
 /// A namespace, with the Entity that it belongs to, or belonged to.
@@ -78,6 +82,8 @@ pub(crate) struct PlannedEntity<'r> {
     pub(crate) revisions: BTreeSet<&'r str>,
     /// Its runs, by service.
     pub(crate) backups: Vec<&'r ServiceBackups>,
+    /// Whose host names it asks for as well: it comes back once they have them again.
+    pub(crate) after: Vec<Held>,
 }
 
 /// Every object that has to be looked for.
@@ -150,9 +156,20 @@ pub(crate) fn plan<'r>(records: &'r Records, living: &Living) -> Plan<'r> {
             by_hand,
             revisions: records.revisions.iter().map(|revision| revision.metadata.name.as_str()).collect(),
             backups: records.backups.iter().filter(|backups| backups.entity == name).collect(),
+            after: Vec::new(),
         });
     }
+    in_order(records, &mut plan);
     plan
+}
+
+/// Who comes back after whom.
+fn in_order(records: &Records, plan: &mut Plan<'_>) {
+    let mut order = hostnames::order(records, &plan.entities.iter().map(|planned| planned.name).collect());
+    for planned in &mut plan.entities {
+        planned.after = order.after.remove(planned.name).unwrap_or_default();
+    }
+    plan.asked_twice = order.told;
 }
 
 fn unreadable(object: &ObjectName) -> String {

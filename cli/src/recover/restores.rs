@@ -26,6 +26,8 @@ pub(crate) struct Awaited<'r> {
     since: Option<Instant>,
     /// Of the ServiceRestore; none: it is not asked for yet.
     name: Option<String>,
+    /// Whether that waits for something: it keeps no other from being asked for.
+    waits: bool,
     /// How often one was asked for whose run was not known.
     unknown: usize,
     /// What was last said of it.
@@ -37,7 +39,13 @@ pub(crate) struct Awaited<'r> {
 impl<'r> Awaited<'r> {
     /// One of which nothing is asked yet.
     pub(crate) fn new(entity: &'r str, service: &'r str, source: Source<'r>) -> Self {
-        Self { entity, service, source, since: None, name: None, unknown: 0, said: String::new(), ended: None }
+        let said = String::new();
+        Self { entity, service, source, since: None, name: None, waits: false, unknown: 0, said, ended: None }
+    }
+
+    /// Whether it has one of the places of those that are restored at once.
+    fn holds_place(&self) -> bool {
+        self.name.is_some() && self.ended.is_none() && !self.waits
     }
 
     /// Says what is new.
@@ -94,6 +102,12 @@ fn came(status: &ServiceRestoreStatus, tries: usize) -> Came {
     }
 }
 
+/// Whether a restore waits for what somebody has to bring, or for another one. One that was begun goes on by itself.
+fn waits(status: &ServiceRestoreStatus) -> bool {
+    let mut ready = status.conditions.iter().filter(|condition| condition.type_ == "Ready");
+    status.phase == Some(RestorePhase::Waiting) && ready.any(|ready| ready.reason != Reason::Restoring.name())
+}
+
 fn is_unknown(ready: &Condition) -> bool {
     ready.reason == Reason::SnapshotNotFound.name()
 }
@@ -116,7 +130,7 @@ impl Recovery {
     }
 
     async fn round(&mut self, awaited: &mut [Awaited<'_>], at_once: usize) -> Result<(), Failure> {
-        let mut at_work = awaited.iter().filter(|one| one.name.is_some() && one.ended.is_none()).count();
+        let mut at_work = awaited.iter().filter(|one| one.holds_place()).count();
         for one in awaited.iter_mut().filter(|one| one.ended.is_none()) {
             let restores: Api<ServiceRestore> = Api::namespaced(self.client.clone(), one.entity);
             if let Some(name) = one.name.clone() {
@@ -132,15 +146,21 @@ impl Recovery {
     /// Whether the operator knows the service by now, and what it lacks. One of which it says something else for long is
     /// asked for all the same: the restore then says what it waits for.
     async fn is_known(&self, one: &mut Awaited<'_>) -> Result<bool, Failure> {
-        let mut found = None;
-        for kind in kinds::DEDICATED {
-            let resource = kinds::resource_of(&kind);
-            let services: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), one.entity, &resource);
-            found = found.or(services.get_opt(one.service).await?);
-        }
+        let found = self.service(one.entity, one.service).await?;
         let Err(why) = is_awaited(found.as_ref()) else { return Ok(true) };
         one.say(&format!("waits for the operator: {why}"))?;
         Ok(one.since.get_or_insert_with(Instant::now).elapsed() > asked::PATIENCE)
+    }
+
+    /// A service, of whatever kind.
+    pub(crate) async fn service(&self, entity: &str, name: &str) -> Result<Option<DynamicObject>, Failure> {
+        let mut found = None;
+        for kind in kinds::DEDICATED {
+            let resource = kinds::resource_of(&kind);
+            let services: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), entity, &resource);
+            found = found.or(services.get_opt(name).await?);
+        }
+        Ok(found)
     }
 
     /// Says how far a restore is, and notes how it ended.
@@ -149,6 +169,7 @@ impl Recovery {
         let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
         let why = ready.map_or_else(String::new, |ready| format!("{}: {}", ready.reason, ready.message));
         one.say(&format!("{:?}: {why}", status.phase.unwrap_or(RestorePhase::Waiting)))?;
+        one.waits = waits(&status);
         match came(&status, one.unknown) {
             Came::NotYet => {}
             Came::Back => {
@@ -197,6 +218,7 @@ impl Recovery {
 
 #[cfg(test)]
 mod tests {
+    use commonscloud_backup::records::RecordedRun;
     use serde_json::{Value, json};
 
     use super::*;
@@ -222,14 +244,36 @@ mod tests {
         }
     }
 
+    fn status(phase: &str, reason: &str) -> ServiceRestoreStatus {
+        let ready = json!({
+            "type": "Ready", "status": "False", "reason": reason, "message": "", "lastTransitionTime": "2026-11-30T01:00:00Z",
+        });
+        serde_json::from_value(json!({"phase": phase, "conditions": [ready]})).unwrap()
+    }
+
+    #[test]
+    fn one_that_waits_holds_no_place_of_those_that_are_restored_at_once() {
+        let run = RecordedRun::default();
+        let source = Source { run: &run, snapshot: "", path: "", key: String::new(), missing: Vec::new() };
+        let mut one = Awaited::new("hort", "office", source);
+        assert!(!one.holds_place(), "nobody has asked for it");
+        one.name = Some("recover-office".to_owned());
+        for (status, holds) in [
+            (ServiceRestoreStatus::default(), true),
+            (status("Waiting", "Restoring"), true),
+            (status("Waiting", "NoRoom"), false),
+            (status("Waiting", "NotFound"), false),
+            (status("Files", "TargetUnreachable"), true),
+        ] {
+            one.waits = waits(&status);
+            assert_eq!(one.holds_place(), holds, "{status:?}");
+        }
+        (one.waits, one.ended) = (false, Some(Ok(())));
+        assert!(!one.holds_place());
+    }
+
     #[test]
     fn only_one_whose_run_was_not_known_is_asked_for_again_and_not_for_ever() {
-        let status = |phase: &str, reason: &str| -> ServiceRestoreStatus {
-            let ready = json!({
-                "type": "Ready", "status": "False", "reason": reason, "message": "", "lastTransitionTime": "2026-11-30T01:00:00Z",
-            });
-            serde_json::from_value(json!({"phase": phase, "conditions": [ready]})).unwrap()
-        };
         let unknown = status("Failed", "SnapshotNotFound");
         assert_eq!((came(&unknown, 0), came(&unknown, TRIES)), (Came::Unknown, Came::Failed));
         assert_eq!(came(&status("Failed", "RestoreDiffers"), 0), Came::Failed);

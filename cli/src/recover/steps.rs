@@ -135,9 +135,21 @@ impl Recovery {
         Ok(self.make(&secret).await?.is_some())
     }
 
+    /// Each of these Entities. What keeps one from coming back is told, and keeps no other.
+    pub(crate) async fn entities<'r>(&mut self, entities: &[&PlannedEntity<'r>]) -> Vec<Awaited<'r>> {
+        let mut awaited = Vec::new();
+        for planned in entities {
+            match self.entity(planned).await {
+                Ok(theirs) => awaited.extend(theirs),
+                Err(error) => self.missing.push(format!("{}: {error}", planned.name)),
+            }
+        }
+        awaited
+    }
+
     /// An Entity with all that is its own: namespace, records of data, runs, keys, Secrets, then the Entity itself and
     /// the services that somebody wrote by hand. What has data to come back is awaited.
-    pub(crate) async fn entity<'r>(&mut self, planned: &PlannedEntity<'r>) -> Result<Vec<Awaited<'r>>, Failure> {
+    async fn entity<'r>(&mut self, planned: &PlannedEntity<'r>) -> Result<Vec<Awaited<'r>>, Failure> {
         if self.make(&records::namespace(planned)?).await?.is_none() {
             return Ok(Vec::new());
         }

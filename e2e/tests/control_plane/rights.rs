@@ -24,6 +24,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         ),
         Scenario::new("the operator cannot write outside the namespaces of entities", held_to_its_namespaces),
         Scenario::new("the operator changes and deletes no Secret but copies of the platform's", held_to_copies),
+        Scenario::new("the operator writes nothing of its own namespace but servers of volumes", held_to_servers),
         Scenario::new("kubelets are shown an account that reads figures and nothing else", figures_only),
         Scenario::new("everybody's rights are those of the tables in docs/security.md", matrix),
         Scenario::new("the roles view and edit reach entities and services, and no record, revision or price", people),
@@ -139,6 +140,30 @@ async fn held_to_copies(tier: Arc<ControlPlane>) -> Outcome {
         }
     }
     Ok(())
+}
+
+async fn held_to_servers(tier: Arc<ControlPlane>) -> Outcome {
+    let kubectl = &tier.cluster.kubectl;
+    let service = |name: &str, labels: Value| {
+        json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels}, "spec": {"ports": [{"port": 8000}]},
+        })
+        .to_string()
+    };
+    let create = ["create", "-f", "-", "--dry-run=server", "--as", USER];
+    let label = json!({"commonscloud.coop/backup-server": "rights"});
+    let (own, taken) = (service("backup-server-rights", label.clone()), service("rights", label));
+    kubectl.run(&create, Some(own.as_bytes())).await?.succeeded("a server's own Service")?;
+    let refused = ["denied request", "backup-server-TARGET"];
+    let message = kubectl.run(&create, Some(taken.as_bytes())).await?.refused("another Service")?;
+    ensure!(refused.iter().all(|words| message.contains(words)), "{message}");
+    let by_hand = service("rights-by-hand", json!({}));
+    kubectl.run(&["create", "-f", "-"], Some(by_hand.as_bytes())).await?.succeeded("a Service by hand")?;
+    let delete = ["delete", "-f", "-", "--dry-run=server", "--as", USER];
+    let message = kubectl.run(&delete, Some(by_hand.as_bytes())).await?.refused("a Service by hand")?;
+    ensure!(refused.iter().all(|words| message.contains(words)), "{message}");
+    kubectl.run(&["delete", "-f", "-"], Some(by_hand.as_bytes())).await?.succeeded("the end of it").map(drop)
 }
 
 /// The account whose tokens the operator shows to kubelets.

@@ -216,6 +216,11 @@ impl Command {
         command
     }
 
+    /// Forgets what was copied out of another repository, by its manifest here.
+    pub fn forget_copy(manifest: &str) -> Self {
+        Self::new("forget", ["forget", "--copied", manifest])
+    }
+
     /// Gives back the room of what was forgotten. `keeps_packs`: nothing is written anew to save room.
     pub fn prune(keeps_packs: bool) -> Self {
         let mut command = Self::new("prune", ["prune"]);

@@ -6,10 +6,11 @@
 
 mod history;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use commonscloud_backup::records::RECORDS_FOLDER;
 use commonscloud_backup::report::{FailureReason, Outcome};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
@@ -20,6 +21,7 @@ use super::care::{CareJobOf, CareWork, PROBE_SECONDS, label};
 use super::companion::Command;
 use super::failure::reported;
 use super::step::reports;
+use super::target::ESCROW;
 use super::{JobState, Own, SeenJob};
 use crate::api::{BackupRepository, Platform, PlatformBackup, Reason};
 use crate::cache::RepositoryStates;
@@ -191,6 +193,8 @@ pub struct Maintenance {
     pub record: Vec<(String, String)>,
     /// Names and uids of Jobs that are the record of nothing any more.
     pub remove: Vec<(String, String)>,
+    /// The same of those whose repository no known run has named for long.
+    pub forsaken: Vec<(String, String)>,
     /// What is to be begun, as far as nobody else is at work there: the first ones of it, as many as there is room for.
     pub begin: Vec<(Cared, Work)>,
     /// For how many there is room.
@@ -202,7 +206,7 @@ pub struct Maintenance {
 impl Maintenance {
     /// Whether there is nothing to do.
     pub fn is_at_rest(&self) -> bool {
-        self.record.is_empty() && self.remove.is_empty() && self.begin.is_empty()
+        self.record.is_empty() && self.remove.is_empty() && self.forsaken.is_empty() && self.begin.is_empty()
     }
 }
 
@@ -230,7 +234,8 @@ pub fn maintenance(backup: &PlatformBackup, repositories: &[Cared], jobs: &[Care
     let free = usize::try_from(backup.care.at_once).unwrap_or(usize::MAX).saturating_sub(at_work);
     plan.free = free;
     plan.begin = due.into_iter().filter(|_| free > 0).map(|(_, cared, work)| (cared, work)).collect();
-    plan.remove = to_remove(repositories, jobs, now);
+    plan.remove = to_remove(repositories, jobs);
+    plan.forsaken = forsaken(backup, repositories, jobs, now);
     plan
 }
 
@@ -245,16 +250,42 @@ fn to_record(repositories: &[Cared], jobs: &[CareJob]) -> Vec<(String, String)> 
     told.chain(repaired).collect()
 }
 
-/// Those that ended before the last that did its work, and those of repositories that no run has named for long.
-fn to_remove(repositories: &[Cared], jobs: &[CareJob], now: Timestamp) -> Vec<(String, String)> {
+/// Those that ended before the last that did its work.
+fn to_remove(repositories: &[Cared], jobs: &[CareJob]) -> Vec<(String, String)> {
     let known: BTreeMap<String, History<'_>> =
         repositories.iter().map(|cared| (label(&cared.at), History::of(cared, jobs))).collect();
-    let is_old = |job: &&CareJob| match known.get(&job.repository) {
-        _ if job.is_at_work() || job.seen.is_being_deleted => false,
-        None => now.duration_since(job.made) > FORSAKEN,
-        Some(history) => job.work != CareWork::Forget && !history.is_record(job),
+    let is_old = |job: &&CareJob| {
+        let history = known.get(&job.repository).filter(|_| job.work != CareWork::Forget);
+        history.is_some_and(|history| !history.is_record(job))
     };
-    jobs.iter().filter(is_old).map(|job| (job.seen.name.clone(), job.seen.uid.clone())).collect()
+    ended(jobs).filter(is_old).map(name_and_uid).collect()
+}
+
+/// Those of repositories that no run has named for long. The platform's own no run ever names: where its records went
+/// is not known at once.
+fn forsaken(
+    backup: &PlatformBackup,
+    repositories: &[Cared],
+    jobs: &[CareJob],
+    now: Timestamp,
+) -> Vec<(String, String)> {
+    let own = |target: &str| {
+        [RECORDS_FOLDER, ESCROW].map(|path| {
+            label(&BackupRepository { target: target.to_owned(), path: path.to_owned(), id: String::new() })
+        })
+    };
+    let mut needed: BTreeSet<String> = backup.targets.iter().flat_map(|target| own(&target.name)).collect();
+    needed.extend(repositories.iter().map(|cared| label(&cared.at)));
+    let is_old = |job: &&CareJob| !needed.contains(&job.repository) && now.duration_since(job.made) > FORSAKEN;
+    ended(jobs).filter(is_old).map(name_and_uid).collect()
+}
+
+fn ended(jobs: &[CareJob]) -> impl Iterator<Item = &CareJob> {
+    jobs.iter().filter(|job| !job.is_at_work() && !job.seen.is_being_deleted)
+}
+
+fn name_and_uid(job: &CareJob) -> (String, String) {
+    (job.seen.name.clone(), job.seen.uid.clone())
 }
 
 /// When repositories are cared for.

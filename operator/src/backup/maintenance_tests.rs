@@ -259,7 +259,29 @@ fn the_last_good_record_stays_while_a_newer_one_is_none_yet() {
     let plan = maintenance(&backup(), &[cared("office")], &jobs, on(DAYS[0], "12:00:00"));
     assert_eq!(plan.remove, [(older.seen.name.clone(), older.seen.uid.clone())]);
     let unknown = maintenance(&backup(), &[], &jobs, on(DAYS[0], "12:00:00"));
-    assert_eq!(unknown.remove, [], "its runs may be seen again");
+    assert_eq!((unknown.remove, unknown.forsaken), (vec![], vec![]), "its runs may be seen again");
+}
+
+#[test]
+fn what_no_run_names_is_forsaken_after_months_and_the_platforms_own_never_is() {
+    let made = on(DAYS[0], "07:00:00");
+    let later = made.checked_add(FORSAKEN).unwrap().checked_add(SignedDuration::from_hours(1)).unwrap();
+    let of = |target: &str, path: &str, name: &str| {
+        let at = BackupRepository { target: target.into(), path: path.into(), id: String::new() };
+        let mut job = checked("1/1", made, &["aa"]);
+        (job.repository, job.seen.name) = (label(&at), name.to_owned());
+        job
+    };
+    let (office, own) = (checked("1/3", made, &[]), [of("far", "platform", "p"), of("far", "escrow", "e")]);
+    let jobs = [vec![office.clone(), of("gone", "platform", "g")], own.into()].concat();
+    let names = |repositories: &[Cared], now| {
+        let plan = maintenance(&backup(), repositories, &jobs, now);
+        assert_eq!(plan.remove, []);
+        plan.forsaken.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&[], later), [office.seen.name.as_str(), "g"], "nobody has looked where the records went");
+    assert_eq!(names(&[cared("office")], later), ["g"]);
+    assert_eq!(names(&[], on(DAYS[3], "07:00:00")), Vec::<String>::new());
 }
 
 #[test]

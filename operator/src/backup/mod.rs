@@ -17,6 +17,7 @@
 //! | `home_job`, `place` | a Job in the operator's own namespace; where it works, and with what |
 //! | `care` | what is forgotten at the target, and by which Job |
 //! | `copy` | the Job that copies another Entity's backup |
+//! | `copied` | what is forgotten of such copies |
 //! | `remains` | what runs left that failed |
 //! | `maintenance` | pruning and checking of repositories |
 //! | `escrow` | the Job that leaves a key at the target, encrypted to the recipients |
@@ -26,6 +27,7 @@ mod begin;
 mod care;
 mod choice;
 pub mod companion;
+pub mod copied;
 pub mod copy;
 pub mod escrow;
 mod facts;

@@ -1,3 +1,6 @@
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -107,4 +110,20 @@ fn every_other_target_is_as_it_is() {
         serde_json::from_value(json!({"name": "far", "rest": {"url": "https://r.example.org", "secretName": "s"}}))
             .unwrap();
     assert_eq!(served(&rest, "system"), rest);
+}
+
+/// The policy lets the operator write nothing else there.
+#[test]
+fn what_it_is_made_of_is_called_as_the_policy_of_the_chart_knows_it() {
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/commonscloud");
+    let policies = fs::read_to_string(chart.join("templates/policies/hold-operator.yaml")).unwrap();
+    let (_, policy) = policies.split_once("commonscloud-hold-operator-servers").unwrap();
+    assert!(policy.contains(&format!("labels['{SERVER}']")));
+    assert!(policy.contains("variables.name == 'backup-server-' + variables.target"));
+    for object in with(|server| server.objects("a b")) {
+        let (target, plural) =
+            (&object.value["metadata"]["labels"][SERVER], kinds::resource(&object.kind).unwrap().plural);
+        assert_eq!(object.name, format!("backup-server-{}", target.as_str().unwrap()));
+        assert!(policy.contains(&format!("resources: [{plural}]")), "{plural}");
+    }
 }

@@ -38,11 +38,18 @@ impl RepositoryState {
 /// By Entity and service.
 pub type RepositoryStates = BTreeMap<(String, String), RepositoryState>;
 
+/// What somebody found who looked.
+#[derive(Clone, Debug)]
+struct Found {
+    states: Arc<RepositoryStates>,
+    has_all_own: bool,
+}
+
 /// How all repositories are; nothing until somebody has looked. Cloning shares it.
 #[derive(Clone, Debug, Default)]
 pub struct Repositories {
-    states: Arc<RwLock<Option<Arc<RepositoryStates>>>>,
-    records: Arc<RwLock<BTreeMap<String, String>>>,
+    found: Arc<RwLock<Option<Found>>>,
+    records: Arc<RwLock<BTreeMap<String, Option<String>>>>,
 }
 
 impl Repositories {
@@ -61,21 +68,28 @@ impl Repositories {
 
     /// Of all services. None: nobody has looked yet.
     pub fn all(&self) -> Option<Arc<RepositoryStates>> {
-        self.states.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.found.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|found| Arc::clone(&found.states))
     }
 
-    /// Takes in what was found.
-    pub fn put(&self, states: RepositoryStates) {
-        *self.states.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(states));
+    /// Whether all of the platform's own are among them that there are.
+    pub fn has_all_own(&self) -> bool {
+        self.found.read().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|found| found.has_all_own)
     }
 
-    /// The ids of the repositories of the platform's own records, by target, as far as somebody has looked.
-    pub fn of_records(&self) -> BTreeMap<String, String> {
+    /// Takes in what was found. `has_all_own`: it was known then which repositories are the platform's own.
+    pub fn put(&self, states: RepositoryStates, has_all_own: bool) {
+        let found = Found { states: Arc::new(states), has_all_own };
+        *self.found.write().unwrap_or_else(PoisonError::into_inner) = Some(found);
+    }
+
+    /// The targets at which somebody has looked for the platform's own records, with the id of their repository where
+    /// there is one.
+    pub fn of_records(&self) -> BTreeMap<String, Option<String>> {
         self.records.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes in the same.
-    pub fn put_records(&self, ids: BTreeMap<String, String>) {
+    pub fn put_records(&self, ids: BTreeMap<String, Option<String>>) {
         *self.records.write().unwrap_or_else(PoisonError::into_inner) = ids;
     }
 }
@@ -106,7 +120,7 @@ mod tests {
             (named("escrow"), RepositoryState { neglected: Some(neglected.clone()), ..RepositoryState::default() }),
             (named("platform"), RepositoryState { damaged: Some(damaged.clone()), ..RepositoryState::default() }),
         ];
-        repositories.put(states.into());
+        repositories.put(states.into(), true);
         let both = repositories.all_in("cloud").unwrap();
         assert_eq!((both.damaged, both.neglected), (Some(damaged), Some(neglected)));
         assert_eq!(repositories.all_in("hort"), Some(RepositoryState::default()));
@@ -116,7 +130,10 @@ mod tests {
     fn nothing_is_known_until_somebody_has_looked() {
         let repositories = Repositories::default();
         assert_eq!(repositories.of("hort", "office"), None);
-        repositories.put(RepositoryStates::new());
+        repositories.put(RepositoryStates::new(), false);
         assert_eq!(repositories.clone().of("hort", "office"), Some(RepositoryState::default()));
+        assert!(!repositories.has_all_own());
+        repositories.put(RepositoryStates::new(), true);
+        assert!(repositories.clone().has_all_own());
     }
 }

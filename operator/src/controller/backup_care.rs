@@ -57,9 +57,9 @@ pub(super) async fn round(
     let services = gather::kept_services(context.caches(), now);
     // Nothing is asked for while nothing is due.
     if let Some(jobs) = look.resting.as_deref().filter(|_| backup_forget::is_at_rest(backup, &services, now)) {
-        let plan = maintenance(backup, &repositories(context, backup, &services), jobs, now);
+        let (plan, has_all_own) = planned(context, backup, &services, jobs, now);
         if plan.is_at_rest() {
-            put(context, plan.states);
+            put(context, plan.states, has_all_own);
             return Ok(());
         }
     }
@@ -75,18 +75,33 @@ pub(super) async fn round(
     Ok(())
 }
 
-/// The repositories of services, and the platform's own.
-fn repositories(context: &Context, backup: &PlatformBackup, services: &[KeptService]) -> Vec<Cared> {
-    let own = gather::own_repositories(context.caches(), backup, &context.own);
-    gather::repositories(services).into_iter().chain(own).collect()
+/// What is to be written now, and whether it is of all of the platform's own repositories.
+fn planned(
+    context: &Context,
+    backup: &PlatformBackup,
+    services: &[KeptService],
+    jobs: &[CareJob],
+    now: Timestamp,
+) -> (Maintenance, bool) {
+    let caches = context.caches();
+    // First: what becomes known meanwhile is not among them.
+    let has_all_own = gather::knows_own_repositories(caches, backup);
+    let own = gather::own_repositories(caches, backup, &context.own);
+    let repositories: Vec<Cared> = gather::repositories(services).into_iter().chain(own).collect();
+    let mut plan = maintenance(backup, &repositories, jobs, now);
+    if !gather::knows_all_runs(caches) {
+        plan.forsaken.clear();
+    }
+    (plan, has_all_own)
 }
 
 /// Shows how the repositories are: services look each round, the Platform when it is told to.
-fn put(context: &Context, states: RepositoryStates) {
+fn put(context: &Context, states: RepositoryStates, has_all_own: bool) {
     let (caches, home) = (context.caches(), &context.own.namespace);
-    let before = own_problem(caches, home);
-    caches.repositories.put(states);
-    if own_problem(caches, home) != before {
+    let told = || (own_problem(caches, home), caches.repositories.has_all_own());
+    let before = told();
+    caches.repositories.put(states, has_all_own);
+    if told() != before {
         context.known.again(&backup_schedule::by());
     }
 }
@@ -97,15 +112,14 @@ fn own_problem(caches: &Caches, home: &str) -> Option<Problem> {
     state.damaged.or(state.neglected)
 }
 
-/// What the Platform says of its own repositories; what it said before, until somebody has looked.
+/// What the Platform says of its own repositories; what it said before, until somebody has looked at all of them.
 pub(super) fn condition(caches: &Caches, home: &str, before: &[Condition]) -> Option<ConditionUpdate> {
     let kind = ConditionType::RepositorySound;
     caches.platform()?.spec.backup.as_ref()?;
     let said = || before.iter().find(|condition| condition.type_ == kind.as_str());
-    let problem = match caches.repositories.all() {
-        Some(_) => own_problem(caches, home),
-        None => said().map(|said| Problem::quoted(&said.reason, said.message.clone())),
-    };
+    let as_before = || said().filter(|_| !caches.repositories.has_all_own());
+    let problem = own_problem(caches, home)
+        .or_else(|| as_before().map(|said| Problem::quoted(&said.reason, said.message.clone())));
     problem.map(|problem| ConditionUpdate::problem(kind, false, &problem))
 }
 
@@ -126,15 +140,15 @@ async fn care(
     jobs: &[CareJob],
     now: Timestamp,
 ) -> Result<bool, WriteError> {
-    let Maintenance { record, remove, begin, free, states } =
-        maintenance(backup, &repositories(context, backup, services), jobs, now);
-    put(context, states);
+    let (plan, has_all_own) = planned(context, backup, services, jobs, now);
+    let Maintenance { record, remove, forsaken, begin, free, states } = plan;
+    put(context, states, has_all_own);
     for (name, found) in &record {
         // Nothing goes before it is written.
         note(context, name, found).await?;
     }
     let mut outcome = Ok(false);
-    for (name, uid) in &remove {
+    for (name, uid) in remove.iter().chain(&forsaken) {
         let target = Target { kind: "Job", namespace: context.server.home(), name };
         outcome = outcome.and(context.server.delete(target, uid).await.map(|()| false));
     }
@@ -205,5 +219,48 @@ async fn begin_one(
         Ok(_) => Ok(true),
         Err(error) if error.kind == ErrorKind::Exists => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::Reason;
+    use crate::cache::{Identity, RepositoryState};
+    use crate::report::conditions;
+
+    fn caches() -> Caches {
+        let platform: Platform = serde_json::from_value(json!({
+            "metadata": {"name": "default"},
+            "spec": {"baseDomain": "example.org", "backup": {"targets": [], "recipients": ["age1"]}},
+        }))
+        .unwrap();
+        let caches = Caches::new();
+        caches.platforms.put(&Identity::of(&platform.metadata), platform);
+        caches
+    }
+
+    fn shown(caches: &Caches, before: &[Condition]) -> Vec<Condition> {
+        let shown = condition(caches, "cloud", before).into_iter().collect();
+        conditions(before, shown, 1, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn after_a_restart_what_was_said_stays_until_all_of_the_platforms_own_are_known() {
+        let damaged = Some(Problem::new(Reason::RepositoryDamaged, "pack 1"));
+        let state = RepositoryState { damaged, ..RepositoryState::default() };
+        let first = caches();
+        assert_eq!(shown(&first, &[]), []);
+        first.repositories.put([(("cloud".to_owned(), "platform".to_owned()), state)].into(), true);
+        let before = shown(&first, &[]);
+        assert_eq!((before.len(), before[0].reason.as_str()), (1, "RepositoryDamaged"));
+        let restarted = caches();
+        assert_eq!(shown(&restarted, &before), before, "nobody has looked");
+        restarted.repositories.put(RepositoryStates::new(), false);
+        assert_eq!(shown(&restarted, &before), before, "nobody has looked where the records went");
+        restarted.repositories.put(RepositoryStates::new(), true);
+        assert_eq!(shown(&restarted, &before), []);
     }
 }

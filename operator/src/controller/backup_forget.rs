@@ -6,14 +6,15 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use super::backup::exists;
+use super::backup::{exists, home_job};
 use super::clock;
 use super::context::Context;
 use super::repository;
 use crate::api::{Platform, PlatformBackup, ServiceBackup, ServiceBackupStatus};
 use crate::apply::{ErrorKind, Target, WriteError};
+use crate::backup::copied::{Copied, next_copied};
 use crate::backup::maintenance::CareJob;
-use crate::backup::{CareWork, JobState, batch, forget_job, forget_name, given_up, label, marked, told};
+use crate::backup::{JobState, batch, forget_job, forget_name, given_up, label, marked, told};
 use crate::cache::{Key, Kind, Live};
 use crate::core::lifecycle::agreed;
 use crate::gather::{self, KeptService};
@@ -46,7 +47,9 @@ pub(super) async fn round(
 /// Whether nothing of what the caches know is to be forgotten.
 pub(super) fn is_at_rest(backup: &PlatformBackup, services: &[KeptService], now: Timestamp) -> bool {
     services.iter().filter(|service| !service.is_busy).all(|service| {
-        batch(&service.runs, backup, now).is_empty() && given_up(&service.runs, backup, service.is_gone, now).is_empty()
+        batch(&service.runs, backup, now).is_empty()
+            && next_copied(&service.copies, backup, now).is_none()
+            && given_up(&service.runs, backup, service.is_gone, now).is_empty()
     })
 }
 
@@ -61,15 +64,19 @@ async fn step(
     let next = batch(&service.runs, backup, now);
     if let Some(name) = forget_name(&next) {
         let at = next.first().and_then(|run| run.status.as_ref()?.repository.as_ref()).map(label);
-        let others = |job: &&CareJob| job.work != CareWork::Forget && job.is_at_work();
-        if jobs.iter().filter(others).any(|job| Some(&job.repository) == at.as_ref()) {
+        if at.is_some_and(|at| another_works(jobs, &at, &name)) {
             return Ok(false);
         }
         return forget(context, platform, &name, &next, service, now).await;
     }
     let given_up = given_up(&service.runs, backup, service.is_gone, now);
+    if given_up.is_empty() {
+        let free = |copied: &&Copied| !another_works(jobs, &label(&copied.at), &copied.forget_name());
+        let Some(copied) = next_copied(&service.copies, backup, now).filter(free) else { return Ok(false) };
+        return forget_copy(context, platform, copied, service, now).await;
+    }
     // A wrong clock would give up what is young.
-    if given_up.is_empty() || !clocks_agree(context, &service.runs).await {
+    if !clocks_agree(context, &service.runs).await {
         return Ok(false);
     }
     if service.is_gone && is_there(context, service).await? {
@@ -79,6 +86,11 @@ async fn step(
         report(context, &run, &marked(&run, now)).await?;
     }
     Ok(false)
+}
+
+/// Whether another Job than this one cares for a repository.
+fn another_works(jobs: &[CareJob], repository: &str, name: &str) -> bool {
+    jobs.iter().any(|job| job.repository == repository && job.seen.name != name && job.is_at_work())
 }
 
 /// Whether a service, or its data, is there that the caches do not show.
@@ -142,6 +154,44 @@ async fn forget(
     }
     let is_long_ago = seen.ended.is_none_or(|ended| now.duration_since(ended) > AGAIN);
     if told.is_empty() && !is_long_ago {
+        return Ok(false);
+    }
+    context.server.delete(target, &seen.uid).await.map(|()| false)
+}
+
+/// The same of a copy whose restore has ended.
+async fn forget_copy(
+    context: &Context,
+    platform: &Platform,
+    copied: &Copied,
+    service: &KeptService,
+    now: Timestamp,
+) -> Result<bool, WriteError> {
+    let name = copied.forget_name();
+    let target = Target { kind: "Job", namespace: context.server.home(), name: &name };
+    let Some(found) = home_job(context, &name).await? else {
+        let Some(job) = copied.forget_job(platform, &context.own) else { return Ok(false) };
+        let is_idle = repository::is_idle(context, &service.entity, &service.service).await?;
+        if !is_idle || repository::is_copied(context, &copied.at).await? {
+            return Ok(false);
+        }
+        return context.server.create(target, &job).await.map(|_| true);
+    };
+    let seen = found.seen(now);
+    if seen.state == JobState::Runs || seen.is_being_deleted {
+        return Ok(false);
+    }
+    let restore = &copied.restore;
+    let is_told = match copied.told(&seen, &found.metadata, now) {
+        Some(status) => {
+            let key = Key::new(Kind::ServiceRestore, &service.entity, &restore.name_any());
+            context.report(&key, &restore.uid().unwrap_or_default(), restore.status.as_ref(), &status).await?;
+            true
+        }
+        None => false,
+    };
+    let is_long_ago = seen.ended.is_none_or(|ended| now.duration_since(ended) > AGAIN);
+    if !is_told && !is_long_ago {
         return Ok(false);
     }
     context.server.delete(target, &seen.uid).await.map(|()| false)

@@ -10,15 +10,16 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 
-use super::backup::{ABOUT_TO_BEGIN, is_at_work, service_named};
+use super::backup::{ABOUT_TO_BEGIN, folder, is_at_work, service_named};
 use super::drill::is_drilled;
 use super::schedule::is_restored;
 use super::seen_job;
-use crate::api::{BackupRepository, PlatformBackup, ServiceBackup};
+use crate::api::{BackupRepository, PlatformBackup, ServiceBackup, ServiceRestore};
+use crate::backup::copied::Copied;
 use crate::backup::maintenance::{CareJob, Cared, Holds};
 use crate::backup::target::ESCROW;
 use crate::backup::{Own, SeenJob};
-use crate::cache::{Caches, Live, has_ended};
+use crate::cache::{Caches, Live, has_ended, restored_service};
 
 /// A service that was backed up.
 #[derive(Clone, Debug)]
@@ -29,19 +30,30 @@ pub struct KeptService {
     pub service: String,
     /// Its runs.
     pub runs: Vec<Arc<ServiceBackup>>,
+    /// What was copied for it of other Entities' backups.
+    pub copies: Vec<Copied>,
     /// Whether it is being backed up, restored or drilled.
     pub is_busy: bool,
     /// Whether it is gone, and its data, as far as the caches know.
     pub is_gone: bool,
 }
 
-/// All services that were backed up.
+/// The runs of a service, and what was copied for it.
+type Kept = (Vec<Arc<ServiceBackup>>, Vec<Copied>);
+
+/// All services that were backed up, and those into which another Entity's backup was copied.
 pub fn kept_services(caches: &Caches, now: Timestamp) -> Vec<KeptService> {
-    let mut all: BTreeMap<(String, String), Vec<Arc<ServiceBackup>>> = BTreeMap::new();
+    let mut all: BTreeMap<(String, String), Kept> = BTreeMap::new();
     for run in caches.backups.all() {
-        all.entry((run.namespace().unwrap_or_default(), run.spec.service.clone())).or_default().push(run);
+        let name = (run.namespace().unwrap_or_default(), run.spec.service.clone());
+        all.entry(name).or_default().0.push(run);
     }
-    let of = |((entity, service), runs): ((String, String), Vec<Arc<ServiceBackup>>)| KeptService {
+    for copied in copies(caches) {
+        let restore = &copied.restore;
+        let name = (restore.namespace().unwrap_or_default(), restored_service(restore).to_owned());
+        all.entry(name).or_default().1.push(copied);
+    }
+    let of = |((entity, service), (runs, copies)): ((String, String), Kept)| KeptService {
         is_busy: runs.iter().any(|run| is_run(run, now))
             || is_restored(caches, &entity, &service, now)
             || is_drilled(caches, &entity, &service),
@@ -49,8 +61,19 @@ pub fn kept_services(caches: &Caches, now: Timestamp) -> Vec<KeptService> {
         entity,
         service,
         runs,
+        copies,
     };
     all.into_iter().map(of).collect()
+}
+
+/// The copies of other Entities' backups. Of an Entity that is gone nobody knows any more where they went.
+fn copies(caches: &Caches) -> Vec<Copied> {
+    let copied = |restore: Arc<ServiceRestore>| {
+        restore.spec.from.entity.as_ref()?;
+        let entity = caches.entities.get("", &restore.namespace()?)?;
+        Copied::of(&restore, &folder(caches, &entity))
+    };
+    caches.restores.all().into_iter().filter_map(copied).collect()
 }
 
 /// Whether a run is at work, or about to be: one that has waited for long may wait for ever, and looks before it begins.
@@ -90,7 +113,8 @@ fn of_service(service: &KeptService) -> Vec<Cared> {
 /// without which no records go there.
 pub fn own_repositories(caches: &Caches, backup: &PlatformBackup, own: &Own) -> Vec<Cared> {
     let known = caches.repositories.of_records();
-    let there = known.iter().filter(|(target, _)| backup.target(Some(target.as_str())).is_some());
+    let known = known.iter().filter_map(|(target, id)| Some((target, id.as_ref()?)));
+    let there = known.filter(|(target, _)| backup.target(Some(target.as_str())).is_some());
     let at = |target: &str, path: &str, id: &str| BackupRepository {
         target: target.to_owned(),
         path: path.to_owned(),
@@ -107,6 +131,17 @@ pub fn own_repositories(caches: &Caches, backup: &PlatformBackup, own: &Own) -> 
         })
     };
     there.flat_map(of_target).collect()
+}
+
+/// Whether it is known of each target of the Platform whether its records went there.
+pub fn knows_own_repositories(caches: &Caches, backup: &PlatformBackup) -> bool {
+    let known = caches.repositories.of_records();
+    backup.targets.iter().all(|target| known.contains_key(&target.name))
+}
+
+/// Whether all runs are known, and so all repositories of services.
+pub fn knows_all_runs(caches: &Caches) -> bool {
+    caches.backups.is_complete() && caches.backups.undecodable_all().is_empty()
 }
 
 /// The Jobs that care for repositories, with what the containers of their pods said.

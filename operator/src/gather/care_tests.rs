@@ -6,6 +6,7 @@ use super::*;
 use crate::api::{BackupRepository, marks};
 use crate::backup::CareWork;
 use crate::backup::maintenance::{CARE, REPOSITORY};
+use crate::cache::{Identity, Kept, Origin, Undecodable};
 use crate::gather::fixtures::put;
 use crate::gather::idle_since;
 
@@ -94,13 +95,35 @@ fn the_platforms_own_are_cared_for_where_its_records_went() {
         serde_json::from_value(json!({"targets": [target("far"), target("new")], "recipients": ["age1"]})).unwrap();
     let own = Own { namespace: "cloud".into(), ..Own::default() };
     assert_eq!(own_repositories(&caches, &backup, &own), [], "nobody has looked yet");
-    let id = |target: &str| (target.to_owned(), format!("id-{target}"));
+    let id = |target: &str| (target.to_owned(), Some(format!("id-{target}")));
     caches.repositories.put_records([id("far"), id("former")].into());
+    assert!(!knows_own_repositories(&caches, &backup), "nobody has looked at the new one");
+    caches.repositories.put_records([id("far"), ("new".to_owned(), None), id("former")].into());
+    assert!(knows_own_repositories(&caches, &backup));
     let found = own_repositories(&caches, &backup, &own);
     let shown =
         found.iter().map(|cared| (cared.holds, cared.entity.as_str(), cared.at.path.as_str(), cared.at.id.as_str()));
     let expected = [(Holds::Records, "cloud", "platform", "id-far"), (Holds::Keys, "cloud", "escrow", "")];
     assert_eq!(shown.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn all_runs_are_known_once_they_were_listed_and_each_of_them_can_be_read() {
+    let caches = Caches::new();
+    assert!(!knows_all_runs(&caches));
+    caches.backups.begin_list();
+    caches.backups.finish_list();
+    assert!(knows_all_runs(&caches));
+    let found = Undecodable {
+        kind: "ServiceBackup".into(),
+        namespace: "coop".into(),
+        name: "newer".into(),
+        uid: "u".into(),
+        ..Undecodable::default()
+    };
+    let identity = Identity { namespace: "coop".to_owned(), name: "newer".to_owned(), ..Identity::default() };
+    caches.backups.take(&identity, Kept::Undecodable(Arc::new(found)), Origin::Watch);
+    assert!(!knows_all_runs(&caches));
 }
 
 #[test]
@@ -127,4 +150,23 @@ fn who_copies_is_at_work_as_well_as_who_cares() {
     assert_eq!(idle(&runs), None);
     let ended = job(json!([{"type": "Complete", "status": "True", "lastTransitionTime": at}]));
     assert_eq!(idle(&ended), Some(at.parse().unwrap()));
+}
+
+#[test]
+fn what_was_copied_of_another_entitys_is_cared_for_with_the_service_that_it_was_copied_for() {
+    let caches = Caches::new();
+    let metadata = json!({"name": "coop", "uid": "0a1b2c3d-0000-0000-0000-000000000000"});
+    put(&caches.entities, json!({"metadata": metadata, "spec": {"displayName": "Coop", "tariff": "t"}}));
+    let metadata = json!({"name": "from-other", "namespace": "coop", "uid": "r1", "creationTimestamp": NOW});
+    let spec = json!({
+        "from": {"entity": "other", "service": "office", "snapshot": "a".repeat(64)},
+        "into": {"kind": "NewService", "service": "agenda"}, "requestedBy": "anna",
+    });
+    let status = json!({"phase": "Succeeded", "snapshot": "c".repeat(64), "copyTarget": "far", "copiedAt": NOW});
+    put(&caches.restores, json!({"metadata": metadata, "spec": spec, "status": status}));
+    let service = one(&caches);
+    assert_eq!((service.entity.as_str(), service.service.as_str(), service.runs.len()), ("coop", "agenda", 0));
+    let at = &service.copies[0].at;
+    assert_eq!((at.target.as_str(), at.path.as_str()), ("far", "coop-0a1b2c3d.agenda"));
+    assert!(!service.is_busy && repositories(&[service.clone()]).is_empty());
 }

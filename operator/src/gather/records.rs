@@ -15,7 +15,7 @@ use kube::{Resource, ResourceExt as _};
 use serde_json::{Map, Value, json};
 
 use super::backup::folder;
-use crate::api::{Dedicated, Entity, GROUP, Platform, ServiceBackup, ServiceBackupStatus, VERSION};
+use crate::api::{Dedicated, Entity, GROUP, Platform, ServiceBackup, ServiceBackupStatus, ServiceData, VERSION};
 use crate::backup::{Own, is_backup, key_name, taken_at};
 use crate::cache::{AnyDedicated, Caches, Store};
 use crate::kinds;
@@ -64,10 +64,7 @@ pub fn records(caches: &Caches, own: &Own, platform: &Platform) -> Records {
             &caches.records,
             kinds::SERVICE_DATA.kind,
             |record| json!(record.spec),
-            |record| {
-                let state = record.status.as_ref().and_then(|status| status.state);
-                state.map_or(Value::Null, |state| json!({"state": state}))
-            },
+            |record| record_status(caches, record),
         ),
         backups: backups(caches),
         folders: folders(caches),
@@ -124,6 +121,18 @@ fn services(caches: &Caches) -> Vec<RecordedObject> {
         Some(object(service.kind(), service.metadata(), spec, service_status(service.as_ref())))
     };
     sorted(caches.dedicated_all().into_iter().filter(is_by_hand).filter_map(one).collect())
+}
+
+/// Beside the state of data the host name that its service has: those of an Entity's spec are recorded nowhere else.
+fn record_status(caches: &Caches, record: &ServiceData) -> Value {
+    let state = record.status.as_ref().and_then(|status| status.state).map(|state| json!(state));
+    let owner = &record.spec.owner;
+    let service = caches.dedicated(&owner.kind, &record.namespace().unwrap_or_default(), &owner.name);
+    let hostname = service.and_then(|service| service.status()?.hostname.clone()).map(|hostname| json!(hostname));
+    let facts = [("state", state), ("hostname", hostname)];
+    let facts = facts.into_iter().filter_map(|(name, fact)| Some((name.to_owned(), fact?)));
+    let facts: Map<String, Value> = facts.collect();
+    if facts.is_empty() { Value::Null } else { Value::Object(facts) }
 }
 
 fn service_status(service: &dyn Dedicated) -> Value {

@@ -98,7 +98,7 @@ fn an_object_is_recorded_as_somebody_could_apply_it() {
     assert_eq!(wiki.spec["tier"], "1gb");
     assert_eq!(wiki.status, json!({"revision": "mediawiki-1", "hostname": "wiki.coop.example"}));
     assert_eq!(wiki.metadata.annotations.keys().collect::<Vec<_>>(), ["commonscloud.coop/allow-deletion"]);
-    assert_eq!(records.records[0].status, json!({"state": "KeptUntil"}));
+    assert_eq!(records.records[0].status, json!({"state": "KeptUntil", "hostname": "wiki.coop.example"}));
     assert!(records.records[0].spec["keepUntil"].is_string());
     assert_eq!((records.cluster.uid.as_deref(), records.cluster.namespace.as_str()), (Some("cluster"), "cloud"));
     assert_eq!(names(std::slice::from_ref(&records.platform)), ["default"]);

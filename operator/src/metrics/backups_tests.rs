@@ -205,7 +205,7 @@ fn a_damaged_repository_is_told_and_whole_ones_are_as_well() {
     let state = RepositoryState { damaged, checked: Timestamp::from_second(5).ok(), ..RepositoryState::default() };
     let whole = RepositoryState::default();
     let named = |service: &str| ("hort".to_owned(), service.to_owned());
-    caches.repositories.put([(named("office"), state), (named("wiki"), whole)].into());
+    caches.repositories.put([(named("office"), state), (named("wiki"), whole)].into(), true);
     let labels = |service: &str| format!(r#"{{entity="hort",service="{service}"}}"#);
     let expected = [
         format!("repository_checked_timestamp_seconds{} 5", labels("office")),

@@ -102,7 +102,7 @@ async fn round(context: &Context, metrics: &Metrics, known: &mut BTreeMap<String
     } else {
         ROUND
     };
-    let ids = known.iter().filter_map(|(target, of)| Some((target.clone(), of.kept.as_ref()?.repository.clone()?)));
+    let ids = known.iter().filter_map(|(target, of)| Some((target.clone(), of.kept.as_ref()?.repository.clone())));
     caches.repositories.put_records(ids.collect());
     tell(context, metrics, &targets, known);
     again

@@ -1,0 +1,124 @@
+//! Copies of other Entities' backups: once the restore has ended that one was made for, nobody needs it. It is forgotten
+//! by the id of its manifest, which the restore recorded, and those that this names. Pure.
+
+use std::sync::Arc;
+
+use commonscloud_backup::report::Outcome;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt as _;
+use serde_json::Value;
+
+use super::care::{CareJobOf, CareWork, label};
+use super::companion::Command;
+use super::{JobState, Own, SeenJob};
+use crate::api::{
+    BackupRepository, ConditionType, Platform, PlatformBackup, Reason, RestoreDestinationKind, ServiceRestore,
+    ServiceRestoreStatus,
+};
+use crate::cache::restore_has_ended;
+use crate::report::{ConditionUpdate, Problem, conditions};
+
+/// Annotation of the Job: the uid of the restore whose copy it forgets.
+const COPIED_FOR: &str = "commonscloud.coop/forgets-copied-for";
+/// How long it takes at most, in seconds.
+const SECONDS: u32 = 1800;
+/// When nothing of a restore that ended can read any more.
+const IS_OVER: SignedDuration = SignedDuration::from_hours(1);
+/// For how long it is tried, where the target does not let anybody forget.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// A copy of another Entity's backup.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// The restore that it was made for.
+    pub restore: Arc<ServiceRestore>,
+    /// Where it is.
+    pub at: BackupRepository,
+}
+
+impl Copied {
+    /// The copy that a restore was made from, in a repository of this folder; none where nothing was copied.
+    pub fn of(restore: &Arc<ServiceRestore>, folder: &str) -> Option<Self> {
+        let (spec, status) = (&restore.spec, restore.status.as_ref()?);
+        let service = spec.into.service.as_ref().filter(|_| spec.into.kind == RestoreDestinationKind::NewService)?;
+        let is_copied = spec.from.entity.is_some() && status.copied_at.is_some() && status.snapshot.is_some();
+        let target = status.copy_target.clone().filter(|_| is_copied)?;
+        let at = BackupRepository { target, path: format!("{folder}.{service}"), id: String::new() };
+        Some(Self { restore: Arc::clone(restore), at })
+    }
+
+    fn uid(&self) -> String {
+        self.restore.uid().unwrap_or_default()
+    }
+
+    /// The name of the Job that forgets it.
+    pub fn forget_name(&self) -> String {
+        format!("forget-copy-{}", label(&self.at))
+    }
+
+    /// That Job; none where the target is not there.
+    pub fn forget_job(&self, platform: &Platform, own: &Own) -> Option<Value> {
+        let manifest = self.restore.status.as_ref()?.snapshot.as_deref()?;
+        let job = CareJobOf {
+            at: &self.at,
+            work: CareWork::Forget,
+            name: self.forget_name(),
+            said: (COPIED_FOR, self.uid()),
+            seconds: SECONDS,
+            first: None,
+            command: Command::forget_copy(manifest),
+        };
+        job.object(platform, own)
+    }
+
+    /// The status of the restore, by what a Job says that has ended; none where it says nothing of this copy.
+    pub fn told(&self, job: &SeenJob, metadata: &ObjectMeta, now: Timestamp) -> Option<ServiceRestoreStatus> {
+        let copied_for = metadata.annotations.as_ref()?.get(COPIED_FOR)?;
+        if job.state != JobState::Succeeded || *copied_for != self.uid() {
+            return None;
+        }
+        let mut reports = job.said.values().filter_map(|said| said.report.as_ref());
+        let is_left = reports.find_map(|report| match &report.outcome {
+            Outcome::Left { snapshots } => Some(!snapshots.is_empty()),
+            _ => None,
+        })?;
+        Some(with(&self.restore, is_left, now))
+    }
+}
+
+/// The first copy that is to be forgotten: of a restore that has ended, which says nothing of it yet.
+pub fn next_copied<'c>(copies: &'c [Copied], backup: &PlatformBackup, now: Timestamp) -> Option<&'c Copied> {
+    let is_due = |copied: &&Copied| {
+        let Some(status) = copied.restore.status.as_ref().filter(|_| restore_has_ended(&copied.restore)) else {
+            return false;
+        };
+        let since = status.ended_at.as_ref().map(|ended| now.duration_since(ended.0));
+        let is_over = since.is_some_and(|since| since > IS_OVER && since < PATIENCE);
+        let is_told = status.conditions.iter().any(|of| of.type_ == ConditionType::SnapshotGone.as_str());
+        is_over && !is_told && backup.target(Some(&copied.at.target)).is_some()
+    };
+    copies.iter().filter(is_due).min_by_key(|copied| copied.restore.name_any())
+}
+
+/// `is_left`: the target keeps something of it all the same.
+fn with(restore: &ServiceRestore, is_left: bool, now: Timestamp) -> ServiceRestoreStatus {
+    let problem = if is_left {
+        Problem::new(
+            Reason::SnapshotKept,
+            "the copy that was restored is not needed any more, and the target removes nothing",
+        )
+    } else {
+        Problem::new(Reason::SnapshotForgotten, "the copy that was restored is forgotten: nobody needs it any more")
+    };
+    let before = restore.status.clone().unwrap_or_default();
+    let shown = vec![ConditionUpdate::problem(ConditionType::SnapshotGone, !is_left, &problem)];
+    let generation = restore.metadata.generation.unwrap_or_default();
+    let mut all = before.conditions.clone();
+    all.extend(conditions(&before.conditions, shown, generation, now));
+    ServiceRestoreStatus { conditions: all, ..before }
+}
+
+#[cfg(test)]
+#[path = "copied_tests.rs"]
+mod tests;

@@ -1,0 +1,127 @@
+//! When copies of other Entities' backups are forgotten, and what the restores say of it.
+
+use commonscloud_backup::report::{REPORT_VERSION, Report};
+use serde_json::json;
+
+use super::super::Said;
+use super::*;
+
+const COPY: &str = "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn restore(change: impl FnOnce(&mut Value)) -> Arc<ServiceRestore> {
+    let mut restore = json!({
+        "metadata": {"name": "from-other", "namespace": "coop", "uid": "u1", "generation": 1},
+        "spec": {
+            "from": {"service": "calendar", "entity": "other", "snapshot": "a".repeat(64)},
+            "into": {"kind": "NewService", "service": "agenda"}, "requestedBy": "anna",
+        },
+        "status": {
+            "phase": "Failed", "snapshot": COPY, "copyTarget": "far", "copiedAt": "2026-11-30T08:00:00Z",
+            "endedAt": "2026-11-30T09:00:00Z",
+        },
+    });
+    change(&mut restore);
+    Arc::new(serde_json::from_value(restore).unwrap())
+}
+
+fn copied(change: impl FnOnce(&mut Value)) -> Copied {
+    Copied::of(&restore(change), "coop-0a1b2c3d").unwrap()
+}
+
+fn platform() -> Platform {
+    let s3 =
+        json!({"endpoint": "https://s3.example.org", "bucket": "cloud", "secretName": "add", "careSecretName": "care"});
+    let backup = json!({"targets": [{"name": "far", "s3": s3}], "recipients": ["age1"]});
+    let spec = json!({"baseDomain": "example.org", "backup": backup});
+    serde_json::from_value(json!({"metadata": {"name": "default"}, "spec": spec})).unwrap()
+}
+
+fn is_due(copied: Copied, now: &str) -> bool {
+    next_copied(&[copied], &platform().spec.backup.unwrap(), at(now)).is_some()
+}
+
+/// What a copy is told by a Job that forgets another one, or the same.
+fn said(copied: &Copied, of: &Copied, state: JobState, outcome: Outcome) -> Option<ServiceRestoreStatus> {
+    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), ..Own::default() };
+    let job = of.forget_job(&platform(), &own).unwrap();
+    let metadata: ObjectMeta = serde_json::from_value(job["metadata"].clone()).unwrap();
+    let report = Some(Report { version: REPORT_VERSION, outcome });
+    let said = Said { code: 0, at: None, report, words: String::new() };
+    let seen = SeenJob {
+        name: copied.forget_name(),
+        uid: "j1".into(),
+        owner: String::new(),
+        state,
+        said: [("forget".to_owned(), said)].into(),
+        is_being_deleted: false,
+        ended: None,
+    };
+    copied.told(&seen, &metadata, at("2026-11-30T12:00:00Z"))
+}
+
+#[test]
+fn a_copy_is_forgotten_once_its_restore_has_been_over_for_an_hour() {
+    assert!(!is_due(copied(|_| {}), "2026-11-30T09:30:00Z"));
+    assert!(is_due(copied(|_| {}), "2026-11-30T10:30:00Z"));
+    assert!(is_due(copied(|of| of["status"]["phase"] = json!("Succeeded")), "2026-11-30T10:30:00Z"));
+    for phase in ["Files", "Removing"] {
+        assert!(!is_due(copied(|of| of["status"]["phase"] = json!(phase)), "2026-11-30T10:30:00Z"), "{phase}");
+    }
+    assert!(!is_due(copied(|_| {}), "2026-12-31T10:30:00Z"), "nothing is tried for ever");
+    let elsewhere = copied(|of| of["status"]["copyTarget"] = json!("gone"));
+    assert!(!is_due(elsewhere, "2026-11-30T10:30:00Z"), "nobody knows how to reach it");
+}
+
+#[test]
+fn what_was_not_copied_is_nobodys_to_forget() {
+    let of = |change: fn(&mut Value)| Copied::of(&restore(change), "coop-0a1b2c3d").is_some();
+    assert!(of(|_| {}));
+    assert!(!of(|of| of["status"]["copiedAt"] = Value::Null), "its snapshot is the other Entity's");
+    assert!(!of(|of| of["spec"]["from"]["entity"] = Value::Null), "its snapshot is a run's");
+    assert!(!of(|of| of["spec"]["into"] = json!({"kind": "Drill"})));
+    assert!(!of(|of| of["status"] = Value::Null));
+}
+
+#[test]
+fn the_job_has_what_may_remove_and_names_the_manifest_alone() {
+    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), ..Own::default() };
+    let copied = copied(|_| {});
+    let job = copied.forget_job(&platform(), &own).unwrap();
+    assert_eq!(
+        (&job["metadata"]["name"], &job["metadata"]["namespace"]),
+        (&json!(copied.forget_name()), &json!("cloud"))
+    );
+    let text = job.to_string();
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["args"].as_array().unwrap()[..3], [json!("forget"), json!("--copied"), json!(COPY)]);
+    assert!(text.contains("/coop-0a1b2c3d.agenda") && text.contains("backup-key-coop-0a1b2c3d"), "{text}");
+    assert!(text.contains("\"name\":\"care\"") && !text.contains("\"name\":\"add\""), "{text}");
+}
+
+#[test]
+fn the_restore_says_what_became_of_its_copy_and_is_asked_no_more() {
+    let subject = copied(|of| {
+        let ready = json!({"type": "Ready", "status": "False", "reason": "RestoreDiffers", "message": "",
+            "lastTransitionTime": "2026-11-30T09:00:00Z"});
+        of["status"]["conditions"] = json!([ready]);
+    });
+    for (left, reason, status) in
+        [(vec![], "SnapshotForgotten", "True"), (vec![COPY.to_owned()], "SnapshotKept", "False")]
+    {
+        let told = said(&subject, &subject, JobState::Succeeded, Outcome::Left { snapshots: left }).unwrap();
+        let kinds: Vec<_> = told.conditions.iter().map(|of| (of.type_.as_str(), of.reason.as_str())).collect();
+        assert_eq!(kinds, [("Ready", "RestoreDiffers"), ("SnapshotGone", reason)]);
+        assert_eq!(told.conditions[1].status, status);
+        let restore = Arc::new(ServiceRestore { status: Some(told), ..(*subject.restore).clone() });
+        assert!(!is_due(Copied { restore, ..subject.clone() }, "2026-11-30T12:00:00Z"));
+    }
+    assert_eq!(said(&subject, &subject, JobState::Succeeded, Outcome::Done), None);
+    let left = Outcome::Left { snapshots: Vec::new() };
+    assert_eq!(said(&subject, &subject, JobState::Failed(String::new()), left.clone()), None);
+    let another = copied(|of| of["metadata"]["uid"] = json!("u2"));
+    assert_eq!(said(&subject, &another, JobState::Succeeded, left), None, "of an earlier restore");
+}
