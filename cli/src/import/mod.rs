@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `source` | what moves in, by an exit package |
 //! | `plain` | the same by a folder of an application that was never ours, in a documented layout |
+//! | `seen` | what lies in a folder, and whether somebody changed it meanwhile |
 //! | `service` | the service that it moves into: its package, its last backup, its repository |
 //! | `judge` | what is refused, and what is told; pure |
 //! | `stage` | a folder on this machine in which archives are unpacked |
@@ -13,6 +14,7 @@
 mod fit;
 mod judge;
 mod plain;
+mod seen;
 mod send;
 mod service;
 mod source;
@@ -124,6 +126,7 @@ async fn import(arguments: &Arguments) -> Result<(), Failure> {
         let stage = Stage::open(&work, &brought.fingerprint)?;
         let snapshot = send::send(&service, &brought, &stage, identity.as_deref()).await?;
         drop(stage);
+        brought.is_as_it_was()?;
         let spec = wanted(&client, name, &service, snapshot).await?;
         restores.create(&PostParams::default(), &ServiceRestore::new(&restore, spec)).await?;
         said(format!("ServiceRestore {entity}/{restore} is asked for; it goes on whether somebody waits or not"))?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use commonscloud_backup::exit::{ExitFile, ExitFileKind, ExitManifest, ExitService, MANIFEST, SUMS, hash, verify};
 use commonscloud_cluster::command::Failure;
 
+use super::seen::{Seen, shown};
 use crate::asked;
 
 /// What moves in.
@@ -30,6 +31,28 @@ pub(super) struct Brought {
     pub(super) state: Option<Content>,
     /// What tells it from anything else: 64 of 0-9 and a-f.
     pub(super) fingerprint: String,
+    /// The files that are sent as they were when they were judged.
+    pub(super) seen: Seen,
+}
+
+impl Brought {
+    /// Whether what was sent is what was read before.
+    ///
+    /// # Errors
+    /// What somebody changed meanwhile.
+    pub(super) fn is_as_it_was(&self) -> Result<(), String> {
+        let known = self.seen.files.iter().map(|file| file.path.as_path());
+        let now = match &self.revisions {
+            Some(_) => Seen::of(&self.folder, known)?,
+            None => Seen::below(&self.folder)?,
+        };
+        let Some(path) = self.seen.changed(&now) else { return Ok(()) };
+        Err(format!(
+            "{}: somebody changed it while it was read, and nothing was asked for: have nobody write there, and give \
+             the same command again",
+            shown(&self.folder.join(path))
+        ))
+    }
 }
 
 /// With what a service was backed up.
@@ -83,10 +106,11 @@ pub(super) fn read(folder: &Path, choice: (Option<&str>, &str), template: &str) 
         return Err(format!("{} is damaged:\n  {}", folder.display(), verified.damages.join("\n  ")).into());
     }
     let service = choose(&verified.manifest, choice, template)?;
-    let sums = std::fs::read(folder.join(SUMS))?;
+    let sums = std::fs::read(folder.join(SUMS)).map_err(|error| format!("{}: {error}", folder.join(SUMS).display()))?;
     let text = [&*sums, &b"\0"[..], service.instance.name.as_bytes()].concat();
     let fingerprint = hash(&*text)?.sha256;
-    Ok(of(folder, &verified.manifest.entity.name, service, fingerprint))
+    let seen = Seen::of(folder, service.files.iter().map(|file| Path::new(&file.path)))?;
+    Ok(Brought { seen, ..of(folder, &verified.manifest.entity.name, service, fingerprint) })
 }
 
 fn choose<'m>(
@@ -136,6 +160,7 @@ fn of(folder: &Path, entity: &str, service: &ExitService, fingerprint: String) -
         dump: one(ExitFileKind::Dump),
         state: one(ExitFileKind::State),
         fingerprint,
+        seen: Seen::default(),
     }
 }
 
