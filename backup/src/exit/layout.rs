@@ -16,6 +16,9 @@ pub const EXIT_VERSION: u32 = 1;
 pub const MANIFEST: &str = "manifest.json";
 /// The file with the hashes of all others. Written last: without it a package is not whole.
 pub const SUMS: &str = "SHA256SUMS";
+/// What people do where a file of a package is not what was written.
+pub const AGAIN: &str =
+    "copy the package again from where it is whole, or make it again, with `commonscloud export` into a new folder";
 
 /// What an exit package holds: `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

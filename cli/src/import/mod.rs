@@ -106,6 +106,7 @@ async fn import(arguments: &Arguments) -> Result<(), Failure> {
         service::find(&client, &target, &arguments.operator_namespace, entity, name, &arguments.target).await?;
     let identity = arguments.identity.as_deref().map(target::identity).transpose()?;
     let brought = brought(arguments, &service)?;
+    brought.is_opened_by(identity.as_deref())?;
     for line in judge::told(&brought, &service.known) {
         said(line)?;
     }

@@ -71,7 +71,8 @@ impl Sending<'_> {
         let folder = match from {
             TreeFrom::Below(folder) => folder.clone(),
             TreeFrom::Archive(file) => {
-                let folder = self.stage.unpack(volume, self.opened(file)?)?;
+                let unpacked = self.stage.unpack(volume, self.opened(file)?);
+                let folder = unpacked.map_err(|why| format!("{}: {why}", file.path))?;
                 self.fit(&folder)?;
                 folder
             }
@@ -112,7 +113,8 @@ impl Sending<'_> {
     /// A file of a package as it is when it is open.
     fn file(&self, name: &str, file: &ExitFile) -> Result<PathBuf, Failure> {
         if file.is_sealed() {
-            self.stage.write(name, self.opened(file)?)
+            let opened = self.stage.write(name, self.opened(file)?);
+            opened.map_err(|why| format!("{}: {why}", file.path).into())
         } else {
             Ok(self.brought.folder.join(&file.path))
         }

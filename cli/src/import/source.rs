@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use commonscloud_backup::exit::{ExitFile, ExitFileKind, ExitManifest, ExitService, MANIFEST, SUMS, hash, verify};
+use commonscloud_backup::exit::{
+    ExitFile, ExitFileKind, ExitManifest, ExitService, MANIFEST, SUMS, hash, open, unfinished, verify,
+};
 use commonscloud_cluster::command::Failure;
 
 use super::seen::{Seen, shown};
@@ -36,6 +38,24 @@ pub(super) struct Brought {
 }
 
 impl Brought {
+    /// Whether the private key opens what is sealed: said before anything is asked or sent.
+    ///
+    /// # Errors
+    /// Which file it does not open.
+    pub(super) fn is_opened_by(&self, identity: Option<&str>) -> Result<(), Failure> {
+        let of_tree = |tree: &Tree| match &tree.from {
+            TreeFrom::Archive(file) => Some(file.clone()),
+            TreeFrom::Below(_) => None,
+        };
+        let of_content = |content: &Content| match content {
+            Content::Packed(file) => Some(file.clone()),
+            Content::Plain(_) => None,
+        };
+        let contents = self.dump.iter().chain(&self.state).filter_map(of_content);
+        let mut files = self.trees.iter().filter_map(of_tree).chain(contents);
+        Ok(files.try_for_each(|file| open(&self.folder, &file, identity).map(drop))?)
+    }
+
     /// Whether what was sent is what was read before.
     ///
     /// # Errors
@@ -92,7 +112,7 @@ pub(super) enum Content {
 
 /// Whether a folder is an exit package, be it one that is not whole.
 pub(super) fn is_package(folder: &Path) -> bool {
-    [MANIFEST, SUMS].iter().any(|name| folder.join(name).exists())
+    [MANIFEST, SUMS].iter().any(|name| folder.join(name).exists()) || unfinished(folder).is_some()
 }
 
 /// Reads all of a package, and chooses a service of it. `choice`: the one that is asked for, and the name of the service
@@ -210,6 +230,26 @@ pub(super) mod tests {
         assert!(chosen(None, "wiki", "radicale").unwrap_err().contains("agenda"), "its name is not enough");
         assert!(chosen(None, "office", "office").unwrap_err().contains("wiki (mediawiki)"));
         assert!(chosen(Some("office"), "wiki", "mediawiki").unwrap_err().contains("--from"));
+    }
+
+    #[test]
+    fn what_is_sealed_is_told_before_anything_is_sent() {
+        let at = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(at.path().join("wiki/files")).unwrap();
+        std::fs::write(at.path().join("wiki/files/data.tar.age"), "sealed").unwrap();
+        let brought = Brought { folder: at.path().to_owned(), ..brought() };
+        let error = brought.is_opened_by(None).unwrap_err().to_string();
+        assert!(error.contains("data.tar.age is sealed") && error.contains("--identity"), "{error}");
+    }
+
+    #[test]
+    fn a_package_that_is_not_whole_is_one_and_says_what_is_missing() {
+        let at = tempfile::tempdir().unwrap();
+        assert!(!is_package(at.path()));
+        std::fs::write(at.path().join(".unfinished.json"), "{}").unwrap();
+        assert!(is_package(at.path()));
+        let error = read(at.path(), (None, "wiki"), "mediawiki").unwrap_err().to_string();
+        assert!(error.contains(".unfinished.json") && error.contains("`commonscloud export` again"), "{error}");
     }
 
     #[test]
