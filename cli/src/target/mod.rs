@@ -18,6 +18,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 
 pub(crate) use self::server::{ServerArguments, address, url_or_name};
+use crate::stop::Stop;
 
 /// The folder at a target with the keys of all others.
 const ESCROW: &str = "escrow";
@@ -82,6 +83,12 @@ impl Target {
         let version = target.restic.clone().at("none").run(Call::new("version"), PROBE).await;
         version.map_err(|failure| format!("{failure}; restic 0.18.1 has to be in PATH, or --restic names it"))?;
         Ok(target)
+    }
+
+    /// The same, whose restic ends in order once this command is asked to end.
+    pub(crate) fn until(mut self, stop: &Stop) -> Self {
+        self.restic = self.restic.until(stop.asked());
+        self
     }
 
     /// Where it is, without credentials.
