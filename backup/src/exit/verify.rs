@@ -11,6 +11,9 @@ use super::layout::{AGAIN, ExitFile, ExitManifest, MANIFEST, SUMS};
 use super::unfinished::unfinished;
 use crate::report::Failure;
 
+/// No manifest and no sums are longer, in bytes: they are read into memory.
+const MOST: u64 = 64 << 20;
+
 /// What came of looking at a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
@@ -62,8 +65,12 @@ pub fn verify(folder: &Path) -> Result<Verified, Failure> {
 
 /// What a file holds that is no link, and nothing that is read for ever.
 fn text_of(path: &Path) -> io::Result<String> {
-    if !path.symlink_metadata()?.is_file() {
+    let found = path.symlink_metadata()?;
+    if !found.is_file() {
         return Err(io::Error::other("it is no file, and links are not followed"));
+    }
+    if found.len() > MOST {
+        return Err(io::Error::other(format!("it has more than {MOST} bytes, and none that was written has")));
     }
     std::fs::read_to_string(path)
 }
@@ -175,6 +182,14 @@ mod tests {
         std::fs::rename(&path, path.with_extension("tar.part")).unwrap();
         let damages = verify(package.path()).unwrap().damages;
         assert!(damages[0].contains("data.tar.part") && damages[0].contains("commonscloud export"), "{damages:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_not_read() {
+        let package = package();
+        let file = File::options().write(true).open(package.path().join(MANIFEST)).unwrap();
+        file.set_len(MOST + 1).unwrap();
+        assert!(verify(package.path()).unwrap_err().message.contains("more than"));
     }
 
     #[test]
