@@ -19,6 +19,7 @@ mod render;
 mod restore;
 mod services;
 mod status;
+mod stop;
 mod target;
 mod template;
 

@@ -9,7 +9,7 @@ use super::layout::{ExitManifest, MANIFEST, SUMS};
 use crate::report::Failure;
 
 /// What is done so far, until the package is whole.
-const PROGRESS: &str = ".unfinished.json";
+pub(super) const PROGRESS: &str = ".unfinished.json";
 /// What a file is called while it is written.
 pub(super) const PART: &str = ".part";
 

@@ -16,6 +16,9 @@ pub const EXIT_VERSION: u32 = 1;
 pub const MANIFEST: &str = "manifest.json";
 /// The file with the hashes of all others. Written last: without it a package is not whole.
 pub const SUMS: &str = "SHA256SUMS";
+/// What people do where a file of a package is not what was written.
+pub const AGAIN: &str =
+    "copy the package again from where it is whole, or make it again, with `commonscloud export` into a new folder";
 
 /// What an exit package holds: `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +165,14 @@ impl ExitManifest {
         // They are shown to people, whose terminal would do what they say.
         let versions = manifest.services.iter().map(|service| &service.versions);
         let texts = versions.flat_map(|of| [&of.template, &of.application, &of.revision]);
-        if let Some(text) = texts.chain([&manifest.entity.name]).find(|text| text.contains(char::is_control)) {
+        let from = manifest.services.iter().map(|service| &service.repository);
+        let from = from.flat_map(|of| [&of.path, &of.id, &of.snapshot]);
+        if let Some(text) = texts
+            .chain(from)
+            .chain(&manifest.recipients)
+            .chain([&manifest.entity.name])
+            .find(|text| text.contains(char::is_control))
+        {
             return Err(format!("{:?} has control characters, and no name or version has", one_line(text, 100)));
         }
         Ok(manifest)
@@ -249,6 +259,12 @@ pub(super) mod tests {
         let mut shown = manifest(&[]);
         shown.services[0].versions.application = "1\u{1b}[2J".to_owned();
         assert!(ExitManifest::read(&shown.text().unwrap()).unwrap_err().contains("control characters"));
+        let mut sealed = manifest(&[]);
+        sealed.recipients = vec!["age1\u{1b}[2J".to_owned()];
+        assert!(ExitManifest::read(&sealed.text().unwrap()).unwrap_err().contains("control characters"));
+        let mut from = manifest(&[]);
+        from.services[0].repository.path = "hort\u{1b}[2J".to_owned();
+        assert!(ExitManifest::read(&from.text().unwrap()).unwrap_err().contains("control characters"));
         let path = manifest(&[("wiki/\u{1b}[2J", "aa")]).text().unwrap();
         assert!(ExitManifest::read(&path).unwrap_err().contains("is no path below"));
     }

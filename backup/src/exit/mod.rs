@@ -21,13 +21,15 @@ mod hashed;
 mod layout;
 mod open;
 mod pack;
+mod unfinished;
 mod verify;
 
 pub use folder::{Folder, Found};
 pub use hashed::{Written, hash};
 pub use layout::{
-    EXIT_VERSION, Engine, ExitFile, ExitFileKind, ExitManifest, ExitRepository, ExitService, MANIFEST, SUMS,
+    AGAIN, EXIT_VERSION, Engine, ExitFile, ExitFileKind, ExitManifest, ExitRepository, ExitService, MANIFEST, SUMS,
 };
 pub use open::open;
 pub use pack::{Source, pack};
+pub use unfinished::unfinished;
 pub use verify::{Verified, verify};

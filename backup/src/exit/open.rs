@@ -6,7 +6,7 @@ use std::path::Path;
 
 use age::{DecryptError, Decryptor};
 
-use super::layout::ExitFile;
+use super::layout::{AGAIN, ExitFile};
 use crate::escrow::identities;
 use crate::report::Failure;
 
@@ -37,11 +37,30 @@ pub fn open(folder: &Path, file: &ExitFile, identity: Option<&str>) -> Result<Bo
         DecryptError::NoMatchingKeys => {
             Failure::other(format!("{} is sealed to others: --identity is of none of its recipients", file.path))
         }
-        error => Failure::other(format!("{}: {error}", file.path)),
+        DecryptError::Io(error) => told(cut_off(&error)),
+        error => Failure::other(format!("{}: it is cut off, or was changed ({error}): {AGAIN}", file.path)),
     };
     let decryptor = Decryptor::new_buffered(opened).map_err(refused)?;
     let reader = decryptor.decrypt(keys.iter().map(|key| key as &dyn age::Identity)).map_err(refused)?;
-    Ok(Box::new(reader))
+    Ok(Box::new(Sealed(reader)))
+}
+
+/// What is sealed, with errors that say what to do.
+struct Sealed<R>(R);
+
+impl<R: Read> Read for Sealed<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes).map_err(|error| cut_off(&error))
+    }
+}
+
+/// age tells one that was cut off or changed as one of the first two.
+fn cut_off(error: &io::Error) -> io::Error {
+    let kind = error.kind();
+    if matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) {
+        return io::Error::new(kind, format!("it is cut off, or was changed ({error}): {AGAIN}"));
+    }
+    io::Error::new(kind, error.to_string())
 }
 
 #[cfg(test)]
@@ -77,7 +96,11 @@ mod tests {
         assert!(read(folder.path(), "dump.sql.age", Some(&another)).unwrap_err().contains("others"));
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 70_000]).unwrap();
-        assert!(read(folder.path(), "dump.sql.age", Some(&private)).is_err());
+        let error = read(folder.path(), "dump.sql.age", Some(&private)).unwrap_err();
+        assert!(error.contains("cut off") && error.contains("commonscloud export"), "{error}");
+        std::fs::write(&path, &whole[..20]).unwrap();
+        let error = read(folder.path(), "dump.sql.age", Some(&private)).unwrap_err();
+        assert!(error.contains("dump.sql.age") && error.contains("cut off"), "{error}");
     }
 
     #[test]

@@ -5,9 +5,14 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::folder::PART;
 use super::hashed::{Written, hash};
-use super::layout::{ExitFile, ExitManifest, MANIFEST, SUMS};
+use super::layout::{AGAIN, ExitFile, ExitManifest, MANIFEST, SUMS};
+use super::unfinished::unfinished;
 use crate::report::Failure;
+
+/// No manifest and no sums are longer, in bytes: they are read into memory.
+const MOST: u64 = 64 << 20;
 
 /// What came of looking at a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +33,10 @@ pub struct Verified {
 /// When it is no whole package, or nobody can read it.
 pub fn verify(folder: &Path) -> Result<Verified, Failure> {
     let told = |name: &str, why: String| Failure::other(format!("{}: {why}", folder.join(name).display()));
-    let read = |name: &str| match std::fs::read_to_string(folder.join(name)) {
+    if let Some(why) = unfinished(folder) {
+        return Err(Failure::other(why));
+    }
+    let read = |name: &str| match text_of(&folder.join(name)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let why = "it is not there: no exit package, or one that is not whole; export again into the same folder";
             Err(told(name, why.to_owned()))
@@ -55,10 +63,31 @@ pub fn verify(folder: &Path) -> Result<Verified, Failure> {
     Ok(Verified { manifest, bytes, damages, others })
 }
 
+/// What a file holds that is no link, and nothing that is read for ever.
+fn text_of(path: &Path) -> io::Result<String> {
+    let found = path.symlink_metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is no file, and links are not followed"));
+    }
+    if found.len() > MOST {
+        return Err(io::Error::other(format!("it has more than {MOST} bytes, and none that was written has")));
+    }
+    std::fs::read_to_string(path)
+}
+
 fn damage(folder: &Path, file: &ExitFile) -> Option<String> {
     let path = folder.join(&file.path);
+    let mut above = Path::new(&file.path).ancestors().skip(1).filter(|at| !at.as_os_str().is_empty());
+    if let Some(link) = above.find(|at| folder.join(at).is_symlink()) {
+        return Some(format!("{} is a link, and links are not followed", link.display()));
+    }
     match path.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Some("it is missing".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let half = format!("{}{PART}", file.path);
+            let is_half = folder.join(&half).symlink_metadata().is_ok();
+            let half = if is_half { format!(", and {half} is only a part of it: {AGAIN}") } else { String::new() };
+            return Some(format!("it is missing{half}"));
+        }
         Err(error) => return Some(error.to_string()),
         Ok(found) if !found.is_file() => return Some("it is no file".to_owned()),
         Ok(found) if found.len() != file.bytes => {
@@ -134,6 +163,42 @@ mod tests {
         harm(&package.path().join(ONE));
         let damages = verify(package.path()).unwrap().damages;
         assert!(damages.len() == 1 && damages[0].starts_with(ONE) && damages[0].contains(told), "{damages:?}");
+    }
+
+    #[test]
+    fn a_folder_behind_a_link_is_damage() {
+        let (package, elsewhere) = (package(), tempfile::tempdir().unwrap());
+        let (here, there) = (package.path().join("wiki"), elsewhere.path().join("wiki"));
+        std::fs::rename(&here, &there).unwrap();
+        std::os::unix::fs::symlink(&there, &here).unwrap();
+        let damages = verify(package.path()).unwrap().damages;
+        assert!(damages.len() == 1 && damages[0].contains("wiki is a link"), "{damages:?}");
+    }
+
+    #[test]
+    fn what_is_there_in_part_alone_is_told_as_such() {
+        let package = package();
+        let path = package.path().join(ONE);
+        std::fs::rename(&path, path.with_extension("tar.part")).unwrap();
+        let damages = verify(package.path()).unwrap().damages;
+        assert!(damages[0].contains("data.tar.part") && damages[0].contains("commonscloud export"), "{damages:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_not_read() {
+        let package = package();
+        let file = File::options().write(true).open(package.path().join(MANIFEST)).unwrap();
+        file.set_len(MOST + 1).unwrap();
+        assert!(verify(package.path()).unwrap_err().message.contains("more than"));
+    }
+
+    #[test]
+    fn a_link_is_no_manifest() {
+        let package = package();
+        let (path, elsewhere) = (package.path().join(MANIFEST), tempfile::tempdir().unwrap());
+        std::fs::rename(&path, elsewhere.path().join(MANIFEST)).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path().join(MANIFEST), &path).unwrap();
+        assert!(verify(package.path()).unwrap_err().message.contains("links are not followed"));
     }
 
     #[test]

@@ -181,6 +181,12 @@ impl Restic {
         Self { stop, password: None, repository: None, is_source: false, server: Server::default() }
     }
 
+    /// The same, until somebody asks by this.
+    #[must_use]
+    pub fn until(self, stop: watch::Receiver<bool>) -> Self {
+        Self { stop, ..self }
+    }
+
     /// The same, with this password instead of the one in the environment.
     #[must_use]
     pub fn with_password(self, password: &str) -> Self {

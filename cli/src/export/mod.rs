@@ -12,6 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::asked;
 use crate::data::said;
+use crate::stop;
 use crate::target::{self, Keys, ServerArguments, Target, address};
 use source::{Choice, Opened};
 
@@ -75,7 +76,7 @@ struct Verify {
 /// When the target does not open, a service has no backup there, or the package is not what was written.
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(Command::Verify(Verify { folder })) = &arguments.command {
-        return verified(folder);
+        return verified(folder).await;
     }
     tokio::select! {
         ended = export(arguments) => ended,
@@ -108,7 +109,7 @@ async fn export(arguments: &Arguments) -> Result<(), Failure> {
     let manifest = begun.unwrap_or_else(|| planned(entity, arguments, &opened));
     let sources: Vec<_> = opened.into_iter().map(|service| service.source).collect();
     pack(&folder, manifest, &sources, |line| eprintln!("{line}")).await?;
-    verified(output)
+    verified(output).await
 }
 
 /// What was begun is gone on with by the same words alone.
@@ -199,10 +200,12 @@ fn planned(entity: &str, arguments: &Arguments, opened: &[Opened]) -> ExitManife
 /// How many of the files beside a package are told.
 const MOST_OTHERS: usize = 5;
 
-fn verified(folder: &Path) -> Result<(), Failure> {
-    let found = verify(folder)?;
+async fn verified(folder: &Path) -> Result<(), Failure> {
+    let own = folder.to_owned();
+    let found = stop::in_thread(move || verify(&own)).await??;
     for other in found.others.iter().take(MOST_OTHERS) {
-        eprintln!("{other}: nothing of the package");
+        // Whoever put it there chose its name, and a terminal would do what it says.
+        eprintln!("{other:?}: nothing of the package");
     }
     if found.others.len() > MOST_OTHERS {
         eprintln!("and {} more that are nothing of the package", found.others.len() - MOST_OTHERS);

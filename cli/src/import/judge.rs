@@ -51,8 +51,11 @@ pub(super) fn refused(brought: &Brought, known: &Known) -> Vec<String> {
     whys.extend(
         lacks.map(|tree| format!("files of volume {} are missing, which the package restores from", tree.volume)),
     );
-    for tree in &brought.trees {
+    for (at, tree) in brought.trees.iter().enumerate() {
         whys.extend(too_much(tree, known));
+        if brought.trees[..at].iter().any(|before| before.volume == tree.volume) {
+            whys.push(format!("it has files of volume {} twice", tree.volume));
+        }
     }
     match (known.operations.load.is_some(), brought.dump.is_some()) {
         (true, false) => whys.push("the dump is missing, which the package restores from".to_owned()),
@@ -116,6 +119,7 @@ pub(super) mod tests {
     #[test_case(|it| it.trees.clear(), "files of volume data are missing"; "without files")]
     #[test_case(|it| it.trees[0].volume = "app".into(), "restores none of such a volume"; "files of another volume")]
     #[test_case(|it| it.trees[0].bytes = 101, "extraBlocks"; "more than there is room for")]
+    #[test_case(|it| it.trees.push(it.trees[0].clone()), "twice"; "files of a volume twice")]
     #[test_case(|it| it.dump = None, "dump is missing"; "without a dump")]
     fn what_does_not_fit_is_refused_with_the_reason(edit: fn(&mut Brought), told: &str) {
         let mut brought = brought();

@@ -1,13 +1,12 @@
 //! What a plain application has that was never ours, in the layout of `docs/operations/moving-in.md`.
 
-use std::fs::{DirEntry, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use commonscloud_backup::exit::{Engine, hash};
+use commonscloud_backup::exit::Engine;
 
 use super::newest;
+use super::seen::{Seen, SeenFile, opened};
 use super::source::{Brought, Content, Tree, TreeFrom};
 use crate::asked;
 
@@ -17,8 +16,8 @@ const VERSION: &str = "version.txt";
 const FILES: &str = "files";
 const DUMP: &str = "dump.sql";
 /// A version stands at the beginning.
-const LONGEST_VERSION: usize = 4096;
-/// By so much of its beginning a dump is known.
+const LONGEST_VERSION: u64 = 4096;
+/// By so much of its beginning a dump is known, and each line of it.
 const BEGINNING: usize = 4096;
 
 /// How an application is laid out.
@@ -48,7 +47,7 @@ const NO_OFFICE: &str = "a plain Nextcloud does not move in by this command: the
 /// What is missing or cannot be taken, in words.
 pub(super) fn read(folder: &Path, template: &str) -> Result<Brought, String> {
     if template == "office" {
-        return Err(NO_OFFICE.to_owned());
+        return Err(format!("{}: it is no exit package, and {NO_OFFICE}", folder.display()));
     }
     let layout = LAYOUTS.iter().find(|layout| layout.template == template).ok_or_else(|| {
         format!(
@@ -58,21 +57,27 @@ pub(super) fn read(folder: &Path, template: &str) -> Result<Brought, String> {
         )
     })?;
     let told = |name: &str, why: &str| format!("{}: {why}; {GUIDE}", folder.join(name).display());
-    let text = std::fs::read(folder.join(VERSION)).map_err(|error| told(VERSION, &error.to_string()))?;
+    if folder.join(VERSION).symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        let why = "it is not there: the folder is no exit package, which has a manifest.json, and no plain application";
+        return Err(told(VERSION, why));
+    }
+    let text = beginning(folder).map_err(|why| told(VERSION, &why))?;
     let application = version(&text).ok_or_else(|| told(VERSION, "it names no version, such as 1.39.13"))?;
     let files = folder.join(FILES);
+    // Before anything is read: what changes from then on is seen at the end.
+    let seen = Seen::below(folder)?;
     if let Some(other) = no_folder(folder, &Path::new(FILES).join(layout.folder)) {
         return Err(told(&other.to_string_lossy(), "it is no folder, and links are not followed"));
     }
     let path = folder.join(DUMP);
     if layout.has_dump {
-        let opened = File::open(&path).map_err(|error| told(DUMP, &error.to_string()))?;
-        of_mediawiki(BufReader::new(opened)).map_err(|why| told(DUMP, &why))?;
-    } else if path.exists() {
+        let dump = opened(folder, DUMP).map_err(|why| told(DUMP, &why))?;
+        of_mediawiki(BufReader::new(dump)).map_err(|why| told(DUMP, &why))?;
+    } else if path.symlink_metadata().is_ok() {
         return Err(told(DUMP, &format!("{} has no database", layout.name)));
     }
-    let seen = seen(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let trees = trees(&files, &seen.files).map_err(|error| format!("{}: {error}", files.display()))?;
+    let fingerprint = seen.fingerprint(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let taken_at = newest(seen.files.iter().map(|file| file.modified)).unwrap_or_default();
     Ok(Brought {
         folder: folder.to_owned(),
@@ -84,7 +89,8 @@ pub(super) fn read(folder: &Path, template: &str) -> Result<Brought, String> {
         trees,
         dump: layout.has_dump.then_some(Content::Plain(path)),
         state: None,
-        fingerprint: seen.fingerprint,
+        fingerprint,
+        seen,
     })
 }
 
@@ -95,9 +101,16 @@ fn no_folder(root: &Path, path: &Path) -> Option<PathBuf> {
     path.ancestors().filter(|at| !at.as_os_str().is_empty()).find(|at| !is_folder(at)).map(Path::to_owned)
 }
 
+/// What the file with the version begins with.
+fn beginning(folder: &Path) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    let read = opened(folder, VERSION)?.take(LONGEST_VERSION).read_to_end(&mut text);
+    read.map(|_| text).map_err(|error| error.to_string())
+}
+
 /// The first number of a text.
 fn version(text: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(text.get(..LONGEST_VERSION).unwrap_or(text)).into_owned();
+    let text = String::from_utf8_lossy(text);
     let begin = text.find(|sign: char| sign.is_ascii_digit())?;
     let number: String = text[begin..].chars().take_while(|sign| sign.is_ascii_digit() || *sign == '.').collect();
     Some(number.trim_end_matches('.').to_owned())
@@ -111,11 +124,7 @@ fn of_mediawiki(mut dump: impl BufRead) -> Result<(), String> {
         return Err("it is no dump of mariadb-dump: one of PostgreSQL or SQLite is not taken".to_owned());
     }
     let (mut line, mut last, mut tables) = (Vec::new(), Vec::new(), Vec::new());
-    loop {
-        line.clear();
-        if dump.read_until(b'\n', &mut line).map_err(|error| error.to_string())? == 0 {
-            break;
-        }
+    while next_line(&mut dump, &mut line).map_err(|error| error.to_string())? {
         if line.starts_with(b"USE `") || line.starts_with(b"CREATE DATABASE") {
             return Err(
                 "it names a database, and the package's has another name: dump it without --databases".to_owned()
@@ -146,45 +155,14 @@ fn of_mediawiki(mut dump: impl BufRead) -> Result<(), String> {
     })
 }
 
-struct Seen {
-    files: Vec<SeenFile>,
-    fingerprint: String,
-}
-
-struct SeenFile {
-    /// Below the folder.
-    path: PathBuf,
-    bytes: u64,
-    modified: SystemTime,
-}
-
-/// All that is below the folder, and what tells it from anything else: names, sizes and times.
-fn seen(folder: &Path) -> io::Result<Seen> {
-    let mut files = Vec::new();
-    below(folder, Path::new(""), &mut files)?;
-    let mut text = folder.as_os_str().as_encoded_bytes().to_vec();
-    for file in &files {
-        let modified = file.modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        text.push(0);
-        text.extend_from_slice(file.path.as_os_str().as_encoded_bytes());
-        text.extend_from_slice(format!("\0{} {modified}", file.bytes).as_bytes());
+/// The next line, its beginning alone: who made the dump chose how long it is. False: there is none.
+fn next_line(dump: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let read = dump.by_ref().take(BEGINNING as u64).read_until(b'\n', line)?;
+    if read == BEGINNING && !line.ends_with(b"\n") {
+        dump.skip_until(b'\n')?;
     }
-    Ok(Seen { files, fingerprint: hash(&*text)?.sha256 })
-}
-
-/// Sorted; nothing is followed.
-fn below(folder: &Path, at: &Path, files: &mut Vec<SeenFile>) -> io::Result<()> {
-    let mut entries = std::fs::read_dir(folder.join(at))?.collect::<io::Result<Vec<DirEntry>>>()?;
-    entries.sort_by_key(DirEntry::file_name);
-    for entry in entries {
-        let (path, found) = (at.join(entry.file_name()), entry.metadata()?);
-        if found.is_dir() {
-            below(folder, &path, files)?;
-        } else {
-            files.push(SeenFile { path, bytes: found.len(), modified: found.modified()? });
-        }
-    }
-    Ok(())
+    Ok(read > 0)
 }
 
 /// The volumes: each is a folder itself, no link to one.
@@ -194,10 +172,15 @@ fn trees(files: &Path, seen: &[SeenFile]) -> io::Result<Vec<Tree>> {
         let entry = entry?;
         let volume = entry.file_name().to_string_lossy().into_owned();
         if !entry.file_type()?.is_dir() {
-            return Err(io::Error::other(format!("{volume} is no folder of a volume")));
+            return Err(io::Error::other(format!("{volume:?} is no folder of a volume")));
+        }
+        // It is shown, and part of a tag at the target.
+        if !volume.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+            return Err(io::Error::other(format!("{volume:?} is no name of a volume")));
         }
         let own = Path::new(FILES).join(entry.file_name());
-        let bytes = seen.iter().filter(|file| file.path.starts_with(&own)).map(|file| file.bytes).sum();
+        let bytes = seen.iter().filter(|file| file.path.starts_with(&own)).map(|file| file.bytes);
+        let bytes = bytes.fold(0, u64::saturating_add);
         trees.push(Tree { volume, bytes, from: TreeFrom::Below(files.to_owned()) });
     }
     trees.sort_by(|a, b| a.volume.cmp(&b.volume));

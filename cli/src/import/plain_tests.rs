@@ -77,7 +77,48 @@ fn what_has_no_layout_is_refused_with_the_reason() {
 fn a_link_is_no_volume() {
     let at = wiki(WIKI);
     std::os::unix::fs::symlink("/etc", at.path().join("files/app")).unwrap();
-    assert!(read(at.path(), "mediawiki").unwrap_err().contains("app is no folder"));
+    assert!(read(at.path(), "mediawiki").unwrap_err().contains("\"app\" is no folder"));
+}
+
+#[test_case(DUMP, |from, to| std::os::unix::fs::symlink(from, to).unwrap(), "is a link"; "a link to the dump")]
+#[test_case(DUMP, |from, to| std::fs::hard_link(from, to).unwrap(), "hard link"; "a hard link to the dump")]
+#[test_case(DUMP, |_, to| std::fs::create_dir(to).unwrap(), "no file"; "a folder for the dump")]
+#[test_case(VERSION, |from, to| std::os::unix::fs::symlink(from, to).unwrap(), "is a link"; "a link to the version")]
+fn what_is_read_is_the_file_itself(name: &str, put: fn(&Path, &Path), told: &str) {
+    let at = wiki(WIKI);
+    let (here, elsewhere) = (at.path().join(name), at.path().join("files/data/images/elsewhere"));
+    std::fs::rename(&here, &elsewhere).unwrap();
+    put(&elsewhere, &here);
+    let error = read(at.path(), "mediawiki").unwrap_err();
+    assert!(error.contains(&*here.to_string_lossy()) && error.contains(told), "{error}");
+}
+
+#[test]
+fn a_name_of_a_volume_does_nothing_to_a_terminal_or_a_tag() {
+    for name in ["a\n\u{1b}[2J", "a,run:x", "Data"] {
+        let at = wiki(WIKI);
+        std::fs::create_dir(at.path().join("files").join(name)).unwrap();
+        let error = read(at.path(), "mediawiki").unwrap_err();
+        assert!(error.contains("no name of a volume") && !error.contains(char::is_control), "{error:?}");
+    }
+}
+
+#[test]
+fn a_line_as_long_as_anybody_likes_takes_no_memory() {
+    let mut dump = BufReader::new(io::repeat(b'x').take(64 << 20).chain(&b"\n-- Dump completed"[..]));
+    let mut line = Vec::new();
+    assert!(next_line(&mut dump, &mut line).unwrap());
+    assert!(line.len() == BEGINNING && line.capacity() < 1 << 20, "{}", line.capacity());
+    assert!(next_line(&mut dump, &mut line).unwrap() && line == b"-- Dump completed");
+    assert!(!next_line(&mut dump, &mut line).unwrap());
+}
+
+#[test]
+fn a_wrong_folder_is_told_as_one() {
+    let at = tempfile::tempdir().unwrap();
+    let error = read(at.path(), "mediawiki").unwrap_err();
+    assert!(error.contains("version.txt") && error.contains("no exit package"), "{error}");
+    assert!(read(at.path(), "office").unwrap_err().contains("no exit package"));
 }
 
 #[test_case("files/data/images"; "the last folder")]

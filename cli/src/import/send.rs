@@ -1,7 +1,9 @@
 //! Brings all of it into the repository of the service: a snapshot of each part, then the manifest that names them, as
 //! a run leaves it.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use commonscloud_backup::exit::{ExitFile, open};
@@ -17,6 +19,7 @@ use super::service::{Known, Service};
 use super::source::{Brought, Content, TreeFrom};
 use super::stage::Stage;
 use crate::data::said;
+use crate::stop::{Stop, Until, to_its_end};
 use crate::target::{ANSWER, short};
 
 /// A part takes no longer.
@@ -37,10 +40,11 @@ pub(super) fn run_of(fingerprint: &str) -> String {
 pub(super) async fn send(
     service: &Service,
     brought: &Brought,
-    stage: &Stage,
+    stage: &Arc<Stage>,
     identity: Option<&str>,
+    stop: &Stop,
 ) -> Result<String, Failure> {
-    let sending = Sending { service, brought, stage, identity, run: run_of(&brought.fingerprint) };
+    let sending = Sending { service, brought, stage, identity, stop, run: run_of(&brought.fingerprint) };
     let mut parts = Vec::new();
     for tree in &brought.trees {
         parts.push(sending.tree(&tree.volume, &tree.from).await?);
@@ -57,8 +61,9 @@ pub(super) async fn send(
 struct Sending<'s> {
     service: &'s Service,
     brought: &'s Brought,
-    stage: &'s Stage,
+    stage: &'s Arc<Stage>,
     identity: Option<&'s str>,
+    stop: &'s Stop,
     run: String,
 }
 
@@ -71,7 +76,7 @@ impl Sending<'_> {
         let folder = match from {
             TreeFrom::Below(folder) => folder.clone(),
             TreeFrom::Archive(file) => {
-                let folder = self.stage.unpack(volume, self.opened(file)?)?;
+                let folder = self.unpacked(volume, file).await?;
                 self.fit(&folder)?;
                 folder
             }
@@ -82,6 +87,12 @@ impl Sending<'_> {
         }
         let answer = self.restic().run(call.folder(folder).arg("--").arg(volume), LONGEST).await?;
         done(stored(volume, SnapshotPartKind::Files, &answer)?)
+    }
+
+    async fn unpacked(&self, volume: &str, file: &ExitFile) -> Result<PathBuf, Failure> {
+        let (stage, volume, from) = (Arc::clone(self.stage), volume.to_owned(), self.opened(file)?);
+        let unpacked = to_its_end(move || stage.unpack(&volume, from)).await?;
+        unpacked.map_err(|why| format!("{}: {why}", file.path).into())
     }
 
     /// Once the volume with Nextcloud's settings is there.
@@ -103,23 +114,24 @@ impl Sending<'_> {
     async fn stream(&self, name: &str, kind: SnapshotPartKind, content: &Content) -> Result<StoredPart, Failure> {
         let (path, script) = match content {
             Content::Plain(path) => (path.clone(), WHOLE),
-            Content::Packed(file) => (self.file(name, file)?, "cat -- \"$1\""),
+            Content::Packed(file) => (self.file(name, file).await?, "cat -- \"$1\""),
         };
         let call = of_command(backup(&self.run, name, name), name, &["sh", "-c", script, name]).arg(path);
         done(stored(name, kind, &self.restic().run(call, LONGEST).await?)?)
     }
 
     /// A file of a package as it is when it is open.
-    fn file(&self, name: &str, file: &ExitFile) -> Result<PathBuf, Failure> {
-        if file.is_sealed() {
-            self.stage.write(name, self.opened(file)?)
-        } else {
-            Ok(self.brought.folder.join(&file.path))
+    async fn file(&self, name: &str, file: &ExitFile) -> Result<PathBuf, Failure> {
+        if !file.is_sealed() {
+            return Ok(self.brought.folder.join(&file.path));
         }
+        let (stage, name, from) = (Arc::clone(self.stage), name.to_owned(), self.opened(file)?);
+        let written = to_its_end(move || stage.write(&name, from)).await?;
+        written.map_err(|why| format!("{}: {why}", file.path).into())
     }
 
-    fn opened(&self, file: &ExitFile) -> Result<Box<dyn std::io::Read + Send>, Failure> {
-        Ok(open(&self.brought.folder, file, self.identity)?)
+    fn opened(&self, file: &ExitFile) -> Result<Until<Box<dyn Read + Send>>, Failure> {
+        Ok(self.stop.until(open(&self.brought.folder, file, self.identity)?))
     }
 
     async fn manifest(&self, parts: Vec<StoredPart>) -> Result<String, Failure> {

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use commonscloud_backup::exit::{ExitFile, ExitFileKind, ExitManifest, ExitService, MANIFEST, SUMS, hash, verify};
+use commonscloud_backup::exit::{
+    ExitFile, ExitFileKind, ExitManifest, ExitService, MANIFEST, SUMS, hash, open, unfinished, verify,
+};
 use commonscloud_cluster::command::Failure;
 
+use super::seen::{Seen, shown};
 use crate::asked;
 
 /// What moves in.
@@ -30,6 +33,46 @@ pub(super) struct Brought {
     pub(super) state: Option<Content>,
     /// What tells it from anything else: 64 of 0-9 and a-f.
     pub(super) fingerprint: String,
+    /// The files that are sent as they were when they were judged.
+    pub(super) seen: Seen,
+}
+
+impl Brought {
+    /// Whether the private key opens what is sealed: said before anything is asked or sent.
+    ///
+    /// # Errors
+    /// Which file it does not open.
+    pub(super) fn is_opened_by(&self, identity: Option<&str>) -> Result<(), Failure> {
+        let of_tree = |tree: &Tree| match &tree.from {
+            TreeFrom::Archive(file) => Some(file.clone()),
+            TreeFrom::Below(_) => None,
+        };
+        let of_content = |content: &Content| match content {
+            Content::Packed(file) => Some(file.clone()),
+            Content::Plain(_) => None,
+        };
+        let contents = self.dump.iter().chain(&self.state).filter_map(of_content);
+        let mut files = self.trees.iter().filter_map(of_tree).chain(contents);
+        Ok(files.try_for_each(|file| open(&self.folder, &file, identity).map(drop))?)
+    }
+
+    /// Whether what was sent is what was read before.
+    ///
+    /// # Errors
+    /// What somebody changed meanwhile.
+    pub(super) fn is_as_it_was(&self) -> Result<(), String> {
+        let known = self.seen.files.iter().map(|file| file.path.as_path());
+        let now = match &self.revisions {
+            Some(_) => Seen::of(&self.folder, known)?,
+            None => Seen::below(&self.folder)?,
+        };
+        let Some(path) = self.seen.changed(&now) else { return Ok(()) };
+        Err(format!(
+            "{}: somebody changed it while it was read, and nothing was asked for: have nobody write there, and give \
+             the same command again",
+            shown(&self.folder.join(path))
+        ))
+    }
 }
 
 /// With what a service was backed up.
@@ -69,7 +112,7 @@ pub(super) enum Content {
 
 /// Whether a folder is an exit package, be it one that is not whole.
 pub(super) fn is_package(folder: &Path) -> bool {
-    [MANIFEST, SUMS].iter().any(|name| folder.join(name).exists())
+    [MANIFEST, SUMS].iter().any(|name| folder.join(name).exists()) || unfinished(folder).is_some()
 }
 
 /// Reads all of a package, and chooses a service of it. `choice`: the one that is asked for, and the name of the service
@@ -83,10 +126,11 @@ pub(super) fn read(folder: &Path, choice: (Option<&str>, &str), template: &str) 
         return Err(format!("{} is damaged:\n  {}", folder.display(), verified.damages.join("\n  ")).into());
     }
     let service = choose(&verified.manifest, choice, template)?;
-    let sums = std::fs::read(folder.join(SUMS))?;
+    let sums = std::fs::read(folder.join(SUMS)).map_err(|error| format!("{}: {error}", folder.join(SUMS).display()))?;
     let text = [&*sums, &b"\0"[..], service.instance.name.as_bytes()].concat();
     let fingerprint = hash(&*text)?.sha256;
-    Ok(of(folder, &verified.manifest.entity.name, service, fingerprint))
+    let seen = Seen::of(folder, service.files.iter().map(|file| Path::new(&file.path)))?;
+    Ok(Brought { seen, ..of(folder, &verified.manifest.entity.name, service, fingerprint) })
 }
 
 fn choose<'m>(
@@ -136,6 +180,7 @@ fn of(folder: &Path, entity: &str, service: &ExitService, fingerprint: String) -
         dump: one(ExitFileKind::Dump),
         state: one(ExitFileKind::State),
         fingerprint,
+        seen: Seen::default(),
     }
 }
 
@@ -185,6 +230,26 @@ pub(super) mod tests {
         assert!(chosen(None, "wiki", "radicale").unwrap_err().contains("agenda"), "its name is not enough");
         assert!(chosen(None, "office", "office").unwrap_err().contains("wiki (mediawiki)"));
         assert!(chosen(Some("office"), "wiki", "mediawiki").unwrap_err().contains("--from"));
+    }
+
+    #[test]
+    fn what_is_sealed_is_told_before_anything_is_sent() {
+        let at = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(at.path().join("wiki/files")).unwrap();
+        std::fs::write(at.path().join("wiki/files/data.tar.age"), "sealed").unwrap();
+        let brought = Brought { folder: at.path().to_owned(), ..brought() };
+        let error = brought.is_opened_by(None).unwrap_err().to_string();
+        assert!(error.contains("data.tar.age is sealed") && error.contains("--identity"), "{error}");
+    }
+
+    #[test]
+    fn a_package_that_is_not_whole_is_one_and_says_what_is_missing() {
+        let at = tempfile::tempdir().unwrap();
+        assert!(!is_package(at.path()));
+        std::fs::write(at.path().join(".unfinished.json"), "{}").unwrap();
+        assert!(is_package(at.path()));
+        let error = read(at.path(), (None, "wiki"), "mediawiki").unwrap_err().to_string();
+        assert!(error.contains(".unfinished.json") && error.contains("`commonscloud export` again"), "{error}");
     }
 
     #[test]

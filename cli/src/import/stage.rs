@@ -2,13 +2,20 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use commonscloud_backup::exit::AGAIN;
+use commonscloud_backup::report::one_line;
 use commonscloud_cluster::command::Failure;
 
 use crate::target::short;
+
+/// Of what tar says so much is read.
+const MOST_SAID: u64 = 64 << 10;
+/// The longest line of it that is told.
+const LONGEST: usize = 300;
 
 /// The folder of one import, for one program at a time.
 pub(super) struct Stage {
@@ -41,6 +48,12 @@ impl Stage {
             remove(&entry.map_err(told)?.path()).map_err(told)?;
         }
         std::fs::create_dir(path.join("volumes")).map_err(told)?;
+        let own = path.join("volumes").symlink_metadata().map_err(told)?.uid();
+        if path.symlink_metadata().map_err(told)?.uid() != own {
+            return Err(
+                format!("{}: somebody else made it, and could read what moves in; remove it", path.display()).into()
+            );
+        }
         Ok(Self { path, _lock: lock })
     }
 
@@ -60,7 +73,7 @@ impl Stage {
     /// When it cannot be read to its end, or not written.
     pub(super) fn write(&self, name: &str, mut from: impl Read) -> Result<PathBuf, Failure> {
         let path = self.file(name);
-        let told = |error: io::Error| format!("{}: {error}", path.display());
+        let told = |error: io::Error| written(&path, &error);
         let mut file = File::create(&path).map_err(told)?;
         io::copy(&mut from, &mut file).map_err(told)?;
         Ok(path)
@@ -74,28 +87,68 @@ impl Stage {
     /// When it is none, or has something else.
     pub(super) fn unpack(&self, volume: &str, mut from: impl Read) -> Result<PathBuf, Failure> {
         let (log, into) = (self.file("tar.log"), self.volumes().join(volume));
-        std::fs::create_dir(&into).map_err(|error| format!("{}: {error}", into.display()))?;
-        let mut tar = Command::new("tar")
-            .args(["--extract", "--file=-", "--no-same-owner", "--preserve-permissions", "--delay-directory-restore"])
-            .arg("--directory")
-            .arg(&into)
-            .stdin(Stdio::piped())
-            // Nobody reads a pipe of it meanwhile.
-            .stderr(File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?)
-            .spawn()
-            .map_err(|error| format!("tar cannot be started: {error}"))?;
+        std::fs::create_dir(&into).map_err(|error| written(&into, &error))?;
+        let mut tar = unpacking(&into, &log)?;
         let mut input = tar.stdin.take().ok_or("tar has no input")?;
         let copied = io::copy(&mut from, &mut input);
         drop(input);
-        if !tar.wait()?.success() {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            let said = said.lines().last().unwrap_or("it says nothing").to_owned();
-            return Err(format!("the archive of volume {volume} cannot be unpacked: {said}").into());
+        let is_unpacked = tar.wait()?.success();
+        match copied {
+            // Where tar ended before, it says why.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                return Err(format!("the archive of volume {volume} cannot be read: {error}").into());
+            }
+            Ok(_) if is_unpacked => {}
+            _ => return Err(format!("the archive of volume {volume} cannot be unpacked: {}", why(&said(&log))).into()),
         }
-        copied.map_err(|error| format!("the archive of volume {volume} cannot be read: {error}"))?;
         has_volume(&into, volume)?;
         Ok(into)
     }
+}
+
+/// tar, about to unpack what it is given into a folder.
+fn unpacking(into: &Path, log: &Path) -> Result<Child, Failure> {
+    let started = Command::new("tar")
+        .args(["--extract", "--file=-", "--no-same-owner", "--preserve-permissions", "--delay-directory-restore"])
+        .arg("--directory")
+        .arg(into)
+        // What it says is read here, and what its user is used to is not asked.
+        .env("LC_ALL", "C.UTF-8")
+        .env_remove("LANGUAGE")
+        .env_remove("TAR_OPTIONS")
+        .stdin(Stdio::piped())
+        // Nobody reads a pipe of it meanwhile.
+        .stderr(File::create(log).map_err(|error| written(log, &error))?)
+        .spawn();
+    started.map_err(|error| format!("tar cannot be started: {error}").into())
+}
+
+fn said(log: &Path) -> String {
+    let mut said = Vec::new();
+    // Without it there is less to tell.
+    let _ = File::open(log).and_then(|log| log.take(MOST_SAID).read_to_end(&mut said));
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// Why tar did not unpack something: what it says first, since it ends with giving up.
+fn why(said: &str) -> String {
+    let mut lines = said.lines().filter(|line| !line.contains(": Removing leading `"));
+    let first = one_line(lines.next().unwrap_or("tar says nothing"), LONGEST);
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if says(&["No space left on device", "Disk quota exceeded"]) {
+        format!("there is no room for it ({first}); --work names a folder with room")
+    } else if says(&["Unexpected EOF", "does not look like a tar archive", "Skipping to next header"]) {
+        format!("it is cut off, or no archive ({first}): {AGAIN}")
+    } else {
+        first
+    }
+}
+
+/// A failure to write, with what to do where there is no room.
+fn written(path: &Path, error: &io::Error) -> String {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let room = if is_full { "; --work names a folder with room" } else { "" };
+    format!("{}: {error}{room}", path.display())
 }
 
 /// Whether the archive brought the folder of its volume.
@@ -105,13 +158,29 @@ fn has_volume(into: &Path, volume: &str) -> Result<(), Failure> {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    if path.symlink_metadata()?.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+    if !path.symlink_metadata()?.is_dir() {
+        return std::fs::remove_file(path);
+    }
+    // What is not ours to set is perhaps ours to remove.
+    let _ = made_ours(path);
+    std::fs::remove_dir_all(path)
+}
+
+/// Archives have folders that not even their owner may empty.
+fn made_ours(folder: &Path) -> io::Result<()> {
+    std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            made_ours(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // A folder that its owner may not write would stay; the next import of the same begins anew all the same.
-        if let Err(error) = std::fs::remove_dir_all(&self.path) {
+        if let Err(error) = remove(&self.path) {
             eprintln!("{}: {error}; remove it, it holds what moved in", self.path.display());
         }
     }
@@ -144,6 +213,53 @@ mod tests {
         assert!(Stage::open(work.path(), &"a".repeat(64)).is_err(), "one at a time");
         drop(stage);
         assert_eq!(std::fs::read_dir(work.path()).unwrap().count(), 0);
+    }
+
+    /// What is sealed, where it was cut off.
+    struct CutOff;
+
+    impl Read for CutOff {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::new(io::ErrorKind::UnexpectedEof, "age file is truncated"))
+        }
+    }
+
+    #[test]
+    fn an_archive_that_is_cut_off_is_told_as_such_and_not_in_the_words_of_tar() {
+        let work = tempfile::tempdir().unwrap();
+        let stage = Stage::open(work.path(), &"a".repeat(64)).unwrap();
+        let content = "x".repeat(5000);
+        let whole = archive(&[("data/x", content.as_str())]);
+        let error = stage.unpack("data", &whole[..2000]).unwrap_err().to_string();
+        assert!(error.contains("cut off") && error.contains("commonscloud export"), "{error}");
+        let begin = &whole[..1000];
+        let error = stage.unpack("app", begin.chain(CutOff)).unwrap_err().to_string();
+        assert!(error.contains("age file is truncated") && !error.contains("tar:"), "{error}");
+    }
+
+    #[test]
+    fn what_tar_says_last_is_not_why() {
+        let full = "tar: Removing leading `/' from member names\ntar: data/x: Cannot write: No space left on device\n\
+            tar: Exiting with failure status due to previous errors\n";
+        let told = why(full);
+        assert!(told.contains("data/x: Cannot write") && told.contains("--work"), "{told}");
+        assert_eq!(
+            why("tar: data/x: Cannot open: Permission denied\ntar: Exiting\n"),
+            "tar: data/x: Cannot open: Permission denied"
+        );
+        assert!(why("").contains("nothing"));
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(written(Path::new("/srv/x"), &full).contains("--work"));
+    }
+
+    #[test]
+    fn a_folder_that_its_owner_may_not_empty_is_emptied() {
+        let at = tempfile::tempdir().unwrap();
+        let closed = at.path().join("a/b");
+        std::fs::create_dir_all(&closed).unwrap();
+        std::fs::set_permissions(&closed, Permissions::from_mode(0o500)).unwrap();
+        made_ours(&at.path().join("a")).unwrap();
+        assert_eq!(std::fs::metadata(&closed).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]

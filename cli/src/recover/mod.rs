@@ -37,7 +37,7 @@ use self::steps::Recovery;
 use crate::asked;
 use crate::data::said;
 use crate::operated::NAMESPACE;
-use crate::target::{self, FoundRecords, ServerArguments, Target};
+use crate::target::{self, FoundRecords, ServerArguments, Target, url_or_name};
 
 /// Bring everything back after the loss of the cluster, from a target of backups and a private key alone: Platform,
 /// Tariffs, templates and their revisions, Entities, and every service with its data, passwords and host names.
@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     /// Where the backups are: a URL as restic writes it, without a repository's folder, for example
     /// `s3:https://s3.example.org/bucket/folder`, `rest:https://backup.example.org/cloud`, `sftp:user@host:/srv/backups`;
     /// or the name of a target of the Platform, where the cluster has one already.
-    #[arg(long, value_name = "URL-OR-NAME")]
+    #[arg(long, value_name = "URL-OR-NAME", value_parser = url_or_name)]
     target: String,
     /// The file of age-keygen with the private key of one of the Platform's recipients.
     #[arg(long, value_name = "FILE")]
@@ -185,4 +185,27 @@ async fn secrets_to_bring(client: &Client, records: &Records, home: &str) -> Res
         }
     }
     Ok(lacking.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn a_target_is_named_without_a_password() {
+        let read = |target: &str| Line::try_parse_from(["recover", "--identity", "key", "--target", target]);
+        for known in ["offsite", "s3:https://s3.example.org/b", "sftp:user@host:/srv/backups", "/srv/backups"] {
+            assert!(read(known).is_ok_and(|line| line.arguments.target == known), "{known}");
+        }
+        let error = read("rest:https://me:hunter2@backup.example.org").unwrap_err().to_string();
+        assert!(error.contains("--credentials"), "{error}");
+    }
 }

@@ -18,6 +18,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 
 pub(crate) use self::server::{ServerArguments, address, url_or_name};
+use crate::stop::Stop;
 
 /// The folder at a target with the keys of all others.
 const ESCROW: &str = "escrow";
@@ -84,6 +85,12 @@ impl Target {
         Ok(target)
     }
 
+    /// The same, whose restic ends in order once this command is asked to end.
+    pub(crate) fn until(mut self, stop: &Stop) -> Self {
+        self.restic = self.restic.until(stop.asked());
+        self
+    }
+
     /// Where it is, without credentials.
     pub(crate) fn shown(&self) -> String {
         commonscloud_backup::restic::without_credentials(&self.base)
@@ -116,7 +123,7 @@ impl Target {
         let mut refused: BTreeMap<String, String> = BTreeMap::new();
         for snapshot in tagged(&restic, ESCROW_TAG, ANSWER).await? {
             let folder = snapshot.tags.iter().find_map(|tag| tag.strip_prefix("folder="));
-            let Some(folder) = folder.filter(|folder| wanted(folder)) else { continue };
+            let Some(folder) = folder.filter(|folder| is_folder(folder) && wanted(folder)) else { continue };
             let count = seen.entry(folder.to_owned()).or_default();
             *count += 1;
             if *count > MOST_KEYS {
@@ -220,6 +227,11 @@ pub(crate) fn is_name(given: &str) -> bool {
     !given.contains([':', '/'])
 }
 
+/// Whether it can be a folder of a target: whoever can add to it can add a tag that says anything, to a terminal too.
+fn is_folder(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
 /// The URL of a target of the cluster's Platform.
 async fn of_platform(client: &Client, name: &str) -> Result<String, Failure> {
     let platform = Api::<Platform>::all(client.clone()).get_opt("default").await?;
@@ -265,6 +277,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_a_stranger_tagged_is_no_folder() {
+        assert!(is_folder("hort-0a1b2c3d") && is_folder("platform"));
+        for other in ["", "../x", "hort\n\u{1b}[2J", "Hort"] {
+            assert!(!is_folder(other), "{other:?}");
+        }
+    }
 
     #[test]
     fn a_targets_url_is_that_of_its_repositories_without_their_folder() {
