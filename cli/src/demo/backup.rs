@@ -127,17 +127,28 @@ async fn look(client: &Client, patience: Duration, phase: &Phase) -> Seen {
     Seen { backup, proven }
 }
 
-/// Looks until it is there; else why it was not, the last time.
+/// What a look at something found that is waited for.
+enum Look<T> {
+    /// It is there.
+    Found(T),
+    /// It may come, and why it has not.
+    NotYet(String),
+    /// It does not come any more, and why.
+    Never(String),
+}
+
+/// Looks until it is there, or does not come any more; else why it was not, the last time.
 async fn awaited<T>(
     patience: Duration,
     phase: &Phase,
-    mut look: impl AsyncFnMut() -> Result<Result<T, String>, Failure>,
+    mut look: impl AsyncFnMut() -> Result<Look<T>, Failure>,
 ) -> Result<T, String> {
     let begun = Instant::now();
     loop {
         let why = match look().await {
-            Ok(Ok(found)) => return Ok(found),
-            Ok(Err(why)) => why,
+            Ok(Look::Found(found)) => return Ok(found),
+            Ok(Look::Never(why)) => return Err(why),
+            Ok(Look::NotYet(why)) => why,
             Err(failure) => failure.to_string(),
         };
         if begun.elapsed() > patience {
@@ -155,21 +166,22 @@ async fn service(client: &Client) -> Result<Option<DynamicObject>, Failure> {
     Ok(found)
 }
 
-async fn is_ready(client: &Client) -> Result<Result<(), String>, Failure> {
+async fn is_ready(client: &Client) -> Result<Look<()>, Failure> {
     Ok(match service(client).await?.as_ref().map(services::health) {
-        Some(Health::Ready) => Ok(()),
-        Some(Health::NotReady { reason, message }) => Err(format!("{ENTITY}/{SERVICE}: {reason}: {message}")),
-        None => Err(format!("{ENTITY}/{SERVICE} is not there")),
+        Some(Health::Ready) => Look::Found(()),
+        Some(Health::NotReady { reason, message }) => Look::NotYet(format!("{ENTITY}/{SERVICE}: {reason}: {message}")),
+        None => Look::NotYet(format!("{ENTITY}/{SERVICE} is not there")),
     })
 }
 
 /// The target answers: a key that could not be left there is only tried again ten minutes later.
-async fn is_served(client: &Client) -> Result<Result<(), String>, Failure> {
+async fn is_served(client: &Client) -> Result<Look<()>, Failure> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
     let name = format!("backup-server-{TARGET}");
     let found = deployments.get_opt(&name).await?.and_then(|found| found.status);
     let pods = found.and_then(|status| status.available_replicas).unwrap_or_default();
-    Ok(if pods > 0 { Ok(()) } else { Err(format!("Deployment {NAMESPACE}/{name} has no pod that answers")) })
+    let none = || Look::NotYet(format!("Deployment {NAMESPACE}/{name} has no pod that answers"));
+    Ok(if pods > 0 { Look::Found(()) } else { none() })
 }
 
 /// Asks for a backup, unless there is one or it is on its way.
@@ -192,26 +204,37 @@ fn phase_of(run: &ServiceBackup) -> Option<BackupPhase> {
     run.status.as_ref().and_then(|status| status.phase)
 }
 
-async fn complete(client: &Client) -> Result<Result<Backup, String>, Failure> {
-    let runs = asked::runs(client, ENTITY, Some(SERVICE)).await?;
+async fn complete(client: &Client) -> Result<Look<Backup>, Failure> {
+    Ok(backup_of(&asked::runs(client, ENTITY, Some(SERVICE)).await?))
+}
+
+/// The complete backup of these runs, the newest first. Once all of them have failed nobody makes another one.
+fn backup_of(runs: &[ServiceBackup]) -> Look<Backup> {
     let complete = runs.iter().find_map(|run| Some((run, asked::snapshot(run)?.1)));
     if let Some((run, taken_at)) = complete {
         let size = run.status.as_ref().and_then(|status| status.size.clone());
-        return Ok(Ok(Backup { taken_at, size: size.unwrap_or_else(|| "?".to_owned()) }));
+        return Look::Found(Backup { taken_at, size: size.unwrap_or_else(|| "?".to_owned()) });
     }
-    let conditions = runs.first().and_then(|run| run.status.as_ref()).map(|status| status.conditions.as_slice());
-    let ready = conditions.unwrap_or_default().iter().find(|condition| condition.type_ == "Ready");
-    Ok(Err(ready.map_or_else(|| "it has not begun".to_owned(), |ready| format!("{}: {}", ready.reason, ready.message))))
+    let Some(newest) = runs.first() else { return Look::NotYet("it has not begun".to_owned()) };
+    let conditions = newest.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
+    let why = ready.map(|ready| format!("{}: {}", ready.reason, ready.message));
+    if runs.iter().all(|run| phase_of(run) == Some(BackupPhase::Failed)) {
+        let name = newest.metadata.name.as_deref().unwrap_or_default();
+        let why = why.unwrap_or_else(|| "its condition Ready does not say why".to_owned());
+        return Look::Never(format!("run {ENTITY}/{name} has failed: {why}"));
+    }
+    Look::NotYet(why.unwrap_or_else(|| "it has not begun".to_owned()))
 }
 
 /// The service says it, as `kubectl get` shows it.
-async fn proof(client: &Client) -> Result<Result<String, String>, Failure> {
+async fn proof(client: &Client) -> Result<Look<String>, Failure> {
     let found = service(client).await?.map(|object| object.data["status"]["backup"].clone()).unwrap_or_default();
     let proven: Option<Timestamp> = found["lastProvenRestore"].as_str().and_then(|time| time.parse().ok());
     Ok(match (proven, found["lastProvenRestoreName"].as_str()) {
-        (Some(time), Some(drill)) => Ok(format!("{}, by drill {drill}", asked::shown(time))),
-        (Some(time), None) => Ok(asked::shown(time)),
-        (None, _) => Err("no drill has ended yet: commonscloud drill list".to_owned()),
+        (Some(time), Some(drill)) => Look::Found(format!("{}, by drill {drill}", asked::shown(time))),
+        (Some(time), None) => Look::Found(asked::shown(time)),
+        (None, _) => Look::NotYet("no drill has ended yet: commonscloud drill list".to_owned()),
     })
 }
 
@@ -268,6 +291,27 @@ mod tests {
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::write(&file, "# nothing\n").unwrap();
         assert!(kept(&file).err().unwrap().to_string().contains(KEY));
+    }
+
+    fn run(name: &str, phase: &str, reason: &str) -> ServiceBackup {
+        let ready = json!([{"type": "Ready", "status": "False", "reason": reason, "message": "no answer",
+            "lastTransitionTime": "2026-11-30T00:00:00Z"}]);
+        serde_json::from_value(json!({
+            "apiVersion": "commonscloud.coop/v1alpha1", "kind": "ServiceBackup", "metadata": {"name": name},
+            "spec": {"service": SERVICE, "requestedBy": "anna"}, "status": {"phase": phase, "conditions": ready},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn nobody_waits_for_a_run_that_has_failed() {
+        let (failed, older) = (run("b", "Failed", "Unreachable"), run("a", "Failed", "TargetFull"));
+        let Look::Never(why) = backup_of(&[failed.clone(), older]) else { panic!("it does not come any more") };
+        assert!(why.contains("pamapam/b has failed: Unreachable: no answer"), "{why}");
+        assert!(
+            matches!(backup_of(&[run("c", "Waiting", "Queued"), failed]), Look::NotYet(why) if why.contains("Queued"))
+        );
+        assert!(matches!(backup_of(&[]), Look::NotYet(_)));
     }
 
     #[test]
