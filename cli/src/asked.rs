@@ -1,9 +1,9 @@
-//! What `backup` and `restore` share: who asks, what is asked for, and waiting for its end.
+//! What all share that ask for backups and restores: who asks, what is asked for, and waiting for its end.
 
 use std::time::{Duration, Instant};
 
 use commonscloud_cluster::command::Failure;
-use commonscloud_operator::api::{ConditionType, ServiceBackup};
+use commonscloud_operator::api::{ConditionType, ServiceBackup, ServiceBackupSpec, ServiceRestore, ServiceRestoreSpec};
 use commonscloud_operator::kinds;
 use commonscloud_operator::template::AllowedKind;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -31,6 +31,35 @@ pub(crate) async fn whoever(client: &Client) -> Result<String, Failure> {
 /// What a run or a restore of a service is called that is asked for now.
 pub(crate) fn named(service: &str, now: Timestamp) -> String {
     format!("{service}-{}", now.strftime("%Y%m%d-%H%M%S"))
+}
+
+/// Asks for a backup of a service, and says what the run is called.
+///
+/// # Errors
+/// When the cluster refuses it.
+pub(crate) async fn back_up(
+    client: &Client,
+    entity: &str,
+    service: &str,
+    target: Option<String>,
+) -> Result<String, Failure> {
+    let requested_by = whoever(client).await?;
+    let spec = ServiceBackupSpec { service: service.to_owned(), target, requested_by, ..ServiceBackupSpec::default() };
+    let name = named(service, Timestamp::now());
+    let api: Api<ServiceBackup> = Api::namespaced(client.clone(), entity);
+    api.create(&PostParams::default(), &ServiceBackup::new(&name, spec)).await?;
+    Ok(name)
+}
+
+/// Asks for a restore in a namespace, and says what it is called.
+///
+/// # Errors
+/// When the cluster refuses it.
+pub(crate) async fn restore(client: &Client, entity: &str, spec: ServiceRestoreSpec) -> Result<String, Failure> {
+    let name = named(&spec.from.service, Timestamp::now());
+    let api: Api<ServiceRestore> = Api::namespaced(client.clone(), entity);
+    api.create(&PostParams::default(), &ServiceRestore::new(&name, spec)).await?;
+    Ok(name)
 }
 
 /// The runs in a namespace, of one service or of all, the newest first.
@@ -68,6 +97,21 @@ pub(crate) async fn until_ended(
     namespace: &str,
     name: &str,
 ) -> Result<DynamicObject, Failure> {
+    let tell = |line: &str| said(format!("{}  {line}", Timestamp::now().strftime("%H:%M:%S")));
+    ended(client, kind, namespace, name, tell).await
+}
+
+/// The same, with what is done with each new line of where it is.
+///
+/// # Errors
+/// The same.
+pub(crate) async fn ended(
+    client: &Client,
+    kind: &AllowedKind,
+    namespace: &str,
+    name: &str,
+    mut tell: impl FnMut(&str) -> Result<(), Failure>,
+) -> Result<DynamicObject, Failure> {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kinds::resource_of(kind));
     let what = format!("{} {namespace}/{name}", kind.kind);
     let (mut last, mut away) = (String::new(), None);
@@ -77,7 +121,7 @@ pub(crate) async fn until_ended(
                 away = None;
                 let line = line(&object);
                 if line != last {
-                    said(format!("{}  {line}", Timestamp::now().strftime("%H:%M:%S")))?;
+                    tell(&line)?;
                     last = line;
                 }
                 match object.data["status"]["phase"].as_str() {

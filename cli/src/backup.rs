@@ -1,10 +1,8 @@
 //! `commonscloud backup`: asks for a backup of a service, and lists those there are.
 
 use commonscloud_cluster::command::Failure;
-use commonscloud_operator::api::{BackupPhase, ServiceBackup, ServiceBackupSpec};
+use commonscloud_operator::api::{BackupPhase, ServiceBackup};
 use commonscloud_operator::kinds;
-use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
 use kube::{Api, Client, ResourceExt as _};
 
 use crate::asked;
@@ -55,21 +53,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         return said(table(&runs).trim_end().to_owned());
     }
     let Some((entity, service)) = &arguments.service else { return Err("write ENTITY/SERVICE".into()) };
-    let spec = ServiceBackupSpec {
-        service: service.clone(),
-        target: arguments.target.clone(),
-        requested_by: asked::whoever(&client).await?,
-        ..ServiceBackupSpec::default()
-    };
-    let name = asked::named(service, Timestamp::now());
-    let api: Api<ServiceBackup> = Api::namespaced(client.clone(), entity);
-    api.create(&PostParams::default(), &ServiceBackup::new(&name, spec)).await?;
+    let name = asked::back_up(&client, entity, service, arguments.target.clone()).await?;
     said(format!("ServiceBackup {entity}/{name} is asked for; it goes on whether somebody waits or not"))?;
     if !arguments.wait {
         return Ok(());
     }
     asked::until_ended(&client, &kinds::SERVICE_BACKUP, entity, &name).await?;
-    let run = api.get(&name).await?;
+    let run = Api::<ServiceBackup>::namespaced(client, entity).get(&name).await?;
     let Some((snapshot, taken)) = asked::snapshot(&run) else {
         return Err(format!("ServiceBackup {entity}/{name} has ended, and names no snapshot that is there").into());
     };

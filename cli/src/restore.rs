@@ -4,13 +4,11 @@ use std::io::BufRead;
 
 use commonscloud_cluster::command::Failure;
 use commonscloud_operator::api::{
-    RestoreDestination, RestoreDestinationKind, RestorePart, RestoreSource, ServiceBackup, ServiceRestore,
-    ServiceRestoreSpec,
+    RestoreDestination, RestoreDestinationKind, RestorePart, RestoreSource, ServiceBackup, ServiceRestoreSpec,
 };
 use commonscloud_operator::kinds;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
-use kube::{Api, Client};
+use kube::Client;
 
 use crate::asked;
 use crate::data::{parse, said};
@@ -71,7 +69,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (entity, service) = &arguments.service;
     if let Some(spec) = arguments.of_another_entity(asked::whoever(&client).await?) {
         let into = arguments.in_entity.as_deref().unwrap_or(entity);
-        return begun(&client, into, service, spec, arguments.no_wait).await;
+        return begun(&client, into, spec, arguments.no_wait).await;
     }
     let runs = asked::runs(&client, entity, Some(service)).await?;
     let chosen = choose(&runs, arguments).map_err(|why| format!("{entity}/{service}: {why}"))?;
@@ -86,21 +84,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         only: arguments.part(),
         requested_by: asked::whoever(&client).await?,
     };
-    begun(&client, entity, service, spec, arguments.no_wait).await?;
+    begun(&client, entity, spec, arguments.no_wait).await?;
     if arguments.no_wait { Ok(()) } else { said(arguments.ended(&chosen)) }
 }
 
 /// Asks for a restore, and waits until it has ended.
-async fn begun(
-    client: &Client,
-    entity: &str,
-    service: &str,
-    spec: ServiceRestoreSpec,
-    no_wait: bool,
-) -> Result<(), Failure> {
-    let name = asked::named(service, Timestamp::now());
-    let api: Api<ServiceRestore> = Api::namespaced(client.clone(), entity);
-    api.create(&PostParams::default(), &ServiceRestore::new(&name, spec)).await?;
+async fn begun(client: &Client, entity: &str, spec: ServiceRestoreSpec, no_wait: bool) -> Result<(), Failure> {
+    let name = asked::restore(client, entity, spec).await?;
     said(format!("ServiceRestore {entity}/{name} is asked for; it goes on whether somebody waits or not"))?;
     if !no_wait {
         asked::until_ended(client, &kinds::SERVICE_RESTORE, entity, &name).await?;

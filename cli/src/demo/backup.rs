@@ -1,45 +1,26 @@
 //! One backup of the demo, of its smallest service, and the drill that proves it. Where there are no pods there is neither.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use commonscloud_backup::escrow::KeyPair;
+use commonscloud_cluster::Progress;
 use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::progress::Phase;
-use commonscloud_cluster::{Progress, local};
 use commonscloud_operator::api::{BackupPhase, ServiceBackup};
-use commonscloud_operator::kinds;
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::jiff::Timestamp;
-use k8s_openapi::jiff::tz::TimeZone;
-use kube::api::{DynamicObject, PostParams};
-use kube::{Api, Client};
-use serde_json::{Value, json};
+use kube::Client;
+use kube::api::DynamicObject;
 
 use crate::asked;
-use crate::operated::NAMESPACE;
-use crate::operated::waiting::ASK;
+use crate::operated::backups::{Key, TARGET, is_served};
+use crate::operated::waiting::{Look, awaited};
 use crate::services::{self, Health};
 
 /// The smallest service of the demo.
 const ENTITY: &str = "pamapam";
 const KIND: &str = "DedicatedService";
 const SERVICE: &str = "calendar";
-/// Its backups go to a volume of the demo's own cluster.
-const TARGET: &str = "demo";
-/// Below the cluster's folder: the private half of the demo's recipient.
-const KEY: &str = "backup-recovery.key";
 /// How long a backup and a drill of next to nothing may take, all others starting beside them.
 const PATIENCE: Duration = Duration::from_mins(5);
-
-/// The demo's own pair of keys.
-pub(super) struct Key {
-    /// The file with the private half.
-    pub(super) file: PathBuf,
-    recipient: String,
-}
 
 /// What was seen of the backup.
 pub(super) struct Seen {
@@ -55,49 +36,6 @@ pub(super) struct Backup {
     pub(super) size: String,
 }
 
-/// The demo's keys, made once for each cluster. None: nothing runs here that could be backed up.
-///
-/// # Errors
-/// When they cannot be kept.
-pub(super) fn key(cluster: &local::Cluster) -> Result<Option<Key>, Failure> {
-    if cluster.node == local::NodeKind::Simulated {
-        return Ok(None);
-    }
-    kept(&cluster.folder.join(KEY)).map(Some)
-}
-
-fn kept(file: &Path) -> Result<Key, Failure> {
-    let told = |error: &dyn std::fmt::Display| Failure::from(format!("{}: {error}", file.display()));
-    let pair = if file.exists() {
-        KeyPair::read(&std::fs::read_to_string(file).map_err(|error| told(&error))?).map_err(|error| told(&error))?
-    } else {
-        let pair = KeyPair::generate();
-        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-        made.and_then(|mut made| made.write_all(pair.identity.as_bytes())).map_err(|error| told(&error))?;
-        pair
-    };
-    Ok(Key { file: file.to_owned(), recipient: pair.recipient })
-}
-
-fn target() -> Value {
-    json!({"name": TARGET, "volume": {"size": "2Gi"}})
-}
-
-/// Lets the Platforms among the objects have backups. By itself nothing runs within half a day.
-pub(super) fn fill_in(objects: &mut [DynamicObject], key: &Key) {
-    let hour = (Timestamp::now().to_zoned(TimeZone::UTC).hour() + 12) % 24;
-    let is_platform = |object: &&mut DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == "Platform");
-    for platform in objects.iter_mut().filter(is_platform) {
-        platform.data["spec"]["backup"] = json!({
-            "targets": [target()],
-            "recipients": [key.recipient],
-            "schedule": {"cron": format!("0 {hour} * * *"), "windowMinutes": 60},
-            "drills": {"enabled": true, "largest": "2Gi"},
-            "resources": {"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"memory": "512Mi"}},
-        });
-    }
-}
-
 /// Asks for one backup where there is none, and waits until it is proven. What does not come is told, and fails nothing.
 pub(super) async fn prove(client: &Client, patience: Duration, progress: &Progress) -> Seen {
     let phase = progress.phase("one backup, and the drill that proves it");
@@ -110,7 +48,7 @@ pub(super) async fn prove(client: &Client, patience: Duration, progress: &Progre
 
 async fn look(client: &Client, patience: Duration, phase: &Phase) -> Seen {
     let begins = match awaited(patience, phase, async || is_ready(client).await).await {
-        Ok(()) => awaited(PATIENCE, phase, async || is_served(client).await).await,
+        Ok(()) => awaited(PATIENCE, phase, async || is_served(client, TARGET).await).await,
         Err(why) => Err(why),
     };
     let backup = match begins {
@@ -125,38 +63,6 @@ async fn look(client: &Client, patience: Duration, phase: &Phase) -> Seen {
         Err(_) => Err("there is no backup that could be restored".to_owned()),
     };
     Seen { backup, proven }
-}
-
-/// What a look at something found that is waited for.
-enum Look<T> {
-    /// It is there.
-    Found(T),
-    /// It may come, and why it has not.
-    NotYet(String),
-    /// It does not come any more, and why.
-    Never(String),
-}
-
-/// Looks until it is there, or does not come any more; else why it was not, the last time.
-async fn awaited<T>(
-    patience: Duration,
-    phase: &Phase,
-    mut look: impl AsyncFnMut() -> Result<Look<T>, Failure>,
-) -> Result<T, String> {
-    let begun = Instant::now();
-    loop {
-        let why = match look().await {
-            Ok(Look::Found(found)) => return Ok(found),
-            Ok(Look::Never(why)) => return Err(why),
-            Ok(Look::NotYet(why)) => why,
-            Err(failure) => failure.to_string(),
-        };
-        if begun.elapsed() > patience {
-            return Err(format!("not after {} s: {why}", patience.as_secs()));
-        }
-        phase.at(&why);
-        tokio::time::sleep(ASK).await;
-    }
 }
 
 async fn service(client: &Client) -> Result<Option<DynamicObject>, Failure> {
@@ -174,30 +80,13 @@ async fn is_ready(client: &Client) -> Result<Look<()>, Failure> {
     })
 }
 
-/// The target answers: a key that could not be left there is only tried again ten minutes later.
-async fn is_served(client: &Client) -> Result<Look<()>, Failure> {
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
-    let name = format!("backup-server-{TARGET}");
-    let found = deployments.get_opt(&name).await?.and_then(|found| found.status);
-    let pods = found.and_then(|status| status.available_replicas).unwrap_or_default();
-    let none = || Look::NotYet(format!("Deployment {NAMESPACE}/{name} has no pod that answers"));
-    Ok(if pods > 0 { Look::Found(()) } else { none() })
-}
-
 /// Asks for a backup, unless there is one or it is on its way.
 async fn ask(client: &Client) -> Result<(), Failure> {
     let runs = asked::runs(client, ENTITY, Some(SERVICE)).await?;
     if runs.iter().any(|run| phase_of(run) != Some(BackupPhase::Failed)) {
         return Ok(());
     }
-    let run = json!({
-        "apiVersion": kinds::SERVICE_BACKUP.api_version(), "kind": kinds::SERVICE_BACKUP.kind,
-        "metadata": {"name": asked::named(SERVICE, Timestamp::now()), "namespace": ENTITY},
-        "spec": {"service": SERVICE, "requestedBy": asked::whoever(client).await?},
-    });
-    let api: Api<ServiceBackup> = Api::namespaced(client.clone(), ENTITY);
-    api.create(&PostParams::default(), &serde_json::from_value(run)?).await?;
-    Ok(())
+    asked::back_up(client, ENTITY, SERVICE, None).await.map(drop)
 }
 
 fn phase_of(run: &ServiceBackup) -> Option<BackupPhase> {
@@ -259,38 +148,14 @@ pub(super) fn text(key: &Key, seen: &Seen) -> String {
 
 #[cfg(test)]
 mod tests {
-    use commonscloud_operator::api::PlatformBackup;
+    use std::path::PathBuf;
+
+    use serde_json::json;
 
     use super::*;
 
     fn key() -> Key {
-        Key { file: PathBuf::from("/demo/key"), recipient: KeyPair::generate().recipient }
-    }
-
-    #[test]
-    fn the_platform_gets_a_target_a_recipient_and_drills_and_nothing_else_changes() {
-        let of = |kind: &str| -> DynamicObject {
-            let object = json!({"apiVersion": "commonscloud.coop/v1alpha1", "kind": kind, "metadata": {"name": "x"}, "spec": {"a": 1}});
-            serde_json::from_value(object).unwrap()
-        };
-        let (mut objects, key) = ([of("Platform"), of("Tariff")], key());
-        fill_in(&mut objects, &key);
-        let backup: PlatformBackup = serde_json::from_value(objects[0].data["spec"]["backup"].clone()).unwrap();
-        assert_eq!((backup.targets[0].name.as_str(), backup.recipients), (TARGET, vec![key.recipient]));
-        assert!(backup.drills.enabled);
-        assert_eq!(objects[1].data["spec"], json!({"a": 1}));
-    }
-
-    #[test]
-    fn the_key_is_made_once_and_for_its_owner_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(KEY);
-        let first = kept(&file).unwrap();
-        assert_eq!(kept(&file).unwrap().recipient, first.recipient);
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        std::fs::write(&file, "# nothing\n").unwrap();
-        assert!(kept(&file).err().unwrap().to_string().contains(KEY));
+        Key { file: PathBuf::from("/demo/key"), recipient: "age1".to_owned() }
     }
 
     fn run(name: &str, phase: &str, reason: &str) -> ServiceBackup {

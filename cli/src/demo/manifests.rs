@@ -5,7 +5,7 @@ use std::path::Path;
 use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::{Progress, apply as manifests};
 
-use super::backup::{self, Key};
+use crate::operated::backups::{self, Key};
 use crate::operated::{Operated, platform};
 
 /// Applies `examples/` and `examples/templates/`.
@@ -21,7 +21,7 @@ pub(super) async fn apply(
     objects.extend(manifests::read(&examples.join("templates"))?);
     platform::fill_in(&mut objects, &operated.cluster)?;
     if let Some(key) = key {
-        backup::fill_in(&mut objects, key);
+        backups::fill_in(&mut objects, key, true);
     }
     manifests::apply(&operated.client, objects).await?;
     phase.done();

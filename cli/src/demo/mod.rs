@@ -17,7 +17,7 @@ use commonscloud_cluster::command::{CLUSTER_VARIABLE, Failure, duration};
 use commonscloud_cluster::local::{self, ClusterName, DEFAULT_NAME, NodeKind};
 use commonscloud_cluster::{Progress, folders, images};
 
-use crate::operated::{self, Wanted, waiting};
+use crate::operated::{self, Wanted, backups, waiting};
 use crate::services;
 
 /// Show it all on this machine: a Kubernetes, the operator, and the services of examples/.
@@ -76,7 +76,7 @@ async fn up(arguments: &Up) -> Result<(), Failure> {
     let images = images::beyond_tests(&source)?;
     let wanted = Wanted { name: &arguments.name, node, images, source: &source };
     let operated = operated::up(&wanted, &progress).await?;
-    let key = backup::key(&operated.cluster)?;
+    let key = backups::key(&operated.cluster)?;
     manifests::apply(&operated, &source, key.as_ref(), &progress).await?;
     // The smallest service is Ready long before the others.
     let prove = async {

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! images ─┐
-//! tools ──┼─► cluster ─► install (with simulated nodes: host_operator beside it) ─► platform ─► waiting
+//! tools ──┼─► cluster ─► install (with simulated nodes: host_operator beside it) ─► platform, backups ─► waiting
 //! helm ───┘
 //! ```
 
+pub(crate) mod backups;
 mod host_operator;
 mod install;
 pub(crate) mod platform;

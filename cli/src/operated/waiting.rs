@@ -1,9 +1,10 @@
-//! Waits until every Entity and every Dedicated resource says that it is Ready.
+//! Waits until every Entity and every Dedicated resource says that it is Ready, or until one thing is there.
 
 use std::time::{Duration, Instant};
 
 use commonscloud_cluster::Progress;
 use commonscloud_cluster::command::Failure;
+use commonscloud_cluster::progress::Phase;
 use commonscloud_operator::kinds;
 use kube::Client;
 
@@ -34,6 +35,41 @@ pub(crate) async fn until_ready(
     }
     phase.done();
     Ok(())
+}
+
+/// What a look at something found that is waited for.
+pub(crate) enum Look<T> {
+    /// It is there.
+    Found(T),
+    /// It may come, and why it has not.
+    NotYet(String),
+    /// It does not come any more, and why.
+    Never(String),
+}
+
+/// Looks until it is there, or does not come any more.
+///
+/// # Errors
+/// Why it does not come, or why it was not there the last time.
+pub(crate) async fn awaited<T>(
+    patience: Duration,
+    phase: &Phase,
+    mut look: impl AsyncFnMut() -> Result<Look<T>, Failure>,
+) -> Result<T, String> {
+    let begun = Instant::now();
+    loop {
+        let why = match look().await {
+            Ok(Look::Found(found)) => return Ok(found),
+            Ok(Look::Never(why)) => return Err(why),
+            Ok(Look::NotYet(why)) => why,
+            Err(failure) => failure.to_string(),
+        };
+        if begun.elapsed() > patience {
+            return Err(format!("not after {} s: {why}", patience.as_secs()));
+        }
+        phase.at(&why);
+        tokio::time::sleep(ASK).await;
+    }
 }
 
 /// One line for each resource that is not Ready.

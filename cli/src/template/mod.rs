@@ -1,7 +1,7 @@
 //! `commonscloud template`: service packages, from the first line to a running instance.
 //!
 //! ```text
-//! new ─► lint ─► test (golden files) ─► test --run (an instance on a local cluster) ─► pack
+//! new ─► lint ─► test (golden files) ─► test --run (an instance on a local cluster, its backup restored) ─► pack
 //! ```
 
 mod golden;
@@ -9,6 +9,7 @@ mod lint;
 mod manifests;
 mod new;
 mod pack;
+mod proof;
 mod run;
 mod test;
 

@@ -1,4 +1,4 @@
-//! An instance of a package on a local cluster: applied, waited for, removed.
+//! An instance of a package on a local cluster: applied, waited for, backed up and restored, removed.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,11 +8,12 @@ use commonscloud_cluster::local::{self, ClusterName, DEFAULT_NAME, NodeKind};
 use commonscloud_cluster::{Progress, apply, folders};
 use commonscloud_operator::api::{Entity, Platform, ServiceTemplate};
 use commonscloud_operator::template::Package;
-use kube::Api;
 use kube::api::{DeleteParams, DynamicObject};
+use kube::{Api, ResourceExt as _};
 
+use super::proof::Proof;
 use super::{manifests, print};
-use crate::operated::{self, Operated, Wanted, platform, waiting};
+use crate::operated::{self, Operated, Wanted, backups, platform, waiting};
 use crate::services::{self, Service};
 
 /// The longest that removing an instance may take.
@@ -30,7 +31,7 @@ pub(super) struct Options {
     /// The checkout with images/, charts/ and examples/; found from the current folder by default.
     #[arg(long, env = "COMMONSCLOUD_SOURCE", value_name = "DIR")]
     source: Option<PathBuf>,
-    /// How long the instance may take to become Ready, such as 90s or 5m.
+    /// How long the instance may take to become Ready, such as 90s or 5m; its backup and its restore as long each.
     #[arg(long, value_parser = duration, default_value = "5m", requires = "run")]
     wait: Duration,
     /// Leave the instance there, to be looked at.
@@ -38,10 +39,10 @@ pub(super) struct Options {
     keep: bool,
 }
 
-/// Brings an instance up, and removes it unless it is to be kept.
+/// Brings an instance up, tries its operations, and removes it unless it is to be kept.
 ///
 /// # Errors
-/// What the instance waits for, in the words of its status.
+/// What the instance waits for, or why its backup or restore failed, in the words of their status.
 pub(super) async fn run(options: &Options, template: ServiceTemplate, package: &Package) -> Result<(), Failure> {
     let source = folders::source(options.source.as_deref())?;
     let node = local::node_kind(&options.cluster, options.node)?;
@@ -51,16 +52,25 @@ pub(super) async fn run(options: &Options, template: ServiceTemplate, package: &
     }
     let examples = apply::read(&source.join("examples/platform.yaml"))?;
     let template = manifests::as_third_party(template, &examples)?;
-    let names = manifests::local_images(&template, &source)?;
-    let wanted = Wanted { name: &options.cluster, node, images: names, source: &source };
+    let mut images = manifests::local_images(&template, &source)?;
+    images.extend(backups::IMAGES.map(str::to_owned));
+    let wanted = Wanted { name: &options.cluster, node, images, source: &source };
     let operated = operated::up(&wanted, &progress).await?;
     let trial = Trial { operated, entity: unused_name(), progress };
     let objects = manifests::objects(&template, package, &trial.entity)?;
-    let outcome = trial.bring_up(examples, objects, options.wait).await;
+    let outcome = match trial.bring_up(examples, objects, options.wait).await {
+        Ok(()) => {
+            let service = template.name_any();
+            trial.proof(&service, options.wait).run(package.spec().operations.as_ref()).await
+        }
+        Err(failure) => Err(failure),
+    };
     if options.keep {
         trial.tell_where();
         return outcome;
     }
+    let with_hint = |error: Failure| Failure::from(format!("{error}\nto look at its pods, run the same with --keep"));
+    let outcome = outcome.map_err(with_hint);
     let removed = trial.remove().await;
     outcome.and(removed)
 }
@@ -91,17 +101,24 @@ impl Trial {
         // A Platform that is there is somebody's.
         if Api::<Platform>::all(client.clone()).get_opt("default").await?.is_none() {
             platform::fill_in(&mut platform, &self.operated.cluster)?;
+            if let Some(key) = backups::key(&self.operated.cluster)? {
+                // A drill beside the restore would only slow it down.
+                backups::fill_in(&mut platform, &key, false);
+            }
             objects.splice(0..0, platform);
         }
         apply::apply(client, objects).await?;
         phase.done();
-        let ready = waiting::until_ready(client, Some(&self.entity), patience, &self.progress).await;
-        ready.map_err(|error| format!("{error}\nto look at its pods, run the same with --keep"))?;
+        waiting::until_ready(client, Some(&self.entity), patience, &self.progress).await?;
         let services = services::all(client).await?;
         for Service { name, version, quota, url, .. } in services.iter().filter(|of| of.entity == self.entity) {
             print(&format!("{name}: Ready; version {version}, quota {quota}, {url}\n"));
         }
         Ok(())
+    }
+
+    fn proof<'a>(&'a self, service: &'a str, patience: Duration) -> Proof<'a> {
+        Proof { operated: &self.operated, entity: &self.entity, service, patience, progress: &self.progress }
     }
 
     fn tell_where(&self) {

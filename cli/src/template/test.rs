@@ -9,7 +9,8 @@ use commonscloud_operator::template::{self, Golden};
 use super::run::Options;
 use super::{golden, lint, print};
 
-/// Compare what a package renders with its golden files; with --run, bring an instance of it up.
+/// Compare what a package renders with its golden files; with --run, bring an instance of it up, back it up and
+/// restore it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A folder with `package.yaml`, or one YAML file.
@@ -17,7 +18,8 @@ pub(crate) struct Arguments {
     /// Accept what is rendered: write the golden files.
     #[arg(long)]
     update: bool,
-    /// Make an instance on a local cluster, wait until it is Ready, and remove it again.
+    /// Make an instance on a local cluster, wait until it is Ready, back it up and restore it where its package has
+    /// operations, and remove it again.
     #[arg(long)]
     run: bool,
     #[command(flatten)]
@@ -27,7 +29,8 @@ pub(crate) struct Arguments {
 /// Runs the command.
 ///
 /// # Errors
-/// Every fault of the package, what differs from the golden files, or what the instance waits for.
+/// Every fault of the package, what differs from the golden files, what the instance waits for, or why its backup or
+/// restore failed.
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (template, package) = lint::good(&arguments.path)?;
     let rendered = template::golden(&package)?;

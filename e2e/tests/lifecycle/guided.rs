@@ -108,6 +108,8 @@ async fn walked(nodes: Nodes) -> Outcome {
     ensure!(finished.success, "the page does not lead to its end; what was said:\n{said}");
     let ready = said.matches("fossil: Ready; version 2.21").count();
     ensure!(ready == 2, "the instance that was tried was Ready {ready} times, not twice:\n{said}");
+    let untried = said.matches("fossil: no operations are tried: its package has none").count();
+    ensure!(untried == 2, "it was said {untried} times, not twice, that it is not backed up:\n{said}");
     ensure!(said.contains("entity.commonscloud.coop/hort condition met"), "no Entity has the new service:\n{said}");
     Ok(())
 }

@@ -26,6 +26,7 @@ mod stuck_pod;
 mod tier;
 mod tight_network;
 mod traps;
+mod tried_package;
 mod uploads;
 mod wiki;
 
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     scenarios.extend(tight_network::scenarios());
     scenarios.extend(isolation::scenarios());
     scenarios.extend(traps::scenarios());
+    scenarios.extend(tried_package::scenarios());
     scenarios.extend(settings::scenarios());
     scenarios.extend(uploads::scenarios());
     scenarios.extend(killed_database::scenarios());

@@ -19,7 +19,7 @@ use kube::core::DynamicObject;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::package;
+use crate::{package, tried_package};
 
 /// The cluster's name.
 const CLUSTER: &str = "test-node";
@@ -87,7 +87,8 @@ impl Tier for Node {
     }
 
     async fn take_down() -> Outcome {
-        cluster::down(CLUSTER).await
+        // The second one's own scenario may have been stopped on its way.
+        cluster::down(CLUSTER).await.and(cluster::down(tried_package::CLUSTER).await)
     }
 
     async fn hints(&self) -> String {
