@@ -7,15 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use commonscloud_backup::exit::{Engine, hash};
 
-use super::newest;
 use super::source::{Brought, Content, Tree, TreeFrom};
+use super::{newest, nextcloud};
 use crate::asked;
 
 /// What the application says of its version.
 const VERSION: &str = "version.txt";
 /// Below it a folder for each volume.
-const FILES: &str = "files";
-const DUMP: &str = "dump.sql";
+pub(super) const FILES: &str = "files";
+pub(super) const DUMP: &str = "dump.sql";
 /// A version stands at the beginning.
 const LONGEST_VERSION: usize = 4096;
 /// By so much of its beginning a dump is known.
@@ -37,10 +37,6 @@ const LAYOUTS: [Layout; 2] = [
 ];
 
 const GUIDE: &str = "docs/operations/moving-in.md says how it is laid out";
-const NO_OFFICE: &str = "a plain Nextcloud does not move in by this command: the package keeps Nextcloud itself on its \
-    volume, with the settings that its image wrote, and reads a database of one role and version; those of another \
-    installation would have to be rewritten. An exit package of an office moves in; else people bring their files by \
-    WebDAV, and calendars and contacts as they export them";
 
 /// Reads a folder for a service of this template. Nothing is written.
 ///
@@ -48,16 +44,16 @@ const NO_OFFICE: &str = "a plain Nextcloud does not move in by this command: the
 /// What is missing or cannot be taken, in words.
 pub(super) fn read(folder: &Path, template: &str) -> Result<Brought, String> {
     if template == "office" {
-        return Err(NO_OFFICE.to_owned());
+        return nextcloud::read(folder);
     }
     let layout = LAYOUTS.iter().find(|layout| layout.template == template).ok_or_else(|| {
         format!(
-            "{}: it is no exit package, and of template {template} no plain layout is known: those of mediawiki and \
-             radicale are",
+            "{}: it is no exit package, and of template {template} no plain layout is known: those of mediawiki, \
+             office and radicale are",
             folder.display()
         )
     })?;
-    let told = |name: &str, why: &str| format!("{}: {why}; {GUIDE}", folder.join(name).display());
+    let told = |name: &str, why: &str| told(folder, name, why);
     let text = std::fs::read(folder.join(VERSION)).map_err(|error| told(VERSION, &error.to_string()))?;
     let application = version(&text).ok_or_else(|| told(VERSION, "it names no version, such as 1.39.13"))?;
     let files = folder.join(FILES);
@@ -85,12 +81,18 @@ pub(super) fn read(folder: &Path, template: &str) -> Result<Brought, String> {
         dump: layout.has_dump.then_some(Content::Plain(path)),
         state: None,
         fingerprint: seen.fingerprint,
+        nextcloud: None,
     })
+}
+
+/// What is wrong with something below the folder.
+pub(super) fn told(folder: &Path, name: &str, why: &str) -> String {
+    format!("{}: {why}; {GUIDE}", folder.join(name).display())
 }
 
 /// What is no folder of this path below the root, be it the one that it ends with or one above: a link is none, since
 /// what it leads to would stay where it is.
-fn no_folder(root: &Path, path: &Path) -> Option<PathBuf> {
+pub(super) fn no_folder(root: &Path, path: &Path) -> Option<PathBuf> {
     let is_folder = |at: &Path| root.join(at).symlink_metadata().is_ok_and(|found| found.is_dir());
     path.ancestors().filter(|at| !at.as_os_str().is_empty()).find(|at| !is_folder(at)).map(Path::to_owned)
 }
@@ -146,20 +148,23 @@ fn of_mediawiki(mut dump: impl BufRead) -> Result<(), String> {
     })
 }
 
-struct Seen {
-    files: Vec<SeenFile>,
-    fingerprint: String,
+/// All that is below the folder.
+pub(super) struct Seen {
+    pub(super) files: Vec<SeenFile>,
+    pub(super) fingerprint: String,
 }
 
-struct SeenFile {
+/// What is no folder.
+pub(super) struct SeenFile {
     /// Below the folder.
-    path: PathBuf,
+    pub(super) path: PathBuf,
     bytes: u64,
-    modified: SystemTime,
+    pub(super) modified: SystemTime,
+    pub(super) is_link: bool,
 }
 
 /// All that is below the folder, and what tells it from anything else: names, sizes and times.
-fn seen(folder: &Path) -> io::Result<Seen> {
+pub(super) fn seen(folder: &Path) -> io::Result<Seen> {
     let mut files = Vec::new();
     below(folder, Path::new(""), &mut files)?;
     let mut text = folder.as_os_str().as_encoded_bytes().to_vec();
@@ -181,14 +186,15 @@ fn below(folder: &Path, at: &Path, files: &mut Vec<SeenFile>) -> io::Result<()> 
         if found.is_dir() {
             below(folder, &path, files)?;
         } else {
-            files.push(SeenFile { path, bytes: found.len(), modified: found.modified()? });
+            let (bytes, modified) = (found.len(), found.modified()?);
+            files.push(SeenFile { path, bytes, modified, is_link: found.is_symlink() });
         }
     }
     Ok(())
 }
 
 /// The volumes: each is a folder itself, no link to one.
-fn trees(files: &Path, seen: &[SeenFile]) -> io::Result<Vec<Tree>> {
+pub(super) fn trees(files: &Path, seen: &[SeenFile]) -> io::Result<Vec<Tree>> {
     let mut trees = Vec::new();
     for entry in std::fs::read_dir(files)? {
         let entry = entry?;

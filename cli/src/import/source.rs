@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use commonscloud_backup::exit::{ExitFile, ExitFileKind, ExitManifest, ExitService, MANIFEST, SUMS, hash, verify};
 use commonscloud_cluster::command::Failure;
 
+use super::nextcloud::Nextcloud;
 use crate::asked;
 
 /// What moves in.
@@ -30,6 +31,8 @@ pub(super) struct Brought {
     pub(super) state: Option<Content>,
     /// What tells it from anything else: 64 of 0-9 and a-f.
     pub(super) fingerprint: String,
+    /// A Nextcloud that was never ours.
+    pub(super) nextcloud: Option<Nextcloud>,
 }
 
 /// With what a service was backed up.
@@ -56,6 +59,8 @@ pub(super) enum TreeFrom {
     Below(PathBuf),
     /// In an archive of an exit package.
     Archive(ExitFile),
+    /// As the service's last backup has them, with settings of the Nextcloud that moves in.
+    LastBackup,
 }
 
 /// A text that is read as a stream.
@@ -65,6 +70,8 @@ pub(super) enum Content {
     Packed(ExitFile),
     /// A dump of MariaDB's own program, without the line that ours end with.
     Plain(PathBuf),
+    /// One of `pg_dump`, without what ours begin and end with, and SQL that corrects what it holds.
+    Postgres { path: PathBuf, correction: String },
 }
 
 /// Whether a folder is an exit package, be it one that is not whole.
@@ -136,6 +143,7 @@ fn of(folder: &Path, entity: &str, service: &ExitService, fingerprint: String) -
         dump: one(ExitFileKind::Dump),
         state: one(ExitFileKind::State),
         fingerprint,
+        nextcloud: None,
     }
 }
 
