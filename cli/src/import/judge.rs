@@ -2,8 +2,9 @@
 
 use commonscloud_operator::api::FileTree;
 
+use super::nextcloud::{Nextcloud, is_upgradable};
 use super::service::Known;
-use super::source::{Brought, Tree};
+use super::source::{Brought, Tree, TreeFrom};
 
 /// What people are told of what moves in, a line each.
 pub(super) fn told(brought: &Brought, known: &Known) -> Vec<String> {
@@ -11,9 +12,13 @@ pub(super) fn told(brought: &Brought, known: &Known) -> Vec<String> {
     let mut lines = vec![format!("{entity}/{service} is to hold {}", brought.shown)];
     let own = &known.manifest.versions;
     lines.push(format!("{} {} moves into {} {}", brought.template, brought.application, own.template, own.application));
-    for Tree { volume, bytes, .. } in &brought.trees {
-        lines.push(format!("volume {volume}: {bytes} bytes"));
+    for Tree { volume, bytes, from } in &brought.trees {
+        lines.push(match from {
+            TreeFrom::LastBackup => format!("volume {volume}: as in the service's last backup, with other settings"),
+            TreeFrom::Below(_) | TreeFrom::Archive(_) => format!("volume {volume}: {bytes} bytes"),
+        });
     }
+    lines.extend(brought.nextcloud.iter().flat_map(Nextcloud::told));
     if let Some(other) = brought.revisions.as_ref().filter(|of| of.service != own.revision) {
         lines.push(format!("it was made by revision {}, and the service has {}", other.service, own.revision));
     }
@@ -40,12 +45,7 @@ pub(super) fn refused(brought: &Brought, known: &Known) -> Vec<String> {
         return vec![format!("it is of template {}, and the service is of {}", brought.template, own.template)];
     }
     let mut whys = Vec::new();
-    if !is_version(&brought.application, &own.application) {
-        whys.push(format!(
-            "it is of version {}, and the service has {}: bring it to that version where it is, or the service to it",
-            brought.application, own.application
-        ));
-    }
+    whys.extend(of_another_version(brought, &own.application));
     let has = |volume: &str| brought.trees.iter().any(|tree| tree.volume == volume);
     let lacks = known.operations.files.iter().filter(|FileTree { volume, .. }| !has(volume));
     whys.extend(
@@ -63,6 +63,18 @@ pub(super) fn refused(brought: &Brought, known: &Known) -> Vec<String> {
         _ => {}
     }
     whys
+}
+
+fn of_another_version(brought: &Brought, package: &str) -> Option<String> {
+    let own = &brought.application;
+    let (fits, what) = if brought.nextcloud.is_some() {
+        let what =
+            "Nextcloud goes up by one major version at a time and never down: upgrade it where it is, or the service";
+        (is_upgradable(own, package), what)
+    } else {
+        (is_version(own, package), "bring it to that version where it is, or the service to it")
+    };
+    (!fits).then(|| format!("it is of version {own}, and the service has {package}: {what}"))
 }
 
 fn too_much(tree: &Tree, known: &Known) -> Option<String> {
@@ -126,6 +138,20 @@ pub(super) mod tests {
         edit(&mut brought);
         let whys = refused(&brought, &known());
         assert!(whys.iter().any(|why| why.contains(told)), "{whys:?}");
+    }
+
+    #[test]
+    fn a_nextcloud_may_be_one_major_version_below() {
+        let (mut brought, mut known) = (brought(), known());
+        known.manifest.versions.application = "34.0.1".to_owned();
+        brought.application = "33.0.8".to_owned();
+        assert_eq!(refused(&brought, &known).len(), 1, "of an exit package it is the same");
+        brought.nextcloud = Some(Nextcloud::default());
+        assert_eq!(refused(&brought, &known), Vec::<String>::new());
+        assert!(told(&brought, &known).iter().any(|line| line.contains("passwordsalt")));
+        brought.application = "32.0.9".to_owned();
+        let whys = refused(&brought, &known);
+        assert!(whys[0].contains("32.0.9") && whys[0].contains("34.0.1"), "{whys:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | `source` | what moves in, by an exit package |
 //! | `plain` | the same by a folder of an application that was never ours, in a documented layout |
 //! | `seen` | what lies in a folder, and whether somebody changed it meanwhile |
+//! | `nextcloud` | the same as `plain`, of a Nextcloud |
 //! | `service` | the service that it moves into: its package, its last backup, its repository |
 //! | `judge` | what is refused, and what is told; pure |
 //! | `stage` | a folder on this machine in which archives are unpacked |
@@ -15,6 +16,7 @@
 mod fit;
 mod judge;
 mod leftover;
+mod nextcloud;
 mod plain;
 mod seen;
 mod send;
@@ -43,7 +45,7 @@ use crate::operated::NAMESPACE;
 use crate::stop::{self, Stop};
 use crate::target::{self, ServerArguments, Target, url_or_name};
 
-/// Have a service go on from an exit package, or from what a plain MediaWiki or Radicale has, and wait until it does.
+/// Have a service go on from an exit package, or from what a plain MediaWiki, Nextcloud or Radicale has, and wait until it does.
 /// The service is there already, made from its Entity, and has a first backup: into its repository all is brought, and
 /// restored from there. What it holds is lost to it; it is kept until what moved in runs, and comes back where it does
 /// not.

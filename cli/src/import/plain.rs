@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use commonscloud_backup::exit::Engine;
 
-use super::newest;
 use super::seen::{Seen, SeenFile, opened};
 use super::source::{Brought, Content, Tree, TreeFrom};
+use super::{newest, nextcloud};
 use crate::asked;
 
 /// What the application says of its version.
 const VERSION: &str = "version.txt";
 /// Below it a folder for each volume.
-const FILES: &str = "files";
-const DUMP: &str = "dump.sql";
+pub(super) const FILES: &str = "files";
+pub(super) const DUMP: &str = "dump.sql";
 /// A version stands at the beginning.
 const LONGEST_VERSION: u64 = 4096;
 /// By so much of its beginning a dump is known, and each line of it.
@@ -36,10 +36,6 @@ const LAYOUTS: [Layout; 2] = [
 ];
 
 const GUIDE: &str = "docs/operations/moving-in.md says how it is laid out";
-const NO_OFFICE: &str = "a plain Nextcloud does not move in by this command: the package keeps Nextcloud itself on its \
-    volume, with the settings that its image wrote, and reads a database of one role and version; those of another \
-    installation would have to be rewritten. An exit package of an office moves in; else people bring their files by \
-    WebDAV, and calendars and contacts as they export them";
 
 /// Reads a folder for a service of this template. Nothing is written.
 ///
@@ -47,16 +43,16 @@ const NO_OFFICE: &str = "a plain Nextcloud does not move in by this command: the
 /// What is missing or cannot be taken, in words.
 pub(super) fn read(folder: &Path, template: &str) -> Result<Brought, String> {
     if template == "office" {
-        return Err(format!("{}: it is no exit package, and {NO_OFFICE}", folder.display()));
+        return nextcloud::read(folder);
     }
     let layout = LAYOUTS.iter().find(|layout| layout.template == template).ok_or_else(|| {
         format!(
-            "{}: it is no exit package, and of template {template} no plain layout is known: those of mediawiki and \
-             radicale are",
+            "{}: it is no exit package, and of template {template} no plain layout is known: those of mediawiki, \
+             office and radicale are",
             folder.display()
         )
     })?;
-    let told = |name: &str, why: &str| format!("{}: {why}; {GUIDE}", folder.join(name).display());
+    let told = |name: &str, why: &str| told(folder, name, why);
     if folder.join(VERSION).symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         let why = "it is not there: the folder is no exit package, which has a manifest.json, and no plain application";
         return Err(told(VERSION, why));
@@ -91,12 +87,18 @@ pub(super) fn read(folder: &Path, template: &str) -> Result<Brought, String> {
         state: None,
         fingerprint,
         seen,
+        nextcloud: None,
     })
+}
+
+/// What is wrong with something below the folder.
+pub(super) fn told(folder: &Path, name: &str, why: &str) -> String {
+    format!("{}: {why}; {GUIDE}", folder.join(name).display())
 }
 
 /// What is no folder of this path below the root, be it the one that it ends with or one above: a link is none, since
 /// what it leads to would stay where it is.
-fn no_folder(root: &Path, path: &Path) -> Option<PathBuf> {
+pub(super) fn no_folder(root: &Path, path: &Path) -> Option<PathBuf> {
     let is_folder = |at: &Path| root.join(at).symlink_metadata().is_ok_and(|found| found.is_dir());
     path.ancestors().filter(|at| !at.as_os_str().is_empty()).find(|at| !is_folder(at)).map(Path::to_owned)
 }
@@ -166,7 +168,7 @@ fn next_line(dump: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
 }
 
 /// The volumes: each is a folder itself, no link to one.
-fn trees(files: &Path, seen: &[SeenFile]) -> io::Result<Vec<Tree>> {
+pub(super) fn trees(files: &Path, seen: &[SeenFile]) -> io::Result<Vec<Tree>> {
     let mut trees = Vec::new();
     for entry in std::fs::read_dir(files)? {
         let entry = entry?;

@@ -69,7 +69,7 @@ fn calendars_have_no_database() {
 #[test]
 fn what_has_no_layout_is_refused_with_the_reason() {
     let at = wiki(WIKI);
-    assert!(read(at.path(), "office").unwrap_err().contains("WebDAV"));
+    assert!(read(at.path(), "office").unwrap_err().contains("config/config.php"), "it is no Nextcloud's");
     assert!(read(at.path(), "agora").unwrap_err().contains("no plain layout"));
 }
 

@@ -22,6 +22,8 @@ pub(super) struct SeenFile {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
     pub(super) modified: SystemTime,
+    /// It was not followed.
+    pub(super) is_link: bool,
 }
 
 impl Seen {
@@ -69,7 +71,8 @@ impl Seen {
     }
 
     fn add(&mut self, path: PathBuf, found: &Metadata) -> io::Result<()> {
-        self.files.push(SeenFile { path, bytes: found.len(), modified: found.modified()? });
+        let (bytes, modified, is_link) = (found.len(), found.modified()?, found.is_symlink());
+        self.files.push(SeenFile { path, bytes, modified, is_link });
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use commonscloud_operator::api::SnapshotPartKind;
 
 use super::fit;
 use super::judge::is_compared;
+use super::nextcloud;
 use super::service::{Known, Service};
 use super::source::{Brought, Content, TreeFrom};
 use super::stage::Stage;
@@ -26,6 +27,10 @@ use crate::target::{ANSWER, short};
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// A dump of MariaDB's own program, ended as the loaders of packages ask for it.
 const WHOLE: &str = "cat -- \"$1\" && echo \"SELECT 'whole';\"";
+/// The same of PostgreSQL's, in one transaction with its correction. A setting that newer programs begin with is unknown
+/// to an older server.
+const WHOLE_OF_POSTGRES: &str = "echo 'BEGIN;' && sed '1,40{/^SET transaction_timeout = 0;$/d;}' \"$1\" && \
+    printf '%s\\n' \"$2\" 'COMMIT;' \"SELECT 'whole';\"";
 
 /// By which tag the snapshots of an import are known. They are no run's.
 pub(super) fn run_of(fingerprint: &str) -> String {
@@ -80,6 +85,9 @@ impl Sending<'_> {
                 self.fit(&folder)?;
                 folder
             }
+            TreeFrom::LastBackup => {
+                nextcloud::prepared(self.service, self.brought.nextcloud.as_ref(), self.stage, volume).await?
+            }
         };
         let mut call = backup(&self.run, "files", volume).arg("--force");
         for pattern in left_out(&self.service.known, &folder, volume) {
@@ -112,11 +120,13 @@ impl Sending<'_> {
     }
 
     async fn stream(&self, name: &str, kind: SnapshotPartKind, content: &Content) -> Result<StoredPart, Failure> {
-        let (path, script) = match content {
-            Content::Plain(path) => (path.clone(), WHOLE),
-            Content::Packed(file) => (self.file(name, file).await?, "cat -- \"$1\""),
+        let (path, script, correction) = match content {
+            Content::Plain(path) => (path.clone(), WHOLE, None),
+            Content::Postgres { path, correction } => (path.clone(), WHOLE_OF_POSTGRES, Some(correction)),
+            Content::Packed(file) => (self.file(name, file).await?, "cat -- \"$1\"", None),
         };
         let call = of_command(backup(&self.run, name, name), name, &["sh", "-c", script, name]).arg(path);
+        let call = call.args(correction);
         done(stored(name, kind, &self.restic().run(call, LONGEST).await?)?)
     }
 

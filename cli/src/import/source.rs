@@ -7,6 +7,7 @@ use commonscloud_backup::exit::{
 };
 use commonscloud_cluster::command::Failure;
 
+use super::nextcloud::Nextcloud;
 use super::seen::{Seen, shown};
 use crate::asked;
 
@@ -35,6 +36,8 @@ pub(super) struct Brought {
     pub(super) fingerprint: String,
     /// The files that are sent as they were when they were judged.
     pub(super) seen: Seen,
+    /// A Nextcloud that was never ours.
+    pub(super) nextcloud: Option<Nextcloud>,
 }
 
 impl Brought {
@@ -45,11 +48,11 @@ impl Brought {
     pub(super) fn is_opened_by(&self, identity: Option<&str>) -> Result<(), Failure> {
         let of_tree = |tree: &Tree| match &tree.from {
             TreeFrom::Archive(file) => Some(file.clone()),
-            TreeFrom::Below(_) => None,
+            TreeFrom::Below(_) | TreeFrom::LastBackup => None,
         };
         let of_content = |content: &Content| match content {
             Content::Packed(file) => Some(file.clone()),
-            Content::Plain(_) => None,
+            Content::Plain(_) | Content::Postgres { .. } => None,
         };
         let contents = self.dump.iter().chain(&self.state).filter_map(of_content);
         let mut files = self.trees.iter().filter_map(of_tree).chain(contents);
@@ -99,6 +102,8 @@ pub(super) enum TreeFrom {
     Below(PathBuf),
     /// In an archive of an exit package.
     Archive(ExitFile),
+    /// As the service's last backup has them, with settings of the Nextcloud that moves in.
+    LastBackup,
 }
 
 /// A text that is read as a stream.
@@ -108,6 +113,8 @@ pub(super) enum Content {
     Packed(ExitFile),
     /// A dump of MariaDB's own program, without the line that ours end with.
     Plain(PathBuf),
+    /// One of `pg_dump`, without what ours begin and end with, and SQL that corrects what it holds.
+    Postgres { path: PathBuf, correction: String },
 }
 
 /// Whether a folder is an exit package, be it one that is not whole.
@@ -181,6 +188,7 @@ fn of(folder: &Path, entity: &str, service: &ExitService, fingerprint: String) -
         state: one(ExitFileKind::State),
         fingerprint,
         seen: Seen::default(),
+        nextcloud: None,
     }
 }
 

@@ -1,29 +1,32 @@
-//! An Entity moves in: with an exit package of another one, or with a MediaWiki that was never ours.
+//! An Entity moves in: with an exit package of another one, or with a MediaWiki or Nextcloud that was never ours.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use commonscloud_e2e::backup::calendar::Calendar;
-use commonscloud_e2e::backup::content::{Application as _, Content};
+use commonscloud_e2e::backup::content::{Application as _, Content, hash};
+use commonscloud_e2e::backup::office::Office;
 use commonscloud_e2e::backup::outside::Outside;
 use commonscloud_e2e::backup::runs::Runs;
 use commonscloud_e2e::backup::servers;
 use commonscloud_e2e::backup::wiki::Wiki;
 use commonscloud_e2e::https::Credentials;
-use commonscloud_e2e::manifests::entity;
+use commonscloud_e2e::manifests::{entity, entity_with_office};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::{Outcome, ensure, ensure_eq};
 use serde_json::{Value, json};
 
 use super::wiki::SERVICE as WIKI;
 use super::{calendars, can_be_written, is_ready};
+use crate::office::psql;
 use crate::tier::Node;
 
 pub fn scenarios() -> Vec<Scenario<Node>> {
     vec![
         Scenario::new("an exit package moves into another Entity, and nothing else does", package),
         Scenario::new("a plain MediaWiki of Debian that was never ours moves in", plain).slow(),
+        Scenario::new("a plain Nextcloud of an earlier version moves in, with what it is known by", office).sampled(),
     ]
 }
 
@@ -116,6 +119,102 @@ async fn plain(node: Arc<Node>) -> Outcome {
     nothing_on_the_disk(outside.folder())?;
     node.cluster.kubectl.ok(&["delete", "namespace", ELSEWHERE, "--wait=false"]).await?;
     node.discard(name).await
+}
+
+async fn office(node: Arc<Node>) -> Outcome {
+    let name = "mudanca-oficina";
+    servers::ready(&node.cluster, servers::REST).await?;
+    node.running(&entity_with_office(name)).await?;
+    let runs = Runs::of(&node.cluster, name).await?;
+    runs.backed_up("buida", "office", servers::REST).await?;
+
+    let outside = Outside::open(&node.cluster).await?;
+    let folder = a_nextcloud(outside.folder())?;
+    let (service, path) = (format!("{name}/office"), folder.to_string_lossy());
+    let words = [service.as_str(), &path, "--yes"];
+    for (file, from, to, told) in REFUSED {
+        let file = folder.join(file);
+        let whole = std::fs::read_to_string(&file)?;
+        std::fs::write(&file, whole.replacen(from, to, 1))?;
+        let refused = outside.import(&words, PACKED).await?.refused(told)?;
+        ensure!(refused.contains(told), "{refused}");
+        std::fs::write(&file, whole)?;
+    }
+    let dry =
+        outside.import(&[&words[..], &["--dry-run"][..]].concat(), PACKED).await?.succeeded("import --dry-run")?;
+    ensure!(dry.contains("skeletondirectory") && dry.contains("would move in"), "{dry}");
+
+    outside.import(&words, MOVED).await?.succeeded("import")?;
+    is_ready(&node, name).await?;
+    let anna = Credentials { username: "anna".to_owned(), password: PASSWORD.to_owned() };
+    let moved = Office::at(&node.ingress, &node.host(name, "office"), &anna);
+    let mut expected = Content::default();
+    for (file, text) in FILES {
+        expected.add(file, text.as_bytes());
+    }
+    ensure_eq!(moved.content().await?, expected, "the files that moved in");
+    can_be_written(&moved, "despres.txt").await?;
+    is_known_by_what_it_was(&node, name).await?;
+    runs.backed_up("despres", "office", servers::REST).await?;
+    nothing_on_the_disk(outside.folder())?;
+    node.discard(name).await
+}
+
+/// The settings are those that came along, the version is the package's, and previews are found where they are now.
+async fn is_known_by_what_it_was(node: &Node, entity: &str) -> Outcome {
+    let app = node.pod(entity, "office", "app").await?;
+    for (key, expected) in [
+        ("instanceid", "ocmudanca1"),
+        ("passwordsalt", "sal d'abans"),
+        ("secret", "secret d'abans"),
+        ("version", "34.0.1.2"),
+        ("dbtableprefix", "oc_"),
+        ("datadirectory", "/data/files"),
+    ] {
+        let words = ["php", "/var/www/html/occ", "config:system:get", key];
+        let said = node.cluster.kubectl.exec(entity, &app, "nextcloud", &words).await?.succeeded(key)?;
+        ensure_eq!(said.trim(), expected, "{key}");
+    }
+    let db = node.pod(entity, "office", "db").await?;
+    let storages = psql(node, entity, &db, "select id from oc_storages order by numeric_id").await?;
+    ensure_eq!(storages, "home::anna\nlocal::/data/files/", "storages");
+    Ok(())
+}
+
+/// In a file something is something else, and that is told.
+const REFUSED: [(&str, &str, &str, &str); 3] = [
+    ("config/config.php", "33.0.8.1", "32.0.9.1", "it is of version 32.0.9, and the service has 34."),
+    ("config/config.php", "'pgsql'", "'mysql'", "db:convert-type"),
+    ("dump.sql", "SET lock_timeout = 0;", "ALTER TABLE public.oc_users OWNER TO nextcloud;", "--no-owner"),
+];
+/// What anna has.
+const FILES: [(&str, &str); 2] = [("acta.txt", "L'acta de la reunió.\n"), ("comptes.txt", "Zero.\n")];
+/// What an installation of its own kept, of the version before: no table that its upgrade makes, no finished settings of
+/// this package, other paths.
+const SQL: &str = include_str!("nextcloud.sql");
+const SETTINGS: &str = "<?php\n$CONFIG = array (\n  'instanceid' => 'ocmudanca1',\n  'passwordsalt' => 'sal \
+    d\\'abans',\n  'secret' => 'secret d\\'abans',\n  'trusted_domains' => \n  array (\n    0 => \
+    'nuvol.example.org',\n  ),\n  'datadirectory' => '/srv/nuvol/data',\n  'skeletondirectory' => \
+    '/srv/nuvol/esquelet',\n  'dbtype' => 'pgsql',\n  'version' => '33.0.8.1',\n  'overwrite.cli.url' => \
+    'https://nuvol.example.org',\n  'dbname' => 'nuvol',\n  'dbhost' => 'localhost',\n  'dbtableprefix' => 'oc_',\n  \
+    'dbuser' => 'nuvol',\n  'dbpassword' => 'hunter2',\n  'installed' => true,\n  'maintenance' => true,\n);\n";
+
+/// As `docs/operations/moving-in.md` has it: a folder below this one.
+fn a_nextcloud(to: &Path) -> Outcome<PathBuf> {
+    let folder = to.join("nuvol");
+    let data = folder.join("files/data/files");
+    std::fs::create_dir_all(folder.join("config"))?;
+    std::fs::create_dir_all(data.join("anna/files"))?;
+    std::fs::write(folder.join("config/config.php"), SETTINGS)?;
+    std::fs::write(data.join(".ncdata"), "# Nextcloud data directory\n# Do not change this file")?;
+    let mut rows = String::new();
+    for (number, (name, text)) in FILES.iter().enumerate() {
+        std::fs::write(data.join("anna/files").join(name), text)?;
+        let (bytes, hash) = (text.len(), hash(text.as_bytes()));
+        rows += &format!("{}\tanna\tfiles/{name}\t{bytes}\t{hash}\t1764460800\n", number + 1);
+    }
+    std::fs::write(folder.join("dump.sql"), SQL.replace("@ROWS@\n", &rows))?;
+    Ok(folder)
 }
 
 /// What is unpacked while something moves in is gone.
