@@ -135,7 +135,7 @@ fn what_is_missing_is_named(missing: &str) {
     assert!(why.contains(missing.trim_end_matches("/.ncdata")), "{why}");
 }
 
-#[test_case(SETTINGS, "no file"; "settings")]
+#[test_case(SETTINGS, "is a link"; "settings")]
 #[test_case("config", "no file"; "the folder of settings")]
 #[test_case(DATA, "no folder"; "the data directory")]
 #[test_case("files/data/files/anna", "is a link"; "a person's folder")]
