@@ -168,5 +168,5 @@ fn what_was_copied_of_another_entitys_is_cared_for_with_the_service_that_it_was_
     assert_eq!((service.entity.as_str(), service.service.as_str(), service.runs.len()), ("coop", "agenda", 0));
     let at = &service.copies[0].at;
     assert_eq!((at.target.as_str(), at.path.as_str()), ("far", "coop-0a1b2c3d.agenda"));
-    assert!(!service.is_busy && repositories(&[service.clone()]).is_empty());
+    assert!(!service.is_busy && repositories(std::slice::from_ref(&service)).is_empty());
 }
