@@ -51,7 +51,7 @@ fn a_nextcloud_is_its_files_its_dump_and_what_both_are_known_by() {
     assert_eq!(nextcloud.left, ["skeletondirectory"]);
     assert!(!format!("{brought:?}").contains("hunter2"), "it is a secret");
     let Some(Content::Postgres { correction, .. }) = &brought.dump else { panic!("{:?}", brought.dump) };
-    let expected = "UPDATE public.oc_storages SET id = 'local::/data/files/' WHERE id IN ('local::/srv/l''hort/', \
+    let expected = "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\nUPDATE public.oc_storages SET id = 'local::/data/files/' WHERE id IN ('local::/srv/l''hort/', \
         md5('local::/srv/l''hort/'));";
     assert_eq!(correction, expected);
 }
@@ -156,6 +156,32 @@ fn settings_are_short_and_texts() {
     let at = office();
     std::fs::write(at.path().join(SETTINGS), b"<?php\n\xff").unwrap();
     assert!(read(at.path()).unwrap_err().contains("UTF-8"));
+}
+
+#[test]
+fn beside_the_data_directory_nothing_is_brought() {
+    let at = office();
+    let other = at.path().join("files/data/.installing");
+    std::fs::write(&other, "x").unwrap();
+    let why = read(at.path()).unwrap_err();
+    assert!(why.contains("files/data/.installing") && why.contains("nothing is brought"), "{why}");
+    std::fs::remove_file(&other).unwrap();
+    std::fs::create_dir(&other).unwrap();
+    assert!(read(at.path()).unwrap_err().contains(".installing"), "a folder is a mark as well");
+    std::fs::rename(&other, at.path().join("files/data/lost+found")).unwrap();
+    assert!(read(at.path()).is_ok());
+}
+
+#[test]
+fn what_people_wrote_does_nothing_to_a_terminal() {
+    let at = office();
+    std::fs::write(at.path().join(SETTINGS), CONFIG.replace("skeletondirectory", "\u{1b}[2Jx")).unwrap();
+    let nextcloud = read(at.path()).unwrap().nextcloud.unwrap();
+    assert!(!nextcloud.told().iter().any(|line| line.contains(char::is_control)));
+    assert!(!refusal(SETTINGS, &CONFIG.replace("'pgsql'", "'\u{1b}[2J'")).contains(char::is_control));
+    std::os::unix::fs::symlink("/", at.path().join("files/data/files/\u{1b}[2J")).unwrap();
+    let why = read(at.path()).unwrap_err();
+    assert!(why.contains("is a link") && !why.contains(char::is_control), "{why}");
 }
 
 #[test]
