@@ -94,6 +94,9 @@ fn settings_that_the_package_cannot_take_are_refused(from: &str, to: &str, told:
 #[test_case("-- PostgreSQL database dump\nCOMMENT ON EXTENSION x IS 'y';\n", SQL, "--no-comments"; "comments")]
 #[test_case("-- PostgreSQL database dump\nINSERT INTO public.x VALUES (1);\n", SQL, "--inserts"; "rows as statements")]
 #[test_case("-- PostgreSQL database dump\n\\! reboot\n", SQL, "commands of psql"; "a command")]
+#[test_case("-- PostgreSQL database dump\n  \\! reboot\n", SQL, "commands of psql"; "a command behind spaces")]
+#[test_case("-- PostgreSQL database dump\nCOMMIT;\n", SQL, "all is loaded or nothing"; "an end of the transaction")]
+#[test_case("-- PostgreSQL database dump\nCOPY public.x (y) FROM stdin;\n\\.\r\n", SQL, "Windows"; "an end of rows that psql alone sees")]
 #[test_case(SQL, "DROP TABLE x;\n", "does not end"; "more behind its end")]
 fn a_dump_that_the_package_cannot_take_is_refused(begin: &str, end: &str, told: &str) {
     let why = refusal(DUMP, &format!("{begin}{end}"));
@@ -104,6 +107,7 @@ fn a_dump_that_the_package_cannot_take_is_refused(begin: &str, end: &str, told: 
 #[test_case("1\tfiles\t0", "1\tfiles\t1", "decrypt-all"; "a file that is encrypted")]
 #[test_case("local::/srv/l'hort/", "object::store:amazon::x", "object storage"; "object storage")]
 #[test_case("TABLE public.oc_storages", "TABLE public.nc_storages", "no table public.oc_storages"; "another prefix")]
+#[test_case("COPY public.oc_filecache (fileid, path, encrypted) FROM stdin;\n1\tfiles\t0\n\\.\n", "", "no rows of public.oc_filecache"; "tables without rows")]
 #[test_case("dump complete", "dump", "cut off"; "half a dump")]
 #[test_case("2\tlocal::/srv/l'hort/\n\\.\n", "", "cut off"; "half a table")]
 fn what_is_in_a_dump_is_looked_at(from: &str, to: &str, told: &str) {
