@@ -51,7 +51,7 @@ use crate::target::{self, ServerArguments, Target, url_or_name};
 /// not.
 ///
 /// Runs where the folder is, with restic and tar. What is stopped goes on where it was, when it is given the same words
-/// again. Needs the verbs create, get and `import` on servicerestores.commonscloud.coop, list on servicebackups, get on
+/// again. Needs the verbs create, get, list and `import` on servicerestores.commonscloud.coop, list on servicebackups, get on
 /// servicedata and secrets in the Entity's namespace, get on servicetemplaterevisions, and get on the Secret with the
 /// key of the Entity's backups in the operator's namespace, as cluster-admin has them.
 #[derive(Clone, Debug, clap::Args)]
