@@ -12,8 +12,9 @@ use kube::api::ListParams;
 use super::send;
 use crate::target::ANSWER;
 
-/// What is younger may be of an import that is at work elsewhere.
-const YOUNG: SignedDuration = SignedDuration::from_hours(24);
+/// What is younger may be of an import that is at work elsewhere: a snapshot is as old as its beginning, and one part
+/// takes up to [`send::LONGEST`]. The day more is for clocks.
+const YOUNG: SignedDuration = SignedDuration::from_hours(8 * 24);
 /// How the tag of a snapshot begins that an import made.
 const TAG: &str = "run:import-";
 
@@ -39,7 +40,7 @@ impl Leftover<'_> {
     pub(super) fn stays(&self) -> String {
         format!(
             "what was sent by then stays at the target, tagged run:{}: the same command goes on with it, and takes it away \
-             once it has moved in; another import into {} takes it away a day later",
+             once it has moved in; another import into {} takes it away eight days later",
             send::run_of(self.fingerprint),
             self.service
         )
@@ -141,22 +142,23 @@ mod tests {
     }
 
     #[test]
-    fn an_import_is_abandoned_a_day_after_its_last_snapshot_and_a_run_never() {
+    fn an_import_is_abandoned_eight_days_after_its_last_snapshot_and_a_run_never() {
         let (a, b, c) = ("import-aaaaaaaaaaaaaaaa", "import-bbbbbbbbbbbbbbbb", "import-cccccccccccccccc");
         let of = |id: &str, time: &str, run: &str| snapshot(id, time, &format!("run:{run}"));
         let found = [
-            of("1", "2026-11-28T00:00:00Z", a),
-            of("2", "2026-11-29T12:00:00Z", a),
-            of("3", "2026-11-28T00:00:00Z", b),
-            of("4", "2026-11-28T00:00:00Z", "0a1b2c3d"),
+            of("1", "2026-11-20T00:00:00Z", a),
+            of("2", "2026-11-23T12:00:00Z", a),
+            of("3", "2026-11-20T00:00:00Z", b),
+            of("4", "2026-11-20T00:00:00Z", "0a1b2c3d"),
             of("5", "never", c),
-            of("6", "2026-11-28T00:00:00Z", "import-../../../../x"),
+            of("6", "2026-11-20T00:00:00Z", "import-../../../../x"),
         ];
         let imports = imports(&found);
         assert_eq!(imports.keys().collect::<Vec<_>>(), [a, b, c]);
         assert_eq!(imports[a].ids, ["1", "2"]);
         let now = "2026-11-30T00:00:00Z".parse().unwrap();
         let abandoned = imports.iter().filter(|(_, left)| is_abandoned(left, now)).map(|(run, _)| run);
+        assert!(YOUNG.unsigned_abs() > send::LONGEST);
         assert_eq!(abandoned.collect::<Vec<_>>(), [b], "a may be at work, c does not say since when it is there");
     }
 
@@ -170,7 +172,7 @@ mod tests {
             .unwrap()
         };
         let (own, other) = ("import-aaaaaaaaaaaaaaaa", "import-bbbbbbbbbbbbbbbb");
-        let at = |id: &str, run: &str| snapshot(id, "2026-11-28T00:00:00Z", &format!("run:{run}"));
+        let at = |id: &str, run: &str| snapshot(id, "2026-11-20T00:00:00Z", &format!("run:{run}"));
         let found = || imports(&[at("a1", own), at("b1", other), at("b2", other)]);
         let now = "2026-11-30T00:00:00Z".parse().unwrap();
         let left = |restores: &[ServiceRestore]| unneeded(found(), own, restores, now);

@@ -83,7 +83,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     yes: bool,
     /// Do not wait until it has ended. What was sent then stays at the target until the same command is given after it
-    /// has, or another import into the service a day later.
+    /// has, or another import into the service eight days later.
     #[arg(long)]
     no_wait: bool,
     /// The operator's namespace.

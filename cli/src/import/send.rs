@@ -24,7 +24,7 @@ use crate::stop::{Stop, Until, to_its_end};
 use crate::target::{ANSWER, short};
 
 /// A part takes no longer.
-const LONGEST: Duration = Duration::from_hours(7 * 24);
+pub(super) const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// A dump of MariaDB's own program, ended as the loaders of packages ask for it. Its last line is a comment, which would
 /// swallow what follows where somebody took its end away.
 const WHOLE: &str = "cat -- \"$1\" && echo && echo \"SELECT 'whole';\"";
