@@ -51,8 +51,8 @@ fn a_nextcloud_is_its_files_its_dump_and_what_both_are_known_by() {
     assert_eq!(nextcloud.left, ["skeletondirectory"]);
     assert!(!format!("{brought:?}").contains("hunter2"), "it is a secret");
     let Some(Content::Postgres { correction, .. }) = &brought.dump else { panic!("{:?}", brought.dump) };
-    let expected = "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\nUPDATE public.oc_storages SET id = 'local::/data/files/' WHERE id IN ('local::/srv/l''hort/', \
-        md5('local::/srv/l''hort/'));";
+    let expected = "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\nUPDATE public.oc_storages \
+        SET id = 'local::/data/files/' WHERE id IN ('local::/srv/l''hort/', md5('local::/srv/l''hort/'));";
     assert_eq!(correction, expected);
 }
 
