@@ -7,12 +7,14 @@ use commonscloud_cluster::command::Failure;
 use commonscloud_operator::api::{RestorePhase, ServiceRestore};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Api;
+use kube::api::ListParams;
 
-use super::{restore_name, send};
+use super::send;
 use crate::target::ANSWER;
 
-/// What is younger may be of an import that is at work elsewhere.
-const YOUNG: SignedDuration = SignedDuration::from_hours(24);
+/// What is younger may be of an import that is at work elsewhere: a snapshot is as old as its beginning, and one part
+/// takes up to [`send::LONGEST`]. The day more is for clocks.
+const YOUNG: SignedDuration = SignedDuration::from_hours(8 * 24);
 /// How the tag of a snapshot begins that an import made.
 const TAG: &str = "run:import-";
 
@@ -38,7 +40,7 @@ impl Leftover<'_> {
     pub(super) fn stays(&self) -> String {
         format!(
             "what was sent by then stays at the target, tagged run:{}: the same command goes on with it, and takes it away \
-             once it has moved in; another import into {} takes it away a day later",
+             once it has moved in; another import into {} takes it away eight days later",
             send::run_of(self.fingerprint),
             self.service
         )
@@ -73,29 +75,32 @@ impl Leftover<'_> {
 
     /// Those that nobody needs.
     async fn ids(&self) -> Result<Vec<String>, Failure> {
-        let mut ids = Vec::new();
-        for (run, left) in imports(&snapshots(self.restic).await?) {
-            let is_own = run == send::run_of(self.fingerprint);
-            if is_own || (is_abandoned(&left, Timestamp::now()) && !self.is_at_work(&run).await?) {
-                ids.extend(left.ids);
-            }
+        let found = imports(&snapshots(self.restic).await?);
+        if found.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(ids)
+        // Behind the snapshots: what was asked for meanwhile is seen.
+        let restores = self.restores.list(&ListParams::default()).await?.items;
+        let own = send::run_of(self.fingerprint);
+        Ok(unneeded(found, &own, &restores, Timestamp::now()))
     }
+}
 
-    /// Whether a restore of what this import brought has not ended.
-    async fn is_at_work(&self, run: &str) -> Result<bool, Failure> {
-        let fingerprint = run.strip_prefix("import-").unwrap_or(run);
-        for number in 0.. {
-            let name = restore_name(self.service, fingerprint, number);
-            let Some(restore) = self.restores.get_opt(&name).await? else { break };
-            let phase = restore.status.as_ref().and_then(|status| status.phase);
-            if !matches!(phase, Some(RestorePhase::Failed | RestorePhase::Succeeded)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
+/// The snapshots of the own run, and of those that were given up; none that a restore is still to read.
+fn unneeded(imports: BTreeMap<String, Left>, own: &str, restores: &[ServiceRestore], now: Timestamp) -> Vec<String> {
+    let reads = |left: &Left| restores.iter().any(|restore| is_at_work(restore) && names_one_of(restore, &left.ids));
+    let is_wanted = |(run, left): &(String, Left)| (run == own || is_abandoned(left, now)) && !reads(left);
+    imports.into_iter().filter(is_wanted).flat_map(|(_, left)| left.ids).collect()
+}
+
+fn is_at_work(restore: &ServiceRestore) -> bool {
+    let phase = restore.status.as_ref().and_then(|status| status.phase);
+    !matches!(phase, Some(RestorePhase::Failed | RestorePhase::Succeeded))
+}
+
+/// Whoever wrote it by hand may have named the beginning of an id alone.
+fn names_one_of(restore: &ServiceRestore, ids: &[String]) -> bool {
+    restore.spec.from.snapshot.as_ref().is_some_and(|named| ids.iter().any(|id| id.starts_with(named.as_str())))
 }
 
 async fn snapshots(restic: &Restic) -> Result<Vec<Snapshot>, Failure> {
@@ -115,7 +120,7 @@ fn imports(found: &[Snapshot]) -> BTreeMap<String, Left> {
     imports
 }
 
-/// The run of an import, as [`send::run_of`] calls it: it becomes part of a restore's name.
+/// The run of an import, as [`send::run_of`] calls it.
 fn run(tag: &str) -> Option<&str> {
     let fingerprint = tag.strip_prefix(TAG)?;
     let is_one = fingerprint.len() == 16 && fingerprint.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -137,22 +142,43 @@ mod tests {
     }
 
     #[test]
-    fn an_import_is_abandoned_a_day_after_its_last_snapshot_and_a_run_never() {
+    fn an_import_is_abandoned_eight_days_after_its_last_snapshot_and_a_run_never() {
         let (a, b, c) = ("import-aaaaaaaaaaaaaaaa", "import-bbbbbbbbbbbbbbbb", "import-cccccccccccccccc");
         let of = |id: &str, time: &str, run: &str| snapshot(id, time, &format!("run:{run}"));
         let found = [
-            of("1", "2026-11-28T00:00:00Z", a),
-            of("2", "2026-11-29T12:00:00Z", a),
-            of("3", "2026-11-28T00:00:00Z", b),
-            of("4", "2026-11-28T00:00:00Z", "0a1b2c3d"),
+            of("1", "2026-11-20T00:00:00Z", a),
+            of("2", "2026-11-23T12:00:00Z", a),
+            of("3", "2026-11-20T00:00:00Z", b),
+            of("4", "2026-11-20T00:00:00Z", "0a1b2c3d"),
             of("5", "never", c),
-            of("6", "2026-11-28T00:00:00Z", "import-../../../../x"),
+            of("6", "2026-11-20T00:00:00Z", "import-../../../../x"),
         ];
         let imports = imports(&found);
         assert_eq!(imports.keys().collect::<Vec<_>>(), [a, b, c]);
         assert_eq!(imports[a].ids, ["1", "2"]);
         let now = "2026-11-30T00:00:00Z".parse().unwrap();
         let abandoned = imports.iter().filter(|(_, left)| is_abandoned(left, now)).map(|(run, _)| run);
+        assert!(YOUNG.unsigned_abs() > send::LONGEST);
         assert_eq!(abandoned.collect::<Vec<_>>(), [b], "a may be at work, c does not say since when it is there");
+    }
+
+    #[test]
+    fn what_a_restore_still_reads_stays() {
+        let restore = |snapshot: &str, phase: Option<&str>| -> ServiceRestore {
+            let status = phase.map(|phase| json!({"phase": phase}));
+            let spec = json!({"from": {"service": "wiki", "snapshot": snapshot}, "requestedBy": "anna"});
+            serde_json::from_value(json!({"apiVersion": "commonscloud.coop/v1alpha1", "kind": "ServiceRestore",
+                "metadata": {"name": "by-hand"}, "spec": spec, "status": status}))
+            .unwrap()
+        };
+        let (own, other) = ("import-aaaaaaaaaaaaaaaa", "import-bbbbbbbbbbbbbbbb");
+        let at = |id: &str, run: &str| snapshot(id, "2026-11-20T00:00:00Z", &format!("run:{run}"));
+        let found = || imports(&[at("a1", own), at("b1", other), at("b2", other)]);
+        let now = "2026-11-30T00:00:00Z".parse().unwrap();
+        let left = |restores: &[ServiceRestore]| unneeded(found(), own, restores, now);
+        assert_eq!(left(&[]), ["a1", "b1", "b2"]);
+        assert_eq!(left(&[restore("b2", Some("Failed")), restore("a1", Some("Succeeded"))]), ["a1", "b1", "b2"]);
+        assert_eq!(left(&[restore("b2", Some("Waiting"))]), ["a1"], "whatever the restore is called");
+        assert_eq!(left(&[restore("a", None)]), ["b1", "b2"], "not even of the own run");
     }
 }

@@ -51,7 +51,7 @@ use crate::target::{self, ServerArguments, Target, url_or_name};
 /// not.
 ///
 /// Runs where the folder is, with restic and tar. What is stopped goes on where it was, when it is given the same words
-/// again. Needs the verbs create, get and `import` on servicerestores.commonscloud.coop, list on servicebackups, get on
+/// again. Needs the verbs create, get, list and `import` on servicerestores.commonscloud.coop, list on servicebackups, get on
 /// servicedata and secrets in the Entity's namespace, get on servicetemplaterevisions, and get on the Secret with the
 /// key of the Entity's backups in the operator's namespace, as cluster-admin has them.
 #[derive(Clone, Debug, clap::Args)]
@@ -83,7 +83,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     yes: bool,
     /// Do not wait until it has ended. What was sent then stays at the target until the same command is given after it
-    /// has, or another import into the service a day later.
+    /// has, or another import into the service eight days later.
     #[arg(long)]
     no_wait: bool,
     /// The operator's namespace.

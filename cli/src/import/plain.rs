@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use commonscloud_backup::exit::Engine;
+use commonscloud_backup::report::one_line;
 
 use super::seen::{Seen, SeenFile, opened};
 use super::source::{Brought, Content, Tree, TreeFrom};
@@ -35,6 +36,8 @@ const LAYOUTS: [Layout; 2] = [
     Layout { template: "radicale", name: "Radicale", folder: "data/collections/collection-root", has_dump: false },
 ];
 
+/// No path is longer.
+const LONGEST_PATH: usize = 4096;
 const GUIDE: &str = "docs/operations/moving-in.md says how it is laid out";
 
 /// Reads a folder for a service of this template. Nothing is written.
@@ -91,9 +94,9 @@ pub(super) fn read(folder: &Path, template: &str) -> Result<Brought, String> {
     })
 }
 
-/// What is wrong with something below the folder.
+/// What is wrong with something below the folder: whoever made it chose its names, and a terminal would do what they say.
 pub(super) fn told(folder: &Path, name: &str, why: &str) -> String {
-    format!("{}: {why}; {GUIDE}", folder.join(name).display())
+    format!("{}: {why}; {GUIDE}", one_line(&folder.join(name).to_string_lossy(), LONGEST_PATH))
 }
 
 /// What is no folder of this path below the root, be it the one that it ends with or one above: a link is none, since

@@ -24,12 +24,13 @@ use crate::stop::{Stop, Until, to_its_end};
 use crate::target::{ANSWER, short};
 
 /// A part takes no longer.
-const LONGEST: Duration = Duration::from_hours(7 * 24);
-/// A dump of MariaDB's own program, ended as the loaders of packages ask for it.
-const WHOLE: &str = "cat -- \"$1\" && echo \"SELECT 'whole';\"";
+pub(super) const LONGEST: Duration = Duration::from_hours(7 * 24);
+/// A dump of MariaDB's own program, ended as the loaders of packages ask for it. Its last line is a comment, which would
+/// swallow what follows where somebody took its end away.
+const WHOLE: &str = "cat -- \"$1\" && echo && echo \"SELECT 'whole';\"";
 /// The same of PostgreSQL's, in one transaction with its correction. A setting that newer programs begin with is unknown
 /// to an older server.
-const WHOLE_OF_POSTGRES: &str = "echo 'BEGIN;' && sed '1,40{/^SET transaction_timeout = 0;$/d;}' \"$1\" && \
+const WHOLE_OF_POSTGRES: &str = "echo 'BEGIN;' && sed '1,40{/^SET transaction_timeout = 0;$/d;}' \"$1\" && echo && \
     printf '%s\\n' \"$2\" 'COMMIT;' \"SELECT 'whole';\"";
 
 /// By which tag the snapshots of an import are known. They are no run's.
@@ -209,6 +210,25 @@ mod tests {
         assert_eq!((&made.instance, &made.versions), (&known.manifest.instance, &known.manifest.versions));
         assert!(made.imported && made.taken_at == brought.taken_at && made.run == "import-ffffffffffffffff");
         assert_eq!(Manifest::read(&serde_json::to_string(&made).unwrap()), Ok(made));
+    }
+
+    /// What a loader is given of a file.
+    fn written(script: &str, dump: &str, correction: &str) -> String {
+        let at = tempfile::tempdir().unwrap();
+        let path = at.path().join("dump.sql");
+        std::fs::write(&path, dump).unwrap();
+        let mut shell = std::process::Command::new("sh");
+        let answer = shell.args(["-c", script, "dump"]).arg(path).arg(correction).output().unwrap();
+        assert!(answer.status.success());
+        String::from_utf8(answer.stdout).unwrap()
+    }
+
+    #[test]
+    fn a_last_line_without_its_end_swallows_nothing() {
+        assert_eq!(written(WHOLE, "-- Dump completed", ""), "-- Dump completed\nSELECT 'whole';\n");
+        let own = "SET transaction_timeout = 0;\nSET x = 1;\n-- complete";
+        let expected = "BEGIN;\nSET x = 1;\n-- complete\nUPDATE '%s\\n' $(x);\nCOMMIT;\nSELECT 'whole';\n";
+        assert_eq!(written(WHOLE_OF_POSTGRES, own, "UPDATE '%s\\n' $(x);"), expected);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fs::{File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -116,6 +117,8 @@ fn unpacking(into: &Path, log: &Path) -> Result<Child, Failure> {
         .env("LC_ALL", "C.UTF-8")
         .env_remove("LANGUAGE")
         .env_remove("TAR_OPTIONS")
+        // A terminal's Ctrl-C is for this program, which then closes what tar reads.
+        .process_group(0)
         .stdin(Stdio::piped())
         // Nobody reads a pipe of it meanwhile.
         .stderr(File::create(log).map_err(|error| written(log, &error))?)
@@ -235,6 +238,18 @@ mod tests {
         let begin = &whole[..1000];
         let error = stage.unpack("app", begin.chain(CutOff)).unwrap_err().to_string();
         assert!(error.contains("age file is truncated") && !error.contains("tar:"), "{error}");
+    }
+
+    #[test]
+    fn a_terminal_ends_tar_by_this_program_alone() {
+        let at = tempfile::tempdir().unwrap();
+        let mut tar = unpacking(at.path(), &at.path().join("log")).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", tar.id())).unwrap();
+        // Behind its name: state, parent, group.
+        let group = stat.rsplit(')').next().unwrap().split_whitespace().nth(2).unwrap().to_owned();
+        assert_eq!(group, tar.id().to_string());
+        drop(tar.stdin.take());
+        assert!(tar.wait().is_ok());
     }
 
     #[test]

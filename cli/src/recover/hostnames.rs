@@ -70,6 +70,14 @@ pub(crate) fn order(records: &Records, entities: &BTreeSet<&str>) -> Order {
     order
 }
 
+/// Those that wait for none of the others, and the others. [`order`] lets nobody wait for themselves in a circle.
+pub(crate) fn next<'p, 'r>(
+    waiting: Vec<&'p PlannedEntity<'r>>,
+) -> (Vec<&'p PlannedEntity<'r>>, Vec<&'p PlannedEntity<'r>>) {
+    let names: BTreeSet<&str> = waiting.iter().map(|planned| planned.name).collect();
+    waiting.into_iter().partition(|planned| !planned.after.iter().any(|held| names.contains(held.entity.as_str())))
+}
+
 /// Who had which host name.
 fn holders(records: &Records) -> BTreeMap<String, Service> {
     let all = records.records.iter().chain(&records.services);
@@ -246,6 +254,30 @@ mod tests {
         let found = ordered(&records);
         assert_eq!(found.after.keys().collect::<Vec<_>>(), ["hort"], "the first host name by the alphabet");
         assert!(found.told.iter().any(|line| line.contains("may go to either")), "{:?}", found.told);
+    }
+
+    #[test]
+    fn who_waits_for_one_that_waits_comes_after_it() {
+        let after = |name: &'static str, holder: &str| PlannedEntity {
+            name,
+            entity: None,
+            folder: None,
+            data: Vec::new(),
+            by_hand: Vec::new(),
+            services: BTreeSet::new(),
+            revisions: BTreeSet::new(),
+            backups: Vec::new(),
+            after: vec![Held { hostname: NAME.to_owned(), entity: holder.to_owned(), service: "site".to_owned() }],
+        };
+        let planned = [after("ateneu", "hort"), after("hort", "xarxa"), after("casal", "xarxa")];
+        let names = |planned: &[&PlannedEntity<'_>]| planned.iter().map(|of| of.name.to_owned()).collect::<Vec<_>>();
+        let (free, rest) = next(planned.iter().collect());
+        assert_eq!(
+            (names(&free), names(&rest)),
+            (vec!["hort".to_owned(), "casal".to_owned()], vec!["ateneu".to_owned()])
+        );
+        let (free, rest) = next(rest);
+        assert_eq!((names(&free), rest.len()), (vec!["ateneu".to_owned()], 0));
     }
 
     #[test]

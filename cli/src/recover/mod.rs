@@ -122,9 +122,13 @@ async fn apply<'r>(recovery: &mut Recovery, plan: &Plan<'r>, at_once: usize) -> 
     let mut awaited = recovery.entities(&first).await;
     recovery.shared(plan.platform.as_slice()).await?;
     recovery.restores(&mut awaited, at_once).await?;
-    let mut others = recovery.after_others(&later).await?;
-    recovery.restores(&mut others, at_once).await?;
-    awaited.extend(others);
+    let (mut free, mut rest) = hostnames::next(later);
+    while !free.is_empty() {
+        let mut others = recovery.after_others(&free).await?;
+        recovery.restores(&mut others, at_once).await?;
+        awaited.extend(others);
+        (free, rest) = hostnames::next(rest);
+    }
     Ok(awaited)
 }
 

@@ -114,6 +114,8 @@ struct Seen {
     /// Of which table rows follow.
     rows: Option<Rows>,
     tables: BTreeSet<String>,
+    /// The tables that rows came of, be it none.
+    filled: BTreeSet<String>,
     is_complete: bool,
 }
 
@@ -129,6 +131,10 @@ impl Seen {
                 self.rows = None;
                 return Ok(());
             }
+            // For psql rows end here, and what stands behind would not have been looked at.
+            if line == b"\\.\r" {
+                return Err(format!("its lines end as on Windows: {AGAIN}"));
+            }
             return rows.row(line);
         }
         let text = String::from_utf8_lossy(line);
@@ -136,6 +142,8 @@ impl Seen {
             return Err(format!("{why}: {AGAIN}"));
         }
         self.rows = Rows::after(&text);
+        let of = text.strip_prefix("COPY ").filter(|_| self.rows.is_some()).and_then(|rest| rest.split(' ').next());
+        self.filled.extend(of.map(str::to_owned));
         let table = text.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split(' ').next());
         self.tables.extend(table.map(str::to_owned));
         let is_end = text.is_empty() || text == "--" || text.starts_with("\\unrestrict ");
@@ -147,9 +155,12 @@ impl Seen {
         if self.rows.is_some() || !self.is_complete {
             return Err(format!("it does not end with `{COMPLETE}`: it was cut off"));
         }
-        match TABLES.iter().find(|table| !self.tables.contains(**table)) {
+        if let Some(table) = TABLES.iter().find(|table| !self.tables.contains(**table)) {
+            return Err(format!("it has no table {table}: no Nextcloud's, or not all of one"));
+        }
+        match TABLES.iter().find(|table| !self.filled.contains(**table)) {
             None => Ok(()),
-            Some(table) => Err(format!("it has no table {table}: no Nextcloud's, or not all of one")),
+            Some(table) => Err(format!("it has no rows of {table}, as with --schema-only: {AGAIN}")),
         }
     }
 }
@@ -192,6 +203,12 @@ fn refused(statement: &str) -> Option<&'static str> {
     if begins(&["INSERT INTO "]) {
         return Some("it was made with --inserts, and rows of COPY are read");
     }
-    let is_other = begins(&["\\"]) && !begins(&["\\restrict ", "\\unrestrict "]);
+    if ["COMMIT;", "ROLLBACK;"].contains(&statement) {
+        return Some(
+            "it ends the transaction in which all is loaded or nothing, as with large objects, of which \
+            Nextcloud has none (--no-blobs)",
+        );
+    }
+    let is_other = statement.trim_start().starts_with('\\') && !begins(&["\\restrict ", "\\unrestrict "]);
     is_other.then_some("it has commands of psql that pg_dump does not write")
 }

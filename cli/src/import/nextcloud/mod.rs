@@ -11,9 +11,13 @@ mod dump;
 mod own;
 mod settings;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufReader, Read as _};
 use std::path::Path;
+
+use commonscloud_backup::report::one_line;
+use commonscloud_backup::restic::OF_THE_FILE_SYSTEM;
 
 pub(super) use self::own::prepared;
 use self::settings::Settings;
@@ -28,6 +32,8 @@ const SETTINGS: &str = "config/config.php";
 const LONGEST_SETTINGS: u64 = 1 << 20;
 /// Where the data directory is.
 const DATA: &str = "files/data/files";
+/// The volume that it is in.
+const ABOVE: &str = "files/data";
 /// By one of them Nextcloud knows its data directory.
 const MARKS: [&str; 2] = [".ncdata", ".ocdata"];
 /// The volume with the files, and that with Nextcloud itself.
@@ -35,6 +41,10 @@ const VOLUMES: [&str; 2] = ["data", "app"];
 /// The data directory, as the package's pods have it.
 const MOUNTED: &str = "/data/files";
 const PREFIX: &str = "oc_";
+/// A dump may have set others, and the correction is in UTF-8 and escapes nothing. psql looks at them line by line.
+const PLAIN: &str = "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n";
+/// So much is told of a text that whoever made the folder chose.
+const LONGEST_TOLD: usize = 100;
 /// What is refused of object storage.
 const OBJECTS: &str = "its files are in an object storage (objectstore), and the package keeps them on a volume: \
     people bring them by WebDAV";
@@ -91,7 +101,9 @@ impl Nextcloud {
                 .to_owned(),
         ];
         if !self.left.is_empty() {
-            lines.push(format!("of config.php these settings do not come along: {}", self.left.join(", ")));
+            // Whoever wrote them chose what a terminal would do.
+            let left: Vec<String> = self.left.iter().map(|key| one_line(key, LONGEST_TOLD)).collect();
+            lines.push(format!("of config.php these settings do not come along: {}", left.join(", ")));
         }
         lines
     }
@@ -137,10 +149,25 @@ fn is_data_directory(folder: &Path) -> Result<(), String> {
     if let Some(other) = no_folder(folder, Path::new(DATA)) {
         return Err(told(folder, &other.to_string_lossy(), "it is no folder, and links are not followed"));
     }
+    if let Some(other) = beside_data(folder).map_err(|error| told(folder, ABOVE, &error.to_string()))? {
+        let why = format!("beside the data directory, which is {DATA}, nothing is brought: take it away");
+        return Err(told(folder, &format!("{ABOVE}/{}", other.to_string_lossy()), &why));
+    }
     if MARKS.iter().any(|mark| folder.join(DATA).join(mark).is_file()) {
         return Ok(());
     }
     Err(told(folder, DATA, "it is no data directory of Nextcloud: there is no .ncdata in it"))
+}
+
+/// What lies beside the data directory. By a name there the package's start knows whether to make everything anew.
+fn beside_data(folder: &Path) -> io::Result<Option<OsString>> {
+    for entry in std::fs::read_dir(folder.join(ABOVE))? {
+        let name = entry?.file_name();
+        if name != "files" && name != OF_THE_FILE_SYSTEM {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// What is brought, and Nextcloud itself.
@@ -198,7 +225,7 @@ fn can_be_served(settings: &Settings) -> Result<(), String> {
     }
     match settings.text("dbtype") {
         Some("pgsql") => {}
-        Some(other) => return Err(format!("its database is {other} (dbtype): {}", dump::CONVERT)),
+        Some(other) => return Err(format!("its database is {other:?} (dbtype): {}", dump::CONVERT)),
         None => return Err("it has no dbtype: Nextcloud is not installed".to_owned()),
     }
     match settings.text("dbtableprefix") {
@@ -241,7 +268,7 @@ fn correction(settings: &Settings) -> Result<String, String> {
     let place = settings.text("datadirectory").ok_or("it has no datadirectory")?;
     let id = |place: &str| format!("'local::{}/'", place.trim_end_matches('/').replace('\'', "''"));
     let (former, new) = (id(place), id(MOUNTED));
-    Ok(format!("UPDATE public.oc_storages SET id = {new} WHERE id IN ({former}, md5({former}));"))
+    Ok(format!("{PLAIN}UPDATE public.oc_storages SET id = {new} WHERE id IN ({former}, md5({former}));"))
 }
 
 #[cfg(test)]

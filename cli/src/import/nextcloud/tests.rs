@@ -51,8 +51,8 @@ fn a_nextcloud_is_its_files_its_dump_and_what_both_are_known_by() {
     assert_eq!(nextcloud.left, ["skeletondirectory"]);
     assert!(!format!("{brought:?}").contains("hunter2"), "it is a secret");
     let Some(Content::Postgres { correction, .. }) = &brought.dump else { panic!("{:?}", brought.dump) };
-    let expected = "UPDATE public.oc_storages SET id = 'local::/data/files/' WHERE id IN ('local::/srv/l''hort/', \
-        md5('local::/srv/l''hort/'));";
+    let expected = "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\nUPDATE public.oc_storages \
+        SET id = 'local::/data/files/' WHERE id IN ('local::/srv/l''hort/', md5('local::/srv/l''hort/'));";
     assert_eq!(correction, expected);
 }
 
@@ -94,6 +94,9 @@ fn settings_that_the_package_cannot_take_are_refused(from: &str, to: &str, told:
 #[test_case("-- PostgreSQL database dump\nCOMMENT ON EXTENSION x IS 'y';\n", SQL, "--no-comments"; "comments")]
 #[test_case("-- PostgreSQL database dump\nINSERT INTO public.x VALUES (1);\n", SQL, "--inserts"; "rows as statements")]
 #[test_case("-- PostgreSQL database dump\n\\! reboot\n", SQL, "commands of psql"; "a command")]
+#[test_case("-- PostgreSQL database dump\n  \\! reboot\n", SQL, "commands of psql"; "a command behind spaces")]
+#[test_case("-- PostgreSQL database dump\nCOMMIT;\n", SQL, "all is loaded or nothing"; "an end of the transaction")]
+#[test_case("-- PostgreSQL database dump\nCOPY public.x (y) FROM stdin;\n\\.\r\n", SQL, "Windows"; "an end of rows that psql alone sees")]
 #[test_case(SQL, "DROP TABLE x;\n", "does not end"; "more behind its end")]
 fn a_dump_that_the_package_cannot_take_is_refused(begin: &str, end: &str, told: &str) {
     let why = refusal(DUMP, &format!("{begin}{end}"));
@@ -104,6 +107,7 @@ fn a_dump_that_the_package_cannot_take_is_refused(begin: &str, end: &str, told: 
 #[test_case("1\tfiles\t0", "1\tfiles\t1", "decrypt-all"; "a file that is encrypted")]
 #[test_case("local::/srv/l'hort/", "object::store:amazon::x", "object storage"; "object storage")]
 #[test_case("TABLE public.oc_storages", "TABLE public.nc_storages", "no table public.oc_storages"; "another prefix")]
+#[test_case("COPY public.oc_filecache (fileid, path, encrypted) FROM stdin;\n1\tfiles\t0\n\\.\n", "", "no rows of public.oc_filecache"; "tables without rows")]
 #[test_case("dump complete", "dump", "cut off"; "half a dump")]
 #[test_case("2\tlocal::/srv/l'hort/\n\\.\n", "", "cut off"; "half a table")]
 fn what_is_in_a_dump_is_looked_at(from: &str, to: &str, told: &str) {
@@ -156,6 +160,32 @@ fn settings_are_short_and_texts() {
     let at = office();
     std::fs::write(at.path().join(SETTINGS), b"<?php\n\xff").unwrap();
     assert!(read(at.path()).unwrap_err().contains("UTF-8"));
+}
+
+#[test]
+fn beside_the_data_directory_nothing_is_brought() {
+    let at = office();
+    let other = at.path().join("files/data/.installing");
+    std::fs::write(&other, "x").unwrap();
+    let why = read(at.path()).unwrap_err();
+    assert!(why.contains("files/data/.installing") && why.contains("nothing is brought"), "{why}");
+    std::fs::remove_file(&other).unwrap();
+    std::fs::create_dir(&other).unwrap();
+    assert!(read(at.path()).unwrap_err().contains(".installing"), "a folder is a mark as well");
+    std::fs::rename(&other, at.path().join("files/data/lost+found")).unwrap();
+    assert!(read(at.path()).is_ok());
+}
+
+#[test]
+fn what_people_wrote_does_nothing_to_a_terminal() {
+    let at = office();
+    std::fs::write(at.path().join(SETTINGS), CONFIG.replace("skeletondirectory", "\u{1b}[2Jx")).unwrap();
+    let nextcloud = read(at.path()).unwrap().nextcloud.unwrap();
+    assert!(!nextcloud.told().iter().any(|line| line.contains(char::is_control)));
+    assert!(!refusal(SETTINGS, &CONFIG.replace("'pgsql'", "'\u{1b}[2J'")).contains(char::is_control));
+    std::os::unix::fs::symlink("/", at.path().join("files/data/files/\u{1b}[2J")).unwrap();
+    let why = read(at.path()).unwrap_err();
+    assert!(why.contains("is a link") && !why.contains(char::is_control), "{why}");
 }
 
 #[test]
