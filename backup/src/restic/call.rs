@@ -24,6 +24,8 @@ const TO_END: Duration = Duration::from_secs(8);
 /// Variables that restic reads for its repository, and those for the one that it copies from.
 const SOURCE: [(&str, &str); 2] =
     [("RESTIC_REPOSITORY", "RESTIC_FROM_REPOSITORY"), ("RESTIC_PASSWORD_FILE", "RESTIC_FROM_PASSWORD_FILE")];
+/// So often a call is made once more to hear why ssh ended: restic may end before it has repeated it.
+const TO_HEAR: usize = 3;
 /// Of all that it says.
 const MOST_KEPT: usize = 256 << 20;
 
@@ -112,6 +114,13 @@ impl Call {
     pub fn tolerates(mut self, code: i32) -> Self {
         self.tolerated = Some(code);
         self
+    }
+
+    /// The same once more; none where its output went somewhere.
+    fn again(&self) -> Option<Self> {
+        let (arguments, folder) = (self.arguments.clone(), self.folder.clone());
+        let Output::Lines = self.output else { return None };
+        Some(Self { arguments, folder, output: Output::Lines, most: self.most, tolerated: self.tolerated })
     }
 
     fn name(&self) -> String {
@@ -226,7 +235,14 @@ impl Restic {
     /// # Errors
     /// Whatever kept it from doing what it was called for.
     pub async fn run(&self, call: Call, deadline: Duration) -> Result<Answer, Failure> {
-        let ran = self.ran(call, deadline).await;
+        let mut again = call.again();
+        let mut ran = self.ran(call, deadline).await;
+        for _ in 0..TO_HEAR {
+            let is_unheard = ran.as_ref().is_err_and(exit::is_unheard);
+            let Some(call) = again.take_if(|_| is_unheard) else { break };
+            again = call.again();
+            ran = self.ran(call, deadline).await;
+        }
         let secrets: Vec<String> =
             self.password.iter().map(|Password(text)| text.clone()).chain(self.server.secrets()).collect();
         ran.map_err(|failure| Failure::new(failure.reason, exit::hidden(&failure.message, &secrets)))

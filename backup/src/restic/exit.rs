@@ -95,9 +95,19 @@ const WORDS: &[(FailureReason, &[&str])] = &[
 /// Of an SSH server restic says no more than that its end came early; ssh has said why.
 const NO_SESSION: &str = "unable to start the sftp session";
 
+/// What restic repeats of ssh begins with it.
+const OF_SSH: &str = "subprocess ";
+/// So much of it is told.
+const MOST_OF_SSH: usize = 300;
+
+/// Whether ssh ended before restic could repeat why.
+pub fn is_unheard(failure: &Failure) -> bool {
+    failure.message.contains(NO_SESSION) && !failure.message.contains(OF_SSH)
+}
+
 /// The failure of a call that ended by itself.
 pub fn failure(name: &str, status: ExitStatus, words: &str) -> Failure {
-    let told = told(words);
+    let mut told = told(words);
     let reason = match status.code() {
         Some(NO_REPOSITORY) => FailureReason::NoRepository,
         Some(LOCKED) => FailureReason::Locked,
@@ -114,6 +124,10 @@ pub fn failure(name: &str, status: ExitStatus, words: &str) -> Failure {
         (None, Some(9)) => "killed (out of memory?)".to_owned(),
         (None, signal) => format!("ended by signal {}", signal.unwrap_or_default()),
     };
+    let of_ssh = words.lines().rev().find(|line| line.starts_with(OF_SSH));
+    if let Some(why) = of_ssh.filter(|_| told.contains(NO_SESSION)) {
+        told = format!("{told}: {}", why.chars().take(MOST_OF_SSH).collect::<String>());
+    }
     Failure::new(reason, without_credentials(&format!("restic {name}: {ended} {told}")))
 }
 
@@ -216,6 +230,17 @@ mod tests {
     #[test_case("something new" => FailureReason::Other)]
     fn words_count_where_there_is_no_code(message: &str) -> FailureReason {
         ended(1, &exit_error(message)).reason
+    }
+
+    #[test]
+    fn why_ssh_ended_is_told_and_unheard_where_restic_did_not_repeat_it() {
+        let end = exit_error("Fatal: unable to start the sftp session, error: read |0: file already closed");
+        let heard = ended(1, &format!("subprocess ssh: Permission denied (publickey).\n{end}"));
+        assert_eq!(heard.reason, FailureReason::CredentialsRefused);
+        assert!(heard.message.contains("Permission denied") && !is_unheard(&heard), "{heard}");
+        let unheard = ended(1, &end);
+        assert!(unheard.reason == FailureReason::Unreachable && is_unheard(&unheard), "{unheard}");
+        assert!(!is_unheard(&ended(1, &exit_error("Fatal: dial tcp 127.0.0.1:1: connect: connection refused"))));
     }
 
     #[test]
