@@ -172,7 +172,11 @@ async fn forget_copy(
     let Some(found) = home_job(context, &name).await? else {
         let Some(job) = copied.forget_job(platform, &context.own) else { return Ok(false) };
         let is_idle = repository::is_idle(context, &service.entity, &service.service).await?;
-        if !is_idle || repository::is_copied(context, &copied.at).await? {
+        // A later restore of the same backup copies into it, and copies no part again that it finds there.
+        if !is_idle
+            || repository::goes_first(context, &[&copied.at]).await?.is_some()
+            || repository::is_copied(context, &copied.at).await?
+        {
             return Ok(false);
         }
         return context.server.create(target, &job).await.map(|_| true);
