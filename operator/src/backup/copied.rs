@@ -9,12 +9,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use serde_json::Value;
 
-use super::care::{CareJobOf, CareWork, label};
+use super::care::{CareJobOf, CareWork, label, snapshots};
 use super::companion::Command;
 use super::{JobState, Own, SeenJob};
 use crate::api::{
-    BackupRepository, ConditionType, Platform, PlatformBackup, Reason, RestoreDestinationKind, ServiceRestore,
-    ServiceRestoreStatus,
+    BackupRepository, ConditionType, Platform, PlatformBackup, Reason, RestoreDestinationKind, ServiceBackup,
+    ServiceRestore, ServiceRestoreStatus,
 };
 use crate::cache::restore_has_ended;
 use crate::report::{ConditionUpdate, Problem, conditions};
@@ -87,8 +87,14 @@ impl Copied {
     }
 }
 
-/// The first copy that is to be forgotten: of a restore that has ended, which says nothing of it yet.
-pub fn next_copied<'c>(copies: &'c [Copied], backup: &PlatformBackup, now: Timestamp) -> Option<&'c Copied> {
+/// The first copy that is to be forgotten: of a restore that has ended, which says nothing of it yet. `runs`: those of
+/// the service; what one of them recorded is its backup, whatever the status of a restore says.
+pub fn next_copied<'c>(
+    copies: &'c [Copied],
+    runs: &[Arc<ServiceBackup>],
+    backup: &PlatformBackup,
+    now: Timestamp,
+) -> Option<&'c Copied> {
     let is_due = |copied: &&Copied| {
         let Some(status) = copied.restore.status.as_ref().filter(|_| restore_has_ended(&copied.restore)) else {
             return false;
@@ -96,7 +102,9 @@ pub fn next_copied<'c>(copies: &'c [Copied], backup: &PlatformBackup, now: Times
         let since = status.ended_at.as_ref().map(|ended| now.duration_since(ended.0));
         let is_over = since.is_some_and(|since| since > IS_OVER && since < PATIENCE);
         let is_told = status.conditions.iter().any(|of| of.type_ == ConditionType::SnapshotGone.as_str());
-        is_over && !is_told && backup.target(Some(&copied.at.target)).is_some()
+        let is_own = status.snapshot.as_deref().is_some_and(|id| runs.iter().any(|run| snapshots(run).contains(id)));
+        let is_reached = backup.target(Some(&copied.at.target)).is_some();
+        is_over && !is_told && is_reached && !is_own
     };
     copies.iter().filter(is_due).min_by_key(|copied| copied.restore.name_any())
 }

@@ -41,7 +41,7 @@ fn platform() -> Platform {
 }
 
 fn is_due(copied: Copied, now: &str) -> bool {
-    next_copied(&[copied], &platform().spec.backup.unwrap(), at(now)).is_some()
+    next_copied(&[copied], &[], &platform().spec.backup.unwrap(), at(now)).is_some()
 }
 
 /// What a copy is told by a Job that forgets another one, or the same.
@@ -84,6 +84,22 @@ fn what_was_not_copied_is_nobodys_to_forget() {
     assert!(!of(|of| of["spec"]["from"]["entity"] = Value::Null), "its snapshot is a run's");
     assert!(!of(|of| of["spec"]["into"] = json!({"kind": "Drill"})));
     assert!(!of(|of| of["status"] = Value::Null));
+}
+
+#[test]
+fn what_a_run_of_the_service_recorded_is_no_copy_whatever_a_status_says() {
+    let (copied, backup) = ([copied(|_| {})], platform().spec.backup.unwrap());
+    let is_due = |snapshot: &str| {
+        let run: ServiceBackup = serde_json::from_value(json!({
+            "metadata": {"name": "monday", "namespace": "coop"},
+            "spec": {"service": "agenda", "requestedBy": "anna"},
+            "status": {"phase": "Succeeded", "snapshot": snapshot},
+        }))
+        .unwrap();
+        next_copied(&copied, &[Arc::new(run)], &backup, at("2026-11-30T10:30:00Z")).is_some()
+    };
+    assert!(is_due(&"d".repeat(64)));
+    assert!(!is_due(COPY));
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) async fn round(
 pub(super) fn is_at_rest(backup: &PlatformBackup, services: &[KeptService], now: Timestamp) -> bool {
     services.iter().filter(|service| !service.is_busy).all(|service| {
         batch(&service.runs, backup, now).is_empty()
-            && next_copied(&service.copies, backup, now).is_none()
+            && next_copied(&service.copies, &service.runs, backup, now).is_none()
             && given_up(&service.runs, backup, service.is_gone, now).is_empty()
     })
 }
@@ -72,7 +72,9 @@ async fn step(
     let given_up = given_up(&service.runs, backup, service.is_gone, now);
     if given_up.is_empty() {
         let free = |copied: &&Copied| !another_works(jobs, &label(&copied.at), &copied.forget_name());
-        let Some(copied) = next_copied(&service.copies, backup, now).filter(free) else { return Ok(false) };
+        let Some(copied) = next_copied(&service.copies, &service.runs, backup, now).filter(free) else {
+            return Ok(false);
+        };
         return forget_copy(context, platform, copied, service, now).await;
     }
     // A wrong clock would give up what is young.
