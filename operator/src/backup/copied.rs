@@ -25,6 +25,8 @@ const COPIED_FOR: &str = "commonscloud.coop/forgets-copied-for";
 const SECONDS: u32 = 1800;
 /// When nothing of a restore that ended can read any more.
 const IS_OVER: SignedDuration = SignedDuration::from_hours(1);
+/// For how long it is the turn of one of several.
+const TURN: SignedDuration = SignedDuration::from_hours(1);
 /// For how long it is tried, where the target does not let anybody forget.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24 * 30);
 
@@ -87,7 +89,7 @@ impl Copied {
     }
 }
 
-/// The first copy that is to be forgotten: of a restore that has ended, which says nothing of it yet. `runs`: those of
+/// The next copy that is to be forgotten: of a restore that has ended, which says nothing of it yet. `runs`: those of
 /// the service; what one of them recorded is its backup, whatever the status of a restore says.
 pub fn next_copied<'c>(
     copies: &'c [Copied],
@@ -106,7 +108,11 @@ pub fn next_copied<'c>(
         let is_reached = backup.target(Some(&copied.at.target)).is_some();
         is_over && !is_told && is_reached && !is_own
     };
-    copies.iter().filter(is_due).min_by_key(|copied| copied.restore.name_any())
+    let mut due: Vec<&Copied> = copies.iter().filter(is_due).collect();
+    due.sort_by_key(|copied| copied.restore.name_any());
+    // By the hour, as a Job that failed is made anew: one whose target does not answer keeps no other waiting.
+    let turn = usize::try_from(now.as_second().div_euclid(TURN.as_secs())).unwrap_or_default();
+    due.get(turn % due.len().max(1)).copied()
 }
 
 /// `is_left`: the target keeps something of it all the same.
