@@ -161,7 +161,7 @@ reasons! {
     NamespaceTerminating: "The namespace is being deleted.",
         "Nothing: it is created again afterwards. If it does not end, `kubectl describe namespace` names what holds it up.";
     NoRoom: "The namespace's quota has no room for a restore, which keeps what it replaces until it has succeeded, or a volume, as the tier gives it, has none for what was to come back. Nothing was written.",
-        "The message names the quota or the volume: raise it, or remove what nobody needs. A restore that waits then starts by itself; after one that failed make another.";
+        "The message names the quota, the tier or the volume: raise it, or remove what nobody needs. A restore that waits then starts by itself; after one that failed make another.";
     NotAsked: "The page has not been requested yet: the pods are not ready, or have only just become so.",
         "Nothing.";
     NotCanonical: "The API server's answer differs from what was sent, at the path that the message names.",
@@ -244,13 +244,13 @@ reasons! {
         "Nothing.";
     SettingsFailed: "The application is serving, but a setting could not be applied: sign-in, the editor, quotas, or the first administrator.",
         "The message is the container's own: usually a parameter, a Secret that it names, or a provider that cannot be reached. It is tried again every minute.";
-    SnapshotForgotten: "The snapshot was forgotten, as `backup.keep` of the Platform says.",
+    SnapshotForgotten: "The snapshot was forgotten, as `backup.keep` of the Platform says; of a restore: the copy of another Entity's backup that it was made from.",
         "Nothing; a longer `keep` applies only to snapshots that still exist.";
     SnapshotGivenUp: "`backup.keep` of the Platform no longer keeps the snapshot, and it is being removed at the target.",
         "Nothing for a few minutes; then look at the Jobs `forget-...` in the operator's namespace: usually the target, or `careSecretName`.";
     SnapshotIncomplete: "A backup ended without all of its parts, so it does not count as a backup.",
         "The message names the missing parts: look at the Jobs of the service, then make another.";
-    SnapshotKept: "A snapshot is no longer kept by `backup.keep`, but the target removes nothing: it is still there.",
+    SnapshotKept: "A snapshot is no longer kept by `backup.keep`, or the copy that was restored is not needed any more, but the target removes nothing: it is still there.",
         "Nothing if the target is meant to be append-only; otherwise name an account that may delete as `careSecretName`.";
     SnapshotNotFound: "There is no complete backup of the service that matches the restore; nothing was touched.",
         "`kubectl get servicebackups` lists the existing ones: name one, or make one.";
@@ -315,7 +315,7 @@ reasons! {
     VolumeSizeInvalid: "A volume has no usable size for this quota.",
         "Mend the size expression of the package, or sell a larger tier.";
     WaitsForTurn: "Another backup or restore of the service comes first, or as many run in the cluster as may; the message says which.",
-        "Nothing: it begins by itself afterwards.";
+        "Nothing: it begins by itself afterwards. Of a ServiceRestore that waits itself the message has the command that ends it.";
 }
 
 impl Reason {
