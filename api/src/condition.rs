@@ -75,7 +75,8 @@ pub enum ConditionType {
     /// What a restore goes on with can be read: the service, its package, the target (`False`: the message says why not,
     /// and its transition is when that was first seen). Present only while false.
     SubjectKnown,
-    /// The snapshot of a run was given up (`False`: its target keeps it all the same). Present only once it was.
+    /// The snapshot of a run was given up, or the copy that a restore was made from (`False`: its target keeps it all the
+    /// same). Present only once it was.
     SnapshotGone,
     /// A run made its service quiet, and it could not be opened again so far. Present only while true.
     StillQuiet,

@@ -129,7 +129,7 @@ pub struct ServiceRestoreStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready` (restored, equal and started), `Reconciling`, `Stalled` (kstatus), `SubjectKnown`.
+    /// `Ready` (restored, equal and started), `Reconciling`, `Stalled` (kstatus), `SubjectKnown`, `SnapshotGone`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -9,12 +9,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use serde_json::Value;
 
-use super::care::{CareJobOf, CareWork, label};
+use super::care::{CareJobOf, CareWork, label, snapshots};
 use super::companion::Command;
 use super::{JobState, Own, SeenJob};
 use crate::api::{
-    BackupRepository, ConditionType, Platform, PlatformBackup, Reason, RestoreDestinationKind, ServiceRestore,
-    ServiceRestoreStatus,
+    BackupRepository, ConditionType, Platform, PlatformBackup, Reason, RestoreDestinationKind, ServiceBackup,
+    ServiceRestore, ServiceRestoreStatus,
 };
 use crate::cache::restore_has_ended;
 use crate::report::{ConditionUpdate, Problem, conditions};
@@ -25,6 +25,8 @@ const COPIED_FOR: &str = "commonscloud.coop/forgets-copied-for";
 const SECONDS: u32 = 1800;
 /// When nothing of a restore that ended can read any more.
 const IS_OVER: SignedDuration = SignedDuration::from_hours(1);
+/// For how long it is the turn of one of several.
+const TURN: SignedDuration = SignedDuration::from_hours(1);
 /// For how long it is tried, where the target does not let anybody forget.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24 * 30);
 
@@ -87,8 +89,14 @@ impl Copied {
     }
 }
 
-/// The first copy that is to be forgotten: of a restore that has ended, which says nothing of it yet.
-pub fn next_copied<'c>(copies: &'c [Copied], backup: &PlatformBackup, now: Timestamp) -> Option<&'c Copied> {
+/// The next copy that is to be forgotten: of a restore that has ended, which says nothing of it yet. `runs`: those of
+/// the service; what one of them recorded is its backup, whatever the status of a restore says.
+pub fn next_copied<'c>(
+    copies: &'c [Copied],
+    runs: &[Arc<ServiceBackup>],
+    backup: &PlatformBackup,
+    now: Timestamp,
+) -> Option<&'c Copied> {
     let is_due = |copied: &&Copied| {
         let Some(status) = copied.restore.status.as_ref().filter(|_| restore_has_ended(&copied.restore)) else {
             return false;
@@ -96,9 +104,15 @@ pub fn next_copied<'c>(copies: &'c [Copied], backup: &PlatformBackup, now: Times
         let since = status.ended_at.as_ref().map(|ended| now.duration_since(ended.0));
         let is_over = since.is_some_and(|since| since > IS_OVER && since < PATIENCE);
         let is_told = status.conditions.iter().any(|of| of.type_ == ConditionType::SnapshotGone.as_str());
-        is_over && !is_told && backup.target(Some(&copied.at.target)).is_some()
+        let is_own = status.snapshot.as_deref().is_some_and(|id| runs.iter().any(|run| snapshots(run).contains(id)));
+        let is_reached = backup.target(Some(&copied.at.target)).is_some();
+        is_over && !is_told && is_reached && !is_own
     };
-    copies.iter().filter(is_due).min_by_key(|copied| copied.restore.name_any())
+    let mut due: Vec<&Copied> = copies.iter().filter(is_due).collect();
+    due.sort_by_key(|copied| copied.restore.name_any());
+    // By the hour, as a Job that failed is made anew: one whose target does not answer keeps no other waiting.
+    let turn = usize::try_from(now.as_second().div_euclid(TURN.as_secs())).unwrap_or_default();
+    due.get(turn % due.len().max(1)).copied()
 }
 
 /// `is_left`: the target keeps something of it all the same.

@@ -41,7 +41,7 @@ fn platform() -> Platform {
 }
 
 fn is_due(copied: Copied, now: &str) -> bool {
-    next_copied(&[copied], &platform().spec.backup.unwrap(), at(now)).is_some()
+    next_copied(&[copied], &[], &platform().spec.backup.unwrap(), at(now)).is_some()
 }
 
 /// What a copy is told by a Job that forgets another one, or the same.
@@ -77,6 +77,18 @@ fn a_copy_is_forgotten_once_its_restore_has_been_over_for_an_hour() {
 }
 
 #[test]
+fn one_whose_target_does_not_answer_keeps_no_other_waiting() {
+    let named = |name: &str| copied(|of| of["metadata"]["name"] = json!(name));
+    let (both, backup) = ([named("b"), named("a")], platform().spec.backup.unwrap());
+    let next = |now: &str| next_copied(&both, &[], &backup, at(now)).map(|copied| copied.restore.name_any()).unwrap();
+    let (first, second) = (next("2026-11-30T11:00:00Z"), next("2026-11-30T12:00:00Z"));
+    assert_ne!(first, second);
+    assert_eq!(next("2026-11-30T11:59:59Z"), first, "until a Job of it could have been made anew");
+    assert_eq!(next("2026-11-30T13:00:00Z"), first);
+    assert!(next_copied(&[], &[], &backup, at("2026-11-30T11:00:00Z")).is_none());
+}
+
+#[test]
 fn what_was_not_copied_is_nobodys_to_forget() {
     let of = |change: fn(&mut Value)| Copied::of(&restore(change), "coop-0a1b2c3d").is_some();
     assert!(of(|_| {}));
@@ -84,6 +96,22 @@ fn what_was_not_copied_is_nobodys_to_forget() {
     assert!(!of(|of| of["spec"]["from"]["entity"] = Value::Null), "its snapshot is a run's");
     assert!(!of(|of| of["spec"]["into"] = json!({"kind": "Drill"})));
     assert!(!of(|of| of["status"] = Value::Null));
+}
+
+#[test]
+fn what_a_run_of_the_service_recorded_is_no_copy_whatever_a_status_says() {
+    let (copied, backup) = ([copied(|_| {})], platform().spec.backup.unwrap());
+    let is_due = |snapshot: &str| {
+        let run: ServiceBackup = serde_json::from_value(json!({
+            "metadata": {"name": "monday", "namespace": "coop"},
+            "spec": {"service": "agenda", "requestedBy": "anna"},
+            "status": {"phase": "Succeeded", "snapshot": snapshot},
+        }))
+        .unwrap();
+        next_copied(&copied, &[Arc::new(run)], &backup, at("2026-11-30T10:30:00Z")).is_some()
+    };
+    assert!(is_due(&"d".repeat(64)));
+    assert!(!is_due(COPY));
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) async fn round(
 pub(super) fn is_at_rest(backup: &PlatformBackup, services: &[KeptService], now: Timestamp) -> bool {
     services.iter().filter(|service| !service.is_busy).all(|service| {
         batch(&service.runs, backup, now).is_empty()
-            && next_copied(&service.copies, backup, now).is_none()
+            && next_copied(&service.copies, &service.runs, backup, now).is_none()
             && given_up(&service.runs, backup, service.is_gone, now).is_empty()
     })
 }
@@ -72,7 +72,9 @@ async fn step(
     let given_up = given_up(&service.runs, backup, service.is_gone, now);
     if given_up.is_empty() {
         let free = |copied: &&Copied| !another_works(jobs, &label(&copied.at), &copied.forget_name());
-        let Some(copied) = next_copied(&service.copies, backup, now).filter(free) else { return Ok(false) };
+        let Some(copied) = next_copied(&service.copies, &service.runs, backup, now).filter(free) else {
+            return Ok(false);
+        };
         return forget_copy(context, platform, copied, service, now).await;
     }
     // A wrong clock would give up what is young.
@@ -172,7 +174,11 @@ async fn forget_copy(
     let Some(found) = home_job(context, &name).await? else {
         let Some(job) = copied.forget_job(platform, &context.own) else { return Ok(false) };
         let is_idle = repository::is_idle(context, &service.entity, &service.service).await?;
-        if !is_idle || repository::is_copied(context, &copied.at).await? {
+        // A later restore of the same backup copies into it, and copies no part again that it finds there.
+        if !is_idle
+            || repository::goes_first(context, &[&copied.at]).await?.is_some()
+            || repository::is_copied(context, &copied.at).await?
+        {
             return Ok(false);
         }
         return context.server.create(target, &job).await.map(|_| true);

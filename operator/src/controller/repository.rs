@@ -13,14 +13,17 @@ use crate::backup::maintenance::REPOSITORY;
 use crate::gather;
 use crate::template::operation::OPERATION_OF;
 
-/// The Jobs that care for these repositories. Of none there are none.
+/// The Jobs that care for these repositories, or copy into them. Of none there are none.
 async fn caring(context: &Context, places: &[&BackupRepository]) -> Result<Vec<Job>, WriteError> {
-    let labels: Vec<String> = places.iter().map(|at| label(at)).collect();
-    if labels.is_empty() {
+    if places.is_empty() {
         return Ok(Vec::new());
     }
-    let selector = format!("{REPOSITORY} in ({})", labels.join(","));
-    context.server.jobs(context.server.home(), &selector).await
+    context.server.jobs(context.server.home(), &written(places)).await
+}
+
+fn written(places: &[&BackupRepository]) -> String {
+    let labels: Vec<String> = places.iter().map(|at| label(at)).collect();
+    format!("{REPOSITORY} in ({})", labels.join(","))
 }
 
 /// The one that is at work at one of these repositories, as `Job/NAME`.
@@ -99,5 +102,7 @@ mod tests {
         for at in [&from, &to] {
             assert!(selectors(at).iter().any(selects), "{at:?}: {labels}");
         }
+        // Who forgets there finds it as well: what was copied before it does not copy again.
+        assert_eq!(written(&[&to]), format!("{REPOSITORY} in ({})", labels[REPOSITORY].as_str().unwrap()));
     }
 }

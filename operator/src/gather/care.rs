@@ -18,7 +18,7 @@ use crate::api::{BackupRepository, PlatformBackup, ServiceBackup, ServiceRestore
 use crate::backup::copied::Copied;
 use crate::backup::maintenance::{CareJob, Cared, Holds};
 use crate::backup::target::ESCROW;
-use crate::backup::{Own, SeenJob};
+use crate::backup::{Own, SeenJob, own_folder};
 use crate::cache::{Caches, Live, has_ended, restored_service};
 
 /// A service that was backed up.
@@ -66,12 +66,17 @@ pub fn kept_services(caches: &Caches, now: Timestamp) -> Vec<KeptService> {
     all.into_iter().map(of).collect()
 }
 
-/// The copies of other Entities' backups. Of an Entity that is gone nobody knows any more where they went.
+/// The copies of other Entities' backups. Of an Entity that is gone nobody knows any more where they went, nor of one
+/// that was made anew since, unless it goes on with the folder that it had.
 fn copies(caches: &Caches) -> Vec<Copied> {
     let copied = |restore: Arc<ServiceRestore>| {
         restore.spec.from.entity.as_ref()?;
         let entity = caches.entities.get("", &restore.namespace()?)?;
-        Copied::of(&restore, &folder(caches, &entity))
+        let copied_at = restore.status.as_ref()?.copied_at.as_ref()?;
+        let is_new = entity.creation_timestamp().is_some_and(|made| made.0 > copied_at.0);
+        let folder = folder(caches, &entity);
+        let is_known = !is_new || folder != own_folder(&entity.name_any(), entity.metadata.uid.as_deref());
+        Copied::of(&restore, &folder).filter(|_| is_known)
     };
     caches.restores.all().into_iter().filter_map(copied).collect()
 }

@@ -155,8 +155,11 @@ fn who_copies_is_at_work_as_well_as_who_cares() {
 #[test]
 fn what_was_copied_of_another_entitys_is_cared_for_with_the_service_that_it_was_copied_for() {
     let caches = Caches::new();
-    let metadata = json!({"name": "coop", "uid": "0a1b2c3d-0000-0000-0000-000000000000"});
-    put(&caches.entities, json!({"metadata": metadata, "spec": {"displayName": "Coop", "tariff": "t"}}));
+    let made = |at: &str| {
+        let metadata = json!({"name": "coop", "uid": "0a1b2c3d-0000-0000-0000-000000000000", "creationTimestamp": at});
+        put(&caches.entities, json!({"metadata": metadata, "spec": {"displayName": "Coop", "tariff": "t"}}));
+    };
+    made("2026-11-01T00:00:00Z");
     let metadata = json!({"name": "from-other", "namespace": "coop", "uid": "r1", "creationTimestamp": NOW});
     let spec = json!({
         "from": {"entity": "other", "service": "office", "snapshot": "a".repeat(64)},
@@ -169,4 +172,6 @@ fn what_was_copied_of_another_entitys_is_cared_for_with_the_service_that_it_was_
     let at = &service.copies[0].at;
     assert_eq!((at.target.as_str(), at.path.as_str()), ("far", "coop-0a1b2c3d.agenda"));
     assert!(!service.is_busy && repositories(std::slice::from_ref(&service)).is_empty());
+    made("2026-12-01T00:00:00Z");
+    assert!(kept_services(&caches, now()).is_empty(), "of an Entity of the same name, whose folder was another one");
 }
