@@ -95,7 +95,8 @@ pub fn command() -> Command {
 
 fn of_this_package(names: impl Iterator<Item = String>) -> Vec<String> {
     let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
-    names.filter(|name| told.iter().any(|prefix| name.starts_with(prefix))).collect()
+    // Told to the tests of a package with a build script.
+    names.filter(|name| name == "OUT_DIR" || told.iter().any(|prefix| name.starts_with(prefix))).collect()
 }
 
 #[cfg(test)]
@@ -104,9 +105,9 @@ mod tests {
 
     #[test]
     fn what_cargo_tells_of_a_package_is_kept_from_another_build() {
-        let names = ["CARGO_PKG_NAME", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_MANIFEST_DIR", "PATH"];
+        let names = ["CARGO_PKG_NAME", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_MANIFEST_DIR", "OUT_DIR", "PATH"];
         let kept_away = of_this_package(names.iter().map(ToString::to_string));
-        assert_eq!(kept_away, ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR"]);
+        assert_eq!(kept_away, ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "OUT_DIR"]);
     }
 
     #[test]
