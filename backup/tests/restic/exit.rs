@@ -141,7 +141,7 @@ fn what_was_stopped_goes_on_and_what_was_done_is_not_done_again() {
     "f".repeat(64).clone_into(&mut lacking[2].snapshot);
     let failed = packed(&pod, &to, &lacking, &[]).0.unwrap_err();
     assert!(failed.message.contains("wiki/files/data.tar"), "{failed}");
-    assert!(verify(&to).unwrap_err().message.contains("export again"));
+    assert!(verify(&to).unwrap_err().message.contains("has not come to its end"));
     assert!(!to.join("wiki/files/data.tar").exists(), "half a file is none");
     let (made, said) = packed(&pod, &to, &parts, &[]);
     made.unwrap();
