@@ -13,6 +13,7 @@ mod hostile;
 mod network;
 mod offered;
 mod office;
+mod operation_cases;
 mod operations;
 mod packages;
 mod projects;
