@@ -59,7 +59,8 @@ impl Tier for Node {
 
     async fn bring_up() -> Outcome<Self> {
         let programs = Programs::build().await?;
-        let built = commonscloud(programs, &["images", "build", "--output", "json"]).await?;
+        // As `cluster build` made them: the published profile would be compiled for this alone.
+        let built = commonscloud(programs, &["images", "build", "--profile", "release", "--output", "json"]).await?;
         let images: Vec<Image> = serde_json::from_str(&built)?;
         let tars: Vec<PathBuf> = images.iter().map(|image| image.tar.clone()).collect();
         let cluster = Cluster::up(CLUSTER, Nodes::Real, &tars).await?;
