@@ -89,7 +89,8 @@ pub(super) fn choose(
         let without: Vec<&str> = names.iter().map(String::as_str).filter(|name| recorded(name).is_empty()).collect();
         if !without.is_empty() {
             return Err(format!(
-                "no complete backup of {} is recorded: back it up first, or name the other services",
+                "no complete backup of {} is in the platform's records at this target, which follow a backup by minutes: \
+                 name the services, and their repositories are looked at themselves",
                 without.join(", ")
             ));
         }

@@ -51,7 +51,8 @@ async fn package(node: Arc<Node>) -> Outcome {
     let outside = Outside::open(&node.cluster).await?;
     let folder = outside.folder().join("package");
     let folder = folder.to_string_lossy();
-    outside.run(&["export", from, "--output", &folder], &[], PACKED).await?.succeeded("export")?;
+    // By name: the platform's records follow a backup by minutes.
+    outside.run(&["export", from, "agenda", "--output", &folder], &[], PACKED).await?.succeeded("export")?;
     let service = format!("{into}/site");
     let words = [service.as_str(), &folder, "--yes"];
     let dry =
