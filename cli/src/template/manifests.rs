@@ -5,7 +5,7 @@ use std::path::Path;
 use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::images;
 use commonscloud_operator::api::{ImageOverride, ServiceTemplate};
-use commonscloud_operator::resolve::overridden;
+use commonscloud_operator::resolve::{overridden, with_figures};
 use commonscloud_operator::template::{Package, builtin};
 use kube::ResourceExt as _;
 use kube::api::DynamicObject;
@@ -40,7 +40,8 @@ pub(super) fn as_third_party(
     for component in &mut template.spec.components {
         let given = of_package("resources").into_iter().find(|entry| entry["component"] == component.name.as_str());
         if let Some(mut entry) = given {
-            component.resources = serde_json::from_value(entry["resources"].take())?;
+            let given = serde_json::from_value(entry["resources"].take())?;
+            component.resources = with_figures(std::mem::take(&mut component.resources), &given);
         }
     }
     if builtin().iter().any(|known| known.name_any() == name) {
@@ -106,6 +107,10 @@ mod tests {
         let office = builtin().into_iter().find(|package| package.name_any() == "office").unwrap();
         let tried = as_third_party(office, &examples).unwrap();
         assert_eq!(tried.name_any(), "office-test");
+        // The example names memory and processors; the disk stays the package's.
+        assert!(tried.spec.components.iter().all(|part| {
+            part.resources.limits.as_ref().is_some_and(|limits| limits.contains_key("ephemeral-storage"))
+        }));
         let names = local_images(&tried, &source).unwrap();
         assert!(names.iter().any(|name| name == "nextcloud"), "{names:?}");
         for package in builtin() {

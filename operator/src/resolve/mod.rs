@@ -208,17 +208,23 @@ fn name_is_free(instance: &Instance, facts: &Facts) -> Result<(), Refusal> {
     })
 }
 
-/// Figure by figure: what the Platform does not name stays the package's.
+/// A component's resources with those of the Platform, figure by figure: what it does not name stays the package's.
+pub fn with_figures(own: ResourceRequirements, given: &ResourceRequirements) -> ResourceRequirements {
+    let mut figures = own;
+    figures.requests.get_or_insert_default().extend(given.requests.clone().unwrap_or_default());
+    figures.limits.get_or_insert_default().extend(given.limits.clone().unwrap_or_default());
+    figures
+}
+
 fn resources(package: &Package, platform: &PlatformSpec) -> BTreeMap<String, ResourceRequirements> {
     let overridden =
         |name: &str| platform.resources.iter().find(|o| o.template == package.name() && o.component == name);
     let merged = |part: &Component| {
-        let mut figures = part.resources.clone();
-        if let Some(by_platform) = overridden(&part.name) {
-            let named = by_platform.resources.clone();
-            figures.requests.get_or_insert_default().extend(named.requests.unwrap_or_default());
-            figures.limits.get_or_insert_default().extend(named.limits.unwrap_or_default());
-        }
+        let own = part.resources.clone();
+        let figures = match overridden(&part.name) {
+            Some(given) => with_figures(own, &given.resources),
+            None => own,
+        };
         (part.name.clone(), figures)
     };
     package.components().iter().map(merged).collect()
