@@ -90,7 +90,7 @@ pub(super) fn choose(
         if !without.is_empty() {
             return Err(format!(
                 "no complete backup of {} is in the platform's records at this target, which follow a backup by minutes: \
-                 name the services, and their repositories are looked at themselves",
+                 back it up first, or name the services, and their repositories are looked at themselves",
                 without.join(", ")
             ));
         }
