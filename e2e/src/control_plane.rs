@@ -22,6 +22,8 @@ use crate::{chart, manifests};
 const CLUSTER: &str = "test-cp";
 /// Where the operator is killed again and again.
 const KILLS: &str = "test-cp-kills";
+/// Where nothing was made before, by anybody.
+const QUIET: &str = "test-cp-quiet";
 /// Where one scenario at a time is by itself, on each.
 const ASIDE: [&str; 2] = ["test-cp-aside-1", "test-cp-aside-2"];
 /// The Platform's Secret for mail, in the operator's namespace.
@@ -42,6 +44,7 @@ pub struct ControlPlane {
     /// Others, each from its first need on.
     aside: [Mutex<Option<Box<ControlPlane>>>; ASIDE.len()],
     kills: Mutex<Option<Box<ControlPlane>>>,
+    quiet: Mutex<Option<Box<ControlPlane>>>,
     /// One for each of those aside that nobody has.
     free: Semaphore,
 }
@@ -77,7 +80,7 @@ impl Tier for ControlPlane {
     async fn take_down() -> Outcome {
         operator::end_all();
         let mut ended = Ok(());
-        for name in [CLUSTER, KILLS].into_iter().chain(ASIDE) {
+        for name in [CLUSTER, KILLS, QUIET].into_iter().chain(ASIDE) {
             ended = ended.and(cluster::down(name).await);
         }
         ended
@@ -96,6 +99,15 @@ impl ControlPlane {
     /// When it does not come up.
     pub async fn for_kills(&self) -> Outcome<MappedMutexGuard<'_, Self>> {
         Self::of(self.kills.lock().await, KILLS).await
+    }
+
+    /// A cluster for the one scenario that counts what is asked where nothing is to be done: what another one left is
+    /// judged anew at each start. Taken down with the tier.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn untouched(&self) -> Outcome<MappedMutexGuard<'_, Self>> {
+        Self::of(self.quiet.lock().await, QUIET).await
     }
 
     /// A cluster with an operator of its own that a scenario has for itself as long as it holds this,
@@ -126,8 +138,8 @@ impl ControlPlane {
         chart::install(&cluster, &json!({"replicas": 0})).await?;
         cluster.applied(&platform_secrets("a password")).await?;
         let (operator, folder) = (Mutex::new(None), tempfile::tempdir()?);
-        let (aside, kills, free) = (Default::default(), Mutex::default(), Semaphore::new(ASIDE.len()));
-        let tier = Self { cluster, operator, folder, aside, kills, free };
+        let (kills, quiet, free) = (Mutex::default(), Mutex::default(), Semaphore::new(ASIDE.len()));
+        let tier = Self { cluster, operator, folder, aside: Default::default(), kills, quiet, free };
         operator::kubeconfig(&tier.cluster, &tier.kubeconfig()).await?;
         tier.start_operator().await?;
         let radicale =

@@ -43,7 +43,7 @@ const TOLD: Duration = Duration::from_secs(15);
 const EMPTIES: &str = "--as=system:serviceaccount:kube-system:namespace-controller";
 
 /// The Entity whose record does not fit what is there.
-pub const UNVERIFIED: &str = "earlier-lost";
+const UNVERIFIED: &str = "earlier-lost";
 
 /// Makes the record say what 98b1c24 would have written, as the operator that is down.
 async fn forget_uids(tier: &ControlPlane, namespace: &str) -> Outcome {
