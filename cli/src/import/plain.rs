@@ -129,7 +129,7 @@ fn of_mediawiki(mut dump: impl BufRead) -> Result<(), String> {
         return Err("it is no dump of mariadb-dump: one of PostgreSQL or SQLite is not taken".to_owned());
     }
     let (mut line, mut last, mut tables) = (Vec::new(), Vec::new(), Vec::new());
-    while next_line(&mut dump, &mut line).map_err(|error| error.to_string())? {
+    while next_line(&mut dump, BEGINNING, &mut line).map_err(|error| error.to_string())? {
         if line.starts_with(b"USE `") || line.starts_with(b"CREATE DATABASE") {
             return Err(
                 "it names a database, and the package's has another name: dump it without --databases".to_owned()
@@ -160,11 +160,12 @@ fn of_mediawiki(mut dump: impl BufRead) -> Result<(), String> {
     })
 }
 
-/// The next line, its beginning alone: who made the dump chose how long it is. False: there is none.
-fn next_line(dump: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+/// The next line without its end, and at most so many bytes of it: who made the dump chose how long it is. False: there
+/// is none.
+pub(super) fn next_line(dump: &mut impl BufRead, most: usize, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
-    let read = dump.by_ref().take(BEGINNING as u64).read_until(b'\n', line)?;
-    if read == BEGINNING && !line.ends_with(b"\n") {
+    let read = dump.by_ref().take(most as u64).read_until(b'\n', line)?;
+    if line.pop_if(|byte| *byte == b'\n').is_none() && read == most {
         dump.skip_until(b'\n')?;
     }
     Ok(read > 0)

@@ -107,10 +107,10 @@ fn a_name_of_a_volume_does_nothing_to_a_terminal_or_a_tag() {
 fn a_line_as_long_as_anybody_likes_takes_no_memory() {
     let mut dump = BufReader::new(io::repeat(b'x').take(64 << 20).chain(&b"\n-- Dump completed"[..]));
     let mut line = Vec::new();
-    assert!(next_line(&mut dump, &mut line).unwrap());
+    assert!(next_line(&mut dump, BEGINNING, &mut line).unwrap());
     assert!(line.len() == BEGINNING && line.capacity() < 1 << 20, "{}", line.capacity());
-    assert!(next_line(&mut dump, &mut line).unwrap() && line == b"-- Dump completed");
-    assert!(!next_line(&mut dump, &mut line).unwrap());
+    assert!(next_line(&mut dump, BEGINNING, &mut line).unwrap() && line == b"-- Dump completed");
+    assert!(!next_line(&mut dump, BEGINNING, &mut line).unwrap());
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::io::{self, BufRead};
 
 use commonscloud_backup::exit::Engine;
 
+use crate::import::plain::next_line;
+
 /// Of a line so much is looked at; of what people wrote some are very long.
 const KEPT: usize = 64 << 10;
 /// By so much of its beginning a dump is known.
@@ -27,7 +29,7 @@ pub(super) fn check(mut dump: impl BufRead) -> Result<(), String> {
     let beginning = dump.fill_buf().map_err(told)?;
     is_of_pg_dump(beginning.get(..BEGINNING).unwrap_or(beginning))?;
     let (mut seen, mut line) = (Seen::default(), Vec::new());
-    while next_line(&mut dump, &mut line).map_err(told)? {
+    while next_line(&mut dump, KEPT, &mut line).map_err(told)? {
         seen.line(&line)?;
     }
     seen.ended()
@@ -44,27 +46,6 @@ fn is_of_pg_dump(beginning: &[u8]) -> Result<(), String> {
         Some(Engine::PostgreSQL) => Ok(()),
         Some(Engine::MariaDB) => Err(format!("it is a dump of MariaDB or MySQL; {CONVERT}")),
         None => Err(format!("it is no dump of PostgreSQL: {AGAIN}")),
-    }
-}
-
-/// The next line, without its end. False: there is none.
-fn next_line(dump: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    let mut is_there = false;
-    loop {
-        let found = dump.fill_buf()?;
-        if found.is_empty() {
-            return Ok(is_there);
-        }
-        is_there = true;
-        let end = found.iter().position(|byte| *byte == b'\n');
-        let part = &found[..end.unwrap_or(found.len())];
-        line.extend_from_slice(&part[..part.len().min(KEPT - line.len())]);
-        let read = end.map_or(found.len(), |at| at + 1);
-        dump.consume(read);
-        if end.is_some() {
-            return Ok(true);
-        }
     }
 }
 
