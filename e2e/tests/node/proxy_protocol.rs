@@ -44,6 +44,11 @@ async fn believed(node: &Node) -> Outcome {
     let plain = node.ingress.at(address);
     let direct = eventually("the second ingress serves the wiki", STARTED, async || seen(&plain, &host).await).await?;
     ensure!(direct != CLIENT, "the address of who asks is {direct}");
+    let selector = format!("app.kubernetes.io/name={BALANCED}");
+    let words = ["get", "pods", "-n", "traefik", "-l", &selector, "-o", "jsonpath={.items[*].status.podIP}"];
+    let of_ingress = node.cluster.kubectl.ok(&words).await?;
+    let is_ingress = of_ingress.split_whitespace().any(|address| address == direct);
+    ensure!(!is_ingress, "whom the wiki sees is the ingress itself, {direct}, and not who asks");
 
     let balancer = Balancer::before(address, CLIENT.parse()?).await?;
     let through = node.ingress.at(balancer.address());
