@@ -1,6 +1,6 @@
 //! A sealed package on its way from its repository into a file.
 
-use std::io;
+use std::io::{self, PipeReader};
 use std::path::{Path, PathBuf};
 
 use super::folder::PART;
@@ -38,7 +38,7 @@ pub async fn fetch(
     let half = half_of(to);
     let call = Call::reading("dump").args([snapshot.to_owned(), format!("/{}", file_of(name))]);
     let written = half.clone();
-    let read = move |mut reader| {
+    let read = move |mut reader: PipeReader| {
         let mut output = Output::create(&written, &[])?;
         let copied = io::copy(&mut reader, &mut output).and_then(|_| output.end());
         copied.map_err(|error| Failure::other(format!("{}: {error}", written.display())))

@@ -114,12 +114,7 @@ impl Reading<'_> {
     }
 
     /// As the tar of a volume, and the hashes of its files.
-    async fn volume(
-        &self,
-        archive: Sealed,
-        path: &str,
-        hashes: &str,
-    ) -> Result<(Sealed, Written, Written), Failure> {
+    async fn volume(&self, archive: Sealed, path: &str, hashes: &str) -> Result<(Sealed, Written, Written), Failure> {
         let (size, list) = self.read(measured).await?;
         let (mut archive, tar, _) = self.one(archive, path, size).await?;
         let hashes = hashes.to_owned();
