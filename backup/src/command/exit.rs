@@ -16,7 +16,7 @@ use commonscloud_backup::exit::{
     ExitManifest, ExitRepository, ExitService, NAME_TAG, PACKAGE_TAG, Source, Written, file_of, seal,
 };
 use commonscloud_backup::report::{Failure, FailureReason, Outcome};
-use commonscloud_backup::restic::{self, Call, Summary};
+use commonscloud_backup::restic::{self, Call, Summary, is_unread};
 
 #[derive(Debug, clap::Args)]
 pub struct Exit {
@@ -68,6 +68,7 @@ fn package_name(text: &str) -> Result<String, String> {
 
 /// Makes the repository of packages where there is none: a service has one run at a time, so nobody else does.
 pub async fn exit(setting: &Setting, wanted: Exit) -> Result<Outcome, Failure> {
+    prepare::is_known(&wanted.of.recipient)?;
     let packages = setting.packages();
     prepare::prepare(&packages, prepare::Prepare::without_stale_locks()).await?;
     let scratch = std::env::var_os("RESTIC_CACHE_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
@@ -79,22 +80,29 @@ pub async fn exit(setting: &Setting, wanted: Exit) -> Result<Outcome, Failure> {
     }
     let program = std::env::current_exe().map_err(|error| Failure::other(format!("no program of our own: {error}")))?;
     let made = packages.run(backup(&wanted, program.into_os_string(), &said, setting.left().as_secs())).await;
-    let Told::Sealed { bytes, sha256 } = (match (read(&said), &made) {
-        // What restic says of a program that failed is that it did.
-        (Ok(Told::Failed(failure)), Err(of_restic)) if of_restic.reason == FailureReason::HalfStream => {
-            return Err(failure);
-        }
-        (said, Ok(_)) => said?,
-        (_, Err(failure)) => return Err(failure.clone()),
-    }) else {
+    let answer = made.map_err(|of_restic| why(of_restic, read(&said)))?;
+    let Told::Sealed { bytes, sha256 } = read(&said)? else {
         return Err(Failure::new(FailureReason::HalfStream, "the package was not sealed to its end"));
     };
-    let Summary { snapshot_id: snapshot, total_bytes_processed: stored, .. } = made?.last("summary")?;
+    let Summary { snapshot_id: snapshot, total_bytes_processed: stored, .. } = answer.last("summary")?;
     if stored != bytes {
         let message = format!("{bytes} bytes were sealed, and snapshot {snapshot} has {stored} of them");
         return Err(Failure::new(FailureReason::Damaged, message));
     }
     Ok(Outcome::Packed { snapshot, bytes, sha256 })
+}
+
+/// Of a program that failed restic says that it did, and the program why; but where restic did not read any more, it is
+/// restic that knows.
+fn why(of_restic: Failure, said: Result<Told, Failure>) -> Failure {
+    match said {
+        Ok(Told::Failed(failure))
+            if of_restic.message.contains("command failed: ") && !is_unread(&failure.message.to_lowercase()) =>
+        {
+            failure
+        }
+        _ => of_restic,
+    }
 }
 
 fn backup(wanted: &Exit, program: OsString, said: &Path, seconds: u64) -> Call {
@@ -166,6 +174,21 @@ mod tests {
         for wrong in ["", ".", "a/b", "a,b", "A", &"a".repeat(254)] {
             assert!(package_name(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn who_knows_why_says_it() {
+        let failed = |message: &str| Failure::other(message);
+        let told =
+            |of_restic: &str, of_program: &str| why(failed(of_restic), Ok(Told::Failed(failed(of_program)))).message;
+        assert_eq!(
+            told("restic backup: command failed: exit status 1", "wiki/dump.sql: damaged"),
+            "wiki/dump.sql: damaged"
+        );
+        assert_eq!(told("restic backup: no space left on device", "x"), "restic backup: no space left on device");
+        let full = "restic backup: no space left on device: command failed: signal: killed";
+        assert_eq!(told(full, "wiki/dump.sql: Broken pipe (os error 32)"), full);
+        assert_eq!(why(failed(full), Err(failed("sealed.json: not there"))).message, full);
     }
 
     #[test]

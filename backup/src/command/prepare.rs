@@ -36,14 +36,19 @@ impl Prepare {
     }
 }
 
+/// Whether somebody can open what is sealed to it.
+pub fn is_known(recipient: &str) -> Result<(), Failure> {
+    if is_recipient(recipient) { Ok(()) } else { Err(Failure::other(NO_RECIPIENT)) }
+}
+
 pub async fn prepare(setting: &Setting, wanted: Prepare) -> Result<Outcome, Failure> {
     prepare_with(setting, wanted, Call::new("init")).await
 }
 
 /// The same; `make` makes the repository.
 pub async fn prepare_with(setting: &Setting, wanted: Prepare, make: Call) -> Result<Outcome, Failure> {
-    if wanted.recipient.as_deref().is_some_and(|recipient| !is_recipient(recipient)) {
-        return Err(Failure::other(NO_RECIPIENT));
+    if let Some(recipient) = &wanted.recipient {
+        is_known(recipient)?;
     }
     let Version { version } = setting.run(Call::new("version")).await?.last("version")?;
     let probe = setting.restic.run(config().arg("--no-lock"), PROBE.min(setting.left())).await;
