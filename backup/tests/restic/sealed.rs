@@ -8,6 +8,7 @@ use age::x25519::Identity;
 
 use crate::exit::{DUMP, backup, content, packed, shell, streamed};
 use crate::fixture::{Pod, RUN, failure};
+use crate::server::{Server, free_address};
 use commonscloud_api::SnapshotPartKind;
 use commonscloud_backup::exit::{Engine, fetch, unseal, verify};
 use commonscloud_backup::report::{FailureReason, Outcome, StoredPart};
@@ -144,6 +145,24 @@ fn nothing_is_stored_of_a_backup_that_is_damaged_or_gone() {
     let damaged = failure(exit(&pod, &snapshot, &public(&identity)));
     assert_eq!(damaged.reason, FailureReason::Damaged, "{damaged}");
     assert!(crate::fixture::files_below(&Path::new(&packages(&pod)).join("snapshots")).is_empty());
+}
+
+#[test]
+fn a_target_that_is_full_or_away_keeps_nothing_of_it_and_says_so() {
+    let server = Server::rest(&["--max-size", "5000000"]);
+    let pod = server.rest_pod("garden/wiki", "password");
+    let (snapshot, _) = recorded(&pod);
+    let recipient = public(&Identity::generate());
+    let words = |deadline: &'static str, snapshot: &str| {
+        let of = ["exit", "--deadline", deadline, "--run", RUN, "--name", "sortida", "--snapshot", snapshot];
+        of.into_iter().chain(["--recipient", &recipient]).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let run = |pod: &Pod, words: Vec<String>| failure(pod.run(words.iter().map(String::as_str)));
+    let full = run(&pod, words("15", &snapshot));
+    assert_eq!(full.reason, FailureReason::TargetFull, "{full}");
+    let away = Pod::at(&format!("rest:http://{}/garden/wiki", free_address()), &[]);
+    let away = run(&away, words("60", &snapshot));
+    assert_eq!(away.reason, FailureReason::Unreachable, "{away}");
 }
 
 #[test]
