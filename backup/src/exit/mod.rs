@@ -14,8 +14,8 @@
 //!
 //! Sealed to recipients, each file of a service is called `….age`.
 //!
-//! A run with `format: Exit` makes the same of one service as one file ([`seal`]): the tar of such a folder, sealed as a
-//! whole, in a repository beside the service's own, from where [`fetch`] brings it and [`unseal`] makes the folder again.
+//! A run with `format: Exit` makes the same of one service as one file ([`seal()`]): the tar of such a folder, sealed as a
+//! whole, in a repository beside the service's own, from where [`fetch()`] brings it and [`unseal()`] makes the folder again.
 
 mod archive;
 mod entries;

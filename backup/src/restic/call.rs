@@ -24,7 +24,8 @@ const TO_END: Duration = Duration::from_secs(8);
 /// Variables that restic reads for its repository, and those for the one that it copies from.
 const SOURCE: [(&str, &str); 2] =
     [("RESTIC_REPOSITORY", "RESTIC_FROM_REPOSITORY"), ("RESTIC_PASSWORD_FILE", "RESTIC_FROM_PASSWORD_FILE")];
-/// What the repository of a service's exit packages is called by, after its own.
+/// What the repository of a service's exit packages is called by, after its own. No name of a service has a dot, so no
+/// repository of backups is called so.
 pub const PACKAGES: &str = ".exit";
 /// The password of such a repository: everybody's. What protects is that each package is sealed.
 pub const PACKAGES_PASSWORD: &str = "commonscloud-exit";

@@ -2,16 +2,14 @@
 //! ordinary backup, which is recorded before.
 
 use commonscloud_backup::report::Outcome;
+use commonscloud_backup::restic::PACKAGES;
 
 use super::failure::of_job;
 use super::step::{Found, Pass, reports};
-use super::target::{Purpose, repository};
-use super::{JobState, SeenJob, Standing, Step, Subject};
+use super::{JobState, SeenJob, Standing, Step};
 use crate::api::{BackupFormat, BackupPhase, ExitPackage, Reason};
 use crate::report::Problem;
 
-/// After a service's name: no name of a service has a dot, so no repository of backups is called so.
-const PACKAGES: &str = commonscloud_backup::restic::PACKAGES;
 /// The characters of a public key of age behind its beginning.
 const OF_KEY: &str = "023456789acdefghjklmnpqrstuvwxyz";
 
@@ -80,17 +78,10 @@ impl Pass<'_> {
     pub(super) fn package(&self) -> Option<ExitPackage> {
         let Found::Ours(job) = self.find(&self.name("exit")) else { return None };
         let (snapshot, bytes, sha256) = packed(job).filter(|_| job.state == JobState::Succeeded)?;
-        let path = path(self.subject()?);
+        let path = self.status.repository.as_ref()?.path.clone() + PACKAGES;
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         Some(ExitPackage { path, snapshot: snapshot.to_owned(), bytes, sha256: sha256.to_owned() })
     }
-}
-
-/// The folder of a service's packages below its target's.
-fn path(subject: &Subject) -> String {
-    let (home, instance) = (&subject.own.namespace, &subject.plan.instance.name);
-    let own = repository(home, &subject.target, &subject.folder, instance, Purpose::Run);
-    own.path() + PACKAGES
 }
 
 fn packed(job: &SeenJob) -> Option<(&str, u64, &str)> {
