@@ -35,11 +35,11 @@ pub mod values;
 
 pub use backup::{
     BackupChoice, BackupFormat, BackupPhase, BackupReason, BackupRepository, BackupSchedule, BackupSummary,
-    BackupTarget, BackupVersions, DrillRule, KeepRule, PlatformBackup, RepositoryCare, RestTarget, RestoreConsent,
-    RestoreConsentSpec, RestoreConsentStatus, RestoreDestination, RestoreDestinationKind, RestorePart, RestorePhase,
-    RestoreSource, RestoredVolume, S3Target, ScheduleBounds, ServiceBackup, ServiceBackupSpec, ServiceBackupStatus,
-    ServiceRestore, ServiceRestoreSpec, ServiceRestoreStatus, SftpTarget, SnapshotPart, SnapshotPartKind,
-    TargetNetwork, VolumeTarget,
+    BackupTarget, BackupVersions, DrillRule, ExitPackage, KeepRule, PlatformBackup, RepositoryCare, RestTarget,
+    RestoreConsent, RestoreConsentSpec, RestoreConsentStatus, RestoreDestination, RestoreDestinationKind, RestorePart,
+    RestorePhase, RestoreSource, RestoredVolume, S3Target, ScheduleBounds, ServiceBackup, ServiceBackupSpec,
+    ServiceBackupStatus, ServiceRestore, ServiceRestoreSpec, ServiceRestoreStatus, SftpTarget, SnapshotPart,
+    SnapshotPartKind, TargetNetwork, VolumeTarget,
 };
 pub use condition::{Condition, ConditionType};
 pub use dedicated::{

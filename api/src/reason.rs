@@ -112,8 +112,6 @@ reasons! {
         "Stop the other manager (an autoscaler, a webhook, a person's script): the field is repaired half a minute after its last write, later if it has undone a repair before.";
     Forbidden: "The operator lacks a right: the API server says that it `cannot` do something.",
         "Nothing if it lasts only seconds; otherwise `helm upgrade` the chart, whose roles may be older than the operator.";
-    FormatNotSupported: "The ServiceBackup asks for a format that this release does not make; nothing was touched.",
-        "The message says what can be: make another ServiceBackup.";
     HostnameForeign: "The host name is not in any of the Entity's `domains`.",
         "Choose another, or add the domain to the Entity once you know that it is theirs.";
     HostnameInvalid: "The host name is not valid.",
@@ -196,6 +194,8 @@ reasons! {
         "Kept data counts too: `kubectl describe resourcequota`. The object is created automatically once there is room.";
     Ready: "It does what its spec says.",
         "Nothing.";
+    RecipientRefused: "The recipient of an exit package is no key that its Entity can open it with; nothing was touched.",
+        "The message says why: make another ServiceBackup with the Entity's own public key of age, which `age-keygen` shows.";
     RecordsNotStored: "The platform's own records (Platform, Tariffs, templates, Entities, and where backups are) could not be stored at a target.",
         "The message names the target and why: mend it, and it is tried again by itself. Until then a lost cluster comes back as it was before.";
     Refused: "The API server, a policy or a webhook refuses an object as it is.",

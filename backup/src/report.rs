@@ -99,6 +99,15 @@ pub enum Outcome {
         /// Its id there.
         snapshot: String,
     },
+    /// An exit package was made.
+    Packed {
+        /// The id of its snapshot.
+        snapshot: String,
+        /// Bytes of the sealed file.
+        bytes: u64,
+        /// The SHA-256 of the sealed file.
+        sha256: String,
+    },
     /// It did not do what it is for.
     Failed(Failure),
 }

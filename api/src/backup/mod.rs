@@ -25,7 +25,7 @@ pub use restore::{
     ServiceRestore, ServiceRestoreSpec, ServiceRestoreStatus,
 };
 pub use run::{
-    BackupFormat, BackupPhase, BackupReason, BackupRepository, BackupVersions, ServiceBackup, ServiceBackupSpec,
-    ServiceBackupStatus, SnapshotPart, SnapshotPartKind,
+    BackupFormat, BackupPhase, BackupReason, BackupRepository, BackupVersions, ExitPackage, ServiceBackup,
+    ServiceBackupSpec, ServiceBackupStatus, SnapshotPart, SnapshotPartKind,
 };
 pub use target::{BackupTarget, RestTarget, S3Target, SftpTarget, TargetNetwork, VolumeTarget};

@@ -47,8 +47,8 @@ pub struct ServiceBackupSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 30), regex(pattern = NAME_PATTERN))]
     pub target: Option<String>,
-    /// `Snapshot`: into the service's repository. `Exit`: a package to leave with, that needs neither this
-    /// cluster nor Kubernetes.
+    /// `Snapshot`: into the service's repository. `Exit`: the same, and out of it a package to leave with, that needs
+    /// neither this cluster nor Kubernetes.
     #[serde(default)]
     pub format: BackupFormat,
     /// Of an `Exit`: the public key (age) that it is encrypted to, the Entity's own.
@@ -148,6 +148,9 @@ pub struct ServiceBackupStatus {
     /// When it was restored, started and found equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proven_at: Option<Time>,
+    /// Of an `Exit`: the package, sealed to the recipient, at the same target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<ExitPackage>,
 }
 
 /// Where a run is. What comes after `Quiescing` is undone whatever becomes of the run: only a service of which it
@@ -168,6 +171,8 @@ pub enum BackupPhase {
     Unquiescing,
     /// The manifest is written.
     Recording,
+    /// Of an `Exit`: the package is made of what was recorded.
+    Packing,
     /// The snapshot is complete.
     Succeeded,
     /// There is no snapshot; the condition says why.
@@ -184,6 +189,20 @@ pub struct BackupRepository {
     pub path: String,
     /// The repository's own id: another one in its place is another repository.
     pub id: String,
+}
+
+/// A package to leave with: one file that only its recipient opens.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExitPackage {
+    /// The folder below the target's in which it is, a repository of restic with a password that everybody knows.
+    pub path: String,
+    /// The id of its snapshot there, which holds the file `NAME.tar.age`, called like the ServiceBackup.
+    pub snapshot: String,
+    /// Bytes of the file.
+    pub bytes: i64,
+    /// The SHA-256 of the file.
+    pub sha256: String,
 }
 
 /// One thing that was backed up.

@@ -1,7 +1,7 @@
 //! Forgets snapshots by their ids. restic ends well where the target refuses to remove anything, so it is looked at.
 
 use super::{Setting, files, snapshot_id, without_stale_locks};
-use commonscloud_backup::report::{Failure, MOST_FORGOTTEN, Outcome};
+use commonscloud_backup::report::{Failure, FailureReason, MOST_FORGOTTEN, Outcome};
 use commonscloud_backup::restic::{self, Call, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -12,18 +12,39 @@ pub struct Forget {
     /// The manifest of what was copied out of another repository: it is forgotten with the copies that it names.
     #[arg(long, value_name = "ID", conflicts_with = "snapshots", value_parser = snapshot_id)]
     copied: Option<String>,
+    /// Exit packages, in the repository beside it: whole ids. They go first.
+    #[arg(long = "package", value_name = "ID", conflicts_with = "copied", value_parser = snapshot_id)]
+    packages: Vec<String>,
 }
 
 pub async fn forget(setting: &Setting, wanted: Forget) -> Result<Outcome, Failure> {
-    let count = wanted.snapshots.len();
+    let count = wanted.snapshots.len() + wanted.packages.len();
     if count > MOST_FORGOTTEN {
         let message = format!("forget: {count} snapshots, allowed: at most {MOST_FORGOTTEN} at once");
         return Err(Failure::other(message));
     }
+    let mut left = forget_packages(setting, &wanted.packages).await?;
     without_stale_locks(setting).await?;
-    match wanted.copied {
-        Some(manifest) => forget_copy(setting, manifest).await.map(left_of),
-        None => forget_all(setting, &wanted.snapshots).await.map(left_of),
+    left.extend(match wanted.copied {
+        Some(manifest) => forget_copy(setting, manifest).await?,
+        None => forget_all(setting, &wanted.snapshots).await?,
+    });
+    Ok(left_of(left))
+}
+
+/// Where there is no repository of packages any more, none is left.
+async fn forget_packages(setting: &Setting, packages: &[String]) -> Result<Vec<Snapshot>, Failure> {
+    if packages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let setting = setting.packages();
+    let forgotten = match without_stale_locks(&setting).await {
+        Ok(()) => forget_all(&setting, packages).await,
+        Err(failure) => Err(failure),
+    };
+    match forgotten {
+        Err(failure) if failure.reason == FailureReason::NoRepository => Ok(Vec::new()),
+        forgotten => forgotten,
     }
 }
 

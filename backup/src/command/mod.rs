@@ -5,12 +5,14 @@ mod compare;
 mod copy;
 mod document;
 mod escrow;
+mod exit;
 mod feed;
 mod files;
 mod forget;
 mod manifest;
 mod pipes;
 mod prepare;
+mod prune;
 mod quiet;
 mod receive;
 mod record;
@@ -127,6 +129,10 @@ enum Command {
     Copy(copy::Copy),
     /// Seals the key of a folder to people, and keeps it at the target.
     Escrow(escrow::Escrow),
+    /// Makes a package to leave with out of a backup, sealed to its recipient, and keeps it beside the repository.
+    Exit(exit::Exit),
+    /// Below restic: the sealed package to the standard output, whole or not at all.
+    Seal(exit::Seal),
 }
 
 #[derive(Debug, clap::Args)]
@@ -194,6 +200,11 @@ impl Setting {
 
     async fn run(&self, call: Call) -> Result<Answer, Failure> {
         self.restic.run(call, self.left()).await
+    }
+
+    /// The same in the repository of exit packages beside its own.
+    fn packages(&self) -> Self {
+        Self { restic: self.restic.clone().packages(), ..self.clone() }
     }
 
     /// Waits at most until the deadline, or until this program is asked to end.
@@ -272,10 +283,12 @@ async fn run(setting: &Setting, command: Command) -> Result<Outcome, Failure> {
             manifest::read(setting, &snapshot).await.map(|manifest| Outcome::Manifest { manifest: Box::new(manifest) })
         }
         Command::Forget(wanted) => forget::forget(setting, wanted).await,
-        Command::Prune { keep_packs } => prune(setting, keep_packs).await,
+        Command::Prune { keep_packs } => prune::prune(setting, keep_packs).await,
         Command::Check(wanted) => check::check(setting, wanted).await,
         Command::Copy(wanted) => copy::copy(setting, wanted).await,
         Command::Escrow(wanted) => escrow::escrow(setting, wanted).await,
+        Command::Exit(wanted) => exit::exit(setting, wanted).await,
+        Command::Seal(wanted) => exit::sealed(setting, wanted).await,
     }
 }
 
@@ -283,12 +296,6 @@ async fn run(setting: &Setting, command: Command) -> Result<Outcome, Failure> {
 /// somebody who died, and restic never takes it for that by itself.
 async fn without_stale_locks(setting: &Setting) -> Result<(), Failure> {
     setting.run(Call::new("unlock")).await.map(drop)
-}
-
-async fn prune(setting: &Setting, keep_packs: bool) -> Result<Outcome, Failure> {
-    let call = Call::new("prune");
-    let call = if keep_packs { call.args(["--max-unused", "unlimited"]) } else { call };
-    setting.run(call).await.map(|_| Outcome::Done)
 }
 
 /// Says what came of it, in the report and in the log.

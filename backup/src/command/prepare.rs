@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use super::{Setting, snapshot_id, without_stale_locks};
+use commonscloud_backup::exit::is_recipient;
 use commonscloud_backup::report::{Failure, FailureReason, Outcome};
 use commonscloud_backup::restic::{Call, Config, Initialized, Version};
 
 /// A target that does not answer by then is not reachable.
 const PROBE: Duration = Duration::from_secs(20);
+/// What is said of one; what was given is not, since it may be a private key.
+const NO_RECIPIENT: &str =
+    "spec.recipient: it is no public key of age; give the whole of what age-keygen shows (age1...)";
 
 #[derive(Debug, Default, clap::Args)]
 pub struct Prepare {
@@ -20,6 +24,21 @@ pub struct Prepare {
     /// The id that the repository has. Without, it is made where there is none.
     #[arg(long, value_name = "ID", value_parser = snapshot_id)]
     expect: Option<String>,
+    /// The public key of age that a package is to be sealed to: what is none is refused before anything begins.
+    #[arg(long, value_name = "AGE")]
+    recipient: Option<String>,
+}
+
+impl Prepare {
+    /// Of a repository for which nobody knows an id, and in which others died.
+    pub fn without_stale_locks() -> Self {
+        Self { unlock_stale: true, ..Self::default() }
+    }
+}
+
+/// Whether somebody can open what is sealed to it.
+pub fn is_known(recipient: &str) -> Result<(), Failure> {
+    if is_recipient(recipient) { Ok(()) } else { Err(Failure::other(NO_RECIPIENT)) }
 }
 
 pub async fn prepare(setting: &Setting, wanted: Prepare) -> Result<Outcome, Failure> {
@@ -28,6 +47,9 @@ pub async fn prepare(setting: &Setting, wanted: Prepare) -> Result<Outcome, Fail
 
 /// The same; `make` makes the repository.
 pub async fn prepare_with(setting: &Setting, wanted: Prepare, make: Call) -> Result<Outcome, Failure> {
+    if let Some(recipient) = &wanted.recipient {
+        is_known(recipient)?;
+    }
     let Version { version } = setting.run(Call::new("version")).await?.last("version")?;
     let probe = setting.restic.run(config().arg("--no-lock"), PROBE.min(setting.left())).await;
     let repository = match (probe, wanted.expect) {

@@ -4,7 +4,7 @@
 
 use std::io::{self, Read};
 
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 /// The longest records of one entry, in bytes: all its attributes.
 const MOST_RECORDS: u64 = 16 << 20;
 

@@ -21,7 +21,7 @@ pub struct Written {
 }
 
 /// A file that is hashed as it is written.
-struct HashedFile {
+pub(super) struct HashedFile {
     file: BufWriter<File>,
     hash: Sha256,
     bytes: u64,
@@ -41,11 +41,31 @@ impl Write for HashedFile {
 }
 
 impl HashedFile {
-    fn end(mut self) -> io::Result<Written> {
+    /// A file, or a pipe.
+    pub(super) fn new(file: File) -> Self {
+        Self { file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 }
+    }
+
+    /// Writes what is left to write.
+    pub(super) fn end(mut self) -> io::Result<Written> {
         self.file.flush()?;
-        self.file.get_ref().sync_all()?;
         Ok(Written { bytes: self.bytes, sha256: hex(&self.hash.finalize()) })
     }
+
+    /// The same, down to the disk.
+    fn synced(mut self) -> io::Result<Written> {
+        self.file.flush()?;
+        self.file.get_ref().sync_all()?;
+        self.end()
+    }
+}
+
+/// What is written into it reaches the file sealed to the recipients.
+pub(super) fn sealing(into: HashedFile, recipients: &[String]) -> Result<StreamWriter<HashedFile>, Failure> {
+    let recipients: Vec<Recipient> = recipients.iter().map(|text| recipient(text)).collect::<Result<_, _>>()?;
+    let told = |why: &dyn std::fmt::Display| Failure::other(format!("sealing: {why}"));
+    let sealed = Encryptor::with_recipients(recipients.iter().map(|recipient| recipient as &dyn age::Recipient));
+    sealed.map_err(|error| told(&error))?.wrap_output(into).map_err(|error| told(&error))
 }
 
 /// A file of the package that is being written; what it is called at its end is not there until then.
@@ -65,14 +85,11 @@ impl Output {
         use std::os::unix::fs::OpenOptionsExt as _;
         let told = |error: io::Error| Failure::other(format!("{}: {error}", path.display()));
         let opened = File::options().write(true).create(true).truncate(true).mode(0o600).open(path);
-        let file = HashedFile { file: BufWriter::new(opened.map_err(told)?), hash: Sha256::new(), bytes: 0 };
+        let file = HashedFile::new(opened.map_err(told)?);
         if recipients.is_empty() {
             return Ok(Self(Inner::Plain(file)));
         }
-        let recipients: Vec<Recipient> = recipients.iter().map(|text| recipient(text)).collect::<Result<_, _>>()?;
-        let sealed = Encryptor::with_recipients(recipients.iter().map(|recipient| recipient as &dyn age::Recipient));
-        let sealed = sealed.map_err(|error| Failure::other(format!("sealing: {error}")))?;
-        Ok(Self(Inner::Sealed(Box::new(sealed.wrap_output(file).map_err(told)?))))
+        Ok(Self(Inner::Sealed(Box::new(sealing(file, recipients)?))))
     }
 
     /// Writes what is left to write, down to the disk.
@@ -81,8 +98,8 @@ impl Output {
     /// When that cannot be done.
     pub fn end(self) -> io::Result<Written> {
         match self.0 {
-            Inner::Plain(file) => file.end(),
-            Inner::Sealed(sealed) => sealed.finish()?.end(),
+            Inner::Plain(file) => file.synced(),
+            Inner::Sealed(sealed) => sealed.finish()?.synced(),
         }
     }
 }
@@ -113,13 +130,13 @@ pub fn is_recipient(text: &str) -> bool {
     recipient(text).is_ok()
 }
 
-/// What is read goes into the file as well.
-pub struct Tee<'o, R> {
+/// What is read is written as well.
+pub struct Tee<'o, R, W> {
     pub from: R,
-    pub into: &'o mut Output,
+    pub into: &'o mut W,
 }
 
-impl<R: Read> Read for Tee<'_, R> {
+impl<R: Read, W: Write> Read for Tee<'_, R, W> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.from.read(bytes)?;
         self.into.write_all(&bytes[..read])?;
@@ -146,7 +163,7 @@ pub fn hash(mut from: impl Read) -> io::Result<Written> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{ManifestEntity, ManifestInstance};
+use crate::manifest::{Manifest, ManifestEntity, ManifestInstance};
 use crate::report::{StoredPart, one_line};
 use commonscloud_api::{BackupVersions, SnapshotPartKind};
 
@@ -205,6 +205,36 @@ pub fn is_service_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
+impl ExitService {
+    /// A service as its backup's manifest says, of which nothing is in the package yet.
+    pub fn of(manifest: &Manifest, repository: ExitRepository) -> Self {
+        Self {
+            instance: manifest.instance.clone(),
+            taken_at: manifest.taken_at,
+            versions: manifest.versions.clone(),
+            engine: None,
+            volumes: manifest.volumes.clone(),
+            repository,
+            files: Vec::new(),
+        }
+    }
+}
+
+impl ExitManifest {
+    /// A package of these services, begun now.
+    pub fn begun(entity: ManifestEntity, recipients: Vec<String>, services: Vec<ExitService>) -> Self {
+        Self {
+            version: EXIT_VERSION,
+            entity,
+            exported_at: Timestamp::now(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            recipients,
+            services,
+            guides: Vec::new(),
+        }
+    }
+}
+
 /// What a part of a backup is called here, without `.age`.
 pub(super) fn path_of(service: &str, part: &StoredPart) -> (String, ExitFileKind) {
     match part.kind {
@@ -213,6 +243,11 @@ pub(super) fn path_of(service: &str, part: &StoredPart) -> (String, ExitFileKind
         SnapshotPartKind::Secrets => (format!("{service}/secrets.tar"), ExitFileKind::Secrets),
         SnapshotPartKind::State => (format!("{service}/state.txt"), ExitFileKind::State),
     }
+}
+
+/// The same of the hashes of its files, where it is a volume.
+pub(super) fn hashes_path_of(service: &str, part: &StoredPart) -> Option<String> {
+    (part.kind == SnapshotPartKind::Files).then(|| format!("{service}/files/{}.sha256", part.name))
 }
 
 #[cfg(test)]

@@ -27,18 +27,27 @@ impl ExitFile {
 /// When it cannot be read, or the private key does not open it.
 pub fn open(folder: &Path, file: &ExitFile, identity: Option<&str>) -> Result<Box<dyn Read + Send>, Failure> {
     let told = |error: io::Error| Failure::other(format!("{}: {error}", file.path));
-    let opened = BufReader::new(File::open(folder.join(&file.path)).map_err(told)?);
+    let opened = File::open(folder.join(&file.path)).map_err(told)?;
     if !file.is_sealed() {
-        return Ok(Box::new(opened));
+        return Ok(Box::new(BufReader::new(opened)));
     }
     let sealed = || Failure::other(format!("{} is sealed: --identity names the private key that opens it", file.path));
-    let keys = identities(identity.ok_or_else(sealed)?).map_err(|error| Failure::other(error.to_string()))?;
+    decrypted(opened, &file.path, identity.ok_or_else(sealed)?)
+}
+
+/// What a sealed file holds. `name`: what it is called, for people.
+///
+/// # Errors
+/// When the private key does not open it.
+pub(super) fn decrypted(sealed: File, name: &str, identity: &str) -> Result<Box<dyn Read + Send>, Failure> {
+    let opened = BufReader::new(sealed);
+    let keys = identities(identity).map_err(|error| Failure::other(error.to_string()))?;
     let refused = |error: DecryptError| match error {
         DecryptError::NoMatchingKeys => {
-            Failure::other(format!("{} is sealed to others: --identity is of none of its recipients", file.path))
+            Failure::other(format!("{name} is sealed to others: --identity is of none of its recipients"))
         }
-        DecryptError::Io(error) => told(cut_off(&error)),
-        error => Failure::other(format!("{}: it is cut off, or was changed ({error}): {AGAIN}", file.path)),
+        DecryptError::Io(error) => Failure::other(format!("{name}: {}", cut_off(&error))),
+        error => Failure::other(format!("{name}: it is cut off, or was changed ({error}): {AGAIN}")),
     };
     let decryptor = Decryptor::new_buffered(opened).map_err(refused)?;
     let reader = decryptor.decrypt(keys.iter().map(|key| key as &dyn age::Identity)).map_err(refused)?;

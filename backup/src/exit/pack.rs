@@ -1,22 +1,19 @@
 //! Makes a package: each part of each backup is read once, from restic into its file.
 
-use std::io::{self, BufWriter, PipeReader, Read, Write};
+use std::io::{self, PipeReader};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::entries::each_file;
 use super::folder::{Folder, PART};
 use super::guide;
-use super::hashed::{Output, Tee, Written, hash, is_recipient};
-use super::layout::{Engine, ExitFile, ExitFileKind, ExitManifest, is_service_name, path_of};
+use super::hashed::{Output, Tee, Written, is_recipient};
+use super::layout::{Engine, ExitFile, ExitFileKind, ExitManifest, hashes_path_of, is_service_name, path_of};
+use super::part::{copied, dumped, hashes_of};
 use crate::report::{Failure, StoredPart};
-use crate::restic::{Call, Restic, streamed};
-use commonscloud_api::SnapshotPartKind;
+use crate::restic::{Restic, streamed};
 
 /// A part of a backup takes no longer.
-const LONGEST: Duration = Duration::from_hours(7 * 24);
-/// By how much of its beginning a dump is known.
-const BEGINNING: u64 = 4096;
+pub(super) const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// From where a service is read.
 #[derive(Clone, Debug)]
@@ -103,7 +100,7 @@ impl Planned {
     fn new(folder: &Folder, service: &str, part: &StoredPart, recipients: &[String]) -> Self {
         let end = if recipients.is_empty() { "" } else { ".age" };
         let (path, kind) = path_of(service, part);
-        let hashes = (kind == ExitFileKind::Files).then(|| format!("{service}/files/{}.sha256{end}", part.name));
+        let hashes = hashes_path_of(service, part).map(|path| format!("{path}{end}"));
         let (folder, recipients) = (folder.path().to_owned(), recipients.to_vec());
         Self { folder, part: part.clone(), path: format!("{path}{end}"), kind, hashes, recipients }
     }
@@ -123,24 +120,13 @@ impl Planned {
         let parent = end.parent().unwrap_or(&self.folder);
         std::fs::create_dir_all(parent).map_err(|error| folder.told(&self.path, error))?;
         let part = self.clone();
-        let received = streamed(restic, self.call(), LONGEST, move |reader| part.receive(reader));
+        let received = streamed(restic, dumped(&self.part), LONGEST, move |reader| part.receive(reader));
         let told = |failure: Failure| Failure::new(failure.reason, format!("{}: {}", self.path, failure.message));
         let made = received.await.map_err(told)?;
         for file in &made.files {
             folder.finished(&file.path)?;
         }
         Ok(made)
-    }
-
-    fn call(&self) -> Call {
-        let call = Call::reading("dump");
-        let file = match self.part.kind {
-            SnapshotPartKind::Files => return call.args(["--archive", "tar", self.part.snapshot.as_str(), "/"]),
-            SnapshotPartKind::Dump => "/dump",
-            SnapshotPartKind::State => "/state",
-            SnapshotPartKind::Secrets => "/secrets.tar",
-        };
-        call.args([self.part.snapshot.as_str(), file])
     }
 
     fn unfinished(&self, path: &str) -> PathBuf {
@@ -169,77 +155,11 @@ impl Planned {
     }
 }
 
-/// Copies all of it, and says what its beginning is the dump of.
-fn copied(mut from: impl Read, into: &mut Output) -> io::Result<Option<Engine>> {
-    let mut beginning = Vec::new();
-    from.by_ref().take(BEGINNING).read_to_end(&mut beginning)?;
-    into.write_all(&beginning)?;
-    io::copy(&mut from, into)?;
-    Ok(Engine::of(&beginning))
-}
-
-/// Reads a tar to its end, and writes a line for each file of it, as `sha256sum` does.
-fn hashes_of(from: impl Read, into: &mut Output) -> io::Result<()> {
-    let mut list = BufWriter::new(into);
-    each_file(from, |entry, content| {
-        let Written { sha256, .. } = hash(content)?;
-        list.write_all(&line(&sha256, &entry.path))
-    })?;
-    list.flush()
-}
-
-/// A line of `sha256sum`, which begins with `\` where the name has characters that would end it.
-fn line(sha256: &str, path: &[u8]) -> Vec<u8> {
-    let path = path.strip_prefix(b"/").unwrap_or(path);
-    let is_escaped = path.iter().any(|byte| matches!(byte, b'\\' | b'\n' | b'\r'));
-    let mut line = if is_escaped { b"\\".to_vec() } else { Vec::new() };
-    line.extend_from_slice(sha256.as_bytes());
-    line.extend_from_slice(b"  ");
-    for byte in path {
-        match byte {
-            b'\\' => line.extend_from_slice(br"\\"),
-            b'\n' => line.extend_from_slice(br"\n"),
-            b'\r' => line.extend_from_slice(br"\r"),
-            byte => line.push(*byte),
-        }
-    }
-    line.push(b'\n');
-    line
-}
-
 #[cfg(test)]
 mod tests {
+    use commonscloud_api::SnapshotPartKind;
+
     use super::*;
-
-    #[test]
-    fn a_line_is_one_whatever_the_name() {
-        assert_eq!(line("aa", b"data/a b"), b"aa  data/a b\n");
-        assert_eq!(line("aa", b"/data/a"), b"aa  data/a\n", "below the folder that it is unpacked in");
-        assert_eq!(line("aa", b"data/a\nb\\c"), b"\\aa  data/a\\nb\\\\c\n");
-    }
-
-    #[test]
-    fn hashes_are_of_the_files_of_a_tar_and_all_of_it_is_read() {
-        let mut builder = tar::Builder::new(Vec::new());
-        for (path, content) in [("data/a", "abc"), ("data/b", "")] {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(content.len() as u64);
-            header.set_mode(0o644);
-            builder.append_data(&mut header, path, content.as_bytes()).unwrap();
-        }
-        let archive = builder.into_inner().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let (copy, list) = (folder.path().join("copy"), folder.path().join("list"));
-        let mut output = Output::create(&copy, &[]).unwrap();
-        let mut hashes = Output::create(&list, &[]).unwrap();
-        hashes_of(Tee { from: &archive[..], into: &mut output }, &mut hashes).unwrap();
-        output.end().unwrap();
-        hashes.end().unwrap();
-        assert_eq!(std::fs::read(copy).unwrap(), archive);
-        let told = std::fs::read_to_string(list).unwrap();
-        assert_eq!(told.lines().map(|line| &line[64..]).collect::<Vec<_>>(), ["  data/a", "  data/b"]);
-        assert!(told.starts_with("ba7816bf8f01cfea"), "{told}");
-    }
 
     #[test]
     fn what_is_done_is_of_the_size_that_was_written_down() {

@@ -24,6 +24,11 @@ const TO_END: Duration = Duration::from_secs(8);
 /// Variables that restic reads for its repository, and those for the one that it copies from.
 const SOURCE: [(&str, &str); 2] =
     [("RESTIC_REPOSITORY", "RESTIC_FROM_REPOSITORY"), ("RESTIC_PASSWORD_FILE", "RESTIC_FROM_PASSWORD_FILE")];
+/// What the repository of a service's exit packages is called by, after its own. No name of a service has a dot, so no
+/// repository of backups is called so.
+pub const PACKAGES: &str = ".exit";
+/// The password of such a repository: everybody's. What protects is that each package is sealed.
+pub const PACKAGES_PASSWORD: &str = "commonscloud-exit";
 /// So often a call is made once more to hear why ssh ended: restic may end before it has repeated it.
 const TO_HEAR: usize = 3;
 /// Of all that it says.
@@ -37,6 +42,7 @@ pub struct Call {
     output: Output,
     most: usize,
     tolerated: Option<i32>,
+    hands_on: bool,
 }
 
 /// Where what restic writes goes.
@@ -66,6 +72,7 @@ impl Call {
             output: Output::default(),
             most: MOST_KEPT,
             tolerated: None,
+            hands_on: false,
         }
     }
 
@@ -116,11 +123,18 @@ impl Call {
         self
     }
 
+    /// What it starts finds the repository of the environment as the one that is copied from.
+    #[must_use]
+    pub fn hands_on(self) -> Self {
+        Self { hands_on: true, ..self }
+    }
+
     /// The same once more; none where its output went somewhere.
     fn again(&self) -> Option<Self> {
         let (arguments, folder) = (self.arguments.clone(), self.folder.clone());
+        let (most, tolerated, hands_on) = (self.most, self.tolerated, self.hands_on);
         let Output::Lines = self.output else { return None };
-        Some(Self { arguments, folder, output: Output::Lines, most: self.most, tolerated: self.tolerated })
+        Some(Self { arguments, folder, output: Output::Lines, most, tolerated, hands_on })
     }
 
     fn name(&self) -> String {
@@ -173,6 +187,7 @@ pub struct Restic {
     password: Option<Password>,
     repository: Option<String>,
     is_source: bool,
+    is_of_packages: bool,
     server: Server,
 }
 
@@ -187,7 +202,8 @@ impl Restic {
     /// As in a Job's container, whose environment names the repository. `stop` turns true when this program is asked
     /// to end.
     pub fn new(stop: watch::Receiver<bool>) -> Self {
-        Self { stop, password: None, repository: None, is_source: false, server: Server::default() }
+        let server = Server::default();
+        Self { stop, password: None, repository: None, is_source: false, is_of_packages: false, server }
     }
 
     /// The same, until somebody asks by this.
@@ -213,6 +229,12 @@ impl Restic {
     #[must_use]
     pub fn source(self) -> Self {
         Self { is_source: true, ..self }
+    }
+
+    /// The same, with the repository of exit packages beside the one that the Job's environment names.
+    #[must_use]
+    pub fn packages(self) -> Self {
+        Self { is_of_packages: true, ..self.with_password(PACKAGES_PASSWORD) }
     }
 
     /// The same, for somebody outside of a Job: with what reaches the server.
@@ -301,15 +323,13 @@ impl Restic {
                 command.args(target::options()).envs(target::environment()?);
             }
         }
-        if self.is_source {
-            for (variable, source) in SOURCE {
-                command.env(variable, std::env::var_os(source).unwrap_or_default());
-            }
-        }
+        self.elsewhere(&mut command, call.hands_on);
         command.args(&call.arguments);
         // Nobody looks at its progress.
         command.env("RESTIC_PROGRESS_FPS", "0.01");
-        if let (None, Some(limit)) = (std::env::var_os("GOMEMLIMIT"), memory::limit()) {
+        // What makes a package is a restic as well.
+        let among = if self.is_of_packages { 2 } else { 1 };
+        if let (None, Some(limit)) = (std::env::var_os("GOMEMLIMIT"), memory::limit(among)) {
             command.env("GOMEMLIMIT", limit);
         }
         // It collects what it sends in files, and the container may have nothing else that is writable.
@@ -331,6 +351,25 @@ impl Restic {
             Output::File(file) => command.stdout(file),
         };
         command.spawn().map_err(|error| Failure::other(format!("restic cannot be started: {error}")))
+    }
+}
+
+impl Restic {
+    /// Another repository than that of the Job's environment.
+    fn elsewhere(&self, command: &mut Command, hands_on: bool) {
+        let given = |variable: &str| std::env::var_os(variable).unwrap_or_default();
+        if self.is_source {
+            command.envs(SOURCE.map(|(variable, source)| (variable, given(source)))).env_remove("RESTIC_PASSWORD");
+        }
+        if hands_on {
+            // `init` takes none but to copy its chunker.
+            command.envs(SOURCE.map(|(variable, source)| (source, given(variable))));
+        }
+        if self.is_of_packages {
+            let mut packages = given("RESTIC_REPOSITORY");
+            packages.push(PACKAGES);
+            command.env("RESTIC_REPOSITORY", packages);
+        }
     }
 }
 

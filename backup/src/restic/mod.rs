@@ -12,7 +12,7 @@ mod server;
 mod stream;
 mod target;
 
-pub use call::{Answer, Call, Output, Restic};
+pub use call::{Answer, Call, Output, PACKAGES, PACKAGES_PASSWORD, Restic};
 pub use exit::{FAILED, INCOMPLETE, without_credentials};
 pub use json::{Check, Config, FileStatus, Initialized, Restored, Snapshot, Summary, Version};
 pub use made::{HOST, OF_THE_FILE_SYSTEM, backup, stored};

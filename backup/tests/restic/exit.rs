@@ -15,11 +15,11 @@ use commonscloud_backup::exit::{
 use commonscloud_backup::manifest::{ManifestEntity, ManifestInstance};
 use commonscloud_backup::report::{Failure, FailureReason, StoredPart};
 
-const DUMP: &str =
+pub const DUMP: &str =
     "BEGIN;\n--\n-- PostgreSQL database dump\n--\nCREATE TABLE acta (què text);\nCOMMIT;\nSELECT 'whole';\n";
 
 /// A snapshot of one file of this name, as a stream leaves it.
-fn streamed(pod: &Pod, kind: SnapshotPartKind, name: &str, file: &str, content: &[u8]) -> StoredPart {
+pub fn streamed(pod: &Pod, kind: SnapshotPartKind, name: &str, file: &str, content: &[u8]) -> StoredPart {
     pod.write("content", content);
     let call = ["--json", "backup", "--stdin-filename", file, "--stdin-from-command", "--", "cat", "content"];
     let said = pod.restic(call);
@@ -31,7 +31,7 @@ fn streamed(pod: &Pod, kind: SnapshotPartKind, name: &str, file: &str, content: 
 }
 
 /// A wiki's backup: a dump and two volumes.
-fn backup(pod: &Pod) -> Vec<StoredPart> {
+pub fn backup(pod: &Pod) -> Vec<StoredPart> {
     pod.prepared();
     pod.write("volumes/data/images/acta de l'assemblea.pdf", noise(7, 3_000_000));
     pod.write("volumes/data/images/two\nlines\\x", "a name of two lines");
@@ -69,7 +69,7 @@ fn manifest(recipients: &[String]) -> ExitManifest {
 }
 
 /// Makes the package or goes on with it: what came of it, and what was said.
-fn packed(
+pub fn packed(
     pod: &Pod,
     to: &Path,
     parts: &[StoredPart],
@@ -89,7 +89,7 @@ fn packed(
 }
 
 /// What a shell says in a folder; it has to succeed.
-fn shell(folder: &Path, script: &str) -> String {
+pub fn shell(folder: &Path, script: &str) -> String {
     let said = Command::new("sh")
         .args(["-ec", script])
         .env("LC_ALL", "C")
@@ -103,7 +103,7 @@ fn shell(folder: &Path, script: &str) -> String {
 }
 
 /// The hash of everything below a folder, with names and links.
-fn content(folder: &Path) -> String {
+pub fn content(folder: &Path) -> String {
     shell(folder, "find . -type f -print0 | sort -z | xargs -0 sha256sum; find . -type l -printf '%p %l\\n' | sort")
 }
 

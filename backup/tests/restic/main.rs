@@ -15,6 +15,7 @@ mod interrupted;
 mod noise;
 mod records;
 mod restores;
+mod sealed;
 mod server;
 mod servers;
 mod sizes;

@@ -1,5 +1,7 @@
-//! `commonscloud export`: a package with which an Entity leaves, made from its backups where they are kept.
+//! `commonscloud export`: a package with which an Entity leaves, made from its backups where they are kept; or one that
+//! the cluster made, brought and opened.
 
+mod sealed;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -60,6 +62,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Verify(Verify),
+    Fetch(sealed::Fetch),
+    Open(sealed::Open),
 }
 
 /// Read all of an exit package, and say whether it is what was written. Needs nothing but the package.
@@ -75,8 +79,14 @@ struct Verify {
 /// # Errors
 /// When the target does not open, a service has no backup there, or the package is not what was written.
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if let Some(Command::Verify(Verify { folder })) = &arguments.command {
-        return verified(folder).await;
+    match &arguments.command {
+        Some(Command::Verify(Verify { folder })) => return verified(folder).await,
+        Some(Command::Fetch(wanted)) => return sealed::fetch(wanted).await,
+        Some(Command::Open(wanted)) => {
+            sealed::open(wanted).await?;
+            return verified(wanted.folder()).await;
+        }
+        None => {}
     }
     tokio::select! {
         ended = export(arguments) => ended,
@@ -186,15 +196,8 @@ async fn records(target: &Target, keys: &Keys, arguments: &Arguments) -> Result<
 
 fn planned(entity: &str, arguments: &Arguments, opened: &[Opened]) -> ExitManifest {
     let uid = opened.first().map(|service| service.entity.uid.clone()).unwrap_or_default();
-    ExitManifest {
-        version: commonscloud_backup::exit::EXIT_VERSION,
-        entity: ManifestEntity { name: entity.to_owned(), uid },
-        exported_at: Timestamp::now(),
-        release: env!("CARGO_PKG_VERSION").to_owned(),
-        recipients: arguments.recipient.clone(),
-        services: opened.iter().map(|service| service.service.clone()).collect(),
-        guides: Vec::new(),
-    }
+    let services = opened.iter().map(|service| service.service.clone()).collect();
+    ExitManifest::begun(ManifestEntity { name: entity.to_owned(), uid }, arguments.recipient.clone(), services)
 }
 
 /// How many of the files beside a package are told.

@@ -264,10 +264,9 @@ fn is_of(manifest: &Manifest, entity: &str, service: &str) -> Result<(), String>
 }
 
 fn opened(manifest: Manifest, restic: Restic, repository: ExitRepository) -> Opened {
-    let Manifest { entity, instance, taken_at, versions, parts, volumes, .. } = manifest;
-    let source = Source { service: instance.name.clone(), restic, parts };
-    let service = ExitService { instance, taken_at, versions, engine: None, volumes, repository, files: Vec::new() };
-    Opened { entity, service, source }
+    let service = ExitService::of(&manifest, repository);
+    let Manifest { entity, instance, parts, .. } = manifest;
+    Opened { entity, service, source: Source { service: instance.name, restic, parts } }
 }
 
 #[cfg(test)]

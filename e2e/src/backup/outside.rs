@@ -66,6 +66,14 @@ impl Outside {
         self.at_target(&[&["import"][..], words].concat(), &[("KUBECONFIG", &kubeconfig)], limit).await
     }
 
+    /// Brings a package that the cluster sealed, with these words and the target, and without the private key.
+    ///
+    /// # Errors
+    /// When it cannot be started, or did not end by then.
+    pub async fn fetch(&self, words: &[&str], limit: Duration) -> Outcome<Finished> {
+        self.at_target(&[&["export", "fetch"][..], words].concat(), &[], limit).await
+    }
+
     async fn at_target(&self, words: &[&str], environment: &[(&str, &str)], limit: Duration) -> Outcome<Finished> {
         // One for each: kubectl ends its way for good once somebody who was killed left a connection broken.
         let _way = self.forward().await?;

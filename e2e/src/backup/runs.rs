@@ -62,6 +62,24 @@ impl<'c> Runs<'c> {
         self.cluster.applied(&[manifests::namespaced("ServiceBackup", self.entity, name, spec)]).await
     }
 
+    /// Asks for a package to leave with, sealed to this public key, and waits until it is there.
+    ///
+    /// # Errors
+    /// Its conditions, when it fails or does not end.
+    pub async fn packed(
+        &self,
+        name: &str,
+        service: &str,
+        target: &str,
+        recipient: &str,
+    ) -> Outcome<ServiceBackupStatus> {
+        let spec = json!({
+            "service": service, "target": target, "format": "Exit", "recipient": recipient, "requestedBy": self.user,
+        });
+        self.cluster.applied(&[manifests::namespaced("ServiceBackup", self.entity, name, spec)]).await?;
+        self.complete(name).await
+    }
+
     /// Asks for a restore in place.
     ///
     /// # Errors
@@ -147,6 +165,10 @@ impl<'c> Runs<'c> {
     /// Its conditions, when it fails or does not end.
     pub async fn backed_up(&self, name: &str, service: &str, target: &str) -> Outcome<ServiceBackupStatus> {
         self.begin(name, service, target).await?;
+        self.complete(name).await
+    }
+
+    async fn complete(&self, name: &str) -> Outcome<ServiceBackupStatus> {
         let run = self.ended(name).await?;
         ensure!(phase(&run) == Some(BackupPhase::Succeeded), "{}", shown(&serde_json::to_value(&run)?));
         run.status.ok_or_else(|| Failure::new("no status"))

@@ -11,7 +11,7 @@ use super::failure::{of_job, reported};
 use super::jobs::{Jobs, Wanted, delete, stored};
 use super::step::{Found, Pass, SOON, is_files, reports};
 use super::{JobState, KeyState, Place, SeenJob, Standing, Step, Subject, escrow};
-use crate::api::{BackupFormat, BackupPhase, OperationKind, Reason, ServiceBackup};
+use crate::api::{BackupPhase, OperationKind, Reason, ServiceBackup};
 use crate::compare::Change;
 use crate::report::Problem;
 use crate::template::operation::OperationError;
@@ -42,9 +42,8 @@ impl Pass<'_> {
         if self.is_deleted() {
             return Step { again: None, ..self.stay() };
         }
-        if self.observed.run.spec.format == BackupFormat::Exit {
-            let message = "spec.format: an Exit is made by commonscloud export out of a Snapshot; ask for a Snapshot";
-            return self.fail(Problem::new(Reason::FormatNotSupported, message));
+        if let Some(problem) = self.refused_recipient() {
+            return self.fail(problem);
         }
         if let (Some(problem), Standing::BeingDeleted) = (self.interrupted(), self.observed.service) {
             return self.fail(problem);
@@ -117,7 +116,7 @@ impl Pass<'_> {
     fn has_name_of_ours(&self, job: &SeenJob) -> bool {
         let step = job.name.strip_prefix(&self.name(""));
         step.is_some_and(|step| {
-            is_files(step) || ["prepare", "quiesce", "stream", "unquiesce", "record"].contains(&step)
+            is_files(step) || ["prepare", "quiesce", "stream", "unquiesce", "record", "exit"].contains(&step)
         })
     }
 

@@ -140,7 +140,7 @@ fn marked_batch(runs: &[Arc<ServiceBackup>], backup: &PlatformBackup) -> Vec<Arc
 pub(super) fn as_many_as_a_report_tells(mut batch: Vec<Arc<ServiceBackup>>) -> Vec<Arc<ServiceBackup>> {
     let mut count = 0;
     batch.retain(|run| {
-        count += snapshots(run).len();
+        count += snapshots(run).len() + usize::from(package(run).is_some());
         count <= MOST_FORGOTTEN
     });
     batch
@@ -151,6 +151,11 @@ pub(super) fn snapshots(run: &ServiceBackup) -> BTreeSet<&str> {
     let Some(status) = &run.status else { return BTreeSet::new() };
     let parts = status.contents.iter().chain(&status.first_pass).map(|part| part.snapshot.as_str());
     status.snapshot.as_deref().into_iter().chain(parts).collect()
+}
+
+/// The snapshot of the package of a run, in the repository beside that of its backup.
+pub(super) fn package(run: &ServiceBackup) -> Option<&str> {
+    Some(run.status.as_ref()?.package.as_ref()?.snapshot.as_str())
 }
 
 /// The name of the Job that forgets of the repository of these runs; none where there are none.
@@ -168,7 +173,8 @@ pub fn label(at: &BackupRepository) -> String {
 pub fn forget_job(batch: &[Arc<ServiceBackup>], platform: &Platform, own: &Own) -> Option<Value> {
     let (name, at) = (forget_name(batch)?, place(batch.first()?)?);
     let ids: Vec<&str> = batch.iter().flat_map(|run| snapshots(run)).collect();
-    let command = Command::forget(&ids);
+    let packages: Vec<&str> = batch.iter().filter_map(|run| package(run)).collect();
+    let command = Command::forget(&ids, &packages);
     let names: Vec<String> = batch.iter().map(|run| run.name_any()).collect();
     let said = (FORGETS, names.join(","));
     let job = CareJobOf { at, work: CareWork::Forget, name, said, seconds: SECONDS, first: None, command };
@@ -250,7 +256,8 @@ pub fn told(
 }
 
 fn ended(run: &ServiceBackup, left: &BTreeSet<&str>, now: Timestamp) -> Option<ServiceBackupStatus> {
-    let own = snapshots(run);
+    let mut own = snapshots(run);
+    own.extend(package(run));
     if remains::is_failed(run) {
         return Some(remains::told(run, !own.is_disjoint(left), now));
     }

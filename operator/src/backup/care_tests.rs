@@ -101,6 +101,25 @@ fn a_job_forgets_whole_runs_and_no_more_than_its_report_can_tell_of() {
 }
 
 #[test]
+fn a_package_is_forgotten_with_its_backup_and_is_told_of_as_long_as_it_is_there() {
+    let mut leaving = (*night(1, "far")).clone();
+    let package = json!({"path": "coop-0a1b2c3d.office.exit", "snapshot": id("package"), "bytes": 1, "sha256": ""});
+    leaving.status.as_mut().unwrap().package = serde_json::from_value(package).unwrap();
+    let given = given(&Arc::new(leaving));
+    let batch = batch(std::slice::from_ref(&given), &backup(), now());
+    let own = Own { namespace: "cloud".into(), backup_image: "backup:1".into(), ..Own::default() };
+    let job = forget_job(&batch, &platform(), &own).unwrap();
+    let arguments = &job["spec"]["template"]["spec"]["containers"][0]["args"];
+    let asked: Vec<&str> = arguments.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert!(asked.windows(2).any(|pair| pair == ["--package", &id("package")]), "{asked:?}");
+    let left: BTreeSet<String> = [id("package")].into();
+    let left: BTreeSet<&str> = left.iter().map(String::as_str).collect();
+    assert_eq!(ended(&given, &left, now()), None, "it stays given up, and is forgotten once more");
+    let gone = ended(&given, &BTreeSet::new(), now()).unwrap();
+    assert_eq!(gone.conditions[0].reason, "SnapshotForgotten");
+}
+
+#[test]
 fn who_is_about_to_take_a_lock_away_knows_the_job_that_may_hold_it() {
     let backup = backup();
     let at = repository("cloud", &backup.targets[0], "coop-0a1b2c3d", "office", Purpose::Run);

@@ -76,6 +76,15 @@ impl Command {
         command.with_prepare(expected, unlock)
     }
 
+    /// The same of a run that ends in a package for this public key: it is looked at before anything is read.
+    #[must_use]
+    pub fn for_recipient(self, recipient: Option<&str>) -> Self {
+        match recipient {
+            Some(recipient) => self.with("--recipient", recipient),
+            None => self,
+        }
+    }
+
     /// Looks whether it is this repository, before it is cared for. Locks of the dead are taken away.
     pub fn expect(id: &str) -> Self {
         Self::new("prepare", ["prepare", "--expect", id, "--unlock-stale"])
@@ -139,6 +148,12 @@ impl Command {
         command.mounts.push(json!({"name": "manifest", "mountPath": "/manifest", "readOnly": true}));
         command.annotation = Some((MANIFEST.to_owned(), manifest));
         command
+    }
+
+    /// Makes a package called `name` of a recorded backup, sealed to this public key.
+    pub fn exit(run: &str, name: &str, snapshot: &str, recipient: &str) -> Self {
+        let of = ["exit", "--run", run, "--name", name, "--snapshot", snapshot, "--recipient", recipient];
+        Self::new("exit", of)
     }
 
     /// Brings a volume back, or a part of it beside what is there. Its container is called `restore-VOLUME`.
@@ -209,11 +224,11 @@ impl Command {
         command.with_prepare(expected, false)
     }
 
-    /// Forgets these snapshots.
-    pub fn forget(snapshots: &[&str]) -> Self {
+    /// Forgets these snapshots, and these exit packages.
+    pub fn forget(snapshots: &[&str], packages: &[&str]) -> Self {
         let mut command = Self::new("forget", ["forget"]);
         command.arguments.extend(snapshots.iter().map(|id| (*id).to_owned()));
-        command
+        packages.iter().fold(command, |command, id| command.with("--package", *id))
     }
 
     /// Forgets what was copied out of another repository, by its manifest here.

@@ -8,7 +8,7 @@ use super::record::recorded;
 use super::step::{Found, Pass, is_files, reports};
 use super::target::{Purpose, repository};
 use super::{JobState, ObservedRun};
-use crate::api::{BackupPhase, BackupRepository, BackupVersions};
+use crate::api::{BackupPhase, BackupRepository, BackupVersions, ExitPackage};
 
 /// What the Jobs of a run told, as far as they are seen.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Facts {
     pub open_since: Option<Timestamp>,
     /// The snapshot with the manifest.
     pub snapshot: Option<String>,
+    /// The package to leave with.
+    pub package: Option<ExitPackage>,
 }
 
 /// What the Jobs of a run told.
@@ -58,6 +60,7 @@ pub fn facts(observed: &ObservedRun) -> Facts {
         quiet_since: ended(&pass, "quiesce"),
         open_since: ended(&pass, "unquiesce"),
         snapshot,
+        package: pass.package(),
     }
 }
 

@@ -307,6 +307,10 @@ fn told(name: &str, is_second: bool, at: Timestamp) -> BTreeMap<String, Said> {
             ("dump", None),
         ],
         "record" => vec![("record", Some(Outcome::Recorded { snapshot: "6".repeat(64) }))],
+        "exit" => {
+            let (snapshot, sha256) = ("7".repeat(64), "8".repeat(64));
+            vec![("exit", Some(Outcome::Packed { snapshot, bytes: 5000, sha256 }))]
+        }
         operation => vec![(operation, None)],
     };
     let said = outcomes.into_iter().map(|(container, outcome)| {

@@ -25,6 +25,7 @@ const FIRST_PASS: u32 = 43_200;
 const SECOND_PASS: u32 = 3600;
 const SECRETS: u32 = 600;
 const RECORD: u32 = 1800;
+const PACK: u32 = 43_200;
 
 /// A Job that is wanted.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +87,8 @@ impl<'a> Jobs<'a> {
     /// Tries the target.
     pub(super) fn prepare(&self, unlock: bool) -> Wanted {
         let expected = self.observed.former.as_ref().map(|former| former.repository.as_str());
-        let command = Command::prepare(expected, unlock).within(PREPARE);
+        let recipient = self.observed.run.spec.recipient.as_deref();
+        let command = Command::prepare(expected, unlock).for_recipient(recipient).within(PREPARE);
         self.alone("prepare", PREPARE, &command)
     }
 
@@ -218,6 +220,12 @@ impl<'a> Jobs<'a> {
         };
         let text = serde_json::to_string(&manifest).unwrap_or_default();
         self.alone("record", RECORD, &Command::record(text).within(RECORD))
+    }
+
+    /// The package of the backup whose manifest is this snapshot.
+    pub(super) fn exit(&self, manifest: &str, recipient: &str) -> Wanted {
+        let name = self.observed.run.metadata.name.as_deref().unwrap_or_default();
+        self.alone("exit", PACK, &Command::exit(self.uid(), name, manifest, recipient).within(PACK))
     }
 
     /// With what the run is made; restic's version is told by its own Job.

@@ -7,6 +7,7 @@
 //! | `turns`, `shown` | whose turn it is; what a service shows of its backups |
 //! | `observed` | what one pass sees |
 //! | `step` | what is next, by phase and Jobs: `begin` until nothing is quiet, `quiet` until it is open again, `record` |
+//! | `exit` | of a run that ends in a package to leave with: for whom, and until it is there |
 //! | `jobs` | the objects of each phase |
 //! | `facts` | what the Jobs told, for the status |
 //! | `status` | the status of a run |
@@ -30,6 +31,7 @@ pub mod companion;
 pub mod copied;
 pub mod copy;
 pub mod escrow;
+mod exit;
 mod facts;
 pub(crate) mod failure;
 mod home_job;
@@ -49,6 +51,8 @@ mod step;
 pub mod target;
 mod turns;
 
+#[cfg(test)]
+mod exit_tests;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::failure::of_job;
 use super::jobs::Jobs;
 use super::step::{Found, Pass, is_files, reports};
 use super::{JobState, SeenJob, Standing, Step};
-use crate::api::{BackupPhase, Reason};
+use crate::api::{BackupFormat, BackupPhase, Reason};
 use crate::report::Problem;
 
 impl Pass<'_> {
@@ -17,7 +17,10 @@ impl Pass<'_> {
             Found::Missing => self.record(),
             Found::Ours(job) => match &job.state {
                 JobState::Runs => self.stay(),
-                JobState::Succeeded if recorded(job).is_some() => self.go(BackupPhase::Succeeded),
+                JobState::Succeeded if recorded(job).is_some() => self.go(match self.observed.run.spec.format {
+                    BackupFormat::Snapshot => BackupPhase::Succeeded,
+                    BackupFormat::Exit => BackupPhase::Packing,
+                }),
                 JobState::Failed(_) | JobState::Succeeded => self.fail(of_job(job, self.subject())),
             },
         }

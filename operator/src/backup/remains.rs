@@ -8,9 +8,7 @@ use kube::ResourceExt as _;
 
 use super::care::{as_many_as_a_report_tells, place, snapshots};
 use super::turns::{fate, made_at};
-use crate::api::{
-    BackupFormat, BackupPhase, ConditionType, PlatformBackup, Reason, ServiceBackup, ServiceBackupStatus,
-};
+use crate::api::{BackupPhase, ConditionType, PlatformBackup, Reason, ServiceBackup, ServiceBackupStatus};
 use crate::report::{ConditionUpdate, Problem, conditions};
 
 /// When nothing of a run that ended can write any more.
@@ -21,7 +19,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// Whether a run left no backup.
 pub(super) fn is_failed(run: &ServiceBackup) -> bool {
     let phase = run.status.as_ref().and_then(|status| status.phase);
-    run.spec.format == BackupFormat::Snapshot && phase == Some(BackupPhase::Failed)
+    phase == Some(BackupPhase::Failed)
 }
 
 /// Whether something that a failed run recorded is at a target, and nobody has forgotten it yet.

@@ -2,12 +2,16 @@
 
 use commonscloud_backup::report::StoredPart;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt as _;
 
+use super::exit::to_do;
 use super::{Facts, ObservedRun, Step, facts};
-use crate::api::{BackupPhase, BackupRepository, ConditionType, Reason, ServiceBackupStatus, SnapshotPart};
+use crate::api::{
+    BackupFormat, BackupPhase, BackupRepository, ConditionType, Reason, ServiceBackupStatus, SnapshotPart,
+};
 use crate::report::{ConditionUpdate, Problem, Verdict, conditions, whole_seconds};
 
-/// What the progress counts to: the phases between `Waiting` and the end.
+/// What the progress counts to: the phases between `Waiting` and the end, one more of a run that ends in a package.
 const PHASES: u8 = 6;
 
 /// The status of a run. A phase that was reached is never left backwards.
@@ -22,7 +26,7 @@ pub fn backup_status(observed: &ObservedRun, step: &Step) -> ServiceBackupStatus
     let mut status = ServiceBackupStatus {
         observed_generation: observed.run.metadata.generation,
         phase: Some(phase),
-        progress: Some(progress(phase)),
+        progress: Some(progress(phase, observed.run.spec.format)),
         started_at: before.started_at.clone().or_else(|| (phase >= BackupPhase::Preparing).then(|| now.clone())),
         ended_at: before.ended_at.clone().or_else(|| is_over.then(|| now.clone())),
         quiet_seconds: before.quiet_seconds.or_else(|| quiet_seconds(taken_at.as_ref(), &facts)),
@@ -35,6 +39,7 @@ pub fn backup_status(observed: &ObservedRun, step: &Step) -> ServiceBackupStatus
         repository: repository(phase, before.repository.as_ref(), facts.repository),
         versions: before.versions.clone().or(facts.versions),
         snapshot: facts.snapshot.or_else(|| before.snapshot.clone()),
+        package: facts.package.or_else(|| before.package.clone()),
         ..before.clone()
     };
     if !status.contents.is_empty() {
@@ -44,7 +49,7 @@ pub fn backup_status(observed: &ObservedRun, step: &Step) -> ServiceBackupStatus
         status.size = Some(size(bytes));
         status.files = Some(files);
     }
-    let mut shown = verdict(&status, step).shown();
+    let mut shown = verdict(&status, step, &observed.run.name_any()).shown();
     let still_quiet = step.still_quiet.iter();
     shown.extend(still_quiet.map(|why| ConditionUpdate::new(ConditionType::StillQuiet, true, Reason::StillQuiet, why)));
     let generation = observed.run.metadata.generation.unwrap_or_default();
@@ -52,12 +57,14 @@ pub fn backup_status(observed: &ObservedRun, step: &Step) -> ServiceBackupStatus
     status
 }
 
-fn verdict(status: &ServiceBackupStatus, step: &Step) -> Verdict {
+fn verdict(status: &ServiceBackupStatus, step: &Step, name: &str) -> Verdict {
     let problem = || step.problem.clone();
     match status.phase {
         Some(BackupPhase::Succeeded) => {
             let size = status.size.as_deref().unwrap_or("nothing");
-            Verdict::Ready(format!("complete: {size} in {} parts", status.contents.len()))
+            let package = status.package.as_ref().map(|package| format!("; {}", to_do(package, name)));
+            let package = package.unwrap_or_default();
+            Verdict::Ready(format!("complete: {size} in {} parts{package}", status.contents.len()))
         }
         Some(BackupPhase::Failed) => Verdict::Stalled(
             problem().unwrap_or_else(|| Problem::new(Reason::BackupFailed, "it ended without a snapshot")),
@@ -69,7 +76,7 @@ fn verdict(status: &ServiceBackupStatus, step: &Step) -> Verdict {
     }
 }
 
-fn progress(phase: BackupPhase) -> String {
+fn progress(phase: BackupPhase, format: BackupFormat) -> String {
     let (at, what) = match phase {
         BackupPhase::Waiting => return "waiting".to_owned(),
         BackupPhase::Preparing => (1, "the target is tried"),
@@ -78,10 +85,12 @@ fn progress(phase: BackupPhase) -> String {
         BackupPhase::SecondPass => (4, "second pass"),
         BackupPhase::Unquiescing => (5, "the service is opened again"),
         BackupPhase::Recording => (6, "the manifest"),
+        BackupPhase::Packing => (7, "the package"),
         BackupPhase::Succeeded => return "complete".to_owned(),
         BackupPhase::Failed => return "failed".to_owned(),
     };
-    format!("{at} of {PHASES}: {what}")
+    let of = PHASES + u8::from(format == BackupFormat::Exit);
+    format!("{at} of {of}: {what}")
 }
 
 /// Where it is, is recorded before anything is sent there, and once: what is chosen meanwhile has nothing of it.

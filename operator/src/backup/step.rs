@@ -29,6 +29,7 @@ pub fn next(observed: &ObservedRun) -> Step {
         BackupPhase::SecondPass => pass.second_pass(),
         BackupPhase::Unquiescing => pass.unquiescing(),
         BackupPhase::Recording => pass.recording(),
+        BackupPhase::Packing => pass.packing(),
         BackupPhase::Succeeded | BackupPhase::Failed => pass.ended(),
     }
 }

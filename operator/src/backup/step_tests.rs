@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::BackupPhase as P;
 use super::fixtures::World;
 use super::*;
-use crate::api::{BackupFormat, Reason};
+use crate::api::Reason;
 use crate::compare::Action;
 
 pub(super) fn reason(world: &World) -> String {
@@ -32,7 +32,7 @@ pub(super) fn made<'s>(step: &'s Step, name: &str) -> &'s Value {
     step.changes.iter().find_map(made).unwrap_or_else(|| panic!("{name} is not made: {:?}", jobs(step)))
 }
 
-fn arguments<'s>(step: &'s Step, job: &str, container: &str) -> Vec<&'s str> {
+pub(super) fn arguments<'s>(step: &'s Step, job: &str, container: &str) -> Vec<&'s str> {
     let containers = made(step, job)["spec"]["template"]["spec"]["containers"].as_array().unwrap();
     let found = containers.iter().find(|known| known["name"] == container).unwrap();
     found["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap()).collect()
@@ -225,16 +225,6 @@ fn a_run_waits_and_says_for_what() {
     assert!(reason == "WaitsForTurn" && message.contains("wiki-load"), "{reason}: {message}");
     let unsupported = |world: &mut World| world.subject().objects.clear();
     assert_eq!(waits(unsupported).0, "BackupUnsupported");
-}
-
-#[test]
-fn a_format_that_is_not_built_ends_a_run_before_anything_is_begun() {
-    let mut world = World::wiki();
-    world.run().spec.format = BackupFormat::Exit;
-    assert_eq!(world.pass().changes, []);
-    assert_eq!((world.phase(), world.begun.len()), (P::Failed, 0));
-    assert_eq!(reason(&world), "FormatNotSupported");
-    assert!(message(&world).contains("Snapshot"), "{}", message(&world));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use crate::api::{BackupFormat, BackupPhase, Condition, ConditionType, Reason, ServiceBackup};
+use crate::api::{BackupPhase, Condition, ConditionType, Reason, ServiceBackup};
 use crate::cache::has_ended;
 use crate::core::lifecycle::TOLERANCE;
 use crate::core::schedule::{Schedule, ScheduleError, offset};
@@ -92,10 +92,7 @@ fn before(time: Timestamp, by: SignedDuration) -> Timestamp {
 pub fn is_backup(run: &ServiceBackup) -> bool {
     let Some(status) = &run.status else { return false };
     let is_gone = fate(run).is_some_and(|condition| condition.status == "True");
-    run.spec.format == BackupFormat::Snapshot
-        && status.phase == Some(BackupPhase::Succeeded)
-        && status.snapshot.is_some()
-        && !is_gone
+    status.phase == Some(BackupPhase::Succeeded) && status.snapshot.is_some() && !is_gone
 }
 
 /// What became of the snapshot of a run that was given up.
@@ -295,7 +292,7 @@ pub fn old_runs(runs: &[Arc<ServiceBackup>], history: u32, since: Timestamp) -> 
         let succeeded = run.status.as_ref().is_some_and(|status| status.phase == Some(BackupPhase::Succeeded));
         // Of what is given up nobody knows yet whether all of it is gone.
         let is_given_up = fate(run).is_some_and(|fate| fate.reason == Reason::SnapshotGivenUp.name());
-        succeeded && (is_backup(run) || is_given_up || run.spec.format == BackupFormat::Exit)
+        succeeded && (is_backup(run) || is_given_up)
     };
     let mut old: Vec<_> = runs.iter().filter(|run| has_ended(run) && !is_record(run)).cloned().collect();
     old.sort_by_key(|run| std::cmp::Reverse((made_at(run), run.name_any())));

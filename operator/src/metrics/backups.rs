@@ -13,8 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::api::{
-    BackupFormat, BackupPhase, BackupSchedule, Condition, ConditionType, PlatformBackup, Reason, ServiceBackup,
-    ServiceBackupStatus,
+    BackupPhase, BackupSchedule, Condition, ConditionType, PlatformBackup, Reason, ServiceBackup, ServiceBackupStatus,
 };
 use crate::backup::{UNQUIESCE, has_come, taken_by};
 use crate::cache::{AnyDedicated, Caches, RepositoryState};
@@ -257,7 +256,7 @@ struct Runs(Vec<Arc<ServiceBackup>>);
 impl Runs {
     fn of(caches: &Caches, of: &OfService) -> Self {
         let mut runs = caches.backups.in_namespace(&of.entity);
-        runs.retain(|run| run.spec.service == of.service && run.spec.format == BackupFormat::Snapshot);
+        runs.retain(|run| run.spec.service == of.service);
         runs.sort_by(|a, b| asked(a).cmp(&asked(b)));
         Self(runs)
     }

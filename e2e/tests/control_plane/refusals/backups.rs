@@ -101,6 +101,15 @@ async fn refused(tier: Arc<ControlPlane>) -> Outcome {
     hold(&tier, &tables, vec![Running::Children(NAME.to_owned(), "site".to_owned())]).await?;
     let message = tier.cluster.kubectl.refused(&backup("run", "somebody-else")).await?;
     ensure!(message.contains(&format!("write {me}, ")), "the refusal does not say which name: {message}");
+    // Somebody pastes the wrong half of the Entity's key: nobody reads it in a log because of us.
+    let private = format!("AGE-SECRET-KEY-1{}", "Q".repeat(58));
+    let mut pasted = backup("run", &me);
+    pasted["spec"]["format"] = json!("Exit");
+    let message = tier.cluster.kubectl.refused(&pasted).await?;
+    ensure!(message.contains("recipient: set it exactly where format is Exit"), "{message}");
+    pasted["spec"]["recipient"] = json!(private);
+    let message = tier.cluster.kubectl.apply(std::slice::from_ref(&pasted)).await?.refused("a private key")?;
+    ensure!(message.contains("spec.recipient") && !message.contains(&private), "{message}");
     Ok(())
 }
 

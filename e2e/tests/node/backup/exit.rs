@@ -7,15 +7,18 @@ use std::time::Duration;
 use commonscloud_e2e::backup::outside::Outside;
 use commonscloud_e2e::backup::runs::Runs;
 use commonscloud_e2e::backup::servers;
-use commonscloud_e2e::command;
+use commonscloud_e2e::command::{self, Finished};
 use commonscloud_e2e::suite::Scenario;
-use commonscloud_e2e::{Outcome, ensure, ensure_eq};
+use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq};
 
 use super::calendars;
 use crate::tier::Node;
 
 pub fn scenarios() -> Vec<Scenario<Node>> {
-    vec![Scenario::new("an exit package holds what the service holds, and is read with tar and sha256sum", leaves)]
+    vec![
+        Scenario::new("an exit package holds what the service holds, and is read with tar and sha256sum", leaves),
+        Scenario::new("an exit package that the cluster makes opens for its Entity's own key alone", sealed),
+    ]
 }
 
 const NAME: &str = "sortida";
@@ -62,6 +65,49 @@ async fn leaves(node: Arc<Node>) -> Outcome {
     let damaged = command::run(commonscloud, &verify, &[], None, PACKED).await?;
     ensure!(!damaged.success && damaged.stderr.contains("files/data.tar"), "{}", damaged.stderr);
     node.discard(NAME).await
+}
+
+/// A key pair of an Entity, made for this test: whoever reads it here has it.
+const RECIPIENT: &str = "age1egw7pllh50qyzr6la7ymury7s7208p8r0760wudpg8fc8qx79ygsj5d3gl";
+const PRIVATE: &str = "AGE-SECRET-KEY-143XLEMAAEETZYX39NFSME0MRM5HN5UL8YW5CAG94VP3Z75Z632LQ5CKMLX\n";
+
+async fn sealed(node: Arc<Node>) -> Outcome {
+    let (name, run) = ("comiat", "sortida");
+    servers::ready(&node.cluster, servers::REST).await?;
+    calendars(&node, name, &[SERVICE]).await?;
+    let pod = node.pod(name, SERVICE, "app").await?;
+    let script = format!("cd /data && {EVENTS}");
+    let words = ["sh", "-ec", script.as_str()];
+    let events = node.cluster.kubectl.exec(name, &pod, "radicale", &words).await?.succeeded("events")?;
+    let runs = Runs::of(&node.cluster, name).await?;
+    let status = runs.packed(run, SERVICE, servers::REST, RECIPIENT).await?;
+    let package = status.package.ok_or_else(|| Failure::new("a run without its package"))?;
+
+    let outside = Outside::open(&node.cluster).await?;
+    let (file, folder, key) =
+        (outside.folder().join("sortida.tar.age"), outside.folder().join("opened"), outside.folder().join("key.txt"));
+    std::fs::write(&key, PRIVATE)?;
+    let named = format!("{}/{run}", package.path);
+    let to = file.to_string_lossy();
+    let words = [named.as_str(), "--output", &to, "--sha256", &package.sha256];
+    outside.fetch(&words, PACKED).await?.succeeded("export fetch")?;
+    ensure_eq!(i64::try_from(file.metadata()?.len())?, package.bytes, "bytes of the sealed file");
+
+    let platform = outside.folder().join("identity");
+    let refused = open(&node, [&file, &platform, &folder]).await?.refused("the key of the Platform")?;
+    ensure!(refused.contains("sealed to others") && !folder.exists(), "{refused}");
+    open(&node, [&file, &key, &folder]).await?.succeeded("export open")?;
+    shell(&folder, "sha256sum --check --quiet SHA256SUMS").await?;
+    let unpack = format!("cd {SERVICE} && mkdir out && tar -xpf files/data.tar -C out && cd out/data && {EVENTS}");
+    ensure_eq!(shell(&folder, &unpack).await?, events, "the events of the package");
+    node.discard(name).await
+}
+
+/// Opens a package with a private key into a folder.
+async fn open(node: &Node, paths: [&Path; 3]) -> Outcome<Finished> {
+    let [package, key, folder] = paths.map(|path| path.to_string_lossy().into_owned());
+    let words = ["export", "open", &package, "--identity", &key, "--output", &folder];
+    command::run(&node.cluster.programs.commonscloud, &words, &[], None, PACKED).await
 }
 
 async fn shell(folder: &Path, script: &str) -> Outcome<String> {

@@ -146,7 +146,7 @@ pub fn forget_job(place: &Place<'_>, snapshots: &[String]) -> Value {
         annotation: (FORGETS, snapshots.join(",")),
         seconds: SECONDS,
         image_pull_secrets: place.image_pull_secrets,
-        made: place.restic(&repository, &access).companion(&[], &[Command::forget(&ids).within(SECONDS)]),
+        made: place.restic(&repository, &access).companion(&[], &[Command::forget(&ids, &[]).within(SECONDS)]),
     };
     job.object()
 }
