@@ -2,7 +2,6 @@
 //! judged without the snapshot is judged before anything is copied.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use commonscloud_backup::report::Outcome;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -20,8 +19,6 @@ use crate::report::Problem;
 
 /// For how long a copy is tried: nothing waits for it but who asked.
 const LIMIT: SignedDuration = SignedDuration::from_hours(24);
-/// Between two looks while a consent is missing, which may be for ever: the watch of consents tells of one.
-const ASKED: Duration = Duration::from_mins(10);
 
 /// The Entity that a snapshot is of, where that is another one.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +72,7 @@ pub(super) fn may_begin(observed: &ObservedRestore) -> Result<(), Box<Step>> {
         return Err(Box::new(failed(observed, Problem::new(Reason::RestoreNotSupported, message))));
     }
     consent::given(foreign, &observed.restore, observed.now)
-        .map_err(|problem| Box::new(Step { again: Some(ASKED), ..Step::not_yet(observed, problem) }))?;
+        .map_err(|problem| Box::new(Step::asks(observed, problem)))?;
     backup(foreign).map(drop).ok_or_else(|| Box::new(failed(observed, not_there(foreign, observed))))
 }
 

@@ -9,6 +9,7 @@ use test_case::test_case;
 
 use super::super::next;
 use super::super::observed::{NewService, Whose};
+use super::super::step::ASKED;
 use super::super::world::World;
 use super::*;
 use crate::api::{DataEntity, RestorePhase as At};
@@ -350,6 +351,7 @@ fn what_is_larger_than_the_new_services_tier_does_not_begin(kind: &str, held: &s
     }
     let (reason, message) = world.reason();
     assert_eq!((world.phase(), reason.as_str()), (At::Waiting, "NoRoom"));
+    assert_eq!(world.pass().again, Some(ASKED), "nothing is listed until the service, its Entity or tariff changes");
     for words in ["spec.tier of calendar", "the backup of former", held, "with 1Gi by its tier and blocks", gives] {
         assert!(message.contains(words), "{words}: {message}");
     }

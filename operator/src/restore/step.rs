@@ -25,6 +25,10 @@ pub(crate) const STARTS: SignedDuration = SignedDuration::from_mins(120);
 const CLAIMS: SignedDuration = SignedDuration::from_mins(10);
 /// Between two looks at what no watch tells of.
 pub(crate) const GLANCE: Duration = Duration::from_secs(5);
+/// The same of room, which may be missing for ever: quotas that others made are in no cache, and each look lists them.
+pub(crate) const ROOM: Duration = Duration::from_secs(30);
+/// Between two looks at what somebody has to do first, which a watch tells of: it may be missing for ever.
+pub(crate) const ASKED: Duration = Duration::from_mins(10);
 
 /// What is next of a restore. The controller writes the status that it makes first, whatever the step is, then, if
 /// the status that was *read* has the phase of the step, the changes: so what a phase names is never begun before
@@ -102,6 +106,11 @@ impl Step {
     /// Where it is, because of something that may pass.
     pub(crate) fn not_yet(observed: &ObservedRestore, problem: Problem) -> Self {
         Self { problem: Some(problem), again: Some(GLANCE), ..Self::at(observed.phase()) }
+    }
+
+    /// The same of what somebody has to do first, which a watch tells of.
+    pub(crate) fn asks(observed: &ObservedRestore, problem: Problem) -> Self {
+        Self { again: Some(ASKED), ..Self::not_yet(observed, problem) }
     }
 }
 
@@ -203,7 +212,7 @@ fn waiting(observed: &ObservedRestore) -> Flow {
         Ok(()) => Step::at(copy::begins(observed, &mut learned)),
         Err(lacks) => {
             let message = format!("{lacks}: what is overwritten stays until it has succeeded");
-            Step::not_yet(observed, Problem::new(Reason::NoRoom, message))
+            Step { again: Some(ROOM), ..Step::not_yet(observed, Problem::new(Reason::NoRoom, message)) }
         }
     };
     Ok(Step { learned, ..step })
@@ -218,7 +227,7 @@ pub(super) fn unpaused(observed: &ObservedRestore) -> Result<&Subject, Box<Step>
     if observed.service.is_paused {
         let service = &subject.plan.instance.name;
         let message = format!("spec.paused of {service} is true, and nothing of it is changed: take it away");
-        return Err(Box::new(Step::not_yet(observed, Problem::new(Reason::Paused, message))));
+        return Err(Box::new(Step::asks(observed, Problem::new(Reason::Paused, message))));
     }
     Ok(subject)
 }

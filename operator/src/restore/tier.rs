@@ -24,7 +24,7 @@ pub(super) fn fits(observed: &ObservedRestore, subject: &Subject, chosen: &Chose
     let of_it = statuses.filter(|status| status.snapshot.as_deref() == Some(&chosen.snapshot));
     let parts = of_it.flat_map(|status| &status.contents);
     let parts = parts.map(|part| (part.kind, part.name.as_str(), u64::try_from(part.bytes).unwrap_or_default()));
-    too_large(observed, subject, parts).map_or(Ok(()), |problem| Err(Box::new(Step::not_yet(observed, problem))))
+    too_large(observed, subject, parts).map_or(Ok(()), |problem| Err(Box::new(Step::asks(observed, problem))))
 }
 
 /// The same of what the backup says itself.
