@@ -78,8 +78,8 @@ async fn with_copy_job(context: &Context, mut observed: ObservedRestore) -> Resu
     Ok(observed)
 }
 
-/// Of one that may begin: who is at work at its repositories, and what the quotas of its namespace leave. Neither is in
-/// the caches.
+/// Since when this process leads. Of one that may begin: who is at work at its repositories, and what the quotas of its
+/// namespace leave. None of it is in the caches.
 ///
 /// # Errors
 /// When they cannot be listed.
@@ -88,6 +88,7 @@ pub(super) async fn before_it_begins(
     key: &Key,
     mut observed: ObservedRestore,
 ) -> Result<ObservedRestore, WriteError> {
+    observed.watched_since = context.watched_since();
     if observed.phase() == RestorePhase::Waiting && observed.goes_first.is_none() {
         let places = observed.runs.iter().filter_map(|run| run.status.as_ref()?.repository.as_ref());
         let copied = observed.copy_places();

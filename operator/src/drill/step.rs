@@ -10,7 +10,7 @@ use crate::compare::Change;
 use crate::report::Problem;
 use crate::restore::{
     Flow, Learned, PATIENCE, ROOM, STARTS, Step, choose, claim_objects, end_all, failed, files, is_late, is_time,
-    loaded_next, loading, patiently, preparing, room, subject, verifying,
+    loaded_next, loading, patiently, preparing, room, subject, verifying, watched_for,
 };
 
 /// What is next of a drill.
@@ -64,7 +64,7 @@ fn is_over(observed: &ObservedDrill) -> bool {
         return false;
     }
     let since = began.or_else(|| restore.restore.creation_timestamp().map(|made| made.0));
-    since.is_some_and(|since| restore.now.duration_since(since) > limit(observed))
+    since.is_some_and(|since| watched_for(restore, since) > limit(observed))
 }
 
 fn over(observed: &ObservedDrill) -> Step {

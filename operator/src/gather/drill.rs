@@ -49,6 +49,7 @@ pub fn observe_drill(
     let Left { others, evidence, own } = remains(caches, &inside, &secrets, &restore);
     let restore = ObservedRestore {
         now,
+        watched_since: Timestamp::MIN,
         record: caches.records.get(&entity, &service),
         jobs: seen_jobs(caches, marks::DRILLS, &service, now),
         goes_first: goes_first(caches, &restore, &entity, now),

@@ -1,5 +1,5 @@
 //! Collects what the caches know around one restore. No request is made here: the namespace's quotas, which others
-//! make too, the controller asks for, and puts in what [`rooms`] makes of them.
+//! make too, the controller asks for, and puts in what [`rooms`] makes of them, and since when it leads.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -64,6 +64,7 @@ pub fn observe_restore(
     let seen = found.ok().flatten().map(|resource| seen_service(caches, packages, resource.as_ref()));
     Some(ObservedRestore {
         now,
+        watched_since: Timestamp::MIN,
         foreign: expecting(caches, foreign, subject.as_ref().ok()),
         subject,
         record: caches.records.get(namespace, &service),

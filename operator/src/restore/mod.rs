@@ -44,7 +44,7 @@ pub use status::restore_status;
 pub use step::{Chosen, Learned, Step, next};
 pub(crate) use step::{
     Flow, PATIENCE, ROOM, STARTS, failed, files, is_late, loaded_next, loading, patiently, preparing, subject,
-    verifying,
+    verifying, watched_for,
 };
 pub(crate) use versions::may_add;
 pub use versions::{Refusal, may_restore};

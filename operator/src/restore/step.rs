@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use commonscloud_backup::manifest::Manifest;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::observed::ObservedRestore;
 use super::{
@@ -145,10 +145,15 @@ pub(crate) fn failed(observed: &ObservedRestore, problem: Problem) -> Step {
     Step { problem: Some(problem), ..Step::at(phase) }
 }
 
+/// For how long an operator has looked at what began then. What nobody was there to do is not late for it.
+pub(crate) fn watched_for(observed: &ObservedRestore, since: Timestamp) -> SignedDuration {
+    observed.now.duration_since(since.max(observed.watched_since))
+}
+
 /// Whether it has been in its phase for longer than that.
 pub(crate) fn is_late(observed: &ObservedRestore, limit: SignedDuration) -> bool {
     let since = observed.status().and_then(|status| status.phase_since.as_ref());
-    since.is_some_and(|since| observed.now.duration_since(since.0) > limit)
+    since.is_some_and(|since| watched_for(observed, since.0) > limit)
 }
 
 /// Waits, but not for ever.
@@ -174,7 +179,7 @@ pub(super) fn patiently_after_jobs(observed: &ObservedRestore, limit: SignedDura
 pub(super) fn is_unknown_for(observed: &ObservedRestore, limit: SignedDuration) -> bool {
     let conditions = observed.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let since = conditions.iter().find(|condition| condition.type_ == ConditionType::SubjectKnown.as_str());
-    since.is_some_and(|since| observed.now.duration_since(since.last_transition_time.0) > limit)
+    since.is_some_and(|since| watched_for(observed, since.last_transition_time.0) > limit)
 }
 
 /// What is restored.
