@@ -119,8 +119,13 @@ pub fn next(observed: &ObservedRestore) -> Step {
     let phase = observed.phase();
     let deleted = || Problem::new(Reason::RestoreFailed, "it was deleted before it had ended");
     let flow = match phase {
+        RestorePhase::Preparing if observed.is_being_deleted() && observed.has_copy() => {
+            Ok(failed(observed, deleted()))
+        }
         RestorePhase::Waiting | RestorePhase::Preparing if observed.is_being_deleted() => Ok(Step::at(phase)),
-        RestorePhase::Copying if observed.is_being_deleted() => Ok(copy::given_up(observed, deleted())),
+        RestorePhase::Copying if observed.is_being_deleted() => {
+            Ok(copy::complete(observed).unwrap_or_else(|| copy::given_up(observed, deleted())))
+        }
         RestorePhase::Succeeded | RestorePhase::Failed => Ok(Step::at(phase)),
         RestorePhase::Returning => Ok(back::returning(observed)),
         RestorePhase::Removing => Ok(back::removing(observed)),
