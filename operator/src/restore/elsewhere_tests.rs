@@ -342,7 +342,7 @@ fn is_said_to_hold(world: &mut World, kind: &str, bytes: u64) {
 }
 
 #[test_case("Files", "9Gi in files of volume data", "takes 1Gi of that")]
-#[test_case("Dump", "9Gi in the dump of volume db", "takes 8193Mi of that")]
+#[test_case("Dump", "9Gi in the dump of volume db", "takes 8Gi of that")]
 fn what_is_larger_than_the_new_services_tier_does_not_begin(kind: &str, held: &str, gives: &str) {
     let mut world = anew();
     is_said_to_hold(&mut world, kind, (9 << 30) - 1);

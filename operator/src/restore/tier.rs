@@ -89,7 +89,7 @@ fn given(subject: &Subject, kind: SnapshotPartKind, name: &str) -> Option<(Strin
         SnapshotPartKind::Secrets | SnapshotPartKind::State => return None,
     };
     let volumes = subject.plan.volumes.iter().filter(|volume| names.contains(&volume.name.as_str()));
-    let usable = |volume: &PlannedVolume| volume.growth.map_or(volume.usable, |growth| growth.maximum).get();
+    let usable = |volume: &PlannedVolume| volume.growth.map_or(volume.usable, |growth| growth.usable).get();
     let gives = volumes.map(usable).reduce(u64::saturating_add)?;
     Some((format!("{what} of volume {}", names.join(", ")), gives))
 }
