@@ -78,10 +78,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(Command::Verify(Verify { folder })) = &arguments.command {
         return verified(folder).await;
     }
-    tokio::select! {
-        ended = export(arguments) => ended,
-        _ = tokio::signal::ctrl_c() => Err("stopped; what is done is done: the same command goes on".into()),
-    }
+    stop::at_once(Box::pin(export(arguments)), "stopped; what is done is done: the same command goes on").await
 }
 
 async fn export(arguments: &Arguments) -> Result<(), Failure> {

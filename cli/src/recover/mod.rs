@@ -37,6 +37,7 @@ use self::steps::Recovery;
 use crate::asked;
 use crate::data::said;
 use crate::operated::NAMESPACE;
+use crate::stop;
 use crate::target::{self, FoundRecords, ServerArguments, Target, url_or_name};
 
 /// Bring everything back after the loss of the cluster, from a target of backups and a private key alone: Platform,
@@ -77,10 +78,7 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When the target or the cluster does not answer, or something could not be brought back: each such thing is named.
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
-    tokio::select! {
-        ended = Box::pin(recover(arguments)) => ended,
-        _ = tokio::signal::ctrl_c() => Err("stopped; what is done is done: the same command goes on".into()),
-    }
+    stop::at_once(Box::pin(recover(arguments)), "stopped; what is done is done: the same command goes on").await
 }
 
 async fn recover(arguments: &Arguments) -> Result<(), Failure> {
