@@ -129,7 +129,9 @@ impl Signals {
 
 async fn hung_up(signal: &mut Option<Signal>) {
     match signal {
-        Some(signal) => drop(signal.recv().await),
+        Some(signal) => {
+            let _ = signal.recv().await;
+        }
         None => std::future::pending().await,
     }
 }
