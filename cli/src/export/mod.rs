@@ -218,19 +218,11 @@ async fn verified(folder: &Path) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-
-    #[derive(Debug, clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
+    use crate::parsed::parsed;
 
     fn read(words: &[&str]) -> Result<Arguments, String> {
-        let line = Line::try_parse_from(["export"].iter().chain(words));
-        line.map(|line| line.arguments).map_err(|error| error.to_string())
+        parsed(words)
     }
 
     const OPENS: [&str; 4] = ["--target", "/srv/backups", "--identity", "key.txt"];

@@ -191,23 +191,16 @@ async fn secrets_to_bring(client: &Client, records: &Records, home: &str) -> Res
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-
-    #[derive(Debug, clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
+    use crate::parsed::parsed;
 
     #[test]
     fn a_target_is_named_without_a_password() {
-        let read = |target: &str| Line::try_parse_from(["recover", "--identity", "key", "--target", target]);
+        let read = |target: &str| parsed::<Arguments>(&["--identity", "key", "--target", target]);
         for known in ["offsite", "s3:https://s3.example.org/b", "sftp:user@host:/srv/backups", "/srv/backups"] {
-            assert!(read(known).is_ok_and(|line| line.arguments.target == known), "{known}");
+            assert!(read(known).is_ok_and(|arguments| arguments.target == known), "{known}");
         }
-        let error = read("rest:https://me:hunter2@backup.example.org").unwrap_err().to_string();
+        let error = read("rest:https://me:hunter2@backup.example.org").unwrap_err();
         assert!(error.contains("--credentials"), "{error}");
     }
 }
