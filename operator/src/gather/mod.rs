@@ -14,6 +14,7 @@ mod records;
 mod restore;
 mod schedule;
 mod stage;
+mod subject;
 mod turn;
 mod undecodable;
 

@@ -8,9 +8,10 @@ use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::backup::{Asked, is_at_work, service_named, subject};
+use super::backup::{is_at_work, service_named};
 use super::consent::{copy_target, expecting, foreign};
 use super::observed::COMPONENT;
+use super::subject::{Asked, subject};
 use super::{Observed, Packages, observe, seen_jobs};
 use crate::api::{
     BackupReason, ConditionType, Dedicated, Reason, RestoreDestinationKind, RestorePhase, ServiceBackup, ServiceRestore,
@@ -50,7 +51,7 @@ pub fn observe_restore(
     let found = service_named(caches, namespace, &service);
     let subject = match &found {
         Ok(Some(resource)) => {
-            let asked = Asked { target: at.as_deref(), only_opens: false };
+            let asked = Asked { target: at.as_deref(), only_opens: false, of: None };
             subject(caches, packages, own, asked, resource.as_ref())
         }
         Ok(None) => Err(no_service(namespace, &service)),
