@@ -246,7 +246,7 @@ reasons! {
         "The message is the container's own: usually a parameter, a Secret that it names, or a provider that cannot be reached. It is tried again every minute.";
     SnapshotForgotten: "The snapshot was forgotten, as `backup.keep` of the Platform says; of a restore: the copy of another Entity's backup that it was made from.",
         "Nothing; a longer `keep` applies only to snapshots that still exist.";
-    SnapshotGivenUp: "`backup.keep` of the Platform no longer keeps the snapshot, and it is being removed at the target.",
+    SnapshotGivenUp: "`backup.keep` of the Platform no longer keeps the snapshot, and it is being removed at the target; of a restore that is deleted: the copy of another Entity's backup that it was made from.",
         "Nothing for a few minutes; then look at the Jobs `forget-...` in the operator's namespace: usually the target, or `careSecretName`.";
     SnapshotIncomplete: "A backup ended without all of its parts, so it does not count as a backup.",
         "The message names the missing parts: look at the Jobs of the service, then make another.";

@@ -101,20 +101,13 @@ fn state(run: &ServiceBackup) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
     use serde_json::{Value, json};
 
     use super::*;
-
-    #[derive(Debug, clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
+    use crate::parsed::parsed;
 
     fn read(words: &[&str]) -> Result<Arguments, String> {
-        let line = Line::try_parse_from(["backup"].iter().chain(words));
-        line.map(|line| line.arguments).map_err(|error| error.to_string())
+        parsed(words)
     }
 
     #[test]

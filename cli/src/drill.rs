@@ -64,11 +64,15 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// One that failed, of the service that is named.
 fn is_to_go(drill: &ServiceRestore, clear: &Clear) -> bool {
-    let has_failed = drill.status.as_ref().is_some_and(|status| status.phase == Some(RestorePhase::Failed));
     let from = &drill.spec.from;
     let is_its =
         |(entity, service): &(String, String)| from.entity.as_ref() == Some(entity) && from.service == *service;
-    has_failed && clear.service.as_ref().is_none_or(is_its)
+    has_failed(drill) && clear.service.as_ref().is_none_or(is_its)
+}
+
+/// Whether it has ended without its proof.
+pub(crate) fn has_failed(drill: &ServiceRestore) -> bool {
+    drill.status.as_ref().is_some_and(|status| status.phase == Some(RestorePhase::Failed))
 }
 
 fn table(drills: &[ServiceRestore]) -> String {
@@ -88,7 +92,7 @@ fn table(drills: &[ServiceRestore]) -> String {
 }
 
 /// The phase; of what has not succeeded with the reason.
-fn state(drill: &ServiceRestore) -> String {
+pub(crate) fn state(drill: &ServiceRestore) -> String {
     let Some(status) = &drill.status else { return "not looked at yet".to_owned() };
     let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
     match (status.phase, ready) {

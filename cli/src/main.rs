@@ -14,6 +14,8 @@ mod import;
 mod node;
 mod operated;
 mod outlook;
+#[cfg(test)]
+mod parsed;
 mod recover;
 mod render;
 mod restore;

@@ -78,20 +78,68 @@ pub(crate) async fn to_its_end<T: Send + 'static>(write: impl FnOnce() -> T + Se
     Ok(tokio::task::spawn_blocking(write).await?)
 }
 
-/// Runs a command. Once somebody asks it to end (SIGINT, SIGTERM), it has a while to do so; asked again, it has not.
+/// Runs a command. Once somebody asks it to end (SIGINT, SIGTERM, or SIGHUP of a terminal that is closed), it has a while
+/// to do so; asked again, it has not.
 ///
 /// # Errors
 /// Its own; what is `told`, when it was asked to end before it did.
 pub(crate) async fn in_order(work: impl AsyncFnOnce(Stop) -> Result<(), Failure>, told: &str) -> Result<(), Failure> {
-    let mut signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-    ended_by(async || next(&mut signals).await, work, told).await
+    let mut signals = Signals::listen()?;
+    ended_by(async || signals.next().await, work, told).await
 }
 
-async fn next([interrupt, terminate]: &mut [Signal; 2]) {
+/// Runs a command that may be left where it is, which it is once somebody asks: what it began goes with it.
+///
+/// # Errors
+/// Its own; what is `told`, when it was asked to end before it did.
+pub(crate) async fn at_once(work: impl Future<Output = Result<(), Failure>>, told: &str) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        ended = work => ended,
+        () = signals.next() => Err(told.into()),
     }
+}
+
+/// By which a command is asked to end. None of them ends it by itself.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// None below `nohup`: who asks for that wants it to go on.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let is_ignored = std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status));
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: if is_ignored { None } else { Some(signal(SignalKind::hangup())?) },
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            () = hung_up(&mut self.hangup) => {}
+        }
+    }
+}
+
+async fn hung_up(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            let _ = signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether a process ignores SIGHUP, by its `/proc/PID/status`.
+fn ignores_hangup(status: &str) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 async fn ended_by(
@@ -159,6 +207,24 @@ mod tests {
         };
         assert_eq!(ended_by(asks, work, "stopped").await.unwrap_err().to_string(), "stopped");
         assert!(is_gone.get());
+    }
+
+    /// Its handler stays for the whole process: no other test here raises the signal.
+    #[tokio::test]
+    async fn a_closed_terminal_asks_as_well() {
+        let mut signals = Signals::listen().unwrap();
+        if signals.hangup.is_none() {
+            return;
+        }
+        let raised = std::process::Command::new("kill").args(["-HUP", &std::process::id().to_string()]).status();
+        assert!(raised.unwrap().success());
+        tokio::time::timeout(Duration::from_secs(10), signals.next()).await.unwrap();
+    }
+
+    #[test]
+    fn what_was_told_to_ignore_a_closed_terminal_goes_on() {
+        assert!(ignores_hangup("Name:\tcommonscloud\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n"));
+        assert!(!ignores_hangup("SigIgn:\t0000000000001000\n") && !ignores_hangup(""));
     }
 
     #[tokio::test]

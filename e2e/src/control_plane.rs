@@ -49,6 +49,16 @@ pub struct ControlPlane {
     free: Semaphore,
 }
 
+/// What a cluster is for that no other may be taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// An operator is killed and cut off there again and again.
+    Kills,
+    /// One scenario counts there what is asked where nothing is to be done: what another one left is judged anew at each
+    /// start.
+    Quiet,
+}
+
 /// A cluster that a scenario has for itself as long as it holds this.
 pub struct Aside<'a> {
     cluster: MappedMutexGuard<'a, ControlPlane>,
@@ -92,22 +102,16 @@ impl Tier for ControlPlane {
 }
 
 impl ControlPlane {
-    /// A cluster where an operator is killed and cut off again and again, for a scenario alone as long
-    /// as it holds this, taken down with the tier.
+    /// A cluster that is like no other, for a scenario alone as long as it holds this, taken down with the tier.
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn for_kills(&self) -> Outcome<MappedMutexGuard<'_, Self>> {
-        Self::of(self.kills.lock().await, KILLS).await
-    }
-
-    /// A cluster for the one scenario that counts what is asked where nothing is to be done: what another one left is
-    /// judged anew at each start. Taken down with the tier.
-    ///
-    /// # Errors
-    /// When it does not come up.
-    pub async fn untouched(&self) -> Outcome<MappedMutexGuard<'_, Self>> {
-        Self::of(self.quiet.lock().await, QUIET).await
+    pub async fn cluster_for(&self, purpose: Purpose) -> Outcome<MappedMutexGuard<'_, Self>> {
+        let (known, name) = match purpose {
+            Purpose::Kills => (&self.kills, KILLS),
+            Purpose::Quiet => (&self.quiet, QUIET),
+        };
+        Self::of(known.lock().await, name).await
     }
 
     /// A cluster with an operator of its own that a scenario has for itself as long as it holds this,

@@ -1,7 +1,7 @@
 //! The operator as a program: watches, leads, works, stops.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kube::Config;
@@ -156,6 +156,7 @@ fn context(
         account: options.account.clone(),
         recorder: Recorder::new(client.clone(), LEASE, &options.identity),
         start: controller::Start::default(),
+        leads_since: OnceLock::new(),
         queue: Arc::clone(queue),
     })
 }
@@ -169,6 +170,7 @@ async fn lead(options: &Options, context: &Arc<Context>, candidate: &mut Candida
     };
     tokio::select! { () = leads => {}, () = context.queue.closed() => return }
     tracing::info!(identity = options.identity, "leading");
+    let _ = context.leads_since.set(context.now());
     let working = work(options, context, metrics);
     tokio::select! {
         () = candidate.keep() => tracing::error!("the Lease was lost"),

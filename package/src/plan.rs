@@ -118,7 +118,9 @@ pub struct PlannedVolume {
 /// How a volume grows beyond what its quota asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedGrowth {
-    /// The most that the claim may request.
+    /// What files can take of it once it has grown as far as it may.
+    pub usable: Bytes,
+    /// The most that the claim may request: that and the file system's overhead.
     pub maximum: Bytes,
 }
 

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::{OF_THE_FILE_SYSTEM, Setting, compare, snapshot_id};
 use commonscloud_backup::manifest::is_part_name;
 use commonscloud_backup::report::{Failure, FailureReason, Outcome};
-use commonscloud_backup::restic::{Call, Restored};
+use commonscloud_backup::restic::{Call, Restored, literal};
 
 /// Where a part is until it is whole.
 const UNFINISHED: &str = ".commonscloud-restore";
@@ -147,7 +147,10 @@ async fn part(setting: &Setting, wanted: &Restore, path: &Path, volume: &Path) -
     // A run that was killed leaves this behind.
     remove(&unfinished).map_err(|error| told(&error))?;
     let mut only = OsString::from("/");
-    only.push(literal(name)?);
+    if name.to_str().is_none() {
+        return Err(Failure::other("--path: restic takes names in UTF-8 only; restore the folder"));
+    }
+    only.push(literal(name));
     let needed = into(setting, "--dry-run", source(wanted, folder), Some(&only), &unfinished).await?.bytes_restored;
     has_room(volume, needed).map_err(|why| {
         Failure::new(FailureReason::NoRoom, format!("volume {}, {}: {why}", wanted.volume, path.display()))
@@ -170,20 +173,6 @@ const fn outcome(restored: &Restored) -> Outcome {
 fn split(path: &Path) -> Option<(&Path, &Path)> {
     let is_below = path.components().all(|part| matches!(part, Component::Normal(_)));
     is_below.then(|| Some((path.parent()?, Path::new(path.file_name()?)))).flatten()
-}
-
-/// The name as a pattern that fits nothing else.
-fn literal(name: &Path) -> Result<String, Failure> {
-    let name =
-        name.to_str().ok_or_else(|| Failure::other("--path: restic takes names in UTF-8 only; restore the folder"))?;
-    let mut pattern = String::new();
-    for character in name.chars() {
-        if matches!(character, '*' | '?' | '[' | ']' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    Ok(pattern)
 }
 
 /// Beside what is there, under a name that nobody has.
@@ -238,11 +227,6 @@ mod tests {
     #[test_case("a/../../x"; "above by a detour")]
     fn a_path_that_leads_out_is_refused(path: &str) {
         assert!(split(Path::new(path)).is_none());
-    }
-
-    #[test]
-    fn a_name_is_no_pattern() {
-        assert_eq!(literal(Path::new("a*[b]?\\ \"\n")).unwrap(), "a\\*\\[b\\]\\?\\\\ \"\n");
     }
 
     #[test]

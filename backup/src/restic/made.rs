@@ -1,5 +1,9 @@
 //! Snapshots as runs make them: told apart by tags, whoever makes them.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
 use super::{Answer, Call, Summary};
 use crate::report::{Failure, StoredPart};
 use commonscloud_api::SnapshotPartKind;
@@ -19,6 +23,18 @@ pub fn backup(run: &str, tag: &str, part: &str) -> Call {
     ])
 }
 
+/// A path as a pattern that fits nothing else: in restic's a bracket would mean one of its signs.
+pub fn literal(path: &Path) -> PathBuf {
+    let mut pattern = Vec::new();
+    for byte in path.as_os_str().as_bytes() {
+        if b"*?[]\\".contains(byte) {
+            pattern.push(b'\\');
+        }
+        pattern.push(*byte);
+    }
+    OsString::from_vec(pattern).into()
+}
+
 /// The snapshot that was made.
 ///
 /// # Errors
@@ -28,4 +44,16 @@ pub fn stored(name: &str, kind: SnapshotPartKind, answer: &Answer) -> Result<Sto
     let (bytes, files) = (summary.total_bytes_processed, summary.total_files_processed);
     let added = summary.data_added_packed;
     Ok(StoredPart { name: name.to_owned(), kind, snapshot: summary.snapshot_id, bytes, added, files })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_no_pattern() {
+        assert_eq!(literal(Path::new("/x/a*[b]?\\ \"\n")), Path::new("/x/a\\*\\[b\\]\\?\\\\ \"\n"));
+        let plain = Path::new("/srv/L'Hort {x}/files");
+        assert_eq!(literal(plain), plain);
+    }
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 use commonscloud_cluster::Progress;
 use commonscloud_cluster::command::Failure;
 use commonscloud_cluster::progress::Phase;
-use commonscloud_operator::api::{BackupPhase, ServiceBackup};
+use commonscloud_operator::api::{BackupPhase, ServiceBackup, ServiceRestore, marks};
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, ListParams};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::Value;
 
 use crate::asked;
+use crate::drill;
 use crate::operated::backups::{Key, TARGET, is_served};
 use crate::operated::waiting::{Look, awaited};
 use crate::services::{self, Health};
@@ -116,15 +118,35 @@ fn backup_of(runs: &[ServiceBackup]) -> Look<Backup> {
     Look::NotYet(why.unwrap_or_else(|| "it has not begun".to_owned()))
 }
 
-/// The service says it, as `kubectl get` shows it.
+/// The service says it, as `kubectl get` shows it; else its newest drill, where that has failed.
 async fn proof(client: &Client) -> Result<Look<String>, Failure> {
     let found = service(client).await?.map(|object| object.data["status"]["backup"].clone()).unwrap_or_default();
-    let proven: Option<Timestamp> = found["lastProvenRestore"].as_str().and_then(|time| time.parse().ok());
-    Ok(match (proven, found["lastProvenRestoreName"].as_str()) {
-        (Some(time), Some(drill)) => Look::Found(format!("{}, by drill {drill}", asked::shown(time))),
-        (Some(time), None) => Look::Found(asked::shown(time)),
-        (None, _) => Look::NotYet("no drill has ended yet: commonscloud drill list".to_owned()),
-    })
+    let drills: Api<ServiceRestore> = Api::namespaced(client.clone(), marks::DRILLS);
+    Ok(proof_of(&found, &drills.list(&ListParams::default()).await?.items))
+}
+
+/// `backup`: what the service says of its backups. Whose drill has failed is not drilled again before tomorrow.
+fn proof_of(backup: &Value, drills: &[ServiceRestore]) -> Look<String> {
+    let proven: Option<Timestamp> = backup["lastProvenRestore"].as_str().and_then(|time| time.parse().ok());
+    match (proven, backup["lastProvenRestoreName"].as_str()) {
+        (Some(time), Some(drill)) => return Look::Found(format!("{}, by drill {drill}", asked::shown(time))),
+        (Some(time), None) => return Look::Found(asked::shown(time)),
+        (None, _) => {}
+    }
+    let is_its = |drill: &&ServiceRestore| {
+        let from = &drill.spec.from;
+        from.entity.as_deref() == Some(ENTITY) && from.service == SERVICE
+    };
+    let newest = drills.iter().filter(is_its).max_by_key(|drill| drill.creation_timestamp().map(|made| made.0));
+    match newest {
+        Some(drill) if drill::has_failed(drill) => Look::Never(format!(
+            "drill {}: {}; what it left: commonscloud drill list",
+            drill.name_any(),
+            drill::state(drill)
+        )),
+        Some(drill) => Look::NotYet(format!("drill {}: {}", drill.name_any(), drill::state(drill))),
+        None => Look::NotYet("no drill has begun yet: commonscloud drill list".to_owned()),
+    }
 }
 
 /// What the report says of it.
@@ -177,6 +199,33 @@ mod tests {
             matches!(backup_of(&[run("c", "Waiting", "Queued"), failed]), Look::NotYet(why) if why.contains("Queued"))
         );
         assert!(matches!(backup_of(&[]), Look::NotYet(_)));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_drill_that_has_failed() {
+        let drill = |name: &str, service: &str, made: &str, phase: &str| -> ServiceRestore {
+            let ready = json!([{"type": "Ready", "status": "False", "reason": "RestoreDiffers", "message": "3 rows, not 4",
+                "lastTransitionTime": "2026-11-30T00:00:00Z"}]);
+            serde_json::from_value(json!({
+                "apiVersion": "commonscloud.coop/v1alpha1", "kind": "ServiceRestore",
+                "metadata": {"name": name, "creationTimestamp": made},
+                "spec": {"from": {"entity": ENTITY, "service": service}, "into": {"kind": "Drill"}, "requestedBy": "o"},
+                "status": {"phase": phase, "conditions": ready},
+            }))
+            .unwrap()
+        };
+        let others = drill("other", "office", "2026-11-30T03:00:00Z", "Failed");
+        assert!(matches!(proof_of(&json!({}), &[others.clone()]), Look::NotYet(_)));
+        let failed = drill("first", SERVICE, "2026-11-30T01:00:00Z", "Failed");
+        let Look::Never(why) = proof_of(&json!({}), &[others, failed.clone()]) else {
+            panic!("it does not come any more")
+        };
+        assert!(why.contains("drill first: Failed: RestoreDiffers: 3 rows, not 4"), "{why}");
+        let second = drill("second", SERVICE, "2026-11-30T02:00:00Z", "Verifying");
+        let waits = proof_of(&json!({}), &[failed.clone(), second]);
+        assert!(matches!(waits, Look::NotYet(why) if why.contains("second")));
+        let proven = json!({"lastProvenRestore": "2026-11-30T02:00:00Z", "lastProvenRestoreName": "second"});
+        assert!(matches!(proof_of(&proven, &[failed]), Look::Found(when) if when.contains("by drill second")));
     }
 
     #[test]

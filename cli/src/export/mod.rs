@@ -88,10 +88,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         None => {}
     }
-    tokio::select! {
-        ended = export(arguments) => ended,
-        _ = tokio::signal::ctrl_c() => Err("stopped; what is done is done: the same command goes on".into()),
-    }
+    stop::at_once(Box::pin(export(arguments)), "stopped; what is done is done: the same command goes on").await
 }
 
 async fn export(arguments: &Arguments) -> Result<(), Failure> {
@@ -224,19 +221,11 @@ async fn verified(folder: &Path) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-
-    #[derive(Debug, clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
+    use crate::parsed::parsed;
 
     fn read(words: &[&str]) -> Result<Arguments, String> {
-        let line = Line::try_parse_from(["export"].iter().chain(words));
-        line.map(|line| line.arguments).map_err(|error| error.to_string())
+        parsed(words)
     }
 
     const OPENS: [&str; 4] = ["--target", "/srv/backups", "--identity", "key.txt"];

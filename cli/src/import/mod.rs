@@ -310,19 +310,11 @@ fn newest(times: impl Iterator<Item = std::time::SystemTime>) -> Option<Timestam
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-
-    #[derive(Debug, clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
+    use crate::parsed::parsed;
 
     fn read(words: &[&str]) -> Result<Arguments, String> {
-        let line = Line::try_parse_from(["import"].iter().chain(words));
-        line.map(|line| line.arguments).map_err(|error| error.to_string())
+        parsed(words)
     }
 
     #[test]

@@ -70,6 +70,14 @@ impl Seen {
         Ok(seen)
     }
 
+    /// These alone of what was seen, sorted as [`Seen::of`] has them.
+    pub(super) fn only<'p>(mut self, paths: impl Iterator<Item = &'p Path>) -> Self {
+        let paths: BTreeSet<&Path> = paths.collect();
+        self.files.retain(|file| paths.contains(file.path.as_path()));
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self
+    }
+
     fn add(&mut self, path: PathBuf, found: &Metadata) -> io::Result<()> {
         let (bytes, modified, is_link) = (found.len(), found.modified()?, found.is_symlink());
         self.files.push(SeenFile { path, bytes, modified, is_link });
@@ -156,6 +164,22 @@ mod tests {
         assert_eq!(before.changed(&look()), None);
         std::fs::write(at.path().join("b"), "b").unwrap();
         assert_eq!(before.changed(&look()), Some(Path::new("b")));
+    }
+
+    #[test]
+    fn what_was_changed_since_the_first_look_is_named_whenever_it_is_known_what_is_asked_for() {
+        let at = tempfile::tempdir().unwrap();
+        std::fs::create_dir(at.path().join("b")).unwrap();
+        for name in ["a", "b/x", "b.txt"] {
+            std::fs::write(at.path().join(name), name).unwrap();
+        }
+        let first = Seen::below(at.path()).unwrap();
+        std::fs::write(at.path().join("b/x"), "while it was read").unwrap();
+        let asked = || ["b.txt", "b/x"].map(Path::new).into_iter();
+        assert_eq!(first.clone().only(asked()).files.len(), 2);
+        let now = Seen::of(at.path(), asked()).unwrap();
+        assert_eq!(first.only(asked()).changed(&now), Some(Path::new("b/x")));
+        assert_eq!(Seen::below(at.path()).unwrap().only(asked()).changed(&now), None, "in one order");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use commonscloud_backup::exit::{ExitFile, open};
 use commonscloud_backup::manifest::{MANIFEST_FILE, MANIFEST_TAG, Manifest};
 use commonscloud_backup::report::StoredPart;
-use commonscloud_backup::restic::{self, Call, OF_THE_FILE_SYSTEM, Restic, backup, snapshots, stored};
+use commonscloud_backup::restic::{self, Call, OF_THE_FILE_SYSTEM, Restic, backup, literal, snapshots, stored};
 use commonscloud_cluster::command::Failure;
 use commonscloud_operator::api::SnapshotPartKind;
 
@@ -180,7 +180,8 @@ fn of_command(call: Call, file: &str, command: &[&str]) -> Call {
 fn left_out(known: &Known, folder: &Path, volume: &str) -> Vec<PathBuf> {
     let tree = known.operations.files.iter().find(|tree| tree.volume == volume);
     let patterns = tree.into_iter().flat_map(|tree| tree.exclude.iter().map(String::as_str));
-    let below = |pattern: &str| folder.join(volume).join(pattern.trim_start_matches('/'));
+    let own = literal(&folder.join(volume));
+    let below = |pattern: &str| own.join(pattern.trim_start_matches('/'));
     patterns.chain([OF_THE_FILE_SYSTEM]).map(below).collect()
 }
 
@@ -235,5 +236,12 @@ mod tests {
     fn what_the_package_makes_anew_is_left_out_and_what_the_file_system_has() {
         let left = left_out(&known(), Path::new("/srv/wiki/files"), "data");
         assert_eq!(left, ["/srv/wiki/files/data/images/thumb", "/srv/wiki/files/data/lost+found"].map(PathBuf::from));
+    }
+
+    /// In restic's patterns a bracket would mean one of its signs, and nothing would be left out.
+    #[test]
+    fn what_the_folder_is_called_is_no_pattern() {
+        let left = left_out(&known(), Path::new(r"/srv/[old] wiki*?\x/files"), "data");
+        assert_eq!(left[0], Path::new(r"/srv/\[old\] wiki\*\?\\x/files/data/images/thumb"));
     }
 }

@@ -128,6 +128,8 @@ pub(super) fn is_package(folder: &Path) -> bool {
 /// # Errors
 /// When it is damaged, or has no such service.
 pub(super) fn read(folder: &Path, choice: (Option<&str>, &str), template: &str) -> Result<Brought, Failure> {
+    // Before anything is read: what changes from then on is seen at the end.
+    let seen = Seen::below(folder)?;
     let verified = verify(folder)?;
     if !verified.damages.is_empty() {
         return Err(format!("{} is damaged:\n  {}", folder.display(), verified.damages.join("\n  ")).into());
@@ -136,7 +138,7 @@ pub(super) fn read(folder: &Path, choice: (Option<&str>, &str), template: &str) 
     let sums = std::fs::read(folder.join(SUMS)).map_err(|error| format!("{}: {error}", folder.join(SUMS).display()))?;
     let text = [&*sums, &b"\0"[..], service.instance.name.as_bytes()].concat();
     let fingerprint = hash(&*text)?.sha256;
-    let seen = Seen::of(folder, service.files.iter().map(|file| Path::new(&file.path)))?;
+    let seen = seen.only(service.files.iter().map(|file| Path::new(&file.path)));
     Ok(Brought { seen, ..of(folder, &verified.manifest.entity.name, service, fingerprint) })
 }
 

@@ -37,6 +37,7 @@ use self::steps::Recovery;
 use crate::asked;
 use crate::data::said;
 use crate::operated::NAMESPACE;
+use crate::stop;
 use crate::target::{self, FoundRecords, ServerArguments, Target, url_or_name};
 
 /// Bring everything back after the loss of the cluster, from a target of backups and a private key alone: Platform,
@@ -77,10 +78,7 @@ pub(crate) struct Arguments {
 /// # Errors
 /// When the target or the cluster does not answer, or something could not be brought back: each such thing is named.
 pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
-    tokio::select! {
-        ended = Box::pin(recover(arguments)) => ended,
-        _ = tokio::signal::ctrl_c() => Err("stopped; what is done is done: the same command goes on".into()),
-    }
+    stop::at_once(Box::pin(recover(arguments)), "stopped; what is done is done: the same command goes on").await
 }
 
 async fn recover(arguments: &Arguments) -> Result<(), Failure> {
@@ -193,23 +191,16 @@ async fn secrets_to_bring(client: &Client, records: &Records, home: &str) -> Res
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-
-    #[derive(Debug, clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
+    use crate::parsed::parsed;
 
     #[test]
     fn a_target_is_named_without_a_password() {
-        let read = |target: &str| Line::try_parse_from(["recover", "--identity", "key", "--target", target]);
+        let read = |target: &str| parsed::<Arguments>(&["--identity", "key", "--target", target]);
         for known in ["offsite", "s3:https://s3.example.org/b", "sftp:user@host:/srv/backups", "/srv/backups"] {
-            assert!(read(known).is_ok_and(|line| line.arguments.target == known), "{known}");
+            assert!(read(known).is_ok_and(|arguments| arguments.target == known), "{known}");
         }
-        let error = read("rest:https://me:hunter2@backup.example.org").unwrap_err().to_string();
+        let error = read("rest:https://me:hunter2@backup.example.org").unwrap_err();
         assert!(error.contains("--credentials"), "{error}");
     }
 }

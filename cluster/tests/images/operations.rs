@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::container::{Container, Pod, Running, until};
 use crate::http::{Answer, Request};
 use crate::mariadb::{mariadb, sql};
+use crate::operations_postgres::held_to_sql;
 use crate::{can_run, image};
 
 /// Of the application's role: a sign for each kind of quoting.
@@ -257,6 +258,11 @@ fn a_wiki_is_dumped_while_nobody_can_write_and_comes_back_as_it_was() {
     let (code, said) = package.load(&job, &dump[..dump.len() / 2], None);
     assert!(code == 1 && said.contains("begin again with an empty database"), "{said}");
     wiki.sql(empty);
+    let reads_a_file = "create table t (a text);\nload data local infile '/secrets/db/username' into table t";
+    for told in ["\\! : >/stream/told", reads_a_file] {
+        held_to_sql(&package, &job, told);
+        wiki.sql(empty);
+    }
     assert_eq!(package.load(&job, &dump, None), (0, String::new()));
     assert_eq!(package.state(&job), before);
     // As an exit package tells whoever has nothing but Debian's client.

@@ -77,6 +77,9 @@ fn what_looks_like_a_part_of_a_dump_comes_back_as_it_was() {
             assert_eq!(code, 1, "{end}: {said}");
             assert_eq!(package.state(&job), "", "{end}: half of it is there");
         }
+        for told in ["\\! : >/stream/told", "select 1 \\g | : >/stream/told", "\\unrestrict x\n\\! : >/stream/told"] {
+            held_to_sql(&package, &job, told);
+        }
         assert_eq!(package.load(&job, &dump, None), (0, String::new()));
         assert_eq!(package.state(&job), before);
         loads_plainly(&database, &job);
@@ -86,6 +89,12 @@ fn what_looks_like_a_part_of_a_dump_comes_back_as_it_was() {
         assert_eq!(package.state(&job), before);
     }
     dies_half_way(&pod, &database, engine);
+}
+
+/// What else a client could be told by what it reads is refused, with all that stands beside it.
+pub(crate) fn held_to_sql(package: &Package, job: &Container, told: &str) {
+    let (code, said) = package.load(job, format!("BEGIN;\n{told}\n;\nCOMMIT;\nSELECT 'whole';\n").as_bytes(), None);
+    assert!(code == 1 && !job.path("/stream/told").exists(), "{told}: {said}");
 }
 
 /// As an exit package tells whoever has nothing but Debian's client, into a database of another role.

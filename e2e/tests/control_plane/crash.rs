@@ -20,7 +20,7 @@ use commonscloud_e2e::wait::{eventually, ready};
 use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq};
 use serde_json::Value;
 
-use crate::tier::{ControlPlane, READY};
+use crate::tier::{ControlPlane, Purpose, READY};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -68,7 +68,7 @@ async fn settled_pods(tier: &ControlPlane, namespace: &str, expected: Option<usi
 }
 
 async fn after_each_write(tier: Arc<ControlPlane>) -> Outcome {
-    let tier = tier.for_kills().await?;
+    let tier = tier.cluster_for(Purpose::Kills).await?;
     let kinds = Kinds::discover(&tier.cluster.client).await?;
     let tier = &*tier;
     let reference = undisturbed(tier, &kinds).await?;

@@ -9,7 +9,7 @@ use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::sweep::{Case, Operation, Summary, Sweep};
 use commonscloud_e2e::{Outcome, ensure};
 
-use crate::tier::ControlPlane;
+use crate::tier::{ControlPlane, Purpose};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -27,7 +27,7 @@ const OF_EACH: usize = 3;
 async fn sampled(tier: Arc<ControlPlane>) -> Outcome {
     let mut seed = Seed::of_this_run()?;
     eprintln!("faults are sampled with {VARIABLE}={}", seed.first);
-    let tier = tier.for_kills().await?;
+    let tier = tier.cluster_for(Purpose::Kills).await?;
     let mut sweep = Sweep::begin(&tier).await?;
     let mut summary = Summary::new(seed.first);
     let played = play(&mut sweep, &mut seed, &mut summary).await;

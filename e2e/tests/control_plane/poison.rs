@@ -12,7 +12,7 @@ use commonscloud_e2e::wait::{condition, conditions, eventually};
 use commonscloud_e2e::{Failure, Outcome, ensure, resources};
 use serde_json::{Value, json};
 
-use crate::tier::{ControlPlane, READY};
+use crate::tier::{ControlPlane, Purpose, READY};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -66,7 +66,7 @@ fn unreadable(object: &mut Value) {
 }
 
 async fn beside_others(tier: Arc<ControlPlane>) -> Outcome {
-    let tier = tier.for_kills().await?;
+    let tier = tier.cluster_for(Purpose::Kills).await?;
     tier.cluster.applied(&[entity_with_office(POISONED), entity_with_office(BESIDE)]).await?;
     Operation::Create.done(&tier.cluster, POISONED, READY).await?;
     Operation::Create.done(&tier.cluster, BESIDE, READY).await?;

@@ -12,7 +12,7 @@ use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Outcome, ensure};
 use serde_json::{Value, json};
 
-use crate::tier::ControlPlane;
+use crate::tier::{ControlPlane, Purpose};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -32,7 +32,7 @@ async fn settled(tier: &ControlPlane) -> Outcome {
 }
 
 async fn quiet_restart(tier: Arc<ControlPlane>) -> Outcome {
-    let tier = tier.untouched().await?;
+    let tier = tier.cluster_for(Purpose::Quiet).await?;
     let size = json!({"tier": "1gb"});
     let others = json!([{"name": "site", "template": "radicale", "tier": "5gb"}]);
     let services = json!({"office": size, "agora": size, "projects": size, "others": others});

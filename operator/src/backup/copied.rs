@@ -1,5 +1,6 @@
 //! Copies of other Entities' backups: once the restore has ended that one was made for, nobody needs it. It is forgotten
-//! by the id of its manifest, which the restore recorded, and those that this names. Pure.
+//! by the id of its manifest, which the restore recorded, and those that this names. Nobody else knows it, so a restore
+//! that is deleted before stays until then. Pure.
 
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ const IS_OVER: SignedDuration = SignedDuration::from_hours(1);
 const TURN: SignedDuration = SignedDuration::from_hours(1);
 /// For how long it is tried, where the target does not let anybody forget.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24 * 30);
+/// For how long a restore that is deleted stays for it.
+const HELD: SignedDuration = SignedDuration::from_hours(24);
 
 /// A copy of another Entity's backup.
 #[derive(Clone, Debug)]
@@ -52,6 +55,37 @@ impl Copied {
 
     fn uid(&self) -> String {
         self.restore.uid().unwrap_or_default()
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.restore.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether the restore says what became of it.
+    fn is_told(&self) -> bool {
+        let conditions = self.restore.status.iter().flat_map(|status| &status.conditions);
+        let mut gone = conditions.filter(|of| of.type_ == ConditionType::SnapshotGone.as_str());
+        gone.any(|of| of.reason != Reason::SnapshotGivenUp.name())
+    }
+
+    /// Since when the restore is over.
+    fn over_for(&self, now: Timestamp) -> Option<SignedDuration> {
+        let ended = self.restore.status.as_ref()?.ended_at.as_ref()?;
+        Some(now.duration_since(ended.0))
+    }
+
+    /// Whether the restore is to stay, were it deleted, until somebody has forgotten the copy.
+    pub fn is_awaited(&self, backup: &PlatformBackup, now: Timestamp) -> bool {
+        let deleted = self.restore.metadata.deletion_timestamp.as_ref();
+        let stays = deleted.is_none_or(|deleted| now.duration_since(deleted.0) < HELD);
+        let is_tried = self.over_for(now).is_none_or(|over| over < PATIENCE);
+        stays && is_tried && !self.is_told() && backup.target(Some(&self.at.target)).is_some()
+    }
+
+    /// The status of a restore that is deleted, and stays until then.
+    pub fn given_up(&self, now: Timestamp) -> ServiceRestoreStatus {
+        let message = "it is deleted: the copy that was restored is being forgotten, and this object goes once it is, or after a day";
+        with(&self.restore, false, &Problem::new(Reason::SnapshotGivenUp, message), now)
     }
 
     /// The name of the Job that forgets it.
@@ -85,7 +119,7 @@ impl Copied {
             Outcome::Left { snapshots } => Some(!snapshots.is_empty()),
             _ => None,
         })?;
-        Some(with(&self.restore, is_left, now))
+        Some(with(&self.restore, !is_left, &fate(is_left), now))
     }
 }
 
@@ -101,12 +135,11 @@ pub fn next_copied<'c>(
         let Some(status) = copied.restore.status.as_ref().filter(|_| restore_has_ended(&copied.restore)) else {
             return false;
         };
-        let since = status.ended_at.as_ref().map(|ended| now.duration_since(ended.0));
-        let is_over = since.is_some_and(|since| since > IS_OVER && since < PATIENCE);
-        let is_told = status.conditions.iter().any(|of| of.type_ == ConditionType::SnapshotGone.as_str());
+        let is_time = |since: SignedDuration| (copied.is_deleted() || since > IS_OVER) && since < PATIENCE;
+        let is_over = copied.over_for(now).is_some_and(is_time);
         let is_own = status.snapshot.as_deref().is_some_and(|id| runs.iter().any(|run| snapshots(run).contains(id)));
         let is_reached = backup.target(Some(&copied.at.target)).is_some();
-        is_over && !is_told && is_reached && !is_own
+        is_over && !copied.is_told() && is_reached && !is_own
     };
     let mut due: Vec<&Copied> = copies.iter().filter(is_due).collect();
     due.sort_by_key(|copied| copied.restore.name_any());
@@ -115,20 +148,21 @@ pub fn next_copied<'c>(
     due.get(turn % due.len().max(1)).copied()
 }
 
-/// `is_left`: the target keeps something of it all the same.
-fn with(restore: &ServiceRestore, is_left: bool, now: Timestamp) -> ServiceRestoreStatus {
-    let problem = if is_left {
-        Problem::new(
-            Reason::SnapshotKept,
-            "the copy that was restored is not needed any more, and the target removes nothing",
-        )
-    } else {
-        Problem::new(Reason::SnapshotForgotten, "the copy that was restored is forgotten: nobody needs it any more")
-    };
+/// What became of it. `is_left`: the target keeps something of it all the same.
+fn fate(is_left: bool) -> Problem {
+    if is_left {
+        let message = "the copy that was restored is not needed any more, and the target removes nothing";
+        return Problem::new(Reason::SnapshotKept, message);
+    }
+    Problem::new(Reason::SnapshotForgotten, "the copy that was restored is forgotten: nobody needs it any more")
+}
+
+fn with(restore: &ServiceRestore, is_gone: bool, problem: &Problem, now: Timestamp) -> ServiceRestoreStatus {
     let before = restore.status.clone().unwrap_or_default();
-    let shown = vec![ConditionUpdate::problem(ConditionType::SnapshotGone, !is_left, &problem)];
+    let shown = vec![ConditionUpdate::problem(ConditionType::SnapshotGone, is_gone, problem)];
     let generation = restore.metadata.generation.unwrap_or_default();
     let mut all = before.conditions.clone();
+    all.retain(|of| of.type_ != ConditionType::SnapshotGone.as_str());
     all.extend(conditions(&before.conditions, shown, generation, now));
     ServiceRestoreStatus { conditions: all, ..before }
 }

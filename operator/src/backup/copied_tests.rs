@@ -77,6 +77,40 @@ fn a_copy_is_forgotten_once_its_restore_has_been_over_for_an_hour() {
 }
 
 #[test]
+fn one_whose_restore_is_deleted_is_forgotten_at_once_and_the_restore_stays_until_then() {
+    let (backup, now) = (platform().spec.backup.unwrap(), "2026-11-30T09:10:00Z");
+    let deleted = |at: &str| copied(|of| of["metadata"]["deletionTimestamp"] = json!(at));
+    let subject = deleted("2026-11-30T09:05:00Z");
+    assert!(!is_due(copied(|_| {}), now) && is_due(subject.clone(), now));
+    assert!(
+        subject.is_awaited(&backup, at(now)) && copied(|_| {}).is_awaited(&backup, at(now)),
+        "nobody else knows it"
+    );
+    let told = subject.given_up(at(now));
+    let gone = told.conditions.iter().find(|of| of.type_ == "SnapshotGone").unwrap();
+    assert_eq!((gone.status.as_str(), gone.reason.as_str()), ("False", "SnapshotGivenUp"));
+    let given_up = |status| Copied {
+        restore: Arc::new(ServiceRestore { status, ..(*subject.restore).clone() }),
+        ..subject.clone()
+    };
+    let held = given_up(Some(told));
+    assert!(is_due(held.clone(), now) && held.is_awaited(&backup, at(now)), "that is no end yet");
+    assert_eq!(
+        held.given_up(at("2026-11-30T09:20:00Z")),
+        held.restore.status.clone().unwrap(),
+        "nothing is written again"
+    );
+    let ended = said(&held, &held, JobState::Succeeded, Outcome::Left { snapshots: Vec::new() }).unwrap();
+    assert_eq!(ended.conditions.iter().filter(|of| of.type_ == "SnapshotGone").count(), 1);
+    let forgotten = given_up(Some(ended));
+    assert!(!is_due(forgotten.clone(), now) && !forgotten.is_awaited(&backup, at(now)));
+    // Nothing hangs for ever.
+    assert!(!deleted("2026-11-29T09:00:00Z").is_awaited(&backup, at(now)));
+    assert!(!copied(|of| of["status"]["copyTarget"] = json!("gone")).is_awaited(&backup, at(now)));
+    assert!(!copied(|_| {}).is_awaited(&backup, at("2026-12-31T10:30:00Z")));
+}
+
+#[test]
 fn one_whose_target_does_not_answer_keeps_no_other_waiting() {
     let named = |name: &str| copied(|of| of["metadata"]["name"] = json!(name));
     let (both, backup) = ([named("b"), named("a")], platform().spec.backup.unwrap());

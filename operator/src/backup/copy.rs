@@ -92,24 +92,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::backup::fixtures::{copy_begun, subject};
 
     fn job() -> Value {
-        let subject = crate::backup::fixtures::subject();
-        let from = BackupRepository {
-            target: "here".to_owned(),
-            path: "other-e2e2e2e2.calendar".to_owned(),
-            id: "f".repeat(64),
-        };
-        let snapshot = "a".repeat(64);
-        let copying = Copying {
-            subject: &subject,
-            from: &from,
-            snapshot: &snapshot,
-            expected: None,
-            uid: "r-1",
-            restore: "coop/back".to_owned(),
-        };
-        let change = copying.begin().unwrap();
+        let change = copy_begun(&subject());
         assert_eq!((change.namespace.as_str(), change.name), ("commonscloud", copy_name("r-1")));
         let Action::Create(object) = change.action else { panic!("{:?}", change.action) };
         object

@@ -8,8 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::copy::Copying;
 use super::*;
-use crate::api::{DedicatedService, ServiceBackup, ServiceTemplate, SnapshotPartKind};
+use crate::api::{BackupRepository, DedicatedService, ServiceBackup, ServiceTemplate, SnapshotPartKind};
 use crate::compare::Action;
 use crate::resolve::fixtures::{facts, read};
 use crate::resolve::{Instance, resolve};
@@ -17,6 +18,8 @@ use crate::template::{Package, render};
 
 const WIKI: &str = include_str!("../../../examples/templates/mediawiki.yaml");
 const CALENDAR: &str = include_str!("../../../examples/templates/radicale.yaml");
+/// The id of another Entity's snapshot.
+const OTHERS: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 /// The run's uid.
 pub(crate) const RUN: &str = "b0a1";
 
@@ -29,6 +32,25 @@ static OF_WIKI: LazyLock<Subject> = LazyLock::new(|| of_template(WIKI));
 /// A wiki, and all that a run of it needs.
 pub(crate) fn subject() -> Subject {
     OF_WIKI.clone()
+}
+
+/// The backup of another Entity's service, where it is.
+pub(crate) fn others_place() -> BackupRepository {
+    let path = "other-e2e2e2e2.calendar".to_owned();
+    BackupRepository { target: "here".to_owned(), path, id: "f".repeat(64) }
+}
+
+/// What begins to copy it to where that of this service is, for ServiceRestore `coop/back` with uid `r-1`.
+pub(crate) fn copy_begun(subject: &Subject) -> Change {
+    let copying = Copying {
+        subject,
+        from: &others_place(),
+        snapshot: OTHERS,
+        expected: None,
+        uid: "r-1",
+        restore: "coop/back".to_owned(),
+    };
+    copying.begin().unwrap()
 }
 
 fn of_template(template: &str) -> Subject {

@@ -173,6 +173,8 @@ impl Trigger for Tariff {
     fn concerned(&self, caches: &Caches) -> Vec<Key> {
         let mut keys = caches.entities_of(|entity| entity.spec.tariff == name(self.meta()));
         let entities: BTreeSet<String> = keys.iter().map(|key| key.name.clone()).collect();
+        // What a tier gives may be what a restore waits for.
+        keys.extend(entities.iter().flat_map(|entity| caches.unfinished_in(entity)));
         keys.extend(caches.instances(|namespace, _| entities.contains(namespace)));
         keys.push(listed());
         keys

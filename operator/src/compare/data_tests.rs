@@ -57,7 +57,7 @@ fn a_volume_grows_by_a_patch_with_preconditions_and_never_shrinks() {
 #[test]
 fn a_volume_that_fills_up_grows_by_the_same_patch_and_never_shrinks() {
     let mut plan = plan(&instance("tier: 1gb"));
-    plan.volumes[0].growth = Some(PlannedGrowth { maximum: "8Gi".parse().unwrap() });
+    plan.volumes[0].growth = Some(PlannedGrowth { usable: "7Gi".parse().unwrap(), maximum: "8Gi".parse().unwrap() });
     plan.volumes[0].filling = GrowthDecision::Grow("1538Mi".parse().unwrap());
     let mut known = complete(None);
     assert_eq!(shown(&plan, &known), ["create ServiceData/calendar"], "it holds up nothing");

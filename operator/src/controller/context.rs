@@ -1,6 +1,6 @@
 //! What every controller has at hand.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
@@ -60,6 +60,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// When the operator started.
     pub start: Start,
+    /// When it began to lead, once it does.
+    pub leads_since: OnceLock<Timestamp>,
     /// What is to be looked at.
     pub queue: Arc<Queue<Key>>,
 }
@@ -73,6 +75,11 @@ impl Context {
     /// The time that goes into statuses.
     pub fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    /// Since when this process looks at what there is: while none leads nobody does.
+    pub fn watched_since(&self) -> Timestamp {
+        self.leads_since.get().copied().unwrap_or(Timestamp::MIN)
     }
 
     /// How long data stays that is left now.

@@ -77,26 +77,15 @@ pub(super) async fn is_idle(context: &Context, namespace: &str, service: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backup::copy::{Copying, copy_place};
-    use crate::backup::fixtures::subject;
+    use crate::backup::copy::copy_place;
+    use crate::backup::fixtures::{copy_begun, others_place, subject};
     use crate::compare::Action;
 
     #[test]
     fn a_copy_is_found_by_either_repository() {
         let subject = subject();
-        let to = copy_place(&subject);
-        let path = "other-e2e2e2e2.calendar".to_owned();
-        let from = BackupRepository { target: to.target.clone(), path, id: String::new() };
-        let snapshot = "a".repeat(64);
-        let copying = Copying {
-            subject: &subject,
-            from: &from,
-            snapshot: &snapshot,
-            expected: None,
-            uid: "r-1",
-            restore: "coop/back".to_owned(),
-        };
-        let Action::Create(job) = copying.begin().unwrap().action else { panic!("no Job") };
+        let (to, from) = (copy_place(&subject), others_place());
+        let Action::Create(job) = copy_begun(&subject).action else { panic!("no Job") };
         let labels = &job["metadata"]["labels"];
         let selects = |selector: &String| selector.split_once('=').is_some_and(|(name, value)| labels[name] == value);
         for at in [&from, &to] {

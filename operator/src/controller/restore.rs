@@ -1,6 +1,9 @@
 //! The controller of ServiceRestores: what is seen, what is next of it, the status, then the writes. A phase is in
 //! the status before anything of it is written.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use kube::ResourceExt as _;
 
 use super::backup::{home_job, is_too_soon};
@@ -17,6 +20,9 @@ use crate::gather;
 use crate::report::Problem;
 use crate::restore::{Learned, ObservedRestore, RESTORE, Step, next, restore_status};
 
+/// Between two looks whether one that is deleted has stayed for long enough.
+const STAYS: Duration = Duration::from_mins(10);
+
 /// One pass over a restore. One that has ended costs nothing.
 ///
 /// # Errors
@@ -24,8 +30,7 @@ use crate::restore::{Learned, ObservedRestore, RESTORE, Step, next, restore_stat
 pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
     let Some(restore) = context.caches().restores.get(&key.namespace, &key.name) else { return Ok(Next::Wait) };
     if restore_has_ended(&restore) {
-        hold(context, key, &restore.metadata, RESTORE, false).await?;
-        return Ok(Next::Wait);
+        return ended(context, key, &restore).await;
     }
     if is_drill(&restore) {
         return Box::pin(drill::reconcile(context, key)).await;
@@ -35,7 +40,8 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     }
     let Some(observed) = observe(context, key).await? else { return Ok(Next::Wait) };
     let step = next(&observed);
-    if observed.is_being_deleted() && step.phase < RestorePhase::Files && !step.is_held {
+    let knows_copy = observed.has_copy() || step.learned.is_copied;
+    if observed.is_being_deleted() && step.phase < RestorePhase::Files && !step.is_held && !knows_copy {
         // It may be held still from while it copied.
         hold(context, key, &restore.metadata, RESTORE, false).await?;
         return Ok(Next::Wait);
@@ -46,6 +52,18 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     }
     context.report(key, &restore.uid().unwrap_or_default(), restore.status.as_ref(), &status).await?;
     context.known.again(key);
+    Ok(Next::Wait)
+}
+
+/// Holds one that has ended as long as it alone knows a copy of another Entity's backup that is to be forgotten.
+async fn ended(context: &Context, key: &Key, restore: &Arc<ServiceRestore>) -> Result<Next, WriteError> {
+    let copied = gather::awaited_copy(context.caches(), restore, context.now());
+    if let Some(copied) = copied.as_ref().filter(|_| restore.metadata.deletion_timestamp.is_some()) {
+        let status = copied.given_up(context.now());
+        context.report(key, &restore.uid().unwrap_or_default(), restore.status.as_ref(), &status).await?;
+        return Ok(Next::After(STAYS));
+    }
+    hold(context, key, &restore.metadata, RESTORE, copied.is_some()).await?;
     Ok(Next::Wait)
 }
 
@@ -78,8 +96,8 @@ async fn with_copy_job(context: &Context, mut observed: ObservedRestore) -> Resu
     Ok(observed)
 }
 
-/// Of one that may begin: who is at work at its repositories, and what the quotas of its namespace leave. Neither is in
-/// the caches.
+/// Since when this process leads. Of one that may begin: who is at work at its repositories, and what the quotas of its
+/// namespace leave. None of it is in the caches.
 ///
 /// # Errors
 /// When they cannot be listed.
@@ -88,6 +106,7 @@ pub(super) async fn before_it_begins(
     key: &Key,
     mut observed: ObservedRestore,
 ) -> Result<ObservedRestore, WriteError> {
+    observed.watched_since = context.watched_since();
     if observed.phase() == RestorePhase::Waiting && observed.goes_first.is_none() {
         let places = observed.runs.iter().filter_map(|run| run.status.as_ref()?.repository.as_ref());
         let copied = observed.copy_places();
@@ -118,7 +137,7 @@ pub(super) async fn carry_out(
         before: restore.status.as_ref(),
         status,
         finalizer: RESTORE,
-        is_held: step.is_held,
+        is_held: step.is_held || observed.has_copy(),
         // Nothing is made that nobody would remove, and what is being deleted takes no finalizer any more.
         waits_for_hold: step.is_held && begins_what_stays(step.phase) && !observed.is_being_deleted(),
         changes: &step.changes,

@@ -23,7 +23,7 @@ pub struct Drilled {
     pub service: String,
     /// Since when it could have been proven: it, the namespace of drills and backups are there.
     pub since: Timestamp,
-    /// The snapshot of its newest backup that the service, as it is, can be restored from.
+    /// The snapshot of its newest backup, where what it was made with is still there.
     pub newest: Option<String>,
     /// When a backup of it was last proven.
     pub proven_at: Option<Timestamp>,

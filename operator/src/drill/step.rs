@@ -9,8 +9,8 @@ use crate::api::{Reason, RestorePhase, RestoredVolume, marks};
 use crate::compare::Change;
 use crate::report::Problem;
 use crate::restore::{
-    Flow, Learned, PATIENCE, STARTS, Step, choose, claim_objects, end_all, failed, files, is_late, is_time,
-    loaded_next, loading, patiently, preparing, room, subject, verifying,
+    Flow, Learned, PATIENCE, ROOM, STARTS, Step, choose, claim_objects, end_all, failed, files, is_late, is_time,
+    loaded_next, loading, patiently, preparing, room, subject, verifying, watched_for,
 };
 
 /// What is next of a drill.
@@ -64,7 +64,7 @@ fn is_over(observed: &ObservedDrill) -> bool {
         return false;
     }
     let since = began.or_else(|| restore.restore.creation_timestamp().map(|made| made.0));
-    since.is_some_and(|since| restore.now.duration_since(since) > limit(observed))
+    since.is_some_and(|since| watched_for(restore, since) > limit(observed))
 }
 
 fn over(observed: &ObservedDrill) -> Step {
@@ -109,7 +109,7 @@ fn waiting(observed: &ObservedDrill) -> Flow {
         Ok(()) => Step::at(RestorePhase::Preparing),
         Err(lacks) if observed.evidence.are_gone() => {
             let message = format!("in namespace {} {lacks}: raise drills.quota of the chart", marks::DRILLS);
-            Step::not_yet(restore, Problem::new(Reason::NoRoom, message))
+            Step { again: Some(ROOM), ..Step::not_yet(restore, Problem::new(Reason::NoRoom, message)) }
         }
         Err(_) => {
             let message = format!("room is made by removing what a failed drill left: {}", observed.evidence.shown());

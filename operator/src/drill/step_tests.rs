@@ -319,6 +319,9 @@ fn one_that_takes_too_long_fails_where_it_is() {
     drill.run_to(At::Starting);
     drill.world.service.is_running = false;
     drill.world.now += SignedDuration::from_mins(241);
+    let mut away = drill.seen();
+    away.restore.watched_since = drill.world.now;
+    assert_eq!(next(&away).phase, At::Starting, "no operator was there to see it run");
     assert_eq!(drill.run(), At::Failed);
     let (reason, message) = drill.world.reason();
     assert!(reason == "RestoreFailed" && message.contains("spec.backup.drills.timeoutMinutes"), "{message}");

@@ -11,7 +11,8 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
 use super::jobs::{seen_job, seen_jobs};
-use super::{Packages, observe, turn};
+use super::subject::{Asked, subject};
+use super::{Packages, turn};
 use crate::api::{
     BackupPhase, BackupReason, BackupTarget, Dedicated, Entity, PlatformBackup, Reason, RestorePhase, ServiceBackup,
     ServiceBackupStatus, ServiceRestore, marks,
@@ -24,10 +25,9 @@ use crate::compare::{KnownData, NeededCopies, compare_copies};
 use crate::kinds;
 use crate::plan::Plan;
 use crate::report::{Obstacle, Problem, Verdict};
-use crate::resolve::{Facts, Instance, edited_at, resolve};
+use crate::resolve::edited_at;
+use crate::template::Package;
 use crate::template::operation::operations_for;
-use crate::template::{Package, render};
-use crate::usage::Measurement;
 
 /// Label on a key Secret: the uid of the Entity that goes on with the repositories of an earlier one.
 pub const ENTITY_UID: &str = "commonscloud.coop/entity-uid";
@@ -101,82 +101,8 @@ pub(super) fn why(obstacle: &Obstacle) -> Problem {
     }
 }
 
-/// What is asked of a subject.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
-    /// The target's name; of no name, the one that the service chose.
-    pub(super) target: Option<&'a str>,
-    /// Whether it is only to be opened: nothing is read or kept, so neither target nor key is missed.
-    pub(super) only_opens: bool,
-}
-
 fn asked(run: &ServiceBackup) -> Asked<'_> {
-    Asked { target: target_of(run), only_opens: phase(run) == BackupPhase::Unquiescing }
-}
-
-/// What is backed up or restored: the plan of the instance's own controller.
-pub(super) fn subject(
-    caches: &Caches,
-    packages: &Packages,
-    own: &Own,
-    asked: Asked<'_>,
-    resource: &dyn Dedicated,
-) -> Result<Subject, Problem> {
-    let instance = Instance::of(resource);
-    let seen = observe(caches, packages, &instance, |_| Measurement::NotYet);
-    if let Some(undecodable) = &seen.undecodable {
-        return Err(why(&Obstacle::Undecodable(Arc::clone(undecodable))));
-    }
-    let resolved = resolve(&instance, &seen.facts).map_err(|refusal| why(&refusal.into()))?;
-    let objects = render(&resolved.plan).map_err(|error| why(&error.into()))?.objects;
-    let data = seen.data.as_ref().ok_or_else(|| why(&Obstacle::SecretsUnknown))?;
-    let (Some(entity), Some(record)) = (seen.facts.entity.clone(), seen.facts.record.clone()) else {
-        let message = format!("ServiceData {} is not there yet: there is no data", instance.reference.name);
-        return Err(Problem::new(Reason::DataBeingMade, message));
-    };
-    let backup = seen.facts.platform.as_ref().and_then(|platform| platform.spec.backup.clone());
-    let found = match asked.target {
-        Some(name) => target(backup.clone(), Some(name)),
-        None => chosen(backup.clone(), &entity, Some(resource)),
-    };
-    let (backup, target) = match found {
-        Err(_) if asked.only_opens => (backup.unwrap_or_default(), placeholder(asked.target)),
-        found => found?,
-    };
-    let folder = folder(caches, &entity);
-    let plan = as_grown(resolved.plan, &seen.facts);
-    let key = match key_state(caches, &plan, &folder, &target, data) {
-        Err(_) if asked.only_opens => KeyState::There,
-        key => key?,
-    };
-    Ok(Subject {
-        operations: operations(caches, packages, &plan)?,
-        is_running: !seen.owned.is_empty() && seen.children(&plan, &[]).are_running(),
-        on_nodes: seen.on_nodes(),
-        key,
-        own: own.clone(),
-        plan,
-        objects,
-        record,
-        entity,
-        backup,
-        target,
-        folder,
-    })
-}
-
-/// The plan with volumes as large as they are: what is stored may not fit into what they began with.
-fn as_grown(mut plan: Plan, facts: &Facts) -> Plan {
-    for volume in &mut plan.volumes {
-        let requested = facts.volumes.get(&volume.claim).and_then(|known| known.requested);
-        volume.request = requested.map_or(volume.request, |requested| requested.max(volume.request));
-    }
-    plan
-}
-
-/// In the place of a target that is gone: nothing can be sent there.
-fn placeholder(name: Option<&str>) -> BackupTarget {
-    BackupTarget { name: name.unwrap_or_default().to_owned(), ..BackupTarget::default() }
+    Asked { target: target_of(run), only_opens: phase(run) == BackupPhase::Unquiescing, of: None }
 }
 
 /// The target of a run: the one at which it began, whatever is chosen meanwhile.
@@ -206,7 +132,7 @@ pub fn target(backup: Option<PlatformBackup>, name: Option<&str>) -> Result<(Pla
 ///
 /// # Errors
 /// When there is none.
-fn chosen(
+pub(super) fn chosen(
     backup: Option<PlatformBackup>,
     entity: &Entity,
     service: Option<&dyn Dedicated>,

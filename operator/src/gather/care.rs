@@ -69,16 +69,26 @@ pub fn kept_services(caches: &Caches, now: Timestamp) -> Vec<KeptService> {
 /// The copies of other Entities' backups. Of an Entity that is gone nobody knows any more where they went, nor of one
 /// that was made anew since, unless it goes on with the folder that it had.
 fn copies(caches: &Caches) -> Vec<Copied> {
-    let copied = |restore: Arc<ServiceRestore>| {
-        restore.spec.from.entity.as_ref()?;
-        let entity = caches.entities.get("", &restore.namespace()?)?;
-        let copied_at = restore.status.as_ref()?.copied_at.as_ref()?;
-        let is_new = entity.creation_timestamp().is_some_and(|made| made.0 > copied_at.0);
-        let folder = folder(caches, &entity);
-        let is_known = !is_new || folder != own_folder(&entity.name_any(), entity.metadata.uid.as_deref());
-        Copied::of(&restore, &folder).filter(|_| is_known)
-    };
-    caches.restores.all().into_iter().filter_map(copied).collect()
+    caches.restores.all().iter().filter_map(|restore| copied(caches, restore)).collect()
+}
+
+fn copied(caches: &Caches, restore: &Arc<ServiceRestore>) -> Option<Copied> {
+    restore.spec.from.entity.as_ref()?;
+    let entity = caches.entities.get("", &restore.namespace()?)?;
+    let copied_at = restore.status.as_ref()?.copied_at.as_ref()?;
+    let is_new = entity.creation_timestamp().is_some_and(|made| made.0 > copied_at.0);
+    let folder = folder(caches, &entity);
+    let is_known = !is_new || folder != own_folder(&entity.name_any(), entity.metadata.uid.as_deref());
+    Copied::of(restore, &folder).filter(|_| is_known)
+}
+
+/// The copy that a restore was made from, as long as the restore is to stay for it. An Entity that goes waits for none.
+pub fn awaited_copy(caches: &Caches, restore: &Arc<ServiceRestore>, now: Timestamp) -> Option<Copied> {
+    let (platform, name) = (caches.platform()?, restore.namespace()?);
+    let (namespace, entity) = (caches.namespaces.get("", &name)?, caches.entities.get("", &name)?);
+    let is_going = namespace.metadata.deletion_timestamp.is_some() || entity.metadata.deletion_timestamp.is_some();
+    let backup = platform.spec.backup.as_ref().filter(|_| !is_going)?;
+    copied(caches, restore).filter(|copied| copied.is_awaited(backup, now))
 }
 
 /// Whether a run is at work, or about to be: one that has waited for long may wait for ever, and looks before it begins.

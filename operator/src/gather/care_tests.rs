@@ -172,6 +172,19 @@ fn what_was_copied_of_another_entitys_is_cared_for_with_the_service_that_it_was_
     let at = &service.copies[0].at;
     assert_eq!((at.target.as_str(), at.path.as_str()), ("far", "coop-0a1b2c3d.agenda"));
     assert!(!service.is_busy && repositories(std::slice::from_ref(&service)).is_empty());
+    let awaited = || awaited_copy(&caches, &caches.restores.get("coop", "from-other").unwrap(), now()).is_some();
+    let namespace = |metadata: Value| put(&caches.namespaces, json!({"metadata": metadata}));
+    namespace(json!({"name": "coop"}));
+    assert!(!awaited(), "there is no target any more");
+    let target = json!({"name": "far", "rest": {"url": "https://b.example.org", "secretName": "far"}});
+    let backup = json!({"targets": [target], "recipients": ["age1"]});
+    put(
+        &caches.platforms,
+        json!({"metadata": {"name": "default"}, "spec": {"baseDomain": "example.org", "backup": backup}}),
+    );
+    assert!(awaited());
+    namespace(json!({"name": "coop", "deletionTimestamp": NOW}));
+    assert!(!awaited(), "nothing keeps an Entity from its end");
     made("2026-12-01T00:00:00Z");
     assert!(kept_services(&caches, now()).is_empty(), "of an Entity of the same name, whose folder was another one");
 }

@@ -9,11 +9,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde_json::json;
 
-use super::backup::{Asked, is_waited_for, service_named, subject, why};
+use super::backup::{is_waited_for, service_named, why};
 use super::jobs::{is_owned_by, live_has_ended};
 use super::observed::{Inside, settings};
 use super::restore::runs;
 use super::schedule::is_restored;
+use super::subject::{Asked, subject};
 use super::{Packages, key_state, seen_jobs, stage};
 use crate::api::{Dedicated, PlatformBackup, Reason, ServiceBackup, ServiceRestore, marks};
 use crate::backup::{KeyState, Own, Subject, has_come, is_backup, key_name, taken_at, taken_by};
@@ -49,7 +50,10 @@ pub fn observe_drill(
     let Left { others, evidence, own } = remains(caches, &inside, &secrets, &restore);
     let restore = ObservedRestore {
         now,
-        record: caches.records.get(&entity, &service),
+        watched_since: Timestamp::MIN,
+        record: subject
+            .as_ref()
+            .map_or_else(|_| caches.records.get(&entity, &service), |of| Some(Arc::clone(&of.record))),
         jobs: seen_jobs(caches, marks::DRILLS, &service, now),
         goes_first: goes_first(caches, &restore, &entity, now),
         first_waits: None,
@@ -67,7 +71,7 @@ pub fn observe_drill(
     Some(ObservedDrill { rule: backup.drills, closed, exceptions, copies, objects, others, evidence, own, restore })
 }
 
-/// What is restored, as the service itself has it.
+/// What is restored: the service, on the revision and version that its backup was made with.
 fn of_service(
     caches: &Caches,
     packages: &Packages,
@@ -84,7 +88,8 @@ fn of_service(
         let message = format!("spec.from.service: there is no service {} in namespace {entity} any more", from.service);
         Problem::new(Reason::NotFound, message)
     })?;
-    subject(caches, packages, own, Asked { target, only_opens: false }, resource.as_ref())
+    let of = run.and_then(|status| status.versions.as_ref());
+    subject(caches, packages, own, Asked { target, only_opens: false, of }, resource.as_ref())
 }
 
 /// The same, in the namespace of drills.
@@ -300,14 +305,14 @@ pub(super) fn is_drilled(caches: &Caches, entity: &str, service: &str) -> bool {
     drills(caches, entity, service).iter().any(|drill| !restore_has_ended(drill))
 }
 
-/// The snapshot of the newest backup, where it is of the version that the data has: after an upgrade the next one is.
+/// The snapshot of the newest backup, where the revision that it was made with is there: it is drilled with that one,
+/// whatever the service was upgraded to since.
 fn newest(caches: &Caches, entity: &str, service: &str, runs: &[Arc<ServiceBackup>], now: Timestamp) -> Option<String> {
     let newest = runs.iter().filter(|run| is_backup(run)).max_by_key(|run| (taken_by(run, now), taken_at(run)))?;
     let status = newest.status.as_ref()?;
     let (versions, record) = (status.versions.as_ref()?, caches.records.get(entity, service)?);
-    let has = (record.spec.version.as_ref(), record.spec.revision.as_ref());
-    let fits = has == (Some(&versions.application), Some(&versions.revision));
-    status.snapshot.clone().filter(|_| fits)
+    let is_its = versions.template == record.spec.template;
+    caches.revisions.get("", &versions.revision).filter(|_| is_its).and_then(|_| status.snapshot.clone())
 }
 
 fn too_large(caches: &Caches, backup: &PlatformBackup, entity: &str, service: &str) -> Option<Problem> {

@@ -4,10 +4,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::*;
-use crate::api::DrillRule;
+use crate::api::{DrillRule, ServiceData};
 use crate::cache::{Identity, Kind};
 use crate::gather::fixtures::{put, put_live};
 use crate::resolve::fixtures;
+use crate::template::Package;
 
 const NOW: &str = "2026-11-30T12:00:00Z";
 
@@ -251,7 +252,47 @@ fn what_is_proven_is_the_newest_backup_that_the_service_can_be_restored_from() {
     let known = proven(&caches);
     assert_eq!((known.newest, known.barred, known.drills.len()), (Some("a".repeat(64)), None, 1));
     run(&caches, "0.9", "radicale-older");
-    assert_eq!(proven(&caches).newest, None, "it was upgraded since");
+    assert_eq!(proven(&caches).newest, None, "nobody knows any more with what it was made");
+}
+
+#[test]
+fn a_backup_of_before_an_upgrade_is_drilled_with_what_it_was_made_with() {
+    let caches = caches("50Gi");
+    namespace(&caches, "");
+    let mut older = fixtures::template();
+    older.spec.versions[0].name = "0.9".to_owned();
+    let revision = Package::compile("radicale", &older.spec).unwrap().revision_name();
+    let content = json!({"template": "radicale", "content": older.spec});
+    put(&caches.revisions, json!({"metadata": {"name": revision, "uid": "r0"}, "spec": content}));
+    run(&caches, "0.9", &revision);
+    assert_eq!(proven(&caches).newest, Some("a".repeat(64)));
+    // Its Entity has it on a later one, with a parameter that came with that, and on an image of its own.
+    let entity = json!([{"apiVersion": "v1", "kind": "Entity", "name": "coop", "uid": "e1", "controller": true}]);
+    let service = json!({
+        "metadata": {"name": "calendar", "namespace": "coop", "uid": "u1", "generation": 1, "ownerReferences": entity},
+        "spec": {"template": "radicale", "tier": "1gb", "parameters": {"later": "x", "realm": "Hort"}},
+    });
+    put(&caches.services, service);
+    let now = caches.records.get("coop", "calendar").unwrap();
+    let mut with_image = ServiceData::clone(&now);
+    with_image.spec.images =
+        serde_json::from_value(json!([{"name": "radicale", "reference": "own/radicale:4"}])).unwrap();
+    caches.records.put(&Identity::of(&with_image.metadata), with_image);
+    let seen = observed(&caches).restore;
+    let subject = seen.subject.as_ref().unwrap();
+    assert_eq!((subject.plan.version.as_str(), &subject.plan.revision), ("0.9", &revision));
+    assert_eq!(subject.plan.parameters["realm"], "Hort");
+    assert!(!subject.plan.images.values().any(|image| image.contains("own/")), "{:?}", subject.plan.images);
+    let record = &seen.record.as_ref().unwrap().spec;
+    assert_eq!((record.version.as_deref(), record.revision.as_ref()), (Some("0.9"), Some(&revision)));
+    assert_eq!(subject.record.spec, *record, "by which the manifest is judged");
+    assert_ne!(caches.records.get("coop", "calendar").unwrap().spec.revision, Some(revision), "it stays what it is");
+    caches.revisions.remove(&Identity {
+        name: subject.plan.revision.clone(),
+        uid: "r0".to_owned(),
+        ..Identity::default()
+    });
+    assert!(observed(&caches).restore.subject.unwrap_err().is(Reason::RevisionNotFound));
 }
 
 #[test]

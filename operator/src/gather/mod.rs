@@ -14,6 +14,7 @@ mod records;
 mod restore;
 mod schedule;
 mod stage;
+mod subject;
 mod turn;
 mod undecodable;
 
@@ -26,8 +27,8 @@ pub use backup::{
     ENTITY_UID, folder, key_state, needed, needed_copies, observe_run, operations, service_named, target, with_escrow,
 };
 pub use care::{
-    KeptService, care_jobs, home_jobs, kept_services, knows_all_runs, knows_own_repositories, own_repositories,
-    repositories,
+    KeptService, awaited_copy, care_jobs, home_jobs, kept_services, knows_all_runs, knows_own_repositories,
+    own_repositories, repositories,
 };
 pub use consent::seen_consent;
 pub use drill::observe_drill;

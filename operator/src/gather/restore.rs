@@ -1,5 +1,5 @@
 //! Collects what the caches know around one restore. No request is made here: the namespace's quotas, which others
-//! make too, the controller asks for, and puts in what [`rooms`] makes of them.
+//! make too, the controller asks for, and puts in what [`rooms`] makes of them, and since when it leads.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::backup::{Asked, is_at_work, service_named, subject};
+use super::backup::{is_at_work, service_named};
 use super::consent::{copy_target, expecting, foreign};
 use super::observed::COMPONENT;
+use super::subject::{Asked, subject};
 use super::{Observed, Packages, observe, seen_jobs};
 use crate::api::{
     BackupReason, ConditionType, Dedicated, Reason, RestoreDestinationKind, RestorePhase, ServiceBackup, ServiceRestore,
@@ -50,7 +51,7 @@ pub fn observe_restore(
     let found = service_named(caches, namespace, &service);
     let subject = match &found {
         Ok(Some(resource)) => {
-            let asked = Asked { target: at.as_deref(), only_opens: false };
+            let asked = Asked { target: at.as_deref(), only_opens: false, of: None };
             subject(caches, packages, own, asked, resource.as_ref())
         }
         Ok(None) => Err(no_service(namespace, &service)),
@@ -64,6 +65,7 @@ pub fn observe_restore(
     let seen = found.ok().flatten().map(|resource| seen_service(caches, packages, resource.as_ref()));
     Some(ObservedRestore {
         now,
+        watched_since: Timestamp::MIN,
         foreign: expecting(caches, foreign, subject.as_ref().ok()),
         subject,
         record: caches.records.get(namespace, &service),

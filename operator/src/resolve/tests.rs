@@ -53,6 +53,8 @@ fn a_volume_that_fills_up_grows_to_what_the_quota_allows() {
     assert_eq!(decided("tier: 1gb", "8193Mi", Some(0)), (base.clone(), maximum, GrowthDecision::AtMaximum));
     let sold_more = decided("tier: 1gb, extraBlocks: 4", "8193Mi", Some(0));
     assert_eq!(sold_more, (base, "10753Mi".to_owned(), grow("10753Mi")), "half of 21 GiB, and no more");
+    let usable = database("tier: 1gb", "2049Mi", None).growth.unwrap().usable;
+    assert_eq!(usable.to_string(), "8Gi", "what the package says, without the file system's share");
 }
 
 #[test]

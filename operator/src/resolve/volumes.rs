@@ -46,7 +46,7 @@ pub(super) fn volumes(
         let of_class = class_facts(platform.storage_classes.iter().find(|c| Some(&c.name) == class.as_ref()));
         let request = request(usable, of_class.overhead)
             .ok_or_else(|| Refusal::VolumeTooLarge { volume: volume.name.clone(), usable })?;
-        let growth = growth(volume, quota, request, of_class.overhead).map_err(size_error)?;
+        let growth = growth(volume, quota, (usable, request), of_class.overhead).map_err(size_error)?;
         planned.push(PlannedVolume {
             filling: watched(volume, request, growth, of_class, existing),
             growth,
@@ -70,15 +70,17 @@ fn class_facts(class: Option<&StorageClassFacts>) -> ClassFacts {
     }
 }
 
+/// How far it grows. `from`: what files can take of it now, and what its claim requests for that.
 fn growth(
     volume: &PackageVolume,
     quota: Bytes,
-    base: Bytes,
+    from: (Bytes, Bytes),
     overhead: FileSystemOverhead,
 ) -> Result<Option<PlannedGrowth>, ExpressionError> {
     let Some(growth) = &volume.growth else { return Ok(None) };
-    let maximum = request(growth.maximum(quota)?, overhead).unwrap_or(base).max(base);
-    Ok(Some(PlannedGrowth { maximum }))
+    let usable = growth.maximum(quota)?.max(from.0);
+    let planned = request(usable, overhead).map(|maximum| PlannedGrowth { usable, maximum: maximum.max(from.1) });
+    Ok(Some(planned.unwrap_or(PlannedGrowth { usable: from.0, maximum: from.1 })))
 }
 
 /// What is sold may be full: only the volumes beside it are watched.

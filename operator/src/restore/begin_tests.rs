@@ -5,7 +5,7 @@ use serde_json::json;
 use test_case::test_case;
 
 use super::super::world::World;
-use super::super::{Step, next};
+use super::super::{ROOM, Step, next};
 use super::*;
 use crate::api::RestorePhase;
 use crate::backup::KeyState;
@@ -63,6 +63,7 @@ fn without_room_nothing_begins_until_there_is_some() {
         let step = step(room);
         let problem = step.problem.unwrap();
         assert_eq!((step.phase, problem.reason.as_str()), (RestorePhase::Waiting, "NoRoom"));
+        assert_eq!(step.again, Some(ROOM), "each look lists the quotas");
         assert!(problem.message.contains("small") && problem.message.contains(left), "{}", problem.message);
         assert_eq!(step.learned.volumes.unwrap().len(), 2, "the quota is made larger by what it says");
     }

@@ -2,7 +2,6 @@
 //! judged without the snapshot is judged before anything is copied.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use commonscloud_backup::report::Outcome;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -20,8 +19,6 @@ use crate::report::Problem;
 
 /// For how long a copy is tried: nothing waits for it but who asked.
 const LIMIT: SignedDuration = SignedDuration::from_hours(24);
-/// Between two looks while a consent is missing, which may be for ever: the watch of consents tells of one.
-const ASKED: Duration = Duration::from_mins(10);
 
 /// The Entity that a snapshot is of, where that is another one.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +47,11 @@ impl ObservedRestore {
         self.foreign.is_some() && self.status().is_none_or(|status| status.copied_at.is_none())
     }
 
+    /// Whether it is made from a copy, whose id it alone knows.
+    pub fn has_copy(&self) -> bool {
+        self.foreign.is_some() && self.status().is_some_and(|status| status.copied_at.is_some())
+    }
+
     /// The repositories at which its copy will be at work.
     pub fn copy_places(&self) -> Vec<BackupRepository> {
         let Some(foreign) = self.foreign.as_ref().filter(|_| self.is_to_be_copied()) else { return Vec::new() };
@@ -75,7 +77,7 @@ pub(super) fn may_begin(observed: &ObservedRestore) -> Result<(), Box<Step>> {
         return Err(Box::new(failed(observed, Problem::new(Reason::RestoreNotSupported, message))));
     }
     consent::given(foreign, &observed.restore, observed.now)
-        .map_err(|problem| Box::new(Step { again: Some(ASKED), ..Step::not_yet(observed, problem) }))?;
+        .map_err(|problem| Box::new(Step::asks(observed, problem)))?;
     backup(foreign).map(drop).ok_or_else(|| Box::new(failed(observed, not_there(foreign, observed))))
 }
 
@@ -113,9 +115,8 @@ pub(super) fn copying(observed: &ObservedRestore) -> Flow {
         let message = "it copies, and spec.from.entity names nobody";
         Box::new(failed(observed, Problem::new(Reason::RestoreFailed, message)))
     })?;
-    if let Some(chosen) = foreign.job.as_ref().and_then(|job| copied(observed, job)) {
-        let learned = Learned { chosen: Some(chosen), is_copied: true, ..Learned::default() };
-        return Ok(Step { learned, ..Step::at(RestorePhase::Preparing) });
+    if let Some(complete) = complete(observed) {
+        return Ok(complete);
     }
     if let Err(withdrawn) = consent::stands(foreign, &observed.restore) {
         return Ok(given_up(observed, withdrawn));
@@ -130,6 +131,13 @@ pub(super) fn copying(observed: &ObservedRestore) -> Flow {
         Some(job) if job.is_being_deleted => Ok(Step::waits(observed, format!("the end of Job {}", job.name))),
         Some(job) => Ok(at_work(observed, foreign, job, subject)),
     }
+}
+
+/// What comes once the copy is complete: it is recorded, whatever becomes of the restore then.
+pub(super) fn complete(observed: &ObservedRestore) -> Option<Step> {
+    let chosen = copied(observed, observed.foreign.as_ref()?.job.as_ref()?)?;
+    let learned = Learned { chosen: Some(chosen), is_copied: true, ..Learned::default() };
+    Some(Step { learned, ..Step::at(RestorePhase::Preparing) })
 }
 
 /// It fails once its Job has ended, which nothing else ends: it is in another namespace.

@@ -218,6 +218,25 @@ fn one_that_is_deleted_while_it_copies_is_held_until_its_job_has_ended(problem: 
 }
 
 #[test]
+fn a_copy_that_is_complete_is_known_whenever_its_restore_is_deleted() {
+    for is_recorded in [false, true] {
+        let mut asked = Asked::copying();
+        asked.pass();
+        asked.ends(JobState::Succeeded, Some(Outcome::Copied { snapshot: COPY.to_owned() }));
+        if is_recorded {
+            assert_eq!(asked.pass().phase, RestorePhase::Preparing);
+        }
+        asked.world.restore.metadata.deletion_timestamp = Some(Time(asked.world.now));
+        while asked.world.phase() != RestorePhase::Failed {
+            asked.pass();
+        }
+        let status = asked.world.restore.status.as_ref().unwrap();
+        assert_eq!((status.snapshot.as_deref(), status.ended_at.is_some()), (Some(COPY), true), "{status:?}");
+        assert!(asked.seen().has_copy());
+    }
+}
+
+#[test]
 fn a_pass_that_cannot_read_the_service_ends_no_copy_however_long_it_takes() {
     let mut asked = Asked::copying();
     asked.pass();

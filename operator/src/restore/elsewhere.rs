@@ -24,12 +24,12 @@ pub const AWAITED: &str = "it begins with a backup of another service, by a Serv
 pub(super) fn held(observed: &ObservedRestore) -> Result<(), Box<Step>> {
     let Some(new) = &observed.new else { return Ok(()) };
     let whose = new.whose.as_ref().map_err(|missing| {
-        choice::order(observed).err().unwrap_or_else(|| Box::new(Step::not_yet(observed, missing.clone())))
+        choice::order(observed).err().unwrap_or_else(|| Box::new(Step::asks(observed, missing.clone())))
     })?;
     let name = &whose.instance.name;
     if observed.service.is_paused {
         let message = format!("spec.paused of {name} is true, and nothing of it is changed: take it away now");
-        return Err(Box::new(Step::not_yet(observed, Problem::new(Reason::Paused, message))));
+        return Err(Box::new(Step::asks(observed, Problem::new(Reason::Paused, message))));
     }
     let Some(record) = &observed.record else {
         let first = create_record(&whose.instance, &first_record(whose));

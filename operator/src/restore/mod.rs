@@ -43,7 +43,8 @@ pub(crate) use ran::end_all;
 pub use status::restore_status;
 pub use step::{Chosen, Learned, Step, next};
 pub(crate) use step::{
-    Flow, PATIENCE, STARTS, failed, files, is_late, loaded_next, loading, patiently, preparing, subject, verifying,
+    Flow, PATIENCE, ROOM, STARTS, failed, files, is_late, loaded_next, loading, patiently, preparing, subject,
+    verifying, watched_for,
 };
 pub(crate) use versions::may_add;
 pub use versions::{Refusal, may_restore};

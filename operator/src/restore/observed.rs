@@ -20,6 +20,8 @@ pub struct ObservedRestore {
     pub restore: Arc<ServiceRestore>,
     /// The operator's time.
     pub now: Timestamp,
+    /// Since when this operator leads: what passes while nobody looks counts for no patience.
+    pub watched_since: Timestamp,
     /// The service whose backup it is, or why it cannot be restored. Its plan is of the stage that the restore's
     /// phase asks for, on the claims that the record names.
     pub subject: Result<Subject, Problem>,

@@ -89,7 +89,7 @@ pub fn restore_status(observed: &ObservedRestore, step: &Step) -> ServiceRestore
     status
 }
 
-/// That nobody knows what it goes on with: how patient it is counts from here.
+/// That nobody knows what it goes on with: how patient it is counts from here, as long as an operator looks.
 fn unknown(observed: &ObservedRestore, step: &Step) -> Option<ConditionUpdate> {
     let needs_it = (RestorePhase::Copying..=RestorePhase::Verifying).contains(&step.phase);
     let problem = observed.subject.as_ref().err().filter(|_| needs_it)?;

@@ -5,8 +5,8 @@ use test_case::test_case;
 
 use super::*;
 use crate::api::Condition;
-use crate::restore::PATIENCE;
 use crate::restore::world::World;
+use crate::restore::{PATIENCE, next};
 
 fn ready(status: &ServiceRestoreStatus) -> &Condition {
     status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap()
@@ -112,6 +112,29 @@ fn a_pass_that_cannot_read_the_service_fails_nothing_however_long_its_phase_last
     assert_eq!(world.run(|_| {}), RestorePhase::Failed);
     assert_eq!(ready(world.restore.status.as_ref().unwrap()).reason, "TariffNotFound");
     assert!(!is_unknown(&world), "nobody needs it any more");
+}
+
+#[test]
+fn what_no_operator_saw_counts_for_no_patience() {
+    let next = |world: &World, since: Timestamp| next(&ObservedRestore { watched_since: since, ..world.seen() });
+    let mut world = World::new();
+    world.run_to(RestorePhase::Files);
+    world.problem = Some(Problem::new(Reason::TariffNotFound, "no tariff"));
+    world.pass();
+    assert!(is_unknown(&world));
+    world.now += SignedDuration::from_hours(3);
+    let began = world.now;
+    assert_eq!(next(&world, Timestamp::MIN).phase, RestorePhase::Returning, "somebody has looked all the time");
+    assert_eq!(next(&world, began).phase, RestorePhase::Files, "the first look of an operator that was away");
+    world.now += PATIENCE + SignedDuration::from_secs(1);
+    assert_eq!(next(&world, began).phase, RestorePhase::Returning);
+    // So does what is to happen within a phase.
+    let mut world = World::new();
+    world.run_to(RestorePhase::Switching);
+    world.service.is_applied = false;
+    world.now += SignedDuration::from_hours(3);
+    assert_eq!(next(&world, Timestamp::MIN).phase, RestorePhase::Returning);
+    assert_eq!(next(&world, world.now).phase, RestorePhase::Switching);
 }
 
 #[test]

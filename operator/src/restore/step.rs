@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use commonscloud_backup::manifest::Manifest;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::SignedDuration;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::observed::ObservedRestore;
 use super::{
@@ -25,6 +25,10 @@ pub(crate) const STARTS: SignedDuration = SignedDuration::from_mins(120);
 const CLAIMS: SignedDuration = SignedDuration::from_mins(10);
 /// Between two looks at what no watch tells of.
 pub(crate) const GLANCE: Duration = Duration::from_secs(5);
+/// The same of room, which may be missing for ever: quotas that others made are in no cache, and each look lists them.
+pub(crate) const ROOM: Duration = Duration::from_secs(30);
+/// Between two looks at what somebody has to do first, which a watch tells of: it may be missing for ever.
+pub(crate) const ASKED: Duration = Duration::from_mins(10);
 
 /// What is next of a restore. The controller writes the status that it makes first, whatever the step is, then, if
 /// the status that was *read* has the phase of the step, the changes: so what a phase names is never begun before
@@ -103,6 +107,11 @@ impl Step {
     pub(crate) fn not_yet(observed: &ObservedRestore, problem: Problem) -> Self {
         Self { problem: Some(problem), again: Some(GLANCE), ..Self::at(observed.phase()) }
     }
+
+    /// The same of what somebody has to do first, which a watch tells of.
+    pub(crate) fn asks(observed: &ObservedRestore, problem: Problem) -> Self {
+        Self { again: Some(ASKED), ..Self::not_yet(observed, problem) }
+    }
 }
 
 /// What is next of a restore.
@@ -110,8 +119,13 @@ pub fn next(observed: &ObservedRestore) -> Step {
     let phase = observed.phase();
     let deleted = || Problem::new(Reason::RestoreFailed, "it was deleted before it had ended");
     let flow = match phase {
+        RestorePhase::Preparing if observed.is_being_deleted() && observed.has_copy() => {
+            Ok(failed(observed, deleted()))
+        }
         RestorePhase::Waiting | RestorePhase::Preparing if observed.is_being_deleted() => Ok(Step::at(phase)),
-        RestorePhase::Copying if observed.is_being_deleted() => Ok(copy::given_up(observed, deleted())),
+        RestorePhase::Copying if observed.is_being_deleted() => {
+            Ok(copy::complete(observed).unwrap_or_else(|| copy::given_up(observed, deleted())))
+        }
         RestorePhase::Succeeded | RestorePhase::Failed => Ok(Step::at(phase)),
         RestorePhase::Returning => Ok(back::returning(observed)),
         RestorePhase::Removing => Ok(back::removing(observed)),
@@ -136,10 +150,15 @@ pub(crate) fn failed(observed: &ObservedRestore, problem: Problem) -> Step {
     Step { problem: Some(problem), ..Step::at(phase) }
 }
 
+/// For how long an operator has looked at what began then. What nobody was there to do is not late for it.
+pub(crate) fn watched_for(observed: &ObservedRestore, since: Timestamp) -> SignedDuration {
+    observed.now.duration_since(since.max(observed.watched_since))
+}
+
 /// Whether it has been in its phase for longer than that.
 pub(crate) fn is_late(observed: &ObservedRestore, limit: SignedDuration) -> bool {
     let since = observed.status().and_then(|status| status.phase_since.as_ref());
-    since.is_some_and(|since| observed.now.duration_since(since.0) > limit)
+    since.is_some_and(|since| watched_for(observed, since.0) > limit)
 }
 
 /// Waits, but not for ever.
@@ -165,7 +184,7 @@ pub(super) fn patiently_after_jobs(observed: &ObservedRestore, limit: SignedDura
 pub(super) fn is_unknown_for(observed: &ObservedRestore, limit: SignedDuration) -> bool {
     let conditions = observed.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let since = conditions.iter().find(|condition| condition.type_ == ConditionType::SubjectKnown.as_str());
-    since.is_some_and(|since| observed.now.duration_since(since.last_transition_time.0) > limit)
+    since.is_some_and(|since| watched_for(observed, since.last_transition_time.0) > limit)
 }
 
 /// What is restored.
@@ -203,7 +222,7 @@ fn waiting(observed: &ObservedRestore) -> Flow {
         Ok(()) => Step::at(copy::begins(observed, &mut learned)),
         Err(lacks) => {
             let message = format!("{lacks}: what is overwritten stays until it has succeeded");
-            Step::not_yet(observed, Problem::new(Reason::NoRoom, message))
+            Step { again: Some(ROOM), ..Step::not_yet(observed, Problem::new(Reason::NoRoom, message)) }
         }
     };
     Ok(Step { learned, ..step })
@@ -218,7 +237,7 @@ pub(super) fn unpaused(observed: &ObservedRestore) -> Result<&Subject, Box<Step>
     if observed.service.is_paused {
         let service = &subject.plan.instance.name;
         let message = format!("spec.paused of {service} is true, and nothing of it is changed: take it away");
-        return Err(Box::new(Step::not_yet(observed, Problem::new(Reason::Paused, message))));
+        return Err(Box::new(Step::asks(observed, Problem::new(Reason::Paused, message))));
     }
     Ok(subject)
 }

@@ -175,6 +175,7 @@ impl World {
         ObservedRestore {
             restore: Arc::new(self.restore.clone()),
             now: self.now,
+            watched_since: Timestamp::MIN,
             subject: self.problem().map_or_else(|| Ok(self.subject()), Err),
             record: self.is_recorded.then(|| Arc::new(self.record.clone())),
             jobs: self.jobs.clone(),

@@ -10,6 +10,7 @@ mod agora;
 mod containers;
 mod database_start;
 mod hostile;
+mod loads;
 mod network;
 mod offered;
 mod office;

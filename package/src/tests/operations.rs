@@ -27,11 +27,11 @@ fn shipped() -> [(ServiceTemplate, [&'static str; 2]); 5] {
 }
 
 /// Those with a database.
-fn with_database() -> impl Iterator<Item = ServiceTemplate> {
+pub(super) fn with_database() -> impl Iterator<Item = ServiceTemplate> {
     shipped().into_iter().map(|(template, _)| template).filter(|template| script(template, "dump").is_some())
 }
 
-fn script(template: &ServiceTemplate, operation: &str) -> Option<String> {
+pub(super) fn script(template: &ServiceTemplate, operation: &str) -> Option<String> {
     let file = template.spec.files.iter().find(|file| file.name == operation)?;
     Some(file.content.clone())
 }
@@ -91,12 +91,12 @@ fn packages_with_one_engine_have_one_text() {
 }
 
 /// A place for a script: its paths lead here, and programs are found here first.
-struct Place {
+pub(super) struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
         for folder in ["bin", "tmp", "data/images", "html/config"] {
             std::fs::create_dir_all(place.at(folder)).unwrap();
@@ -108,7 +108,7 @@ impl Place {
         place
     }
 
-    fn at(&self, path: &str) -> PathBuf {
+    pub(super) fn at(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
@@ -117,18 +117,18 @@ impl Place {
         std::fs::write(self.at(path), text).unwrap();
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(super) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.at(path)).unwrap_or_default()
     }
 
     /// A program of the image.
-    fn program(&self, name: &str, text: &str) {
+    pub(super) fn program(&self, name: &str, text: &str) {
         self.write(&format!("bin/{name}"), &format!("#!/bin/bash\n{text}\n"));
         std::fs::set_permissions(self.at(&format!("bin/{name}")), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Runs an operation as its Job does: its exit code, its output, and what it said.
-    fn run(&self, template: &ServiceTemplate, kind: OperationKind, input: &str) -> (i32, String, String) {
+    pub(super) fn run(&self, template: &ServiceTemplate, kind: OperationKind, input: &str) -> (i32, String, String) {
         let operation = template.spec.operations.as_ref().unwrap().get(kind).unwrap();
         let mut text = script(template, kind.as_str()).unwrap();
         // This folder may lie below /tmp.

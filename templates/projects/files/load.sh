@@ -8,7 +8,9 @@ why() { { grep -m 1 '^ERROR' /tmp/errors || tail -n 1 /tmp/errors; } | cut -c 1-
 MYSQL_PWD=$(cat /secrets/db/password)
 user=$(cat /secrets/db/username)
 export MYSQL_PWD
-client=(mariadb --host="$INSTANCE-db" --user="$user" --max-allowed-packet=1G --batch --skip-column-names --binary-mode)
+# guard: sql-alone. The client has commands of its own, and may read files here for the server: a dump could run what it
+# likes. In binary mode it knows none of them in what it reads, but DELIMITER and \C.
+client=(mariadb --host="$INSTANCE-db" --user="$user" --max-allowed-packet=1G --batch --skip-column-names --binary-mode --local-infile=0)
 sql() { "${client[@]}" --execute "$1"; }
 
 waited=0

@@ -34,6 +34,7 @@ async fn context(server: &ApiServer) -> Context {
     let caches = Caches::new();
     Context {
         start: crate::controller::Start::default(),
+        leads_since: std::sync::OnceLock::new(),
         known: Known::new(caches.clone(), Arc::clone(&listener)),
         server: Server::new(client.clone(), Leadership::alone(), WriteCounts::default(), "system"),
         packages: Packages::default(),
