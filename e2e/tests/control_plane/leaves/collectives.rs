@@ -10,6 +10,7 @@ use super::live::Stage;
 /// The namespace of the people.
 const NAME: &str = "leaves-people";
 const SINCE: &str = "2026-12-01T00:00:00Z";
+const UNTIL: &str = "2030-01-01T00:00:00Z";
 const LATER: &str = "2026-12-02T00:00:00Z";
 
 /// The cases of the Platform.
@@ -51,9 +52,10 @@ pub fn stages(user: &str) -> [Stage; 4] {
         "dinadinad": {"displayName": "Dina", "mail": "dina@example.org", "by": "a-founder", "since": SINCE},
     });
     let managers = json!({"annaanna": {"by": "a-founder", "since": SINCE}});
-    let guest = |guest: Value| json!({"role": "User", "by": "a-founder", "since": SINCE, "until": "2030-01-01T00:00:00Z", "guest": guest});
+    let guest =
+        |guest: Value| json!({"role": "User", "by": "a-founder", "since": SINCE, "until": UNTIL, "guest": guest});
     let people = json!({
-        "annaanna": {"role": "User", "by": "a-founder", "since": SINCE, "until": "2030-01-01T00:00:00Z"},
+        "annaanna": {"role": "User", "by": "a-founder", "since": SINCE, "until": UNTIL},
         "guestguest": guest(json!({"displayName": "Guest", "mail": "guest@example.org"})),
         "knownknow": guest(json!({"displayName": "Known", "account": account()})),
     });
