@@ -1,5 +1,5 @@
-//! The leaves of who belongs and who may enter: nobody writes what is the operator's, nor in another's name; and those of
-//! the Platform's identity, which nothing runs by yet: what they may be.
+//! The leaves of who belongs and who may enter: nobody writes what is the operator's, nor in another's name; and those
+//! of the Platform's identity, which nothing runs by yet: what they may be.
 
 use commonscloud_e2e::manifests::{entity, namespaced};
 use serde_json::{Value, json};

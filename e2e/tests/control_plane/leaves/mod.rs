@@ -6,7 +6,8 @@
 //! | `walk` | the leaves, from the CRDs' own schemas |
 //! | `case` | a case: one leaf changed, what shows the difference |
 //! | `live`, `planned` | cases on a real API server; cases that need none |
-//! | `instances`, `entity`, `platform`, `template`, `operations`, `backup`, `collectives`, `fixed` | the tables, kind by kind |
+//! | `instances`, `entity`, `platform`, `template`, `operations`, `fixed` | the tables, kind by kind |
+//! | `backup`, `collectives` | the same, of all kinds that are about backups, and about people |
 
 mod backup;
 mod case;

@@ -41,6 +41,7 @@ const ADMINISTRATOR: &str = "an-administrator";
 /// Who wrote what is there.
 const FOUNDER: &str = "a-founder";
 const SINCE: &str = "2026-12-01T00:00:00Z";
+const UNTIL: &str = "2027-06-01T00:00:00Z";
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -131,10 +132,10 @@ fn objects() -> [Value; 3] {
         "annaanna": {"by": FOUNDER, "since": SINCE},
         "carlacarl": {"by": FOUNDER, "since": SINCE, "removed": {"by": FOUNDER}},
     });
-    let guest = |guest: Value| json!({"role": "User", "by": FOUNDER, "since": SINCE, "until": "2027-06-01T00:00:00Z", "guest": guest});
+    let guest = |guest: Value| json!({"role": "User", "by": FOUNDER, "since": SINCE, "until": UNTIL, "guest": guest});
     let people = json!({
         "bertabert": {"role": "Manager", "by": FOUNDER, "since": SINCE, "until": "2030-01-01T00:00:00Z"},
-        "carlacarl": {"role": "User", "by": FOUNDER, "since": SINCE, "until": "2027-06-01T00:00:00Z"},
+        "carlacarl": {"role": "User", "by": FOUNDER, "since": SINCE, "until": UNTIL},
         "dinadinad": {"role": "User", "by": FOUNDER, "since": SINCE, "removed": {"by": FOUNDER}},
         "lapsedlap": {"role": "User", "by": FOUNDER, "since": SINCE},
         "guestguest": guest(json!({"displayName": "Guest", "mail": "guest@example.org"})),

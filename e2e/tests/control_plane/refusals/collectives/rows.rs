@@ -407,7 +407,7 @@ fn made_and_deleted() -> Vec<Row> {
             kept,
             "collective deleted",
             Ask::delete("collectives/collective"),
-            "kubectl annotate collective collective --namespace refused-collectives commonscloud.coop/allow-deletion=true",
+            "kubectl annotate collective collective --namespace refused-collectives commonscloud.coop/allow-deletion=",
         ),
         of_hands(
             kept,

@@ -1,8 +1,8 @@
 //! The policies without one of their rules, for whoever asks for it, and in two namespaces alone.
 //!
-//! A copy of each policy stands in for it there. In each of its rules is a door: whoever is in the group that is called
-//! like the rule's number is not judged by it. So a refusal is shown to be there because of one rule, while the policies
-//! of all others stay as the chart made them.
+//! A copy of each policy stands in for it there. In each of its rules is a door: whoever is in the group that is
+//! called like the rule's number is not judged by it. So a refusal is shown to be there because of one rule, while the
+//! policies of all others stay as the chart made them.
 
 use std::collections::BTreeMap;
 
