@@ -80,6 +80,9 @@ pub enum ConditionType {
     SnapshotGone,
     /// A run made its service quiet, and it could not be opened again so far. Present only while true.
     StillQuiet,
+    /// The managers that the Entity, or the service, names are those of its Collective or Access (`False`: the message
+    /// says who differs). Present only while false.
+    ManagersAsNamed,
 }
 
 impl ConditionType {
@@ -116,6 +119,7 @@ impl ConditionType {
             Self::SubjectKnown => "SubjectKnown",
             Self::SnapshotGone => "SnapshotGone",
             Self::StillQuiet => "StillQuiet",
+            Self::ManagersAsNamed => "ManagersAsNamed",
         }
     }
 }

@@ -7,8 +7,9 @@ use kube::CustomResourceExt as _;
 use serde_json::json;
 
 use super::{
-    DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, RestoreConsent,
-    ServiceBackup, ServiceData, ServiceRestore, ServiceTemplate, ServiceTemplateRevision, Tariff, pattern,
+    Access, AccessHistory, Collective, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity,
+    LeaveRequest, Platform, RestoreConsent, ServiceBackup, ServiceData, ServiceRestore, ServiceTemplate,
+    ServiceTemplateRevision, Tariff, pattern,
 };
 
 /// A generated file: its name and its text.
@@ -36,6 +37,10 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         ServiceBackup::crd(),
         ServiceRestore::crd(),
         RestoreConsent::crd(),
+        Collective::crd(),
+        Access::crd(),
+        AccessHistory::crd(),
+        LeaveRequest::crd(),
     ])
 }
 
@@ -114,6 +119,6 @@ mod tests {
             assert!(status.properties.as_ref().unwrap()["observedGeneration"].minimum.is_none());
             reported.push(crd.spec.names.plural);
         }
-        assert_eq!(reported.len(), 11, "{reported:?}");
+        assert_eq!(reported.len(), 14, "{reported:?}");
     }
 }

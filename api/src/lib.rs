@@ -10,15 +10,20 @@
 //! | [`ServiceData`] | namespaced | the operator: what outlives an instance |
 //! | [`ServiceBackup`], [`ServiceRestore`] | namespaced | whoever may ask for one, or the operator: one run, one restore |
 //! | [`RestoreConsent`] | namespaced | an Entity that lets another one have a snapshot of its own |
+//! | [`Collective`], [`Access`] | namespaced | the Entity's and its services' managers: who belongs, who may enter |
+//! | [`AccessHistory`] | namespaced | the operator: who gave or took what |
+//! | [`LeaveRequest`] | namespaced | a member who leaves |
 //!
 //! The CRDs in `crds/` are generated from these types; there is no conversion, so `v1alpha1`
 //! changes only by adding.
 
 mod backup;
+mod collective;
 mod condition;
 mod dedicated;
 mod definitions;
 mod entity;
+mod identity;
 mod image_override;
 mod instance;
 mod manager;
@@ -41,6 +46,11 @@ pub use backup::{
     ServiceBackupStatus, ServiceRestore, ServiceRestoreSpec, ServiceRestoreStatus, SftpTarget, SnapshotPart,
     SnapshotPartKind, TargetNetwork, VolumeTarget,
 };
+pub use collective::{
+    Access, AccessChange, AccessEntry, AccessHistory, AccessHistorySpec, AccessRole, AccessSpec, AccessStatus, Account,
+    Collective, CollectiveManager, CollectiveSpec, CollectiveStatus, Guest, HistoryEntry, LeaveRequest,
+    LeaveRequestSpec, LeaveRequestStatus, Member, MemberStatus, MembershipState, Removal,
+};
 pub use condition::{Condition, ConditionType};
 pub use dedicated::{
     AgoraParameters, Dedicated, DedicatedAgora, DedicatedAgoraSpec, DedicatedOffice, DedicatedOfficeSpec,
@@ -52,6 +62,7 @@ pub use entity::{
     AgoraService, Entity, EntityServiceStatus, EntityServices, EntitySpec, EntityStatus, Language, OfficeService,
     OtherService, ProjectsService,
 };
+pub use identity::{IdentityProvider, PlatformIdentity};
 pub use image_override::{ImageOverride, VersionImage};
 pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
 pub use manager::{Manager, ManagerSubject, SubjectKind};

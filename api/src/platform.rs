@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pattern::{HOSTNAME_PATTERN, MAIL_PATTERN, NAME_PATTERN, OBJECT_NAME_PATTERN, ORIGIN_PATTERN};
-use super::{Condition, ImageOverride, NetworkPeers, PlatformBackup, resources::resource_requirements};
+use super::{
+    Condition, ImageOverride, NetworkPeers, PlatformBackup, PlatformIdentity, resources::resource_requirements,
+};
 
 /// The settings of this cluster: one object, named `default`.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -86,6 +88,9 @@ pub struct PlatformSpec {
     /// How services are backed up. Absent: they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<PlatformBackup>,
+    /// Who signs people in. Absent: the operator keeps no collectives, and each service its own accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<PlatformIdentity>,
 }
 
 impl PlatformSpec {

@@ -87,7 +87,7 @@ pub fn memory_limit(source: &Path) -> Outcome<u64> {
 /// A policy that is asked before the kind of its parameters is in discovery refuses everything for
 /// up to half a minute. So kubectl must know the kinds before the first question.
 async fn policies_judge(cluster: &Cluster) -> Outcome {
-    cluster.kubectl.ok(&["get", "platforms,tariffs,entities,dedicatedservices"]).await?;
+    cluster.kubectl.ok(&["get", "platforms,tariffs,entities,dedicatedservices,collectives"]).await?;
     let service = json!({"template": "radicale", "tier": "1gb"});
     let questions = [
         manifests::entity_with_office("policies-judge"),

@@ -26,6 +26,8 @@ fn resource(kind: &str) -> ApiResource {
     let plural = match kind {
         "Entity" => "entities".to_owned(),
         "ServiceData" => "servicedata".to_owned(),
+        "Access" => "accesses".to_owned(),
+        "AccessHistory" => "accesshistories".to_owned(),
         "DedicatedProjects" => "dedicatedprojects".to_owned(),
         other => format!("{}s", other.to_lowercase()),
     };

@@ -6,10 +6,12 @@
 //! | `walk` | the leaves, from the CRDs' own schemas |
 //! | `case` | a case: one leaf changed, what shows the difference |
 //! | `live`, `planned` | cases on a real API server; cases that need none |
-//! | `instances`, `entity`, `platform`, `template`, `operations`, `backup`, `fixed` | the tables, kind by kind |
+//! | `instances`, `entity`, `platform`, `template`, `operations`, `fixed` | the tables, kind by kind |
+//! | `backup`, `collectives` | the same, of all kinds that are about backups, and about people |
 
 mod backup;
 mod case;
+mod collectives;
 mod entity;
 mod fixed;
 mod instances;
@@ -59,6 +61,10 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         Scenario::new("each leaf of a tariff and of a revision stays as it is", of_fixed),
         Scenario::new("each leaf of a record is the operator's", of_record),
         Scenario::new("each leaf of a run and of a restore stays as it was asked for", of_asked),
+        Scenario::new(
+            "each leaf of a collective, an access, a history and a request to leave is its writer's",
+            of_people,
+        ),
         Scenario::new("a paused instance is left alone, and says what waits", paused),
     ]
 }
@@ -84,6 +90,10 @@ fn all_cases(tier: &ControlPlane) -> Outcome<Vec<Case>> {
     cases.extend(backup::of_runs());
     cases.extend(backup::of_restores());
     cases.extend(backup::of_consents());
+    cases.extend(collectives::of_collectives());
+    cases.extend(collectives::of_accesses());
+    cases.extend(collectives::of_histories());
+    cases.extend(collectives::of_requests());
     cases.extend(template::planned()?);
     cases.extend(operations::cases());
     cases.extend(template::exceptions());
@@ -151,6 +161,17 @@ async fn of_fixed(tier: Arc<ControlPlane>) -> Outcome {
 async fn of_asked(tier: Arc<ControlPlane>) -> Outcome {
     let mut faults = Vec::new();
     for stage in backup::asked(&tier.cluster.user().await?) {
+        stage.set(&tier).await?;
+        faults.extend(stage.play(&tier).await);
+    }
+    none(faults)
+}
+
+async fn of_people(tier: Arc<ControlPlane>) -> Outcome {
+    let mut faults = Vec::new();
+    for stage in collectives::stages(&tier.cluster.user().await?) {
+        stage.set(&tier).await?;
+        // Once more, as a change: what judges changes has found its Collective then.
         stage.set(&tier).await?;
         faults.extend(stage.play(&tier).await);
     }

@@ -6,6 +6,7 @@
 //! | [`doors`] | the ways into the API server: POST, PUT, three kinds of PATCH |
 //! | [`watch`] | what runs, before and after |
 //! | [`entities`], [`tariffs`], [`dedicated`], [`packages`], [`backups`] | the rows that admission refuses |
+//! | [`collectives`] | who may write what of who belongs and who may enter, with each rule taken away once |
 //! | [`claims`] | the claims that may be deleted, by whom |
 //! | [`conditions`] | the faults that only the operator sees, as conditions of the object at fault |
 //! | [`restart`] | the same rows, from the first moment of an API server that was killed |
@@ -14,6 +15,7 @@
 
 mod backups;
 mod claims;
+mod collectives;
 mod conditions;
 mod dedicated;
 mod doors;
@@ -49,6 +51,7 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     scenarios.extend(dedicated::scenarios());
     scenarios.extend(packages::scenarios());
     scenarios.extend(backups::scenarios());
+    scenarios.extend(collectives::scenarios());
     scenarios.extend(conditions::scenarios());
     scenarios.extend(newcomer::scenarios());
     scenarios.extend(texts::scenarios());
