@@ -14,6 +14,7 @@ mod import;
 mod node;
 mod operated;
 mod outlook;
+mod people;
 mod recover;
 mod render;
 mod restore;
@@ -50,6 +51,7 @@ enum Command {
     Export(export::Arguments),
     Images(images::Arguments),
     Import(import::Arguments),
+    People(people::Arguments),
     Recover(recover::Arguments),
     Render(render::Arguments),
     Restore(restore::Arguments),
@@ -88,6 +90,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Images(arguments) => images::run(arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
+        Command::People(arguments) => people::run(&arguments).await,
         Command::Recover(arguments) => recover::run(&arguments).await,
         Command::Render(arguments) => render::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments).await,
