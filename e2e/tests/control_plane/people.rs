@@ -1,0 +1,198 @@
+//! `commonscloud people`, as a manager runs it: who belongs, who may enter, and what is told of it afterwards.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use commonscloud_e2e::command::{self, Finished};
+use commonscloud_e2e::manifests::entity_with_office;
+use commonscloud_e2e::suite::Scenario;
+use commonscloud_e2e::wait::eventually;
+use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq};
+use kube::config::Kubeconfig;
+use serde_json::{Value, json};
+
+use crate::tier::{ControlPlane, READY, platform};
+
+pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
+    vec![
+        Scenario::new(
+            "a manager invites from a table, lets in, removes and reads who did what, by the tool",
+            by_the_tool,
+        )
+        .apart(),
+    ]
+}
+
+const ENTITY: &str = "people";
+const MANAGER: &str = "manager-of-people";
+/// Who manages the office and nothing else.
+const OF_OFFICE: &str = "manager-of-office";
+const MAIL: &str = "pau@example.org";
+const OTHER_MAIL: &str = "nuria@example.org";
+/// What the operator has to do follows from a watch event.
+const DONE: Duration = Duration::from_secs(20);
+
+/// The tool, as somebody.
+struct Tool<'t> {
+    tier: &'t ControlPlane,
+    kubeconfig: PathBuf,
+}
+
+impl<'t> Tool<'t> {
+    fn of(tier: &'t ControlPlane, user: &str) -> Outcome<Self> {
+        let mut config = Kubeconfig::read_from(&tier.cluster.facts.kubeconfig)?;
+        for known in config.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
+            known.impersonate = Some(user.to_owned());
+        }
+        let kubeconfig = tier.file(&format!("{user}.kubeconfig"));
+        std::fs::write(&kubeconfig, serde_yaml::to_string(&config)?)?;
+        Ok(Self { tier, kubeconfig })
+    }
+
+    async fn run(&self, words: &[&str]) -> Outcome<Finished> {
+        let kubeconfig = self.kubeconfig.to_string_lossy();
+        let words = [&["people"][..], words].concat();
+        let program = &self.tier.cluster.programs.commonscloud;
+        command::run(program, &words, &[("KUBECONFIG", &kubeconfig)], None, READY).await
+    }
+
+    async fn ok(&self, words: &[&str]) -> Outcome<String> {
+        self.run(words).await?.succeeded(&format!("commonscloud people {}", words.join(" ")))
+    }
+
+    async fn refused(&self, words: &[&str]) -> Outcome<String> {
+        self.run(words).await?.refused(&format!("commonscloud people {}", words.join(" ")))
+    }
+
+    async fn listed(&self, words: &[&str]) -> Outcome<Vec<Value>> {
+        let said = self.ok(&[words, &["--output", "json"]].concat()).await?;
+        Ok(serde_json::from_str(&said)?)
+    }
+}
+
+/// The one of this name in a list.
+fn named<'l>(list: &'l [Value], name: &str) -> Outcome<&'l Value> {
+    let found = list.iter().find(|one| one["displayName"] == name);
+    found.ok_or_else(|| Failure::new(format!("{name} is not in {list:?}")))
+}
+
+async fn by_the_tool(tier: Arc<ControlPlane>) -> Outcome {
+    let tier = tier.aside().await?;
+    let mut with_identity = platform();
+    with_identity["spec"]["identity"] = json!({"provider": "External", "issuer": "https://id.example.org"});
+    tier.cluster.applied(&[with_identity]).await?;
+    let ended = as_manager(&tier).await;
+    // Others go on here on a Platform as theirs is.
+    tier.cluster.applied(&[platform()]).await?;
+    ended
+}
+
+async fn as_manager(tier: &ControlPlane) -> Outcome {
+    let manager = |name: &str, user: &str| json!({"name": name, "mail": format!("{name}@example.org"), "subject": {"kind": "User", "name": user}});
+    let mut entity = entity_with_office(ENTITY);
+    entity["spec"]["managers"] = json!([manager("maria", MANAGER)]);
+    entity["spec"]["services"]["office"]["managers"] = json!([manager("quim", OF_OFFICE)]);
+    tier.running(&entity).await?;
+    let (tool, of_office) = (Tool::of(tier, MANAGER)?, Tool::of(tier, OF_OFFICE)?);
+    eventually("the collective is there, with those whom the Entity names", DONE, async || {
+        let people = tool.listed(&["list", ENTITY]).await?;
+        ensure!(people.iter().any(|one| one["manager"] == true), "{people:?}");
+        tool.listed(&["list", ENTITY, "--service", "office"]).await.map(drop)
+    })
+    .await?;
+    invites(&tool, tier).await?;
+    lets_in(&tool, &of_office).await?;
+    takes_away(&tool).await?;
+    tells(&tool).await
+}
+
+fn table(path: &Path, lines: &str) -> Outcome<String> {
+    std::fs::write(path, format!("\u{feff}Nom;Correu\r\n{lines}"))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+async fn invites(tool: &Tool<'_>, tier: &ControlPlane) -> Outcome {
+    let wrong = table(&tier.file("wrong.csv"), &format!("Pau;{MAIL}\r\nNúria;nuria\r\n"))?;
+    let refused = tool.refused(&["invite", ENTITY, "--from", &wrong]).await?;
+    ensure!(refused.contains("line 3, column mail") && refused.contains("nothing was written"), "{refused}");
+
+    let two =
+        table(&tier.file("two.csv"), &format!("Pau;{MAIL}\r\n\"Núria; \"\"la\"\" <b>Vila</b>\";{OTHER_MAIL}\r\n"))?;
+    let before = tool.listed(&["list", ENTITY]).await?;
+    let preview = tool.ok(&["invite", ENTITY, "--from", &two, "--dry-run"]).await?;
+    ensure!(preview.contains("2 new of 2 lines") && preview.contains("nothing is written"), "{preview}");
+    ensure_eq!(tool.listed(&["list", ENTITY]).await?.len(), before.len(), "members after a dry run");
+
+    tool.ok(&["invite", ENTITY, "--from", &two]).await?;
+    let people = tool.listed(&["list", ENTITY]).await?;
+    let pau = named(&people, "Pau")?;
+    ensure!(pau["mail"] == MAIL && pau["services"] == json!([]), "belonging gives no access: {pau}");
+    named(&people, "Núria; \"la\" <b>Vila</b>")?;
+    let again = tool.ok(&["invite", ENTITY, "--from", &two]).await?;
+    ensure!(again.contains("0 new of 2 lines") && again.contains("there already"), "{again}");
+    ensure_eq!(tool.listed(&["list", ENTITY]).await?.len(), people.len(), "members after the same table again");
+    Ok(())
+}
+
+async fn lets_in(tool: &Tool<'_>, of_office: &Tool<'_>) -> Outcome {
+    tool.ok(&["allow", ENTITY, "office", MAIL, OTHER_MAIL, "--until", "2099-01-31"]).await?;
+    let entering = tool.listed(&["list", ENTITY, "--service", "office"]).await?;
+    let pau = named(&entering, "Pau")?;
+    ensure!(pau["role"] == "User" && pau["by"] == MANAGER && pau["until"] == "2099-01-31T23:59:59Z", "{pau}");
+
+    // Who manages the office alone knows its people by name, and no member's mail address.
+    let refused = of_office.refused(&["list", ENTITY]).await?;
+    ensure!(refused.contains("the API server:") && refused.contains("orbidden"), "{refused}");
+    let seen = of_office.ok(&["list", ENTITY, "--service", "office", "--all", "--output", "csv"]).await?;
+    ensure!(seen.contains("Pau") && !seen.contains(MAIL), "{seen}");
+    let refused = of_office.refused(&["allow", ENTITY, "office", "Pau", "--manager", "--until", "2099-01-31"]).await?;
+    ensure!(refused.contains("managers of the collective"), "{refused}");
+    let guest = ["--guest", "--name", "Rosa", "--mail", "rosa@example.org", "--until", "2099-01-31"];
+    of_office.ok(&[&["allow", ENTITY, "office"][..], &guest].concat()).await?;
+    let entering = of_office.listed(&["list", ENTITY, "--service", "office"]).await?;
+    ensure!(named(&entering, "Rosa")?["guest"] == true, "{entering:?}");
+    Ok(())
+}
+
+async fn takes_away(tool: &Tool<'_>) -> Outcome {
+    tool.ok(&["deny", ENTITY, "office", MAIL]).await?;
+    eventually("the operator takes the entry away", DONE, async || {
+        let entering = tool.listed(&["list", ENTITY, "--service", "office"]).await?;
+        ensure!(named(&entering, "Pau").is_err(), "{entering:?}");
+        Ok(())
+    })
+    .await?;
+    let asked = tool.run(&["remove", ENTITY, OTHER_MAIL]).await?;
+    ensure!(asked.stdout.contains("office until 2099-01-31"), "what that takes away: {}", asked.stdout);
+    let unanswered = asked.refused("a removal without a yes")?;
+    ensure!(unanswered.contains("nothing was changed"), "{unanswered}");
+    tool.ok(&["remove", ENTITY, OTHER_MAIL, "--yes"]).await?;
+    eventually("the member is gone, with all access", DONE, async || {
+        let people = tool.listed(&["list", ENTITY]).await?;
+        ensure!(people.iter().all(|one| one["mail"] != OTHER_MAIL), "{people:?}");
+        let entering = tool.listed(&["list", ENTITY, "--service", "office"]).await?;
+        ensure!(entering.iter().all(|one| one["mail"] != OTHER_MAIL), "{entering:?}");
+        Ok(())
+    })
+    .await?;
+    let refused = tool.refused(&["manager", ENTITY, "maria", "--no-more"]).await?;
+    ensure!(refused.contains("the last manager"), "{refused}");
+    Ok(())
+}
+
+async fn tells(tool: &Tool<'_>) -> Outcome {
+    eventually("the history says who did what", DONE, async || {
+        let history = tool.listed(&["history", ENTITY, "--since", "2020-01-01"]).await?;
+        let of = |change: &str, name: &str| {
+            history.iter().any(|one| one["change"] == change && one["displayName"] == name && one["by"] == MANAGER)
+        };
+        for change in ["Invited", "Admitted", "Dismissed"] {
+            ensure!(of(change, "Pau"), "{change} of Pau by {MANAGER}: {history:?}");
+        }
+        ensure!(of("Removed", "Núria; \"la\" <b>Vila</b>"), "{history:?}");
+        ensure!(history.iter().all(|one| !one.to_string().contains(OTHER_MAIL)), "a mail address is kept: {history:?}");
+        Ok(())
+    })
+    .await
+}
