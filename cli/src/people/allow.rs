@@ -25,8 +25,8 @@ pub(super) struct Arguments {
     /// Whom: by id, mail address or name. Who may enter already may do so from now on as is written here.
     #[arg(required_unless_present = "guest", conflicts_with = "guest")]
     who: Vec<String>,
-    /// Until when: a day, which is the last one (UTC), or a time such as 2027-01-31T12:00:00Z. Absent: until it is taken
-    /// away.
+    /// Until when: a day, which is the last one (UTC), or a time such as 2027-01-31T12:00:00Z. Absent: until it is
+    /// taken away.
     #[arg(long, value_name = "DATE", value_parser = words::until)]
     until: Option<Timestamp>,
     /// They manage it too: they say who else enters.

@@ -73,14 +73,18 @@ mod tests {
 
     #[test]
     fn the_months_are_one_list_from_a_day_on() {
-        let entry = |at: &str, change: &str| json!({"at": at, "by": "person:s-1", "change": change, "person": "bbbbbbbb1", "displayName": "Pau", "service": "office"});
-        let months = || {
-            let december = json!({"b": entry("2026-12-02T00:00:00Z", "Dismissed"), "a": entry("2026-12-01T00:00:00Z", "Appointed")});
-            vec![
-                month("2026-12", &december),
-                month("2026-11", &json!({"c": entry("2026-11-30T23:59:59Z", "Admitted")})),
-            ]
+        let entry = |at: &str, change: &str| {
+            json!({
+                "at": at, "by": "person:s-1", "change": change, "person": "bbbbbbbb1", "displayName": "Pau",
+                "service": "office",
+            })
         };
+        let december = json!({
+            "b": entry("2026-12-02T00:00:00Z", "Dismissed"),
+            "a": entry("2026-12-01T00:00:00Z", "Appointed"),
+        });
+        let november = json!({"c": entry("2026-11-30T23:59:59Z", "Admitted")});
+        let months = || vec![month("2026-12", &december), month("2026-11", &november)];
         let changes =
             |since| entries(months(), since).iter().map(|entry| format!("{:?}", entry.change)).collect::<Vec<_>>();
         assert_eq!(changes(None), ["Admitted", "Appointed", "Dismissed"]);

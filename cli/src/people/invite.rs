@@ -16,11 +16,11 @@ use crate::asked;
 use crate::data::said;
 use crate::status::aligned;
 
-/// Invite somebody to the collective, or everybody of a table: what becomes of each line is printed first, and nothing is
-/// written where a line is wrong.
+/// Invite somebody to the collective, or everybody of a table: what becomes of each line is printed first, and nothing
+/// is written where a line is wrong.
 ///
-/// A table is CSV in UTF-8, as spreadsheets save it, with the columns name and mail, and manager (yes or no) where there
-/// is one. Belonging gives no access by itself: `commonscloud people allow`.
+/// A table is CSV in UTF-8, as spreadsheets save it, with the columns name and mail, and manager (yes or no) where
+/// there is one. Belonging gives no access by itself: `commonscloud people allow`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Whose collective.

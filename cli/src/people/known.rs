@@ -92,7 +92,8 @@ pub(super) fn find<'k>(people: &'k [Known], who: &str) -> Result<&'k Known, Stri
         (&[one], _) => Ok(one),
         (&[], &[one, ..]) => Err(going(one, one.removed_by.as_deref().unwrap_or_default())),
         (&[], &[]) => Err(format!(
-            "{who:?} is nobody's id, mail address or name here; who accepted has no mail address here any more: commonscloud people list"
+            "{who:?} is nobody's id, mail address or name here (who accepted has no mail address here any more): \
+             commonscloud people list"
         )),
         (several, _) => {
             let several: Vec<String> = several.iter().map(|known| known.shown()).collect();

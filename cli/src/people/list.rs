@@ -14,8 +14,8 @@ use crate::data::said;
 
 /// List who belongs to an Entity's collective, or who may enter one of its services.
 ///
-/// Mail addresses are those of invitations: who accepted has theirs at the identity provider. A service's managers who may
-/// not read the Collective see the names of its members, and no addresses.
+/// Mail addresses are those of invitations: who accepted has theirs at the identity provider. A service's managers who
+/// may not read the Collective see the names of its members, and no addresses.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Whose.

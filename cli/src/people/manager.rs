@@ -13,7 +13,8 @@ use crate::data::said;
 
 /// Make members managers of the collective, who decide who belongs and who manages each service; or take that away.
 ///
-/// The last one stays: name another one first. A service's managers are made with `commonscloud people allow --manager`.
+/// The last one stays: name another one first. A service's managers are made with `commonscloud people allow
+/// --manager`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Whose collective.

@@ -1,7 +1,7 @@
 //! `commonscloud people`: who belongs to an Entity's collective, and who may enter its services.
 //!
-//! One file for each subcommand: what it would change is a function without requests, and `ask.rs` carries it out, as one
-//! patch of the keys that change.
+//! One file for each subcommand: what it would change is a function without requests, and `ask.rs` carries it out, as
+//! one patch of the keys that change.
 
 mod allow;
 mod ask;
@@ -22,12 +22,12 @@ use kube::Client;
 
 /// Say who belongs to an Entity's collective, and who may enter its services.
 ///
-/// Belonging gives no access by itself. Whom a command is about is named by id, by mail address, or by the name that others
-/// see where nobody else has it. What is changed is carried out by the operator: `commonscloud people list` says how
-/// far it is.
+/// Belonging gives no access by itself. Whom a command is about is named by id, by mail address, or by the name that
+/// others see where nobody else has it. What is changed is carried out by the operator: `commonscloud people list` says
+/// how far it is.
 ///
-/// Needs the verbs get and patch on the Collective, as the collective's managers have them, or on the service's Access, as
-/// the service's have them.
+/// Needs the verbs get and patch on the Collective, as the collective's managers have them, or on the service's Access,
+/// as the service's have them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -14,8 +14,8 @@ use super::words::plain;
 use crate::asked;
 use crate::data::said;
 
-/// Remove somebody from the collective, with all that they may enter, or withdraw an invitation. What that takes away is
-/// printed first.
+/// Remove somebody from the collective, with all that they may enter, or withdraw an invitation. What that takes away
+/// is printed first.
 ///
 /// Files, messages and whatever else they made stay in the services.
 #[derive(Debug, clap::Args)]

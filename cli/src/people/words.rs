@@ -40,12 +40,12 @@ pub(super) fn is_same(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
-/// What somebody may have called themselves, as a terminal can be shown it: no control characters, nothing that turns the
-/// direction of what follows.
+/// What somebody may have called themselves, as a terminal can be shown it: no control characters, nothing that turns
+/// the direction of what follows.
 pub(super) fn plain(text: &str) -> String {
     let is_unseen = |sign: char| {
-        sign.is_control()
-            || matches!(sign, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        let turns = matches!(sign, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+        turns || sign.is_control() || matches!(sign, '\u{200b}' | '\u{feff}')
     };
     text.chars().map(|sign| if is_unseen(sign) { '\u{fffd}' } else { sign }).collect()
 }

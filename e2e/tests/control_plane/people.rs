@@ -89,7 +89,10 @@ async fn by_the_tool(tier: Arc<ControlPlane>) -> Outcome {
 }
 
 async fn as_manager(tier: &ControlPlane) -> Outcome {
-    let manager = |name: &str, user: &str| json!({"name": name, "mail": format!("{name}@example.org"), "subject": {"kind": "User", "name": user}});
+    let manager = |name: &str, user: &str| {
+        let mail = format!("{name}@example.org");
+        json!({"name": name, "mail": mail, "subject": {"kind": "User", "name": user}})
+    };
     let mut entity = entity_with_office(ENTITY);
     entity["spec"]["managers"] = json!([manager("maria", MANAGER)]);
     entity["spec"]["services"]["office"]["managers"] = json!([manager("quim", OF_OFFICE)]);
