@@ -15,7 +15,8 @@ use crate::asked;
 
 /// Let members of the collective into a service, or somebody else as a guest until a date.
 ///
-/// Nobody lets themselves in: another manager does. Who manages a service is said by the collective's managers.
+/// Who enters is said by the service's managers, and who manages it by the collective's. Nobody lets themselves in:
+/// another manager does.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Whose service.
@@ -70,7 +71,7 @@ pub(super) async fn run(client: &Client, arguments: &Arguments) -> Result<(), Fa
         }
         _ => plan(&access, &find_all(&known, who)?, &wanted)?,
     };
-    ask::carry_out(client, &access, planned, How::Beside).await
+    ask::carry_out(client, &access, planned, How::Beside).await.map(drop)
 }
 
 impl Wanted<'_> {

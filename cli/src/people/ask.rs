@@ -35,6 +35,15 @@ pub(super) enum How {
     Trial,
 }
 
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It was made, or would be.
+    Yes,
+    /// Something was changed since it was read, of what was to be [`How::Unchanged`].
+    Meanwhile,
+}
+
 /// That somebody takes an entry away. The operator does the rest.
 pub(super) fn removal(by: &str) -> Value {
     json!({"removed": {"by": by}})
@@ -121,7 +130,7 @@ async fn services(client: &Client, entity: &str) -> Result<BTreeSet<String>, Fai
 ///
 /// # Errors
 /// The API server's refusal.
-pub(super) async fn change<K>(client: &Client, object: &K, spec: Value, how: How) -> Result<(), Failure>
+pub(super) async fn change<K>(client: &Client, object: &K, spec: Value, how: How) -> Result<Taken, Failure>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
 {
@@ -129,10 +138,8 @@ where
     let patch = Patch::Merge(patch(object, spec, how));
     let parameters = PatchParams { dry_run: how == How::Trial, ..PatchParams::default() };
     match api.patch(&object.name_any(), &parameters, &patch).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 409 && how == How::Unchanged => {
-            Err("somebody changed it meanwhile: nothing was changed, run the command again".into())
-        }
+        Ok(_) => Ok(Taken::Yes),
+        Err(kube::Error::Api(status)) if status.code == 409 && how == How::Unchanged => Ok(Taken::Meanwhile),
         Err(error) => Err(refusal(error)),
     }
 }
@@ -149,11 +156,13 @@ fn patch<K: Resource>(object: &K, spec: Value, how: How) -> Value {
 ///
 /// # Errors
 /// The API server's refusal.
-pub(super) async fn carry_out(client: &Client, access: &Access, planned: Planned, how: How) -> Result<(), Failure> {
-    if !planned.entries.is_empty() {
-        change(client, access, json!({"people": planned.entries}), how).await?;
+pub(super) async fn carry_out(client: &Client, access: &Access, planned: Planned, how: How) -> Result<Taken, Failure> {
+    let Planned { entries, lines } = planned;
+    if !entries.is_empty() && change(client, access, json!({"people": entries}), how).await? == Taken::Meanwhile {
+        return Ok(Taken::Meanwhile);
     }
-    said(planned.lines.join("\n"))
+    said(lines.join("\n"))?;
+    Ok(Taken::Yes)
 }
 
 /// A refusal in the API server's words.

@@ -5,14 +5,15 @@ use commonscloud_operator::api::{Access, AccessRole};
 use kube::{Client, ResourceExt as _};
 use serde_json::json;
 
-use super::ask::{self, How, Planned, removal};
+use super::ask::{self, How, Planned, Taken, removal};
 use super::known::{Known, around, find_all};
 use super::words::plain;
 use crate::asked;
 
 /// Take away what lets people into a service. They stay in the collective.
 ///
-/// Who manages a service is changed by the collective's managers, and by themselves where another one stays.
+/// Who enters is said by the service's managers. Who manages it is changed by the collective's managers, and by
+/// themselves where another one stays.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Whose service.
@@ -27,20 +28,28 @@ pub(super) struct Arguments {
     manager: bool,
 }
 
+/// The operator writes a status once for each change.
+const TRIES: usize = 10;
+
 pub(super) async fn run(client: &Client, arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { entity, service, who, manager } = arguments;
-    let (collective, access, by) = tokio::try_join!(
-        ask::readable_collective(client, entity),
-        ask::access(client, entity, service),
-        asked::whoever(client)
-    )?;
-    let known = around(&access, collective.as_ref());
-    let people = find_all(&known, who)?;
-    if *manager {
-        // Theirs may be taken away meanwhile: what was written here must not let them in again.
-        return ask::carry_out(client, &access, lowered(&access, &people, &by), How::Unchanged).await;
+    let by = asked::whoever(client).await?;
+    for _ in 0..TRIES {
+        let (collective, access) =
+            tokio::try_join!(ask::readable_collective(client, entity), ask::access(client, entity, service))?;
+        let known = around(&access, collective.as_ref());
+        let people = find_all(&known, who)?;
+        let (planned, how) = if *manager {
+            // Theirs may be taken away meanwhile: what is written here must not let them in again.
+            (lowered(&access, &people, &by), How::Unchanged)
+        } else {
+            (plan(&access, &people, &by), How::Beside)
+        };
+        if ask::carry_out(client, &access, planned, how).await? == Taken::Yes {
+            return Ok(());
+        }
     }
-    ask::carry_out(client, &access, plan(&access, &people, &by), How::Beside).await
+    Err(format!("{entity}/{service} was changed {TRIES} times meanwhile; nothing was changed: run it again").into())
 }
 
 /// That these may not enter any more.

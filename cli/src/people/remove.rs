@@ -57,7 +57,7 @@ pub(super) async fn run(client: &Client, arguments: &Arguments) -> Result<(), Fa
         said(format!("{} loses {entity}/{loss}", known.shown()))?;
         asks()?;
     }
-    ask::carry_out(client, &access, deny::plan(&access, &[known], &by), How::Beside).await
+    ask::carry_out(client, &access, deny::plan(&access, &[known], &by), How::Beside).await.map(drop)
 }
 
 /// What somebody loses with the collective.
