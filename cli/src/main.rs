@@ -16,6 +16,7 @@ mod operated;
 mod outlook;
 #[cfg(test)]
 mod parsed;
+mod people;
 mod recover;
 mod render;
 mod restore;
@@ -52,6 +53,7 @@ enum Command {
     Export(export::Arguments),
     Images(images::Arguments),
     Import(import::Arguments),
+    People(people::Arguments),
     Recover(recover::Arguments),
     Render(render::Arguments),
     Restore(restore::Arguments),
@@ -90,6 +92,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Export(arguments) => export::run(&arguments).await,
         Command::Images(arguments) => images::run(arguments).await,
         Command::Import(arguments) => import::run(&arguments).await,
+        Command::People(arguments) => people::run(&arguments).await,
         Command::Recover(arguments) => recover::run(&arguments).await,
         Command::Render(arguments) => render::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments).await,

@@ -20,6 +20,7 @@ mod leaves;
 mod lost_data;
 mod memory;
 mod named_secrets;
+mod people;
 mod platform_secrets;
 mod poison;
 mod refusals;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
     scenarios.extend(named_secrets::scenarios());
     scenarios.extend(platform_secrets::scenarios());
     scenarios.extend(canary::scenarios());
+    scenarios.extend(people::scenarios());
     scenarios.extend(image_override::scenarios());
     scenarios.extend(unreadable::scenarios());
     scenarios.extend(restart::scenarios());
