@@ -34,7 +34,7 @@ const COLLECTIVE: &str = "collective";
 const SITE: &str = "site";
 
 /// Has somebody sign people in while `run` lasts.
-async fn signing_in(tier: &ControlPlane, run: impl AsyncFnOnce() -> Outcome) -> Outcome {
+pub async fn signing_in(tier: &ControlPlane, run: impl AsyncFnOnce() -> Outcome) -> Outcome {
     let mut with_identity = platform();
     with_identity["spec"]["identity"] = json!({"provider": "External", "issuer": "https://id.example.org"});
     tier.cluster.applied(&[with_identity]).await?;
@@ -44,7 +44,7 @@ async fn signing_in(tier: &ControlPlane, run: impl AsyncFnOnce() -> Outcome) -> 
 }
 
 /// An Entity with a manager who has a mail address and is known to the cluster, and a service with one of its own.
-fn managed(name: &str) -> Value {
+pub fn managed(name: &str) -> Value {
     let pere = json!([{"name": "pere", "mail": format!("pere@{name}.example")}]);
     let site = json!({"name": SITE, "template": "radicale", "tier": "1gb", "managers": pere});
     let mut entity = entity(name, json!({"others": [site]}));
@@ -86,7 +86,7 @@ async fn becomes(
     .await
 }
 
-async fn collective(
+pub async fn collective(
     tier: &ControlPlane,
     namespace: &str,
     what: &str,
@@ -95,7 +95,12 @@ async fn collective(
     becomes(tier, ("Collective", namespace, COLLECTIVE), what, holds).await
 }
 
-async fn access(tier: &ControlPlane, namespace: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Outcome<Value> {
+pub async fn access(
+    tier: &ControlPlane,
+    namespace: &str,
+    what: &str,
+    holds: impl Fn(&Value) -> bool,
+) -> Outcome<Value> {
     becomes(tier, ("Access", namespace, SITE), what, holds).await
 }
 

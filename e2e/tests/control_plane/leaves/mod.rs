@@ -6,7 +6,7 @@
 //! | `walk` | the leaves, from the CRDs' own schemas |
 //! | `case` | a case: one leaf changed, what shows the difference |
 //! | `live`, `planned` | cases on a real API server; cases that need none |
-//! | `instances`, `entity`, `platform`, `template`, `operations`, `backup`, `fixed` | the tables, kind by kind |
+//! | `instances`, `entity`, `platform`, `template`, `operations`, `backup`, `fixed`, `people` | the tables, kind by kind |
 
 mod backup;
 mod case;
@@ -15,6 +15,7 @@ mod fixed;
 mod instances;
 mod live;
 mod operations;
+mod people;
 mod planned;
 mod platform;
 mod template;
@@ -59,6 +60,8 @@ pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
         Scenario::new("each leaf of a tariff and of a revision stays as it is", of_fixed),
         Scenario::new("each leaf of a record is the operator's", of_record),
         Scenario::new("each leaf of a run and of a restore stays as it was asked for", of_asked),
+        Scenario::new("each leaf of a collective, an access and their history is held by its schema", of_people)
+            .apart(),
         Scenario::new("a paused instance is left alone, and says what waits", paused),
     ]
 }
@@ -89,6 +92,10 @@ fn all_cases(tier: &ControlPlane) -> Outcome<Vec<Case>> {
     cases.extend(template::exceptions());
     cases.extend([fixed::tariffs(), fixed::revisions()].into_iter().flat_map(|stage| stage.cases));
     cases.extend(fixed::of_records());
+    cases.extend(people::of_collectives());
+    cases.extend(people::of_accesses());
+    cases.extend(people::of_histories());
+    cases.extend(people::of_requests());
     Ok(cases)
 }
 
@@ -150,11 +157,17 @@ async fn of_fixed(tier: Arc<ControlPlane>) -> Outcome {
 
 async fn of_asked(tier: Arc<ControlPlane>) -> Outcome {
     let mut faults = Vec::new();
-    for stage in backup::asked(&tier.cluster.user().await?) {
+    let user = tier.cluster.user().await?;
+    for stage in backup::asked(&user).into_iter().chain([people::asked(&user)]) {
         stage.set(&tier).await?;
         faults.extend(stage.play(&tier).await);
     }
     none(faults)
+}
+
+async fn of_people(tier: Arc<ControlPlane>) -> Outcome {
+    let tier = tier.aside().await?;
+    none(people::played(&tier).await?)
 }
 
 async fn of_record(tier: Arc<ControlPlane>) -> Outcome {

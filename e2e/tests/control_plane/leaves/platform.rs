@@ -103,6 +103,7 @@ pub fn cases(late: &Value) -> Vec<Case> {
     }
     cases.extend(network());
     cases.extend(super::backup::of_platform());
+    cases.extend(super::people::of_platform());
     cases
 }
 
