@@ -16,6 +16,10 @@ use crate::api::{AccessChange, AccessEntry, AccessHistory, AccessRole, HistoryEn
 use crate::compare::{Action, Change};
 use crate::kinds;
 
+/// So many changes stand in one object: with the longest names it stays below what etcd takes. A month with more goes on
+/// in another object: nobody fills one up to stay on a list.
+pub(super) const MOST: usize = 2000;
+
 /// What was told so far, of all months that can be read.
 pub(super) struct History<'a> {
     entries: BTreeMap<&'a str, &'a HistoryEntry>,
@@ -91,17 +95,42 @@ pub(super) fn told(facts: &Facts, history: &History<'_>) -> Vec<Change> {
     for (key, entry) in missing(facts, history) {
         months.entry(month(entry.at.0)).or_default().insert(key, entry);
     }
-    let is_unreadable = |name: &str| {
-        facts.unreadable.iter().any(|object| object.kind == kinds::ACCESS_HISTORY.kind && object.name == name)
+    let is_unreadable = |month: &str| {
+        let mut histories = facts.unreadable.iter().filter(|object| object.kind == kinds::ACCESS_HISTORY.kind);
+        histories.any(|object| month_of(&object.name) == Some(month))
     };
-    months
-        .into_iter()
-        .filter(|(name, _)| !is_unreadable(name))
-        .map(|(name, entries)| match facts.histories.get(&name) {
-            Some(seen) => added(facts, &name, seen, &entries),
-            None => facts.create(kinds::ACCESS_HISTORY.kind, &name, json!({}), json!({"entries": entries})),
-        })
-        .collect()
+    let readable = months.into_iter().filter(|(month, _)| !is_unreadable(month));
+    readable.flat_map(|(month, entries)| in_month(facts, &month, entries)).collect()
+}
+
+/// The objects of a month that entries go to: the first ones that have room.
+fn in_month(facts: &Facts, month: &str, entries: BTreeMap<String, HistoryEntry>) -> Vec<Change> {
+    let (mut changes, mut left) = (Vec::new(), entries.into_iter());
+    for number in 1_u32.. {
+        let name = if number == 1 { month.to_owned() } else { format!("{month}-{number}") };
+        let seen = facts.histories.get(&name);
+        let room = MOST.saturating_sub(seen.map_or(0, |seen| seen.spec.entries.len()));
+        let entries: BTreeMap<String, HistoryEntry> = left.by_ref().take(room).collect();
+        match seen {
+            _ if entries.is_empty() && room > 0 => break,
+            _ if entries.is_empty() => {}
+            Some(seen) => changes.push(added(facts, &name, seen, &entries)),
+            None => {
+                let spec = json!({"entries": entries});
+                changes.push(facts.create(kinds::ACCESS_HISTORY.kind, &name, json!({}), spec));
+            }
+        }
+    }
+    changes
+}
+
+/// The month that a history is about; none where its name is not the operator's.
+fn month_of(name: &str) -> Option<&str> {
+    let (month, more) = name.split_at_checked(7)?;
+    let is_digit = |(at, byte): (usize, u8)| if at == 4 { byte == b'-' } else { byte.is_ascii_digit() };
+    let is_number = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_more = more.is_empty() || more.strip_prefix('-').is_some_and(is_number);
+    (month.bytes().enumerate().all(is_digit) && is_more).then_some(month)
 }
 
 fn added(facts: &Facts, name: &str, seen: &AccessHistory, entries: &BTreeMap<String, HistoryEntry>) -> Change {
@@ -112,18 +141,13 @@ fn added(facts: &Facts, name: &str, seen: &AccessHistory, entries: &BTreeMap<Str
 
 /// The months that are older than what is kept.
 pub(super) fn over(facts: &Facts, history: &History<'_>) -> Vec<Change> {
-    let over = facts.histories.iter().filter(|(name, _)| is_month(name) && **name < history.oldest);
+    let is_over = |name: &str| month_of(name).is_some_and(|month| month < history.oldest.as_str());
+    let over = facts.histories.iter().filter(|(name, _)| is_over(name));
     over.filter_map(|(name, seen)| {
         let uid = seen.metadata.uid.clone()?;
         Some(facts.change(kinds::ACCESS_HISTORY.kind, name, Action::Delete { uid }))
     })
     .collect()
-}
-
-/// Whether it is called like a month: anything else is not the operator's.
-fn is_month(name: &str) -> bool {
-    name.len() == 7
-        && name.bytes().enumerate().all(|(at, byte)| if at == 4 { byte == b'-' } else { byte.is_ascii_digit() })
 }
 
 /// Collects what is not told yet.

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::fixtures::{at, facts, member, with, written};
-use super::history::{History, key, month, over, told};
+use super::history::{History, MOST, key, month, over, told};
 use super::*;
 use crate::api::AccessChange;
 use crate::compare::Action;
@@ -97,11 +97,11 @@ fn what_is_older_than_is_kept_is_not_told_and_its_months_go() {
         ..crate::api::AccessHistory::new(name, crate::api::AccessHistorySpec::default())
     };
     let mut facts = self::facts();
-    for name in ["2024-11", "2024-12", "2026-12", "by-hand"] {
+    for name in ["2024-11", "2024-11-2", "2024-12", "2026-12", "by-hand", "2024-01-x"] {
         facts.histories.insert(name.to_owned(), month(name).into());
     }
     let gone: Vec<String> = over(&facts, &History::of(&facts)).into_iter().map(|change| change.name).collect();
-    assert_eq!(gone, ["2024-11"], "the days of a month that are kept keep all of it");
+    assert_eq!(gone, ["2024-11", "2024-11-2"], "the days of a month that are kept keep all of it");
 }
 
 #[test]
@@ -116,4 +116,16 @@ fn a_month_that_cannot_be_read_is_left_alone() {
         .into(),
     );
     assert_eq!(told(&facts, &History::of(&facts)), []);
+}
+
+#[test]
+fn a_month_that_is_full_goes_on_in_another_object() {
+    let member = |number: usize| (format!("member{number:06}"), member(&format!("m{number}"), false));
+    let members: serde_json::Map<String, serde_json::Value> = (0..=MOST).map(member).collect();
+    let before = with(&json!({"members": members}), &json!({}));
+    let facts = all_told(&before);
+    let counts: Vec<(&str, usize)> =
+        facts.histories.iter().map(|(name, month)| (name.as_str(), month.spec.entries.len())).collect();
+    assert_eq!(counts, [("2026-12", MOST), ("2026-12-2", 1)]);
+    assert_eq!(told(&facts, &History::of(&facts)), [], "once");
 }
