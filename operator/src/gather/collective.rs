@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::{Inside, namespace_facts};
-use crate::api::{AccessSpec, Collective, Entity, Manager};
+use crate::api::{Collective, Entity, Manager};
 use crate::cache::{Caches, Live, Undecodable};
 use crate::collective::{Facts, former_entity};
 use crate::compare::{Change, compare_objects};
@@ -131,21 +131,17 @@ fn users(binding: &Value) -> BTreeSet<String> {
     users.filter_map(|user| user["name"].as_str().map(str::to_owned)).collect()
 }
 
-/// Who belongs to an Entity and who manages, as its rights are made of it. Of what cannot be read they stay as they
-/// were given. None where nobody signs in, or where the Collective is another Entity's.
+/// Who belongs to an Entity and who manages, as its rights are made of it. Of what cannot be read, and without a
+/// Platform, they stay as they were given. None where nobody signs in, or where the Collective is another Entity's.
 pub(super) fn people(caches: &Caches, entity: &Entity, inside: &Inside) -> Option<People> {
     let namespace = entity.name_any();
-    caches.platform()?.spec.identity.as_ref()?;
-    let given =
-        |name: &str| inside.object("RoleBinding", name).map(|binding| users(&binding.value)).unwrap_or_default();
-    let readable = caches.accesses.in_namespace(&namespace);
-    let unreadable = caches.accesses.undecodable_in(&namespace);
-    let as_given = |name: &str| (name.to_owned(), given(&access_rights(name)));
+    let Some(platform) = caches.platform() else {
+        let is_given = inside.object(kinds::ROLE.kind, COLLECTIVE_RIGHTS).is_some();
+        return is_given.then(|| as_given(caches, &namespace, inside));
+    };
+    platform.spec.identity.as_ref()?;
     if has_unreadable_collective(caches, &namespace) {
-        let names = readable.iter().map(|access| access.name_any());
-        let names = names.chain(unreadable.iter().map(|access| access.name.clone()));
-        let accesses = names.map(|name| as_given(&name)).collect();
-        return Some(People { managers: given(COLLECTIVE_RIGHTS), members: given(MEMBER), accesses });
+        return Some(as_given(caches, &namespace, inside));
     }
     let collective = caches.collectives.get(&namespace, Collective::NAME);
     if collective.as_ref().is_some_and(|collective| former_entity(collective, entity).is_some()) {
@@ -153,16 +149,38 @@ pub(super) fn people(caches: &Caches, entity: &Entity, inside: &Inside) -> Optio
     }
     let spec = collective.map(|collective| collective.spec.clone()).unwrap_or_default();
     let mut people = People::of(&spec);
-    let managers = |access: &AccessSpec| service_managers(&spec, access);
-    people.accesses = readable.iter().map(|access| (access.name_any(), managers(&access.spec))).collect();
-    // Who does not belong any more keeps nothing.
-    let belongs = |(name, mut users): (String, BTreeSet<String>)| {
-        users.retain(|user| people.members.contains(user));
+    for access in caches.accesses.in_namespace(&namespace) {
+        people.accesses.insert(access.name_any(), service_managers(&spec, &access.spec));
+    }
+    for access in caches.accesses.undecodable_in(&namespace) {
+        let mut managers = given(inside, &access_rights(&access.name));
+        // Who does not belong any more keeps nothing.
+        managers.retain(|user| people.members.contains(user));
+        people.accesses.insert(access.name.clone(), managers);
+    }
+    Some(people)
+}
+
+/// The users that a RoleBinding names now.
+fn given(inside: &Inside, binding: &str) -> BTreeSet<String> {
+    inside.object("RoleBinding", binding).map(|binding| users(&binding.value)).unwrap_or_default()
+}
+
+/// Who has which right now.
+fn as_given(caches: &Caches, namespace: &str, inside: &Inside) -> People {
+    let readable = caches.accesses.in_namespace(namespace);
+    let unreadable = caches.accesses.undecodable_in(namespace);
+    let names = readable.iter().map(|access| access.name_any());
+    let names = names.chain(unreadable.iter().map(|access| access.name.clone()));
+    let managers = |name: String| {
+        let users = given(inside, &access_rights(&name));
         (name, users)
     };
-    let kept: Vec<_> = unreadable.iter().map(|access| belongs(as_given(&access.name))).collect();
-    people.accesses.extend(kept);
-    Some(people)
+    People {
+        managers: given(inside, COLLECTIVE_RIGHTS),
+        members: given(inside, MEMBER),
+        accesses: names.map(managers).collect(),
+    }
 }
 
 #[cfg(test)]

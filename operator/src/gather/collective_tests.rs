@@ -120,6 +120,22 @@ fn of_a_collective_that_cannot_be_read_the_rights_stay_as_they_were_given() {
 }
 
 #[test]
+fn without_a_platform_nobody_gets_or_loses_a_right() {
+    let (caches, entity) = surroundings(external());
+    binding(&caches, COLLECTIVE_RIGHTS, &["person:carla"]);
+    let without = Caches { platforms: Store::default(), ..caches };
+    assert_eq!(seen_people(&without, &entity), None, "none was made");
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": COLLECTIVE_RIGHTS, "namespace": "coop", "uid": "r"}, "rules": [],
+    });
+    let role: kube::core::DynamicObject = serde_json::from_value(role).unwrap();
+    without.objects["Role"].put(&Identity::of(&role.metadata), Live::of("Role", role));
+    assert_eq!(seen_people(&without, &entity).unwrap().managers, set(&["person:carla"]));
+    assert!(observed(&without).is_none());
+}
+
+#[test]
 fn of_an_access_that_cannot_be_read_whoever_belongs_keeps_the_rights_and_nobody_else() {
     let (caches, entity) = surroundings(external());
     binding(&caches, &access_rights("wiki"), &["person:bernd", "person:carla"]);
