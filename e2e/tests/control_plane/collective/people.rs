@@ -48,6 +48,7 @@ async fn removed(tier: Arc<ControlPlane>) -> Outcome {
             (told_once(&tier, name, BERTA, "Invited").await?, told_once(&tier, name, BERTA, "Accepted").await?);
         ensure_eq!(invited["by"], json!(by), "who invited");
         ensure_eq!(accepted["by"], json!(user("berta")), "who accepted");
+        may(&tier, name, &user("berta"), &["create", "leaverequests.commonscloud.coop"], true).await?;
         ensure_eq!(bound(&tier, name, &user("berta")).await?, ["commonscloud-member"], "belonging gives no access");
         enters_and_manages(&tier, name, &by).await?;
         let mark = tier.cluster.audit.mark()?;
