@@ -127,6 +127,10 @@ pub mod marks {
     pub const SUPERSEDED_BY: &str = "commonscloud.coop/superseded-by";
     /// Annotation on what `commonscloud recover` brought back, and left to nobody else: the uid that it had before.
     pub const RECOVERED: &str = "commonscloud.coop/recovered";
+    /// Annotation on a Collective or Access: the managers that it was made with, each name with the id that it became.
+    pub const SEEDED: &str = "commonscloud.coop/seeded";
+    /// Annotation on a Collective: the Entity that it was made for, as a record of data says it.
+    pub const MADE_FOR: &str = "commonscloud.coop/made-for";
     /// The well-known label every managed object carries.
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// Value of [`MANAGED_BY`], and the field manager of server-side apply.

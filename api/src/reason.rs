@@ -118,6 +118,8 @@ reasons! {
         "Correct `hostname` of the service, or leave it out: the Platform's pattern then gives it one.";
     HostnameTaken: "Another resource, which the message names, serves under the host name or asked for it first.",
         "Choose another, or remove it from that resource first.";
+    IdentityNotSet: "The Platform has no `identity` (any more): nobody keeps the collective, and it gives no rights.",
+        "Set `identity` of the Platform; what stands in the collective is kept.";
     ImageKept: "The service runs an image whose tag is not that of its version, as it did before; it is not moved unless you ask for it.",
         "To move it, name the image for that version under `versions` in `images` of the Platform; a later version of the service that brings another moves it too.";
     ImageOverrideUnknown: "An entry in the Platform's `images` names a template, an image or a version that does not exist: nothing uses it.",
@@ -142,8 +144,12 @@ reasons! {
         "Nothing for a few minutes; then the message is the Job's: usually the target, or a recipient that is not an age public key.";
     KeyWrong: "The Entity's key does not open the repository at the target.",
         "Check whether the Secret that the message names was replaced, and restore it, or whose repository this is. Until then nothing is written.";
+    LastManager: "Whoever wants to leave is the last manager of the collective, which would have none.",
+        "Another manager is named in the Collective first, by them or by DevOps of the platform; then it goes on by itself.";
     LimitRangeViolated: "A `LimitRange` of the namespace does not allow the size of an object.",
         "The message says which limit: change the LimitRange, or `resources` of the Platform; then edit the resource, or wait up to an hour.";
+    ManagersDiffer: "The managers that an Entity or a service names are not those of its Collective or Access: they were taken in once, and are not changed by it.",
+        "The message names who differs: change the Collective or Access, or the list in the Entity.";
     Measured: "The space in use is known, as the kubelet measures it.",
         "Nothing.";
     NameInvalid: "The Entity's name is reserved for the cluster itself, or is not a valid name.",
@@ -200,6 +206,8 @@ reasons! {
         "The message names the target and why: mend it, and it is tried again by itself. Until then a lost cluster comes back as it was before.";
     Refused: "The API server, a policy or a webhook refuses an object as it is.",
         "The message is the refusal: mend the package, or the policy. It is tried again when something changes; else after ten minutes, then ever more rarely, up to an hour.";
+    Removing: "Somebody was removed, and is not gone everywhere yet; the message says what it waits for.",
+        "Nothing for a few seconds; then look at what the message names.";
     RenderFailed: "The package does not render for this instance.",
         "The message names manifest and line: mend the package, or the parameter that leads there.";
     RepositoryDamaged: "A check read a part of the repository, and what it read is not what was written.",

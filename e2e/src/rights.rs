@@ -173,7 +173,7 @@ const DOORS: [(&str, &str, &str); 14] = [
     ("patch", "", "secrets"),
     ("deletecollection", "", "secrets"),
     ("create", "", "serviceaccounts/token"),
-    ("create", "rbac.authorization.k8s.io", "roles"),
+    ("escalate", "rbac.authorization.k8s.io", "roles"),
     ("escalate", "rbac.authorization.k8s.io", "clusterroles"),
     ("create", "rbac.authorization.k8s.io", "clusterrolebindings"),
 ];

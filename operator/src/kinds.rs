@@ -14,13 +14,16 @@ const fn custom(kind: &'static str, plural: &'static str) -> AllowedKind {
 }
 
 /// Built-in kinds that the operator makes beside what packages render.
-pub const OWN: [AllowedKind; 5] = [
+pub const OWN: [AllowedKind; 6] = [
+    ROLE,
     builtin("rbac.authorization.k8s.io", "RoleBinding", "rolebindings"),
     builtin("", "ResourceQuota", "resourcequotas"),
     builtin("", "LimitRange", "limitranges"),
     VOLUME,
     SECRET,
 ];
+/// What somebody may do in a namespace.
+pub const ROLE: AllowedKind = builtin("rbac.authorization.k8s.io", "Role", "roles");
 /// A claim to a volume: holds data.
 pub const VOLUME: AllowedKind = builtin("", "PersistentVolumeClaim", "persistentvolumeclaims");
 /// A Secret: generated ones belong to data.
@@ -39,8 +42,16 @@ pub const SERVICE_BACKUP: AllowedKind = custom("ServiceBackup", "servicebackups"
 pub const SERVICE_RESTORE: AllowedKind = custom("ServiceRestore", "servicerestores");
 /// An Entity's consent that another one restores a snapshot: the operator reports on it.
 pub const RESTORE_CONSENT: AllowedKind = custom("RestoreConsent", "restoreconsents");
+/// Who belongs to an Entity.
+pub const COLLECTIVE: AllowedKind = custom("Collective", "collectives");
+/// Who may enter a service.
+pub const ACCESS: AllowedKind = custom("Access", "accesses");
+/// Who gave or took what of either.
+pub const ACCESS_HISTORY: AllowedKind = custom("AccessHistory", "accesshistories");
+/// A member's wish to leave: the operator carries it out.
+pub const LEAVE_REQUEST: AllowedKind = custom("LeaveRequest", "leaverequests");
 /// The project's kinds that the operator writes.
-pub const CUSTOM: [AllowedKind; 9] = [
+pub const CUSTOM: [AllowedKind; 13] = [
     custom("Platform", "platforms"),
     custom("Tariff", "tariffs"),
     custom("ServiceTemplate", "servicetemplates"),
@@ -50,6 +61,10 @@ pub const CUSTOM: [AllowedKind; 9] = [
     SERVICE_BACKUP,
     SERVICE_RESTORE,
     RESTORE_CONSENT,
+    COLLECTIVE,
+    ACCESS,
+    ACCESS_HISTORY,
+    LEAVE_REQUEST,
 ];
 /// Kinds of instances.
 pub const DEDICATED: [AllowedKind; 4] = [
@@ -63,14 +78,14 @@ pub const DATA: [&str; 4] = ["PersistentVolumeClaim", "Secret", "ServiceData", "
 
 /// The kinds whose objects are watched as a whole to find drift: everything owned but Secrets.
 pub fn watched() -> impl Iterator<Item = &'static AllowedKind> {
-    static OWN_KINDS: [AllowedKind; 5] = OWN;
+    static OWN_KINDS: [AllowedKind; 6] = OWN;
     allowed_kinds().iter().chain(OWN_KINDS.iter().filter(|kind| kind.kind != SECRET.kind))
 }
 
 /// Every kind that the operator writes.
 pub fn written() -> impl Iterator<Item = &'static AllowedKind> {
     static SECRET_KIND: [AllowedKind; 2] = [SECRET, NAMESPACE];
-    static CUSTOM_KINDS: [AllowedKind; 9] = CUSTOM;
+    static CUSTOM_KINDS: [AllowedKind; 13] = CUSTOM;
     static DEDICATED_KINDS: [AllowedKind; 4] = DEDICATED;
     watched().chain(SECRET_KIND.iter()).chain(CUSTOM_KINDS.iter()).chain(DEDICATED_KINDS.iter())
 }

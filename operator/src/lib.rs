@@ -17,6 +17,7 @@
 //! | [`resolve`] | resource, Entity, Tariff, Platform and package make a [`plan::Plan`], or a reason why not |
 //! | [`restore`] | what is next of a restore, and the claims that take the place of others |
 //! | [`drill`] | what is next of a drill, which proves a backup, and whose turn it is |
+//! | [`collective`] | who belongs, who may enter, who changed what: what is next |
 //! | [`plan`] | what is to run for one instance, decided and checked |
 //! | [`template`] | service packages: checked, compiled, rendered |
 //! | [`canonical`] | objects in the form in which the API server gives them back |
@@ -40,6 +41,7 @@ pub mod apply;
 pub mod backup;
 pub mod cache;
 pub mod client;
+pub mod collective;
 pub mod compare;
 pub mod conditions;
 pub mod controller;

@@ -22,6 +22,12 @@ const AGGREGATED: [AllowedKind; 5] =
 pub const MANAGER: &str = "commonscloud-manager";
 /// What an Entity's own managers may ask for.
 pub const ENTITY_MANAGER: &str = "commonscloud-entity-manager";
+/// What whoever belongs to a Collective may ask for.
+pub const MEMBER: &str = "commonscloud-member";
+/// The verb on an Access by which its service's managers let people in.
+pub const ADMIT: &str = "admit";
+/// The verb on an Access by which the Collective's managers say who manages the service.
+pub const APPOINT: &str = "appoint";
 /// What the operator may do in the namespace of an Entity.
 pub const TENANT: &str = "commonscloud-tenant";
 
@@ -35,6 +41,7 @@ pub fn roles() -> Vec<Value> {
         tenant(),
         manager(),
         entity_manager(),
+        member(),
         aggregated("view", &READ),
         aggregated("edit", &EDIT),
         figures(),
@@ -58,7 +65,7 @@ fn operator() -> Value {
         .into_iter()
         .chain(dedicated)
         .chain(runs)
-        .chain([kinds::RESTORE_CONSENT.plural])
+        .chain([kinds::RESTORE_CONSENT, kinds::COLLECTIVE, kinds::ACCESS, kinds::LEAVE_REQUEST].map(|kind| kind.plural))
         .map(|plural| format!("{plural}/status"))
         .collect();
     let finalizers: Vec<String> =
@@ -72,6 +79,13 @@ fn operator() -> Value {
         rule(GROUP, &["servicedata"], &["get", "list", "watch", "create", "patch"]),
         rule(GROUP, &runs, &["get", "list", "watch", "create", "patch", "delete"]),
         rule(GROUP, &[kinds::RESTORE_CONSENT.plural], &READ),
+        rule(GROUP, &[kinds::COLLECTIVE.plural], &["get", "list", "watch", "create", "patch"]),
+        rule(
+            GROUP,
+            &[kinds::ACCESS.plural, kinds::ACCESS_HISTORY.plural],
+            &["get", "list", "watch", "create", "patch", "delete"],
+        ),
+        rule(GROUP, &[kinds::LEAVE_REQUEST.plural], &["get", "list", "watch", "delete"]),
         rule(GROUP, &statuses, &["patch"]),
         rule(GROUP, &finalizers, &["update"]),
         rule("", &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"]),
@@ -86,7 +100,7 @@ fn operator() -> Value {
         json!({
             "apiGroups": ["rbac.authorization.k8s.io"],
             "resources": ["clusterroles"],
-            "resourceNames": [TENANT, MANAGER, ENTITY_MANAGER],
+            "resourceNames": [TENANT, MANAGER, ENTITY_MANAGER, MEMBER],
             "verbs": ["bind"],
         }),
     ];
@@ -99,7 +113,8 @@ fn operator() -> Value {
 /// Volumes can be made there; the policy commonscloud-keep-data lets none be deleted but one whose place another one
 /// took in a restore. Of Secrets only copies of the platform's are changed and
 /// deleted: generated ones are immutable, and the policies hold the operator to it. Of pods those are
-/// deleted that their StatefulSet waits for in vain.
+/// deleted that their StatefulSet waits for in vain. Roles are those of its Collective and Accesses: it has each right
+/// that it gives by one, and no way to give another.
 fn tenant() -> Value {
     let all = ["get", "list", "watch", "create", "patch", "delete"];
     let rendered = allowed_kinds().iter().map(|kind| (kind.group, kind.plural));
@@ -108,6 +123,10 @@ fn tenant() -> Value {
     rules.push(rule("", &["persistentvolumeclaims"], &all));
     rules.push(rule("", &["secrets"], &["get", "list", "watch", "create", "update", "delete"]));
     rules.push(rule("", &["pods"], &["delete"]));
+    rules.push(rule(kinds::ROLE.group, &[kinds::ROLE.plural], &all));
+    rules.push(rule(GROUP, &[kinds::COLLECTIVE.plural], &["get", "patch", "update"]));
+    rules.push(rule(GROUP, &[kinds::ACCESS.plural], &[ADMIT, APPOINT, "get", "patch", "update"]));
+    rules.push(rule(GROUP, &[kinds::ACCESS_HISTORY.plural], &["get", "list"]));
     role("ClusterRole", TENANT, &rules)
 }
 
@@ -125,6 +144,11 @@ fn manager() -> Value {
 fn entity_manager() -> Value {
     let asked = [kinds::SERVICE_BACKUP, kinds::SERVICE_RESTORE, kinds::RESTORE_CONSENT].map(|kind| kind.plural);
     role("ClusterRole", ENTITY_MANAGER, &[rule(GROUP, &asked, &["create", "delete", "get", "list", "watch"])])
+}
+
+/// What whoever belongs to a Collective may do in its namespace: ask to leave. The policies hold them to themselves.
+fn member() -> Value {
+    role("ClusterRole", MEMBER, &[rule(GROUP, &[kinds::LEAVE_REQUEST.plural], &["create"])])
 }
 
 /// What whoever has the cluster's own role of this name gets with it.
@@ -264,6 +288,10 @@ mod tests {
             "servicebackups",
             "servicerestores",
             "restoreconsents",
+            "collectives",
+            "accesses",
+            "accesshistories",
+            "leaverequests",
         ];
         for kind in crate::api::crds() {
             let plural = kind.spec.names.plural;
@@ -303,11 +331,41 @@ mod tests {
     }
 
     #[test]
-    fn binding_is_limited_to_the_three_roles_of_the_chart() {
+    fn binding_is_limited_to_the_four_roles_of_the_chart() {
         let binds: Vec<Value> =
             rules().into_iter().filter(|r| r["verbs"].as_array().unwrap().iter().any(|v| v == "bind")).collect();
         assert_eq!(binds.len(), 1);
-        let bound = json!(["commonscloud-tenant", "commonscloud-manager", "commonscloud-entity-manager"]);
+        let bound = json!([
+            "commonscloud-tenant",
+            "commonscloud-manager",
+            "commonscloud-entity-manager",
+            "commonscloud-member"
+        ]);
         assert_eq!(binds[0]["resourceNames"], bound);
+    }
+    /// Without `escalate` the API server lets nobody give by a Role what they do not have.
+    #[test]
+    fn what_the_operator_gives_by_roles_it_has_in_the_namespace_itself() {
+        let tenant = roles().into_iter().find(|role| role["metadata"]["name"] == TENANT).unwrap();
+        let has = |plural: &str, verb: &str| {
+            tenant["rules"].as_array().unwrap().iter().any(|rule| {
+                let holds = |field: &str, value: &str| rule[field].as_array().unwrap().iter().any(|v| v == value);
+                holds("resources", plural) && holds("verbs", verb) && rule.get("resourceNames").is_none()
+            })
+        };
+        for (plural, verbs) in [
+            ("collectives", &["get", "update", "patch"][..]),
+            ("accesses", &["get", "update", "patch", "admit", "appoint"]),
+            ("accesshistories", &["get", "list"]),
+        ] {
+            for verb in verbs {
+                assert!(has(plural, verb), "{verb} {plural}");
+            }
+        }
+        let member = roles().into_iter().find(|role| role["metadata"]["name"] == MEMBER).unwrap();
+        assert_eq!(member["rules"], json!([rule(GROUP, &["leaverequests"], &["create"])]));
+        for role in roles().iter().filter(|role| role["metadata"]["name"] != TENANT) {
+            assert!(!role["rules"].to_string().contains("admit") && !role["rules"].to_string().contains("appoint"));
+        }
     }
 }

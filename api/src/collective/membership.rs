@@ -45,6 +45,11 @@ pub struct CollectiveSpec {
     pub managers: BTreeMap<String, CollectiveManager>,
 }
 
+impl Collective {
+    /// The name that every one has.
+    pub const NAME: &'static str = "collective";
+}
+
 /// Somebody who belongs.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -6,6 +6,7 @@ mod any_order;
 mod backup;
 mod backup_fleet;
 mod canary;
+mod collective;
 mod contested;
 mod crash;
 mod deletion;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
     scenarios.extend(restart::scenarios());
     scenarios.extend(crash::scenarios());
     scenarios.extend(backup::scenarios());
+    scenarios.extend(collective::scenarios());
     scenarios.extend(faults::scenarios());
     scenarios.extend(poison::scenarios());
     scenarios.extend(two_operators::scenarios());

@@ -72,7 +72,7 @@ fn poisons() -> [(&'static str, &'static str, &'static str, Value); 12] {
 }
 
 /// Lets the CRD of `resource` take any spec; gives it as it was.
-async fn loosened(tier: &ControlPlane, resource: &str) -> Outcome<Value> {
+pub async fn loosened(tier: &ControlPlane, resource: &str) -> Outcome<Value> {
     let kubectl = &tier.cluster.kubectl;
     let name = format!("{resource}.commonscloud.coop");
     let before: Value = serde_json::from_str(&kubectl.ok(&["get", "crd", &name, "-o", "json"]).await?)?;
@@ -84,7 +84,7 @@ async fn loosened(tier: &ControlPlane, resource: &str) -> Outcome<Value> {
     Ok(before)
 }
 
-async fn restored(tier: &ControlPlane, before: &Value) -> Outcome {
+pub async fn restored(tier: &ControlPlane, before: &Value) -> Outcome {
     let name = before["metadata"]["name"].as_str().unwrap_or_default();
     let patch = json!({"spec": {"versions": before["spec"]["versions"]}}).to_string();
     tier.cluster.kubectl.ok(&["patch", "crd", name, "--type", "merge", "-p", &patch]).await?;

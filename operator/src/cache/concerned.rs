@@ -28,7 +28,8 @@ impl Caches {
         self.dedicated_in(namespace).iter().filter_map(|resource| key(resource.as_ref())).collect()
     }
 
-    /// An Entity, and all instances, records and unfinished runs in its namespace; in that of drills these alone.
+    /// An Entity, its Collective, and all instances, records and unfinished runs in its namespace; in that of drills these
+    /// alone.
     pub(super) fn in_entity(&self, entity: &str) -> Vec<Key> {
         if entity == marks::DRILLS {
             return self.unfinished_in(entity);
@@ -38,12 +39,15 @@ impl Caches {
         let records = self.records.in_namespace(entity);
         keys.extend(records.iter().map(|record| Key::record(entity, name(record.meta()))));
         keys.extend(self.unfinished_in(entity));
+        keys.extend(self.collective_of(entity));
         keys
     }
 
-    /// All Entities and all instances.
+    /// All Entities, their Collectives and all instances.
     pub(super) fn everything(&self) -> Vec<Key> {
         let mut keys = self.entities_of(|_| true);
+        let collectives: Vec<Key> = keys.iter().filter_map(|entity| self.collective_of(&entity.name)).collect();
+        keys.extend(collectives);
         keys.extend(self.instances(|_, _| true));
         keys
     }

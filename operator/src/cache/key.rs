@@ -25,11 +25,17 @@ pub enum Kind {
     ServiceRestore,
     /// `RestoreConsent`.
     RestoreConsent,
+    /// `Collective`: with all that belongs to it in its namespace.
+    Collective,
+    /// `Access`: its Collective's pass looks after it.
+    Access,
+    /// `LeaveRequest`: its Collective's pass looks after it.
+    LeaveRequest,
 }
 
 impl Kind {
     /// Every kind that has a controller.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Platform,
         Self::ServiceTemplate,
         Self::Entity,
@@ -41,6 +47,9 @@ impl Kind {
         Self::ServiceBackup,
         Self::ServiceRestore,
         Self::RestoreConsent,
+        Self::Collective,
+        Self::Access,
+        Self::LeaveRequest,
     ];
 
     /// The kind of this name, if it has a controller.
@@ -62,6 +71,9 @@ impl Kind {
             Self::ServiceBackup => "ServiceBackup",
             Self::ServiceRestore => "ServiceRestore",
             Self::RestoreConsent => "RestoreConsent",
+            Self::Collective => "Collective",
+            Self::Access => "Access",
+            Self::LeaveRequest => "LeaveRequest",
         }
     }
 

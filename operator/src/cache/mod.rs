@@ -9,7 +9,7 @@
 //! | `store`, `stores`, `index`, `dedicated`, `gone` | which version wins; what is found by what |
 //! | `secrets`, `door` | Secrets by namespace; which namespaces are taken in |
 //! | `peers` | the pods that the Platform's network peers select |
-//! | `triggers`, `concerned`, `unfinished`, `rollout`, `known` | whom a change concerns, and who hears of our own writes |
+//! | `triggers`, `concerned`, `unfinished`, `people`, `rollout`, `known` | whom a change concerns, and who hears of our own writes |
 //! | `repositories` | what the care of backups found, which no watch brings |
 //! | `settled` | which plans were found applied |
 //! | `key` | the name of a resource in the queue |
@@ -30,6 +30,7 @@ mod lazy;
 mod live;
 mod nodes;
 mod peers;
+mod people;
 mod pods;
 mod raw;
 mod repositories;
@@ -79,8 +80,9 @@ pub use undecodable::Undecodable;
 pub use unfinished::{has_ended, restore_has_ended, restored_service};
 
 use crate::api::{
-    DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity, Platform, RestoreConsent,
-    ServiceBackup, ServiceData, ServiceRestore, ServiceTemplate, ServiceTemplateRevision, Tariff,
+    Access, AccessHistory, Collective, DedicatedAgora, DedicatedOffice, DedicatedProjects, DedicatedService, Entity,
+    LeaveRequest, Platform, RestoreConsent, ServiceBackup, ServiceData, ServiceRestore, ServiceTemplate,
+    ServiceTemplateRevision, Tariff,
 };
 use crate::kinds;
 
@@ -116,6 +118,14 @@ pub struct Caches {
     pub restores: Store<ServiceRestore>,
     /// The consents that other Entities restore a snapshot.
     pub consents: Store<RestoreConsent>,
+    /// Who belongs to each Entity.
+    pub collectives: Store<Collective>,
+    /// Who may enter each service.
+    pub accesses: Store<Access>,
+    /// Who gave or took what of either.
+    pub histories: Store<AccessHistory>,
+    /// Who wants to leave.
+    pub leave_requests: Store<LeaveRequest>,
     /// All namespaces.
     pub namespaces: Store<Namespace>,
     /// The storage classes.

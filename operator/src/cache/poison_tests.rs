@@ -91,6 +91,10 @@ fn specs() -> Vec<(&'static str, &'static str, &'static str, Value)> {
                 "requestedBy": "anna",
             }),
         ),
+        ("collectives", "Collective", "coop", json!({})),
+        ("accesses", "Access", "coop", json!({})),
+        ("accesshistories", "AccessHistory", "coop", json!({})),
+        ("leaverequests", "LeaveRequest", "coop", json!({"user": "person:anna"})),
     ]
 }
 
@@ -108,6 +112,11 @@ async fn one_poison_object_of_each_kind_of_ours_keeps_nothing_else_from_being_se
         assert!(caches.entities.get("", "healthy").is_some() && caches.records.get("coop", "healthy").is_some());
         assert!(caches.backups.get("coop", "healthy").is_some() && caches.restores.get("coop", "healthy").is_some());
         assert!(caches.consents.get("coop", "healthy").is_some());
+        assert!(
+            caches.collectives.get("coop", "healthy").is_some() && caches.accesses.get("coop", "healthy").is_some()
+        );
+        assert!(caches.histories.get("coop", "healthy").is_some());
+        assert!(caches.leave_requests.get("coop", "healthy").is_some());
         assert!(caches.platforms.get("", "healthy").is_some() && caches.tariffs.get("", "healthy").is_some());
         assert!(caches.templates.get("", "healthy").is_some() && caches.revisions.get("", "healthy").is_some());
         assert_eq!(caches.dedicated_in("coop").len(), 4, "{when}");

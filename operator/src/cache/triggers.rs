@@ -236,7 +236,10 @@ macro_rules! instances {
             }
 
             fn unblocked(before: Option<&Self>, after: Option<&Self>, caches: &Caches) -> Vec<Key> {
-                caches.waiting_for_turn(before.map(|r| r as &dyn Dedicated), after.map(|r| r as &dyn Dedicated))
+                let (before, after) = (before.map(|r| r as &dyn Dedicated), after.map(|r| r as &dyn Dedicated));
+                let mut keys = caches.waiting_for_turn(before, after);
+                keys.extend(caches.people_of(before, after));
+                keys
             }
         }
     )+};
@@ -254,7 +257,10 @@ impl Trigger for ServiceData {
     }
 
     fn freed(&self, caches: &Caches) -> Vec<Key> {
-        caches.waiting_for_names_in(namespace(self.meta()))
+        let mut keys = caches.waiting_for_names_in(namespace(self.meta()));
+        // Who may enter is kept as long as the data.
+        keys.extend(caches.collective_of(namespace(self.meta())));
+        keys
     }
 }
 
@@ -324,6 +330,8 @@ impl Trigger for Live {
         // Once its rights are there, an instance can go on; a volume counts in the Entity's quota.
         if self.kind == "RoleBinding" {
             keys.extend(caches.instances_in(self.namespace()));
+            // Who was removed is gone once no right of theirs is left.
+            keys.extend(caches.collective_of(self.namespace()));
         } else if self.kind == "PersistentVolumeClaim" {
             keys.push(Key::entity(live.label(marks::ENTITY)));
             keys.push(Key::record(self.namespace(), live.label(marks::INSTANCE)));

@@ -7,8 +7,9 @@ use kube::runtime::events::{Event, EventType};
 
 use super::recorder::Recorder;
 use crate::api::{
-    Condition, ConditionType, EntityStatus, GROUP, InstanceStatus, PlatformStatus, Reason, RestoreConsentStatus,
-    ServiceBackupStatus, ServiceDataStatus, ServiceRestoreStatus, ServiceTemplateStatus, VERSION,
+    AccessStatus, CollectiveStatus, Condition, ConditionType, EntityStatus, GROUP, InstanceStatus, LeaveRequestStatus,
+    PlatformStatus, Reason, RestoreConsentStatus, ServiceBackupStatus, ServiceDataStatus, ServiceRestoreStatus,
+    ServiceTemplateStatus, VERSION,
 };
 use crate::cache::Key;
 
@@ -70,7 +71,10 @@ reported!(
     ServiceTemplateStatus,
     ServiceBackupStatus,
     ServiceRestoreStatus,
-    RestoreConsentStatus
+    RestoreConsentStatus,
+    CollectiveStatus,
+    AccessStatus,
+    LeaveRequestStatus
 );
 
 /// Of data only what is wrong is news: the instance tells the rest.
@@ -113,7 +117,7 @@ pub(super) fn events(before: Option<&impl Reported>, after: &impl Reported) -> V
 
 /// What is on its way, or as somebody wants it. Whatever else keeps a resource from being ready fails, be
 /// it that it may still come by itself: `--field-selector type=Warning` has to show it.
-const ON_ITS_WAY: [Reason; 16] = [
+const ON_ITS_WAY: [Reason; 17] = [
     Reason::BackupRuns,
     Reason::DataBeingMade,
     Reason::DataRestoring,
@@ -121,6 +125,7 @@ const ON_ITS_WAY: [Reason; 16] = [
     Reason::NamespaceNotReady,
     Reason::NamespaceTerminating,
     Reason::NotAsked,
+    Reason::Removing,
     Reason::RepositoryInUse,
     Reason::Restoring,
     Reason::RevisionWaits,

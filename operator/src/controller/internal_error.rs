@@ -46,6 +46,18 @@ pub(super) async fn report(context: &Context, key: &Key, words: &str) -> Result<
             let Some(found) = caches.consents.get(&key.namespace, &key.name) else { return Ok(()) };
             write(context, key, &found.metadata, found.status.as_ref(), words).await
         }
+        Kind::Collective => {
+            let Some(found) = caches.collectives.get(&key.namespace, &key.name) else { return Ok(()) };
+            write(context, key, &found.metadata, found.status.as_ref(), words).await
+        }
+        Kind::Access => {
+            let Some(found) = caches.accesses.get(&key.namespace, &key.name) else { return Ok(()) };
+            write(context, key, &found.metadata, found.status.as_ref(), words).await
+        }
+        Kind::LeaveRequest => {
+            let Some(found) = caches.leave_requests.get(&key.namespace, &key.name) else { return Ok(()) };
+            write(context, key, &found.metadata, found.status.as_ref(), words).await
+        }
         Kind::DedicatedOffice | Kind::DedicatedAgora | Kind::DedicatedProjects | Kind::DedicatedService => {
             let Some(found) = caches.dedicated(key.kind.as_str(), &key.namespace, &key.name) else { return Ok(()) };
             write(context, key, found.metadata(), found.status(), words).await

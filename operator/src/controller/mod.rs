@@ -2,7 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `instance`, `entity`, `record`, `backup`, `restore`, `consent`, `platform`, `template` | a controller for each kind |
+//! | `instance`, `entity`, `collective`, `record`, `backup`, `restore`, `consent`, `platform`, `template` | a controller for each kind |
 //! | `deletion`, `finalizer` | what happens while something is deleted; the finalizer, put on and put back |
 //! | `context`, `events`, `recorder` | statuses and finalizers on their way out; the Events that they are worth, and how one is written |
 //! | `queue`, `workers`, `internal_error` | when, side by side, and what a panic leaves |
@@ -24,6 +24,7 @@ pub mod backup_records;
 pub mod backup_schedule;
 pub mod backup_server;
 mod clock;
+pub mod collective;
 pub mod consent;
 pub mod context;
 mod deletion;
@@ -136,6 +137,9 @@ async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
         Kind::ServiceBackup => Box::pin(backup::reconcile(context, key)).await,
         Kind::ServiceRestore => Box::pin(restore::reconcile(context, key)).await,
         Kind::RestoreConsent => consent::reconcile(context, key).await,
+        Kind::Collective => collective::reconcile(context, key).await,
+        // What can be read of them is looked after with their Collective.
+        Kind::Access | Kind::LeaveRequest => Ok(Next::Wait),
         Kind::DedicatedOffice | Kind::DedicatedAgora | Kind::DedicatedProjects | Kind::DedicatedService => {
             instance::reconcile(context, key).await
         }

@@ -3,6 +3,7 @@
 
 mod dedicated;
 mod namespace;
+mod people;
 mod plan;
 mod quota;
 
@@ -10,7 +11,8 @@ pub use dedicated::{Asked, asked, dedicated};
 pub use namespace::{
     OPERATOR_BINDING, ServiceAccount, manager_bindings, namespace, namespace_objects, operator_binding,
 };
-pub use plan::{EntityPlan, RenderedEntity, render};
+pub use people::{COLLECTIVE_RIGHTS, People, access_rights, rights, service_managers, user_of};
+pub use plan::{EntityPlan, RenderedEntity, bindings, render};
 pub use quota::{Needs, RESOURCE_QUOTA, resource_quota};
 
 use serde_json::{Map, Value, json};

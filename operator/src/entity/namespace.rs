@@ -1,8 +1,11 @@
 //! An Entity's namespace, and what is in it whatever its services are.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use serde_json::{Value, json};
 
+use super::people::People;
 use super::{labels, name, object};
 use crate::api::{Entity, Manager, SubjectKind, marks};
 use crate::rbac::{ENTITY_MANAGER, MANAGER, TENANT};
@@ -14,8 +17,8 @@ pub const OPERATOR_BINDING: &str = "commonscloud-operator";
 const SOLVER_POLICY: &str = "acme-http01-solver";
 /// The label of the pods by which cert-manager answers an ACME server, and where they listen.
 const SOLVER: (&str, u16) = ("acme.cert-manager.io/http01-solver", 8089);
-const RBAC: &str = "rbac.authorization.k8s.io/v1";
-const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+pub(super) const RBAC: &str = "rbac.authorization.k8s.io/v1";
+pub(super) const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
 /// The service account that the operator runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,21 +69,27 @@ pub fn operator_binding(entity: &Entity, account: &ServiceAccount) -> RenderedOb
 /// them is known to the cluster. Each is to the same role, which reads the whole namespace: Events
 /// and lists cannot be limited to one service, and there is nothing but states to be read. The Entity's own
 /// may ask for backups and restores besides: a restore overwrites what all of the Entity have written.
+/// `people`: who manages by the Collective and each Access, where the Platform has people sign in.
 pub fn manager_bindings<'a>(
     entity: &Entity,
     services: impl Iterator<Item = (&'a str, &'a [Manager])>,
+    people: Option<&People>,
 ) -> Vec<RenderedObject> {
-    let own = entity.spec.managers.as_slice();
-    let services = services.map(|(service, managers)| (format!("{MANAGER}-{service}"), MANAGER, managers));
-    [(MANAGER.to_owned(), MANAGER, own), (ENTITY_MANAGER.to_owned(), ENTITY_MANAGER, own)]
+    let own = || subjects(&entity.spec.managers, people.into_iter().flat_map(|people| &people.managers));
+    let services = services.map(|(service, managers)| {
+        let users = people.into_iter().flat_map(|people| people.managers_of(service));
+        (format!("{MANAGER}-{service}"), MANAGER, subjects(managers, users))
+    });
+    [(MANAGER.to_owned(), MANAGER, own()), (ENTITY_MANAGER.to_owned(), ENTITY_MANAGER, own())]
         .into_iter()
         .chain(services)
-        .filter_map(|(name, role, managers)| manager_binding(entity, &name, role, managers))
+        .filter_map(|(name, role, subjects)| manager_binding(entity, &name, role, subjects))
         .collect()
 }
 
-fn manager_binding(entity: &Entity, binding: &str, role: &str, managers: &[Manager]) -> Option<RenderedObject> {
-    let subjects: Vec<Value> = managers
+/// The subjects that managers name, then the users that are none of them, each once.
+pub(super) fn subjects<'a>(managers: &[Manager], users: impl IntoIterator<Item = &'a String>) -> Vec<Value> {
+    let mut subjects: Vec<Value> = managers
         .iter()
         .filter_map(|manager| manager.subject.as_ref())
         // Admission refuses these; it can be absent.
@@ -93,6 +102,17 @@ fn manager_binding(entity: &Entity, binding: &str, role: &str, managers: &[Manag
             json!({"apiGroup": RBAC_GROUP, "kind": kind, "name": subject.name})
         })
         .collect();
+    let users: BTreeSet<&String> = users.into_iter().collect();
+    for user in users {
+        let subject = json!({"apiGroup": RBAC_GROUP, "kind": "User", "name": user});
+        if !subjects.contains(&subject) {
+            subjects.push(subject);
+        }
+    }
+    subjects
+}
+
+fn manager_binding(entity: &Entity, binding: &str, role: &str, subjects: Vec<Value>) -> Option<RenderedObject> {
     (!subjects.is_empty()).then(|| {
         object(
             entity,
@@ -191,7 +211,8 @@ mod tests {
         let mut entity = Entity::new("a", spec);
         entity.spec.managers = managers(&[("User", "anna"), ("User", "system:masters")]);
         let office = managers(&[("Group", "secretaria")]);
-        let bindings = manager_bindings(&entity, [("office", office.as_slice()), ("agora", &[])].into_iter());
+        let services = || [("office", office.as_slice()), ("agora", &[])].into_iter();
+        let bindings = manager_bindings(&entity, services(), None);
         let shown: Vec<_> = bindings
             .iter()
             .map(|binding| {
@@ -208,5 +229,30 @@ mod tests {
                 ("commonscloud-manager-office", "commonscloud-manager", vec!["secretaria"]),
             ]
         );
+    }
+
+    #[test]
+    fn managers_who_accepted_look_like_those_that_the_entity_names() {
+        let spec = serde_json::from_value(json!({"displayName": "A", "tariff": "t"})).unwrap();
+        let mut entity = Entity::new("a", spec);
+        entity.spec.managers = managers(&[("User", "anna")]);
+        let bernd = || ["person:bernd".to_owned()].into();
+        let people = People {
+            managers: ["anna".to_owned(), "person:carla".to_owned()].into(),
+            members: bernd(),
+            accesses: [("office".to_owned(), bernd())].into(),
+        };
+        let nobody: &[Manager] = &[];
+        let services = [("office", nobody), ("agora", nobody)].into_iter();
+        let bindings = manager_bindings(&entity, services, Some(&people));
+        let users = |name: &str| -> Vec<&str> {
+            let binding = bindings.iter().find(|binding| binding.name == name).unwrap();
+            let subjects = binding.value["subjects"].as_array().unwrap().iter();
+            subjects.map(|subject| subject["name"].as_str().unwrap()).collect()
+        };
+        assert_eq!(users("commonscloud-manager"), ["anna", "person:carla"], "each once");
+        assert_eq!(users("commonscloud-entity-manager"), ["anna", "person:carla"]);
+        assert_eq!(users("commonscloud-manager-office"), ["person:bernd"]);
+        assert_eq!(bindings.len(), 3, "nobody manages the agora");
     }
 }

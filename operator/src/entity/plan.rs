@@ -4,7 +4,8 @@ use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use serde_json::Value;
 
 use super::{
-    Needs, ServiceAccount, dedicated, manager_bindings, namespace, namespace_objects, operator_binding, resource_quota,
+    Needs, People, ServiceAccount, dedicated, manager_bindings, namespace, namespace_objects, operator_binding,
+    resource_quota, rights,
 };
 use crate::api::{Entity, Manager};
 use crate::template::RenderedObject;
@@ -18,6 +19,8 @@ pub struct EntityPlan<'a> {
     pub account: &'a ServiceAccount,
     /// The managers of each service that stays, by its name.
     pub managers: Vec<(&'a str, &'a [Manager])>,
+    /// Who belongs and who manages; none where the Platform has nobody sign in.
+    pub people: Option<&'a People>,
     /// What the volumes of the namespace need.
     pub needs: Needs,
     /// The containers of its packages that list a reason why they keep to *baseline* only, as admission reads
@@ -44,7 +47,13 @@ pub fn render(plan: &EntityPlan<'_>) -> RenderedEntity {
     let mut objects = vec![operator_binding(entity, plan.account)];
     objects.extend(namespace_objects(entity, plan.challengers));
     objects.push(resource_quota(entity, &plan.needs, plan.instances));
-    objects.extend(manager_bindings(entity, plan.managers.iter().copied()));
+    objects.extend(bindings(entity, &plan.managers, plan.people));
     objects.extend(dedicated(entity));
     RenderedEntity { namespace: namespace(entity, &plan.baseline), objects }
+}
+
+/// All that gives people rights in the namespace. `services`: the managers of each service that stays.
+pub fn bindings(entity: &Entity, services: &[(&str, &[Manager])], people: Option<&People>) -> Vec<RenderedObject> {
+    let given = people.map(|people| rights(entity, people, services)).unwrap_or_default();
+    given.into_iter().chain(manager_bindings(entity, services.iter().copied(), people)).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt as _;
 
+use super::collective::people;
 use super::{Inside, Packages, facts_in, needed_copies, undecodable_for_entity};
 use crate::api::{Dedicated, Entity, InstanceSpec, InstanceStatus, Platform, Reason, Tariff};
 use crate::apply::Written;
@@ -104,6 +105,7 @@ fn facts(caches: &Caches, packages: &Packages, entity: &Entity, inside: &Inside,
         claims: inside.claims().map(|claim| (claim.name().to_owned(), requested(claim).unwrap_or_default())).collect(),
         granted: granted(inside),
         platform: caches.platform(),
+        people: people(caches, entity, inside),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod backup;
 mod care;
+mod collective;
 mod consent;
 mod drill;
 mod entity;
@@ -30,6 +31,7 @@ pub use care::{
     KeptService, awaited_copy, care_jobs, home_jobs, kept_services, knows_all_runs, knows_own_repositories,
     own_repositories, repositories,
 };
+pub use collective::observe_collective;
 pub use consent::seen_consent;
 pub use drill::observe_drill;
 pub use entity::{EntityObserved, observe_entity};

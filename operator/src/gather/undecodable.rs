@@ -25,7 +25,9 @@ pub fn undecodable(caches: &Caches, instance: &Instance) -> Option<Arc<Undecodab
         .or_else(|| revision(caches, instance))
         .or_else(|| {
             let inside = caches.undecodable_in(namespace).into_iter();
-            let mut written = inside.filter(|object| kinds::resource(&object.kind).is_some() && object.key().is_none());
+            let is_of_nobody =
+                |object: &Undecodable| object.key().is_none() && object.kind != kinds::ACCESS_HISTORY.kind;
+            let mut written = inside.filter(|object| kinds::resource(&object.kind).is_some() && is_of_nobody(object));
             written.find(|object| {
                 object.kind == kinds::NAMESPACE.kind || object.may_belong_to(&reference.kind, &reference.name)
             })
@@ -37,8 +39,11 @@ pub fn undecodable_for_entity(caches: &Caches, entity: &Entity) -> Option<Arc<Un
     sold(caches, entity).or_else(|| {
         // A record is its instance's alone, a run or restore nobody else's; a pod is its workload's.
         let beside = [kinds::SERVICE_DATA.kind, kinds::SERVICE_BACKUP.kind, kinds::SERVICE_RESTORE.kind, "Pod"];
+        // Of people the rights stay as they were given.
+        let people = [kinds::COLLECTIVE, kinds::ACCESS, kinds::ACCESS_HISTORY, kinds::LEAVE_REQUEST];
+        let is_beside = |kind: &str| beside.contains(&kind) || people.iter().any(|known| known.kind == kind);
         let mut inside = caches.undecodable_in(&entity.name_any()).into_iter();
-        inside.find(|object| !beside.contains(&object.kind.as_str()))
+        inside.find(|object| !is_beside(&object.kind))
     })
 }
 
@@ -158,6 +163,9 @@ mod tests {
         poison(&caches.records, "ServiceData", "coop", "another", None);
         poison(&caches.services, "DedicatedService", "coop", "another", None);
         poison(&caches.tariffs, "Tariff", "", "another", None);
+        poison(&caches.collectives, "Collective", "coop", "collective", None);
+        poison(&caches.accesses, "Access", "coop", "calendar", None);
+        poison(&caches.histories, "AccessHistory", "coop", "2026-12", None);
         assert!(stopped_by(&caches).is_ok());
     }
 
@@ -166,6 +174,10 @@ mod tests {
         let caches = surroundings();
         let entity = caches.entities.get("", "coop").unwrap();
         poison(&caches.backups, "ServiceBackup", "coop", "calendar-1", None);
+        poison(&caches.collectives, "Collective", "coop", "collective", None);
+        poison(&caches.accesses, "Access", "coop", "calendar", None);
+        poison(&caches.histories, "AccessHistory", "coop", "2026-12", None);
+        poison(&caches.leave_requests, "LeaveRequest", "coop", "anna", None);
         assert!(undecodable_for_entity(&caches, &entity).is_none());
         let identity = Identity { namespace: "coop".into(), name: "wiki".into(), uid: "w".into(), version: 1 };
         let holder = Undecodable {

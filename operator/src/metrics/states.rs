@@ -65,6 +65,9 @@ pub(super) fn counts(caches: &Caches) -> BTreeMap<(&'static str, State), i64> {
         ("ServiceBackup", states(&caches.backups, |of| of.status.as_ref().map(|status| &*status.conditions))),
         ("ServiceRestore", states(&caches.restores, |of| of.status.as_ref().map(|status| &*status.conditions))),
         ("RestoreConsent", states(&caches.consents, |of| of.status.as_ref().map(|status| &*status.conditions))),
+        ("Collective", states(&caches.collectives, |of| of.status.as_ref().map(|status| &*status.conditions))),
+        ("Access", states(&caches.accesses, |of| of.status.as_ref().map(|status| &*status.conditions))),
+        ("LeaveRequest", states(&caches.leave_requests, |of| of.status.as_ref().map(|status| &*status.conditions))),
     ];
     let mut counts = BTreeMap::new();
     for (kind, states) in kinds {

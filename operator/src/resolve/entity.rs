@@ -11,7 +11,7 @@ use super::{Instance, Resolved, resolve};
 use crate::api::{Entity, Platform, Reason, marks};
 use crate::cache::Live;
 use crate::core::{Bytes, is_entity_name};
-use crate::entity::{EntityPlan, Needs, ServiceAccount};
+use crate::entity::{EntityPlan, Needs, People, ServiceAccount};
 use crate::plan::PlannedVolume;
 
 /// What is known around one Entity.
@@ -27,6 +27,8 @@ pub struct EntityFacts {
     pub granted: Bytes,
     /// The Platform `default`.
     pub platform: Option<Arc<Platform>>,
+    /// Who belongs and who manages; none where nobody signs in, or the Collective is another Entity's.
+    pub people: Option<People>,
 }
 
 /// Why an Entity has no plan.
@@ -89,6 +91,7 @@ pub fn resolve_entity<'a>(
         entity,
         account,
         managers: stay.map(|instance| (instance.reference.name.as_str(), instance.spec.managers.as_slice())).collect(),
+        people: facts.people.as_ref(),
         needs: needs(facts),
         baseline: baseline(facts),
         instances: facts.instances.len() as u64,

@@ -44,7 +44,7 @@ pub use facts::{Facts, HostnameClaim, NamespaceFacts, SecretFacts, UnfinishedRes
 pub use hostname::{asks_for, may_be_made_of, may_have, wanted_hostname};
 pub use images::{ImageNotice, differing_images, overridden, tag};
 pub use instance::{Instance, edited_at};
-pub use ownership::recorded_entity;
+pub use ownership::{is_of, recorded_entity};
 pub use refusal::{Refusal, tariff_not_found};
 pub use revision::candidates;
 pub use rollout::{Peer, Rollout, rollout};

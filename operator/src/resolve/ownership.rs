@@ -21,6 +21,13 @@ pub fn recorded_entity(entity: &Entity) -> DataEntity {
     }
 }
 
+/// Whether what was made for an Entity that had the name is this one's: it is the same organisation, or was told to adopt
+/// it.
+pub fn is_of(recorded: &DataEntity, entity: &Entity) -> bool {
+    let adopts = recorded.uid.as_ref().is_some_and(|uid| entity.spec.adopt.contains(uid));
+    adopts || is_same(&organisation(recorded), &organisation(&recorded_entity(entity)))
+}
+
 /// The data under the instance's name is the Entity's: it made it, is the same organisation applied
 /// again, or was told to adopt it. A record that names no Entity belongs to whoever applies the same
 /// resource: its release promised so.

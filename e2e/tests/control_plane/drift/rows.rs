@@ -63,7 +63,7 @@ impl Row {
 }
 
 /// Kinds that the operator writes and that are no children of an Entity, and why.
-pub const NO_CHILDREN: [(&str, &str); 8] = [
+pub const NO_CHILDREN: [(&str, &str); 13] = [
     ("Platform", "people write it; the operator writes its status"),
     ("Tariff", "people write it"),
     ("ServiceTemplate", "people write it; those compiled in are registered at each start"),
@@ -72,6 +72,11 @@ pub const NO_CHILDREN: [(&str, &str); 8] = [
     ("ServiceBackup", "who asks for one writes it; its schema refuses another spec"),
     ("ServiceRestore", "who asks for one writes it; its schema refuses another spec"),
     ("RestoreConsent", "who consents writes it; its schema refuses another spec"),
+    ("Collective", "people write it, held by policies; the operator writes what follows"),
+    ("Access", "people write it, held by policies; the operator writes what follows"),
+    ("AccessHistory", "the operator alone writes it, by policy"),
+    ("LeaveRequest", "who leaves writes it; its schema refuses another spec"),
+    ("Role", "made only where the Platform has identity: the scenarios of collectives set one right"),
 ];
 
 /// Every kind of child.

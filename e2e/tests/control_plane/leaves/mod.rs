@@ -99,6 +99,10 @@ fn all_cases(tier: &ControlPlane) -> Outcome<Vec<Case>> {
     cases.extend(template::exceptions());
     cases.extend([fixed::tariffs(), fixed::revisions()].into_iter().flat_map(|stage| stage.cases));
     cases.extend(fixed::of_records());
+    cases.extend(people::of_collectives());
+    cases.extend(people::of_accesses());
+    cases.extend(people::of_histories());
+    cases.extend(people::of_requests());
     Ok(cases)
 }
 
@@ -160,7 +164,8 @@ async fn of_fixed(tier: Arc<ControlPlane>) -> Outcome {
 
 async fn of_asked(tier: Arc<ControlPlane>) -> Outcome {
     let mut faults = Vec::new();
-    for stage in backup::asked(&tier.cluster.user().await?) {
+    let user = tier.cluster.user().await?;
+    for stage in backup::asked(&user).into_iter() {
         stage.set(&tier).await?;
         faults.extend(stage.play(&tier).await);
     }

@@ -1,0 +1,107 @@
+//! Who is to enter what: what an identity provider is to have. It is all that one will be brought to; so far it is
+//! kept there by hand, and this tells how many there are.
+
+use std::collections::BTreeMap;
+
+use super::facts::Facts;
+use crate::api::{AccessEntry, AccessRole, Account};
+
+/// Who is to enter what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// People by their ids.
+    pub people: BTreeMap<String, WantedPerson>,
+}
+
+/// One person, as they are to be at the identity provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WantedPerson {
+    /// The name that others see.
+    pub display_name: String,
+    /// Their account; none: they are to be invited.
+    pub account: Option<Account>,
+    /// Where the invitation goes to.
+    pub mail: Option<String>,
+    /// Whether they belong to the collective; else they are a guest.
+    pub belongs: bool,
+    /// Whether they manage the collective.
+    pub manages: bool,
+    /// The services that they may enter, and as what.
+    pub services: BTreeMap<String, AccessRole>,
+}
+
+/// Who is to enter what: whoever is removed, whose date has passed, or who is neither a member nor a guest, is not
+/// in it.
+pub fn wanted(facts: &Facts) -> Wanted {
+    let people = facts.people();
+    let mut wanted = Wanted::default();
+    for (id, member) in people.members.into_iter().filter(|(_, member)| member.removed.is_none()) {
+        let person = WantedPerson {
+            display_name: member.display_name,
+            account: member.account,
+            mail: member.mail,
+            belongs: true,
+            manages: people.managers.get(&id).is_some_and(|manager| manager.removed.is_none()),
+            services: BTreeMap::new(),
+        };
+        wanted.people.insert(id, person);
+    }
+    for (service, access) in &facts.accesses {
+        for (id, entry) in access.spec.people.iter().filter(|(_, entry)| enters(facts, entry)) {
+            let person = match &entry.guest {
+                None => wanted.people.get_mut(id).filter(|person| person.belongs),
+                Some(guest) => {
+                    let person = wanted.people.entry(id.clone()).or_insert_with(|| WantedPerson {
+                        display_name: guest.display_name.clone(),
+                        account: guest.account.clone(),
+                        mail: guest.mail.clone(),
+                        ..WantedPerson::default()
+                    });
+                    // An id of a member's own is no guest's.
+                    Some(person).filter(|person| !person.belongs)
+                }
+            };
+            if let Some(person) = person {
+                person.services.insert(service.clone(), entry.role);
+            }
+        }
+    }
+    wanted
+}
+
+fn enters(facts: &Facts, entry: &AccessEntry) -> bool {
+    entry.removed.is_none() && entry.until.as_ref().is_none_or(|until| until.0 > facts.now)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::fixtures::{member, with};
+    use super::*;
+
+    #[test]
+    fn belonging_gives_no_access_and_access_is_of_those_who_belong_or_are_guests_until_a_date() {
+        let mut removed = member("doris", true);
+        removed["removed"] = json!({"by": "x"});
+        let people = json!({
+            "members": {"annaannaanna": member("anna", true), "berndbernd00": member("bernd", false),
+                        "dorisdoris00": removed},
+            "managers": {"annaannaanna": {"by": "x"}},
+        });
+        let guest =
+            |until: &str| json!({"by": "x", "guest": {"displayName": "G", "mail": "g@example.org"}, "until": until});
+        let access = json!({
+            "berndbernd00": {"by": "x", "role": "Manager"}, "dorisdoris00": {"by": "x"}, "strangerstra": {"by": "x"},
+            "guestguest00": guest("2027-01-01T00:00:00Z"), "guestguest11": guest("2026-12-01T00:00:00Z"),
+            "annaannaanna": guest("2027-01-01T00:00:00Z"),
+        });
+        let wanted = wanted(&with(&people, &access));
+        let ids: Vec<&str> = wanted.people.keys().map(String::as_str).collect();
+        assert_eq!(ids, ["annaannaanna", "berndbernd00", "guestguest00"]);
+        let anna = &wanted.people["annaannaanna"];
+        assert!(anna.manages && anna.belongs && anna.services.is_empty());
+        assert_eq!(wanted.people["berndbernd00"].services, [("wiki".to_owned(), AccessRole::Manager)].into());
+        assert!(!wanted.people["guestguest00"].belongs);
+    }
+}
