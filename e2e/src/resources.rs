@@ -29,8 +29,6 @@ fn resource(kind: &str) -> ApiResource {
         "Access" => "accesses".to_owned(),
         "AccessHistory" => "accesshistories".to_owned(),
         "DedicatedProjects" => "dedicatedprojects".to_owned(),
-        "Access" => "accesses".to_owned(),
-        "AccessHistory" => "accesshistories".to_owned(),
         other => format!("{}s", other.to_lowercase()),
     };
     ApiResource::from_gvk_with_plural(&kind_of_group, &plural)

@@ -15,7 +15,6 @@ use serde_json::{Map, Value, json};
 use crate::data::said;
 
 /// What each Entity's is called.
-const COLLECTIVE: &str = "collective";
 
 /// A change that is decided and not made: the entries with their new fields, and what is said of each person.
 #[derive(Debug, Default, PartialEq)]
@@ -55,7 +54,7 @@ pub(super) fn removal(by: &str) -> Value {
 /// When there is none, or the caller may not read it.
 pub(super) async fn collective(client: &Client, entity: &str) -> Result<Collective, Failure> {
     let api: Api<Collective> = Api::namespaced(client.clone(), entity);
-    let found = api.get_opt(COLLECTIVE).await.map_err(refusal)?;
+    let found = api.get_opt(Collective::NAME).await.map_err(refusal)?;
     let none = "has no Collective: is that an Entity's name? There is one while the Platform has spec.identity";
     found.ok_or_else(|| format!("{entity} {none}").into())
 }
@@ -66,7 +65,7 @@ pub(super) async fn collective(client: &Client, entity: &str) -> Result<Collecti
 /// When the API server does not answer.
 pub(super) async fn readable_collective(client: &Client, entity: &str) -> Result<Option<Collective>, Failure> {
     let api: Api<Collective> = Api::namespaced(client.clone(), entity);
-    match api.get_opt(COLLECTIVE).await {
+    match api.get_opt(Collective::NAME).await {
         Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(None),
         found => found.map_err(refusal),
     }

@@ -151,14 +151,8 @@ impl Stage {
     }
 }
 
-/// Kinds of the project's that the operator does not write, or not yet.
-const PEOPLE: [&str; 4] = ["Collective", "Access", "AccessHistory", "LeaveRequest"];
-
 /// All objects of a kind, in a namespace where the kind has one.
 pub fn api(tier: &ControlPlane, kind: &str, namespace: &str) -> Outcome<Api<DynamicObject>> {
-    if PEOPLE.contains(&kind) {
-        return Ok(resources::ours_in(&tier.cluster.client, kind, namespace));
-    }
     let resource = kinds::resource(kind).ok_or_else(|| Failure::new(format!("nobody looks at kind {kind:?}")))?;
     let client = tier.cluster.client.clone();
     Ok(if CLUSTER.contains(&kind) {

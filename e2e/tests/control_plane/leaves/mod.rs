@@ -99,10 +99,6 @@ fn all_cases(tier: &ControlPlane) -> Outcome<Vec<Case>> {
     cases.extend(template::exceptions());
     cases.extend([fixed::tariffs(), fixed::revisions()].into_iter().flat_map(|stage| stage.cases));
     cases.extend(fixed::of_records());
-    cases.extend(people::of_collectives());
-    cases.extend(people::of_accesses());
-    cases.extend(people::of_histories());
-    cases.extend(people::of_requests());
     Ok(cases)
 }
 
