@@ -14,8 +14,6 @@ use serde_json::{Map, Value, json};
 
 use crate::data::said;
 
-/// What each Entity's is called.
-
 /// A change that is decided and not made: the entries with their new fields, and what is said of each person.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Planned {
