@@ -116,7 +116,7 @@ pub(super) fn written(facts: &Facts, changes: &[Change]) -> Facts {
                 after.requests.retain(|request| request.metadata.name.as_deref() != Some(&change.name));
             }
             (Action::Delete { .. } | Action::Discard { .. }, "AccessHistory") => {
-                drop(after.histories.remove(&change.name))
+                drop(after.histories.remove(&change.name));
             }
             (Action::Delete { .. } | Action::Discard { .. }, "Access") => drop(after.accesses.remove(&change.name)),
             other => panic!("{other:?}"),

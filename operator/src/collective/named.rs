@@ -33,12 +33,12 @@ pub(super) fn person(facts: &Facts, manager: &Manager) -> Option<String> {
 /// How the managers of the Entity differ from those of its Collective.
 pub(super) fn of_collective(facts: &Facts, collective: &Collective) -> Option<String> {
     let managers = &collective.spec.managers;
-    let manages = |id: &str| managers.get(id).is_some_and(|manager| manager.removed.is_none());
+    let may_manage = |id: &str| managers.get(id).is_some_and(|manager| manager.removed.is_none());
     differing(
         facts,
         &facts.entity.spec.managers,
         &seeded(&collective.metadata),
-        manages,
+        may_manage,
         "the Entity",
         "the collective",
     )
@@ -47,29 +47,29 @@ pub(super) fn of_collective(facts: &Facts, collective: &Collective) -> Option<St
 /// How the managers of a service differ from those of its Access. Of a service that is gone nothing is said.
 pub(super) fn of_access(facts: &Facts, service: &str, access: &Access) -> Option<String> {
     let named = facts.services.get(service)?;
-    let manages = |id: &str| {
+    let may_manage = |id: &str| {
         let entry = access.spec.people.get(id);
         entry.is_some_and(|entry| entry.role == AccessRole::Manager && entry.removed.is_none())
     };
-    differing(facts, named, &seeded(&access.metadata), manages, "the service", "its people")
+    differing(facts, named, &seeded(&access.metadata), may_manage, "the service", "its people")
 }
 
 fn differing(
     facts: &Facts,
     named: &[Manager],
     seeded: &BTreeMap<String, String>,
-    manages: impl Fn(&str) -> bool,
+    may_manage: impl Fn(&str) -> bool,
     place: &str,
     truth: &str,
 ) -> Option<String> {
     // Who has no mail address could not be taken in.
     let named: Vec<&Manager> = named.iter().filter(|manager| manager.mail.is_some()).collect();
     let id_of = |manager: &Manager| seeded.get(&manager.name).cloned().or_else(|| person(facts, manager));
-    let does_not = |manager: &&&Manager| id_of(manager).is_none_or(|id| !manages(&id));
+    let does_not = |manager: &&&Manager| id_of(manager).is_none_or(|id| !may_manage(&id));
     let missing: Vec<&str> = named.iter().filter(does_not).map(|manager| manager.name.as_str()).collect();
     let is_named = |name: &str| named.iter().any(|manager| manager.name == name);
     let left: Vec<&str> =
-        seeded.iter().filter(|(name, id)| !is_named(name) && manages(id)).map(|(name, _)| name.as_str()).collect();
+        seeded.iter().filter(|(name, id)| !is_named(name) && may_manage(id)).map(|(name, _)| name.as_str()).collect();
     let mut words = Vec::new();
     if !missing.is_empty() {
         words.push(format!("{place} names as managers, and {truth} does not: {}", missing.join(", ")));
