@@ -50,7 +50,7 @@ enum Command {
     Demo(demo::Arguments),
     Diff(diff::Arguments),
     Drill(drill::Arguments),
-    Export(export::Arguments),
+    Export(Box<export::Arguments>),
     Images(images::Arguments),
     Import(import::Arguments),
     People(people::Arguments),

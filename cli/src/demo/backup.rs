@@ -215,7 +215,7 @@ mod tests {
             .unwrap()
         };
         let others = drill("other", "office", "2026-11-30T03:00:00Z", "Failed");
-        assert!(matches!(proof_of(&json!({}), &[others.clone()]), Look::NotYet(_)));
+        assert!(matches!(proof_of(&json!({}), std::slice::from_ref(&others)), Look::NotYet(_)));
         let failed = drill("first", SERVICE, "2026-11-30T01:00:00Z", "Failed");
         let Look::Never(why) = proof_of(&json!({}), &[others, failed.clone()]) else {
             panic!("it does not come any more")

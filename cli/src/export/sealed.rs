@@ -101,13 +101,12 @@ async fn brought(wanted: &Fetch) -> Result<(), Failure> {
     let target = Target::at_url(&wanted.target, &wanted.server).await?;
     let restic = target.at(path, PACKAGES_PASSWORD);
     let told = |failure: Refused| format!("{}/{path}: {failure}", target.shown());
-    let snapshot = match &wanted.snapshot {
-        Some(snapshot) => snapshot.clone(),
-        None => {
-            let found = tagged(&restic, &format!("{NAME_TAG}{name}"), ANSWER).await.map_err(told)?;
-            let found: Vec<String> = found.into_iter().map(|snapshot| snapshot.id).collect();
-            the_one(&found, name).map_err(|why| format!("{}/{path}: {why}", target.shown()))?
-        }
+    let snapshot = if let Some(snapshot) = &wanted.snapshot {
+        snapshot.clone()
+    } else {
+        let found = tagged(&restic, &format!("{NAME_TAG}{name}"), ANSWER).await.map_err(told)?;
+        let found: Vec<String> = found.into_iter().map(|snapshot| snapshot.id).collect();
+        the_one(&found, name).map_err(|why| format!("{}/{path}: {why}", target.shown()))?
     };
     let sha256 = wanted.sha256.as_deref();
     let fetched = commonscloud_backup::exit::fetch(&restic, &snapshot, name, &wanted.output, sha256).await;

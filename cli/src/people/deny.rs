@@ -57,15 +57,13 @@ pub(super) fn plan(access: &Access, people: &[&Known], by: &str) -> Planned {
     let mut planned = Planned::default();
     for known in people {
         let (who, service) = (known.shown(), access.name_any());
-        let line = match access.spec.people.get(&known.id) {
+        let line = match access.spec.people.get(&known.id).map(|entry| &entry.removed) {
             None => format!("{who} may not enter {service} anyhow"),
-            Some(entry) => match &entry.removed {
-                Some(removed) => format!("{who}: {service} is being taken away already, by {}", plain(&removed.by)),
-                None => {
-                    planned.entries.insert(known.id.clone(), removal(by));
-                    format!("{who} may not enter {service} any more")
-                }
-            },
+            Some(Some(removed)) => format!("{who}: {service} is being taken away already, by {}", plain(&removed.by)),
+            Some(None) => {
+                planned.entries.insert(known.id.clone(), removal(by));
+                format!("{who} may not enter {service} any more")
+            }
         };
         planned.lines.push(line);
     }

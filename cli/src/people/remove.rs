@@ -68,9 +68,9 @@ fn losses(known: &Known, entity: &str, collective: &Collective, accesses: &Acces
     };
     let mut lines = vec![format!("{} loses in {entity}:", known.shown()), format!("  {what}")];
     let managers = &collective.spec.managers;
-    let manages = |id: &str| managers.get(id).is_some_and(|manager| manager.removed.is_none());
-    if manages(&known.id) {
-        let is_last = !managers.keys().any(|id| *id != known.id && manages(id));
+    let may_manage = |id: &str| managers.get(id).is_some_and(|manager| manager.removed.is_none());
+    if may_manage(&known.id) {
+        let is_last = !managers.keys().any(|id| *id != known.id && may_manage(id));
         let alone = if is_last { ", as the last one: name another first (commonscloud people manager)" } else { "" };
         lines.push(format!("  managing the collective{alone}"));
     }
@@ -92,7 +92,7 @@ fn door(access: &Access, id: &str) -> Option<String> {
     let role = match entry.role {
         AccessRole::User => "",
         AccessRole::Manager if people.iter().any(is_other_manager) => " (Manager)",
-        AccessRole::Manager => " (Manager; nobody else manages it)",
+        AccessRole::Manager => " (Manager; nobody else may_manage it)",
     };
     Some(format!("{}{role}{until}", access.name_any()))
 }
@@ -125,7 +125,7 @@ mod tests {
                 "Anna (aaaaaaaa1) loses in hort:",
                 "  belonging to the collective",
                 "  managing the collective, as the last one: name another first (commonscloud people manager)",
-                "  office (Manager; nobody else manages it)",
+                "  office (Manager; nobody else may_manage it)",
                 "  what they may enter of wiki, which you may not read",
             ]
         );

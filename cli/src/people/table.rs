@@ -95,8 +95,7 @@ fn line_of(text: &str, record: &StringRecord) -> usize {
     let start = record.position().and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or_default();
     let rest = bytes.get(start..).unwrap_or_default();
     let blank = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let before = bytes.get(..start + blank).unwrap_or_default();
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+    text.get(..start + blank).unwrap_or_default().matches('\n').count() + 1
 }
 
 fn header(record: &StringRecord, line: usize) -> Result<Columns, Vec<String>> {

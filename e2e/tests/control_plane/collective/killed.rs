@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::{
     COLLECTIVE, SITE, access, account, bound, collective, managed, patched, seen, signing_in, told, told_once, user,
 };
-use crate::tier::{ControlPlane, READY};
+use crate::tier::{ControlPlane, Purpose, READY};
 
 pub(super) fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -48,7 +48,7 @@ fn each(of: impl Fn(u32) -> Value) -> Map<String, Value> {
 }
 
 async fn after_each_write(tier: Arc<ControlPlane>) -> Outcome {
-    let tier = tier.for_kills().await?;
+    let tier = tier.cluster_for(Purpose::Kills).await?;
     let tier = &*tier;
     tier.running(&managed(NAME)).await?;
     signing_in(tier, async || {

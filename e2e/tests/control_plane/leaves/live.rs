@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use commonscloud_e2e::wait::{eventually, is_ready};
-use commonscloud_e2e::{Failure, Outcome, ensure, resources};
+use commonscloud_e2e::{Failure, Outcome, ensure};
 use commonscloud_operator::kinds;
 use futures::future::try_join_all;
 use kube::Api;
