@@ -161,7 +161,7 @@ async fn of_fixed(tier: Arc<ControlPlane>) -> Outcome {
 async fn of_asked(tier: Arc<ControlPlane>) -> Outcome {
     let mut faults = Vec::new();
     let user = tier.cluster.user().await?;
-    for stage in backup::asked(&user).into_iter() {
+    for stage in backup::asked(&user) {
         stage.set(&tier).await?;
         faults.extend(stage.play(&tier).await);
     }
