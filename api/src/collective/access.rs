@@ -69,6 +69,7 @@ pub struct AccessEntry {
     pub by: String,
     /// Since when. The operator writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40), regex(pattern = DATE_PATTERN))]
     pub since: Option<Time>,
     /// That somebody takes it away.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::pattern::{LINE_PATTERN, NAME_PATTERN};
+use crate::pattern::{DATE_PATTERN, LINE_PATTERN, NAME_PATTERN};
 
 /// What changed in one month.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,7 @@ pub struct AccessHistorySpec {
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
     /// When.
+    #[schemars(length(max = 40), regex(pattern = DATE_PATTERN))]
     pub at: Time,
     /// Who did it: the name by which the API server knows them.
     #[schemars(length(min = 1, max = 320), regex(pattern = LINE_PATTERN))]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Account, Removal};
 use crate::Condition;
-use crate::pattern::{LINE_PATTERN, MAIL_PATTERN};
+use crate::pattern::{DATE_PATTERN, LINE_PATTERN, MAIL_PATTERN};
 
 /// The people of an Entity.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -74,6 +74,7 @@ pub struct Member {
     pub by: String,
     /// Since when they are on the list. The operator writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40), regex(pattern = DATE_PATTERN))]
     pub since: Option<Time>,
     /// That somebody removes them, with all access that they have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +90,7 @@ pub struct CollectiveManager {
     pub by: String,
     /// Since when. The operator writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40), regex(pattern = DATE_PATTERN))]
     pub since: Option<Time>,
     /// That somebody takes this away; they stay a member.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::pattern::{ISSUER_PATTERN, LINE_PATTERN};
+use crate::pattern::{DATE_PATTERN, ISSUER_PATTERN, LINE_PATTERN};
 
 /// A person's account at the identity provider: bound once, when they accept their invitation, by the operator alone.
 /// Neither mail address nor user name is part of it: both can be given to somebody else.
@@ -32,5 +32,6 @@ pub struct Removal {
     pub by: String,
     /// When, as the operator saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40), regex(pattern = DATE_PATTERN))]
     pub at: Option<Time>,
 }
