@@ -9,8 +9,8 @@ use crate::api::{Reason, RestorePhase, RestoredVolume, marks};
 use crate::compare::Change;
 use crate::report::Problem;
 use crate::restore::{
-    Flow, Learned, PATIENCE, ROOM, STARTS, Step, choose, claim_objects, end_all, failed, files, is_late, is_time,
-    loaded_next, loading, patiently, preparing, room, subject, verifying, watched_for,
+    Flow, Learned, PATIENCE, ROOM, STARTS, Step, choose, claim_objects, end_all, failed, files, is_late, is_overdue,
+    is_time, loaded_next, loading, patiently, preparing, room, subject, verifying,
 };
 
 /// What is next of a drill.
@@ -64,7 +64,7 @@ fn is_over(observed: &ObservedDrill) -> bool {
         return false;
     }
     let since = began.or_else(|| restore.restore.creation_timestamp().map(|made| made.0));
-    since.is_some_and(|since| watched_for(restore, since) > limit(observed))
+    since.is_some_and(|since| is_overdue(restore, since, limit(observed)))
 }
 
 fn over(observed: &ObservedDrill) -> Step {

@@ -43,8 +43,8 @@ pub(crate) use ran::end_all;
 pub use status::restore_status;
 pub use step::{Chosen, Learned, Step, next};
 pub(crate) use step::{
-    Flow, PATIENCE, ROOM, STARTS, failed, files, is_late, loaded_next, loading, patiently, preparing, subject,
-    verifying, watched_for,
+    Flow, PATIENCE, ROOM, STARTS, failed, files, is_late, is_overdue, loaded_next, loading, patiently, preparing,
+    subject, verifying,
 };
 pub(crate) use versions::may_add;
 pub use versions::{Refusal, may_restore};

@@ -23,6 +23,8 @@ pub(crate) const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
 pub(crate) const STARTS: SignedDuration = SignedDuration::from_mins(120);
 /// How long the API server may take to let the new claims in.
 const CLAIMS: SignedDuration = SignedDuration::from_mins(10);
+/// An operator that begins to lead has gone on by then with what it can go on with.
+const SETTLES: SignedDuration = SignedDuration::from_mins(1);
 /// Between two looks at what no watch tells of.
 pub(crate) const GLANCE: Duration = Duration::from_secs(5);
 /// The same of room, which may be missing for ever: quotas that others made are in no cache, and each look lists them.
@@ -150,15 +152,17 @@ pub(crate) fn failed(observed: &ObservedRestore, problem: Problem) -> Step {
     Step { problem: Some(problem), ..Step::at(phase) }
 }
 
-/// For how long an operator has looked at what began then. What nobody was there to do is not late for it.
-pub(crate) fn watched_for(observed: &ObservedRestore, since: Timestamp) -> SignedDuration {
-    observed.now.duration_since(since.max(observed.watched_since))
+/// Whether what began then should have ended. What nobody was there to see or to do is not late for it: an operator
+/// that was away goes on first.
+pub(crate) fn is_overdue(observed: &ObservedRestore, since: Timestamp, limit: SignedDuration) -> bool {
+    let is_settled = observed.now.duration_since(observed.watched_since) > SETTLES;
+    is_settled && observed.now.duration_since(since) > limit
 }
 
 /// Whether it has been in its phase for longer than that.
 pub(crate) fn is_late(observed: &ObservedRestore, limit: SignedDuration) -> bool {
     let since = observed.status().and_then(|status| status.phase_since.as_ref());
-    since.is_some_and(|since| watched_for(observed, since.0) > limit)
+    since.is_some_and(|since| is_overdue(observed, since.0, limit))
 }
 
 /// Waits, but not for ever.
@@ -184,7 +188,9 @@ pub(super) fn patiently_after_jobs(observed: &ObservedRestore, limit: SignedDura
 pub(super) fn is_unknown_for(observed: &ObservedRestore, limit: SignedDuration) -> bool {
     let conditions = observed.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let since = conditions.iter().find(|condition| condition.type_ == ConditionType::SubjectKnown.as_str());
-    since.is_some_and(|since| watched_for(observed, since.last_transition_time.0) > limit)
+    // Nobody could mend for an operator what it did not tell of.
+    let told = |since: &Time| observed.now.duration_since(since.0.max(observed.watched_since));
+    since.is_some_and(|since| told(&since.last_transition_time) > limit)
 }
 
 /// What is restored.
