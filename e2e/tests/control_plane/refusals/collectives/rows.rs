@@ -135,7 +135,7 @@ fn entries_of_members() -> Vec<Row> {
     let mut known = new(ANNA);
     known["since"] = json!(SINCE);
     let null = json!([
-        {"op": "replace", "path": "/spec/members/dinadinad/mail", "value": null},
+        {"op": "add", "path": "/spec/members/dinadinad/removed", "value": null},
         {"op": "replace", "path": "/spec/members/dinadinad/by", "value": ANNA},
     ]);
     vec![
