@@ -42,5 +42,5 @@ pub use open::open;
 pub use pack::{Source, pack};
 pub use seal::seal;
 pub use unfinished::unfinished;
-pub use unseal::unseal;
+pub use unseal::{unseal, unseal_from};
 pub use verify::{Verified, verify};

@@ -39,7 +39,11 @@ pub fn open(folder: &Path, file: &ExitFile, identity: Option<&str>) -> Result<Bo
 ///
 /// # Errors
 /// When the private key does not open it.
-pub(super) fn decrypted(sealed: File, name: &str, identity: &str) -> Result<Box<dyn Read + Send>, Failure> {
+pub(super) fn decrypted(
+    sealed: impl Read + Send + 'static,
+    name: &str,
+    identity: &str,
+) -> Result<Box<dyn Read + Send>, Failure> {
     let opened = BufReader::new(sealed);
     let keys = identities(identity).map_err(|error| Failure::other(error.to_string()))?;
     let refused = |error: DecryptError| match error {

@@ -16,10 +16,18 @@ use crate::report::{Failure, one_line};
 /// # Errors
 /// When the private key does not open it, it is no package, or there is no room.
 pub fn unseal(sealed: &Path, identity: &str, to: &Path) -> Result<(), Failure> {
-    let name = sealed.display().to_string();
+    let opened = File::open(sealed).map_err(|error| Failure::other(format!("{}: {error}", sealed.display())))?;
+    unseal_from(opened, &sealed.display().to_string(), identity, to)
+}
+
+/// The same of what is read from somewhere. `name`: what it is called, for people.
+///
+/// # Errors
+/// As of [`unseal`].
+pub fn unseal_from(sealed: impl Read + Send + 'static, name: &str, identity: &str, to: &Path) -> Result<(), Failure> {
     let of_file = |error: io::Error| Failure::other(format!("{name}: {error}"));
     let of_folder = |error: io::Error| Failure::other(format!("{}: {error}", to.display()));
-    let from = decrypted(File::open(sealed).map_err(of_file)?, &name, identity)?;
+    let from = decrypted(sealed, name, identity)?;
     if to.symlink_metadata().is_ok() && fs::read_dir(to).map_err(of_folder)?.next().is_some() {
         return Err(Failure::other(format!("{} is not empty: give another folder", to.display())));
     }
@@ -111,6 +119,25 @@ mod tests {
             let error = unseal(&package, &text(&identity), &to).unwrap_err();
             assert!(error.message.contains("cut off"), "{length}: {error}");
             assert_eq!(fs::read_dir(at.path()).unwrap().count(), 1, "{length}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_open_of_one_that_somebody_stopped() {
+        let (at, identity) = (tempfile::tempdir().unwrap(), Identity::generate());
+        let package = sealed(at.path(), &["wiki/dump.sql", "wiki/secrets.tar"], &identity);
+        let beginning = File::open(&package).unwrap().take(120_000);
+        let stopped = beginning.chain(Stopped);
+        let error = unseal_from(stopped, "leaving", &text(&identity), &at.path().join("hort")).unwrap_err();
+        assert!(error.message.contains("asked to end"), "{error}");
+        assert_eq!(fs::read_dir(at.path()).unwrap().count(), 1);
+    }
+
+    struct Stopped;
+
+    impl Read for Stopped {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("asked to end"))
         }
     }
 

@@ -1,16 +1,17 @@
 //! A package that the cluster made and sealed: brought from its target by whoever reads that, opened by whoever has its
 //! private key. Neither needs the cluster.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use commonscloud_backup::exit::{NAME_TAG, unseal};
+use commonscloud_backup::exit::{NAME_TAG, unseal_from};
 use commonscloud_backup::manifest::is_snapshot_id;
 use commonscloud_backup::report::Failure as Refused;
 use commonscloud_backup::restic::{PACKAGES, PACKAGES_PASSWORD, tagged};
 use commonscloud_cluster::command::Failure;
 
 use crate::data::said;
-use crate::stop;
+use crate::stop::{self, Stop};
 use crate::target::{self, ANSWER, ServerArguments, Target, address};
 
 /// Bring a package that the cluster made (`format: Exit` of a ServiceBackup) from its target into a file.
@@ -90,10 +91,7 @@ fn of_64_digits(text: &str) -> Result<String, String> {
 /// # Errors
 /// When the target has no such package, or several.
 pub(super) async fn fetch(wanted: &Fetch) -> Result<(), Failure> {
-    tokio::select! {
-        ended = brought(wanted) => ended,
-        _ = tokio::signal::ctrl_c() => Err("stopped; the same command begins again".into()),
-    }
+    stop::at_once(Box::pin(brought(wanted)), "stopped; the same command begins again").await
 }
 
 async fn brought(wanted: &Fetch) -> Result<(), Failure> {
@@ -132,14 +130,20 @@ fn the_one(found: &[String], name: &str) -> Result<String, String> {
     }
 }
 
-/// Opens it.
+/// Opens it. Where somebody stops that nothing of it is left: what was written by then is open.
 ///
 /// # Errors
 /// When the private key does not open it, or it is cut off.
 pub(super) async fn open(wanted: &Open) -> Result<(), Failure> {
+    stop::in_order(async |stop| opened(wanted, &stop).await, "stopped; the same command begins again").await
+}
+
+async fn opened(wanted: &Open, stop: &Stop) -> Result<(), Failure> {
     let identity = target::identity(&wanted.identity)?;
-    let (package, folder) = (wanted.package.clone(), wanted.output.clone());
-    Ok(stop::in_thread(move || unseal(&package, &identity, &folder)).await??)
+    let (name, folder) = (wanted.package.display().to_string(), wanted.output.clone());
+    let sealed = File::open(&wanted.package).map_err(|error| format!("{name}: {error}"))?;
+    let sealed = stop.until(sealed);
+    Ok(stop::to_its_end(move || unseal_from(sealed, &name, &identity, &folder)).await??)
 }
 
 #[cfg(test)]

@@ -60,6 +60,9 @@ impl Pass<'_> {
         if self.is_deleted() {
             return Step { again: None, ..self.stay() };
         }
+        if let Some(first) = &self.observed.goes_first {
+            return self.wait(Problem::new(Reason::WaitsForTurn, format!("{first} comes first")));
+        }
         let (Some(snapshot), Some(recipient)) = (&self.status.snapshot, &self.observed.run.spec.recipient) else {
             let message = "there is no recorded backup to make a package of, or nobody to seal it to";
             return self.fail(Problem::new(Reason::BackupFailed, message));
@@ -97,12 +100,13 @@ fn is_public_key(text: &str) -> bool {
     key.is_some_and(|key| key.chars().all(|sign| OF_KEY.contains(sign)))
 }
 
-/// What whoever asked for it does next. `name`: that of the run.
+/// What whoever asked for it does next. `name`: that of the run; by the snapshot's id it is found where others are called
+/// the same.
 pub(super) fn to_do(package: &ExitPackage, name: &str) -> String {
-    let ExitPackage { path, bytes, sha256, .. } = package;
+    let ExitPackage { path, snapshot, bytes, sha256 } = package;
     format!(
         "the package has {bytes} bytes; who reads the target brings it: commonscloud export fetch {path}/{name} --target \
-         URL --output {name}.tar.age --sha256 {sha256}; the recipient opens it: commonscloud export open {name}.tar.age \
-         --identity KEY --output DIR"
+         URL --output {name}.tar.age --snapshot {snapshot} --sha256 {sha256}; the recipient opens it: commonscloud \
+         export open {name}.tar.age --identity KEY --output DIR"
     )
 }

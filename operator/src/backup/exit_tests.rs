@@ -5,8 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::BackupPhase as P;
 use super::fixtures::World;
-use super::step_tests::{arguments, message, reason};
-use super::{care, remains, turns};
+use super::step_tests::{arguments, made, message, reason};
+use super::{Step, care, remains, turns};
 use crate::api::BackupFormat;
 
 /// A public key of age.
@@ -46,7 +46,8 @@ fn it_is_an_ordinary_run_and_then_a_package_is_made_of_what_was_recorded() {
     assert_eq!((package.path.as_str(), package.bytes), ("coop-e1.wiki.exit", 5000));
     assert_eq!((package.snapshot, package.sha256), ("7".repeat(64), "8".repeat(64)));
     let told = message(&world);
-    for word in ["export fetch coop-e1.wiki.exit/wiki-1", &"8".repeat(64), "export open wiki-1.tar.age", "5000 bytes"] {
+    let which = format!("--snapshot {} --sha256 {}", "7".repeat(64), "8".repeat(64));
+    for word in ["export fetch coop-e1.wiki.exit/wiki-1", &which, "export open wiki-1.tar.age", "5000 bytes"] {
         assert!(told.contains(word), "{word}: {told}");
     }
 }
@@ -66,6 +67,35 @@ fn the_package_is_of_the_recorded_backup_and_sealed_to_whoever_was_named() {
     for pair in [["--snapshot", &manifest], ["--recipient", OWN], ["--name", "wiki-1"]] {
         assert!(words.windows(2).any(|found| found == pair), "{pair:?}: {words:?}");
     }
+}
+
+#[test]
+fn it_has_time_to_read_the_largest_volume_three_times() {
+    let mut world = leaving(Some(OWN));
+    world.until(P::Packing);
+    let step = world.pass();
+    let words = arguments(&step, "wiki-exit", "exit");
+    assert!(words.windows(2).any(|found| found == ["--deadline", "129600"]), "{words:?}");
+    assert!(made(&step, "wiki-exit")["spec"]["activeDeadlineSeconds"].as_u64().unwrap() > 129_600);
+}
+
+#[test]
+fn where_others_are_made_it_waits_and_the_service_is_open() {
+    let mut world = leaving(Some(OWN));
+    world.until(P::Packing);
+    world.observed.goes_first = Some("another exit package".to_owned());
+    assert_eq!(world.pass().changes, []);
+    assert_eq!((reason(&world).as_str(), world.is_quiet), ("WaitsForTurn", false));
+    world.observed.goes_first = None;
+    assert_eq!(jobs_of(&world.pass()), ["wiki-exit"]);
+    // Its own Job is at work: nobody goes before it any more.
+    world.observed.goes_first = Some("another exit package".to_owned());
+    world.pass();
+    assert_eq!((world.phase(), reason(&world).as_str()), (P::Packing, "BackupRuns"));
+}
+
+fn jobs_of(step: &Step) -> Vec<&str> {
+    step.changes.iter().filter(|change| change.kind == "Job").map(|change| change.name.as_str()).collect()
 }
 
 #[test]

@@ -25,7 +25,8 @@ const FIRST_PASS: u32 = 43_200;
 const SECOND_PASS: u32 = 3600;
 const SECRETS: u32 = 600;
 const RECORD: u32 = 1800;
-const PACK: u32 = 43_200;
+/// Each volume is read up to three times, and all of it is written.
+const PACK: u32 = 3 * FIRST_PASS;
 
 /// A Job that is wanted.
 #[derive(Clone, Debug, PartialEq)]

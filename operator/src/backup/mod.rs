@@ -75,7 +75,8 @@ pub use shown::shown;
 pub use status::backup_status;
 pub use step::next;
 pub use turns::{
-    Outlook, Scheduled, Times, Turn, Turns, ahead, has_come, is_backup, old_runs, taken_at, taken_by, turns,
+    Outlook, Scheduled, Times, Turn, Turns, ahead, has_come, is_backup, old_runs, packages_ahead, packs, taken_at,
+    taken_by, turns,
 };
 
 use crate::api::BackupPhase;

@@ -25,7 +25,8 @@ pub struct ObservedRun {
     /// The Jobs in the run's namespace whose label `commonscloud.coop/operation-of` names the service, by name,
     /// whichever run they are of.
     pub jobs: BTreeMap<String, SeenJob>,
-    /// The run or restore of the same service that comes first, as `ServiceBackup/NAME`.
+    /// What comes first: before it begins the run or restore of the same service, as `ServiceBackup/NAME`, or others of the
+    /// cluster; before its package is made, other packages.
     pub goes_first: Option<String>,
     /// The Job that prunes or checks its repository, or forgets in it, as `Job/NAME`. Asked for where nothing else goes
     /// first.

@@ -249,11 +249,29 @@ pub fn turns(services: &[Scheduled], unfinished: &[Arc<ServiceBackup>], at_once:
     Turns { begin: begin.collect(), again }
 }
 
+/// How many packages keep this one from being written: those that are, and of those that wait who was made before it.
+/// `others`: the runs of the cluster that have not ended.
+pub fn packages_ahead(run: &ServiceBackup, others: &[Arc<ServiceBackup>]) -> usize {
+    let place = |run: &ServiceBackup| (made_at(run), run.namespace(), run.name_any());
+    let others = others.iter().filter(|other| packs(other) && other.metadata.uid != run.metadata.uid);
+    // One that waits for its target, say, may wait for ever.
+    let comes_first = |other: &&Arc<ServiceBackup>| {
+        says(other, Reason::BackupRuns) || (says(other, Reason::WaitsForTurn) && place(other) < place(run))
+    };
+    others.filter(comes_first).count()
+}
+
+/// Whether it makes a package of what it has recorded. That may take a day, in which nobody waits for it but its own
+/// service.
+pub fn packs(run: &ServiceBackup) -> bool {
+    run.status.as_ref().and_then(|status| status.phase) == Some(BackupPhase::Packing)
+}
+
 /// How many runs keep one that was asked for from beginning: those at work, and of those that wait who was made before
 /// it and may begin. `others`: the runs of the cluster that have not ended and wait for nobody of their own service.
 pub fn ahead(run: &ServiceBackup, others: &[Arc<ServiceBackup>], now: Timestamp) -> usize {
     let place = |run: &ServiceBackup| (made_at(run), run.namespace(), run.name_any());
-    let others = others.iter().filter(|other| other.metadata.uid != run.metadata.uid);
+    let others = others.iter().filter(|other| other.metadata.uid != run.metadata.uid && !packs(other));
     others
         .filter(|other| {
             has_begun(other) || (place(other) < place(run) && (is_at_work(other, now) || waits_for_turn(other)))
@@ -276,9 +294,11 @@ fn says(run: &ServiceBackup, reason: Reason) -> bool {
     ready.any(|condition| condition.reason == reason.name())
 }
 
-/// Whether a run is at work, or about to be. One that waits until its repository is pruned or checked is neither.
+/// Whether a run is at work, or about to be. One that waits until its repository is pruned or checked is neither, nor one
+/// that makes a package: those have turns of their own.
 fn is_at_work(run: &ServiceBackup, now: Timestamp) -> bool {
-    has_begun(run) || (after(made_at(run), PATIENCE) > now && !says(run, Reason::RepositoryInUse))
+    let begins = || after(made_at(run), PATIENCE) > now && !says(run, Reason::RepositoryInUse);
+    !packs(run) && (has_begun(run) || begins())
 }
 
 fn until(next: Timestamp, now: Timestamp) -> Duration {

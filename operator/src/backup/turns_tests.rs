@@ -211,10 +211,14 @@ fn who_waits_for_something_else_than_its_turn_keeps_no_younger_one_waiting_for_l
 }
 
 fn waiting(name: &str, made: &str, reason: Reason) -> Arc<ServiceBackup> {
+    saying(name, made, "Waiting", reason)
+}
+
+fn saying(name: &str, made: &str, phase: &str, reason: Reason) -> Arc<ServiceBackup> {
     let condition = json!({
         "type": "Ready", "status": "False", "reason": reason.name(), "message": "", "lastTransitionTime": NIGHT,
     });
-    run("x", name, at(made), json!({"phase": "Waiting", "conditions": [condition]}))
+    run("x", name, at(made), json!({"phase": phase, "conditions": [condition]}))
 }
 
 /// Its repository may be pruned for hours.
@@ -227,6 +231,37 @@ fn who_waits_until_its_repository_is_pruned_takes_nobodys_turn_and_has_its_own_a
     assert_eq!(ahead(&asked, &others, at(NIGHT)), 0);
     let free = waiting("pruned", "2026-11-30T01:29:00Z", Reason::WaitsForTurn);
     assert_eq!(ahead(&asked, &[free, Arc::clone(&asked)], at(NIGHT)), 1, "the older one, once it could begin");
+}
+
+fn packing(name: &str, made: &str, reason: Reason) -> Arc<ServiceBackup> {
+    saying(name, made, "Packing", reason)
+}
+
+/// An Entity that leaves with much keeps nobody else from a backup for a day.
+#[test]
+fn packages_take_no_turn_of_backups_whenever_they_were_asked_for() {
+    for reason in [Reason::BackupRuns, Reason::WaitsForTurn] {
+        let packs = [packing("a", "2026-11-29T12:00:00Z", reason), packing("b", "2026-11-30T01:29:00Z", reason)];
+        assert_eq!(turns(&many(3), &packs, 2, at(NIGHT)).begin.len(), 2, "{reason:?}");
+        let asked = waiting("asked", "2026-11-30T01:29:30Z", Reason::WaitsForTurn);
+        let others = [&packs[..], &[Arc::clone(&asked)]].concat();
+        assert_eq!(ahead(&asked, &others, at(NIGHT)), 0, "{reason:?}");
+    }
+}
+
+#[test]
+fn packages_wait_for_one_another_in_their_order_and_for_none_that_is_stuck() {
+    let names = [("a", "2026-11-29T12:00:00Z"), ("b", "2026-11-29T13:00:00Z"), ("c", "2026-11-29T14:00:00Z")];
+    let waits = names.map(|(name, made)| packing(name, made, Reason::WaitsForTurn));
+    let before = |others: &[Arc<ServiceBackup>]| waits.each_ref().map(|run| packages_ahead(run, others));
+    assert_eq!(before(&waits), [0, 1, 2]);
+    let younger = packing("d", "2026-11-30T00:00:00Z", Reason::BackupRuns);
+    let all = [&waits[..], std::slice::from_ref(&younger)].concat();
+    assert_eq!(before(&all), [1, 2, 3], "it is at work");
+    assert_eq!(packages_ahead(&younger, std::slice::from_ref(&younger)), 0, "not for itself");
+    let stuck = packing("e", "2026-11-28T00:00:00Z", Reason::TargetNotFound);
+    let at_work = run("x", "f", at("2026-11-28T00:00:00Z"), json!({"phase": "FirstPass"}));
+    assert_eq!(before(&[stuck, at_work]), [0; 3]);
 }
 
 #[test]

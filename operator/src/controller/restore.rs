@@ -20,8 +20,8 @@ use crate::gather;
 use crate::report::Problem;
 use crate::restore::{Learned, ObservedRestore, RESTORE, Step, next, restore_status};
 
-/// Between two looks whether one that is deleted has stayed for long enough.
-const STAYS: Duration = Duration::from_mins(10);
+/// Between two looks whether one that is deleted has stayed for long enough: nothing else tells that its Entity goes.
+const STAYS: Duration = Duration::from_mins(1);
 
 /// One pass over a restore. One that has ended costs nothing.
 ///

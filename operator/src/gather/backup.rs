@@ -52,7 +52,7 @@ pub fn observe_run(caches: &Caches, packages: &Packages, own: &Own, now: Timesta
         now,
         service: standing(caches, namespace, &found),
         jobs: seen_jobs(caches, namespace, service, now),
-        goes_first: goes_first(caches, &run, now).or_else(|| turn::awaited(caches, &run, now)),
+        goes_first: turn::awaited(caches, &run, now),
         cared_for: None,
         former,
         idle_since: None,

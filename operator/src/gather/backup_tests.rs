@@ -249,6 +249,18 @@ fn as_many_runs_are_at_work_as_the_platform_lets_and_nobody_learns_whose_they_ar
     assert!(!["school", "forum", "wiki"].iter().any(|name| waits.contains(name)), "{waits}");
     run(&caches, "b", 5, json!({"phase": "FirstPass"}));
     assert_eq!(observed(&caches, "b").goes_first, None, "it has begun");
+    let ready = json!([{
+        "type": "Ready", "status": "False", "reason": "BackupRuns", "message": "",
+        "lastTransitionTime": "2026-11-30T10:00:00Z",
+    }]);
+    let packs = json!({"phase": "Packing", "conditions": ready});
+    run(&caches, "b", 5, packs.clone());
+    assert_eq!(observed(&caches, "b").goes_first, None, "no package waits for a backup");
+    of_others("forum", packs.clone());
+    assert_eq!(observed(&caches, "b").goes_first, None, "one of two");
+    of_others("wiki", packs);
+    let waits = observed(&caches, "b").goes_first.unwrap();
+    assert!(waits.contains("exit package, of which 2") && !waits.contains("school"), "{waits}");
 }
 
 #[test]
