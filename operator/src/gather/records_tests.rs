@@ -196,7 +196,11 @@ fn people_are_recorded_with_what_they_were_made_with_and_no_status() {
     assert_eq!(of(&caches).people.len(), 2);
     caches = self::caches();
     let found = Undecodable {
-        kind: "Access".into(), namespace: "coop".into(), name: "wiki".into(), uid: "u".into(), ..Undecodable::default()
+        kind: "Access".into(),
+        namespace: "coop".into(),
+        name: "wiki".into(),
+        uid: "u".into(),
+        ..Undecodable::default()
     };
     let identity = Identity { namespace: "coop".to_owned(), name: "wiki".to_owned(), ..Identity::default() };
     caches.accesses.take(&identity, Kept::Undecodable(Arc::new(found)), Origin::Watch);
