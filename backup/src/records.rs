@@ -54,6 +54,11 @@ pub struct Records {
     /// `hostname` that the service had.
     #[serde(default)]
     pub records: Vec<RecordedObject>,
+    /// Who belongs to each Entity, who may enter its services, and who changed what: Collectives, Accesses and
+    /// AccessHistories, mail addresses of invitations with them. They come back before their Entity, so that nobody is let
+    /// in who was not. Wishes to leave are not here: whoever still has one says so again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<RecordedObject>,
     /// What each service has at the targets, also of services that are gone while runs of them are kept.
     #[serde(default)]
     pub backups: Vec<ServiceBackups>,
@@ -274,6 +279,13 @@ mod tests {
         assert_eq!(Records::read(&text), Ok(records()));
         let later = text.replacen('{', r#"{"colour":"green","#, 1);
         assert_eq!(Records::read(&later), Ok(records()), "a field of tomorrow does no harm");
+    }
+
+    #[test]
+    fn records_without_people_are_written_and_read_as_before_there_were_any() {
+        let text = serde_json::to_string(&records()).unwrap();
+        assert!(!text.contains("people"), "the same digest as an earlier release has: {text}");
+        assert_eq!(Records::read(&text).unwrap().people, []);
     }
 
     #[test]

@@ -262,6 +262,7 @@ mod tests {
             name,
             entity: None,
             folder: None,
+            people: Vec::new(),
             data: Vec::new(),
             by_hand: Vec::new(),
             services: BTreeSet::new(),

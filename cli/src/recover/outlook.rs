@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use commonscloud_backup::records::Records;
+use commonscloud_operator::kinds;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::data::{self, Source};
@@ -66,7 +67,7 @@ pub(crate) fn text(
     let found: Vec<&Source<'_>> = expected.iter().filter_map(|one| one.source.as_ref().ok()).collect();
     let bytes = found.iter().map(|source| source.bytes()).fold(0, u64::saturating_add);
     let mut text = format!(
-        "records {} of {}, of cluster {} and release {}: {} Entities, {} Tariffs, {} templates, {} revisions, {} records of data\n\n{}\n",
+        "records {} of {}, of cluster {} and release {}: {} Entities, {} Tariffs, {} templates, {} revisions, {} records of data, people of {} Entities\n\n{}\n",
         short(snapshot),
         records.taken_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         records.cluster.uid.as_deref().unwrap_or("unknown"),
@@ -76,6 +77,7 @@ pub(crate) fn text(
         records.templates.len(),
         records.revisions.len(),
         records.records.len(),
+        records.people.iter().filter(|object| object.kind == kinds::COLLECTIVE.kind).count(),
         aligned(&rows),
     );
     let oldest = found.iter().filter_map(|source| source.taken()).min();

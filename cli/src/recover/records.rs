@@ -72,6 +72,8 @@ pub(crate) struct PlannedEntity<'r> {
     pub(crate) entity: Option<&'r RecordedObject>,
     /// The folder of its repositories.
     pub(crate) folder: Option<&'r str>,
+    /// Who belongs, who may enter its services, and who changed what.
+    pub(crate) people: Vec<&'r RecordedObject>,
     /// The records of its services' data.
     pub(crate) data: Vec<&'r RecordedObject>,
     /// The services that somebody wrote by hand.
@@ -90,7 +92,7 @@ pub(crate) struct PlannedEntity<'r> {
 pub(crate) fn places(records: &Records) -> BTreeSet<Place> {
     let objects = [&records.tariffs, &records.templates, &records.revisions, &records.entities];
     let objects = objects.into_iter().flatten().chain([&records.platform]);
-    let objects = objects.chain(&records.services).chain(&records.records).map(place);
+    let objects = objects.chain(&records.services).chain(&records.records).chain(&records.people).map(place);
     objects.chain(names(records).into_iter().map(namespace_place)).collect()
 }
 
@@ -125,14 +127,15 @@ pub(crate) fn plan<'r>(records: &'r Records, living: &Living) -> Plan<'r> {
     plan.platform = is_to_be_made(&records.platform, living, &mut plan.left).then_some(&records.platform);
     plan.left.extend(records.unreadable.iter().map(unreadable));
     for name in names(records) {
-        // What has no record would begin empty.
-        if records.unreadable.iter().any(|of| of.namespace == name) {
-            plan.left.push(format!("{name} is not brought back: not all of its data is recorded"));
+        // What has no record would begin empty, and let in whom it was made with. A history lets nobody in.
+        let begins_empty = |of: &ObjectName| of.namespace == name && of.kind != kinds::ACCESS_HISTORY.kind;
+        if records.unreadable.iter().any(begins_empty) {
+            plan.left.push(format!("{name} is not brought back: not all of its data and people is recorded"));
             continue;
         }
         let entity = records.entities.iter().find(|entity| entity.metadata.name == name);
         let of = |object: &&RecordedObject| namespace_of(object) == Some(name);
-        let objects = || records.records.iter().chain(&records.services).filter(of);
+        let objects = || records.records.iter().chain(&records.services).chain(&records.people).filter(of);
         match standing(entity, objects(), living.get(&namespace_place(name)), living) {
             Standing::Free => {}
             Standing::Alive => {
@@ -151,6 +154,7 @@ pub(crate) fn plan<'r>(records: &'r Records, living: &Living) -> Plan<'r> {
             name,
             entity,
             folder: folder(records, name),
+            people: records.people.iter().filter(of).filter(free).collect(),
             data: records.records.iter().filter(of).filter(free).collect(),
             services: asked(entity).into_iter().chain(by_hand.iter().map(|of| of.metadata.name.clone())).collect(),
             by_hand,

@@ -221,3 +221,62 @@ fn an_entity_whose_data_is_not_all_recorded_does_not_begin_empty() {
         assert!(left.contains(told), "{told}: {left}");
     }
 }
+
+/// A Collective that somebody was removed from, and who may enter the site.
+fn with_people() -> Records {
+    let mut records = records();
+    let of = |kind: &str, name: &str, spec: Value| recorded(kind, Some("hort"), name, spec);
+    records.people = vec![
+        of("AccessHistory", "2026-12", json!({"entries": {}})),
+        of("Collective", "collective", json!({"members": {"annaannaanna": {"removed": {"by": "eva"}}}})),
+        of("Access", "site", json!({"people": {"annaannaanna": {"by": "eva"}}})),
+    ];
+    records.people[1].metadata.annotations = [(marks::SEEDED.to_owned(), "{}".to_owned())].into();
+    records.people[1].status = json!({"members": 7});
+    records
+}
+
+#[test]
+fn people_come_back_with_their_entity_as_they_were_and_without_a_status() {
+    let records = with_people();
+    let plan = plan(&records, &Living::new());
+    let hort = plan.entities.iter().find(|entity| entity.name == "hort").unwrap();
+    assert_eq!(hort.people.len(), 3);
+    assert!(plan.entities.iter().all(|entity| entity.name == "hort" || entity.people.is_empty()));
+    let made = object(hort.people[1]);
+    assert_eq!(made["metadata"]["annotations"][marks::RECOVERED], "old-collective", "the policies ask for it");
+    assert_eq!(made["metadata"]["annotations"][marks::SEEDED], "{}", "who was taken in once is not taken in again");
+    assert_eq!(made["spec"]["members"]["annaannaanna"]["removed"]["by"], "eva", "who was removed stays so");
+    assert!(made.get("status").is_none() && made["metadata"].get("uid").is_none(), "{made}");
+    for place in hort.people.iter().map(|of| super::place(of)) {
+        assert!(places(&records).contains(&place), "{place:?} is looked for");
+    }
+}
+
+#[test]
+fn people_that_live_are_left_and_those_of_an_earlier_call_are_its_own() {
+    let records = with_people();
+    let at = |kind: &str, name: &str, recovered: Option<&str>| {
+        let place = (kind.to_owned(), "hort".to_owned(), name.to_owned());
+        let recovered = recovered.map(str::to_owned);
+        (place, Seen { uid: "new".to_owned(), recovered, ..Seen::default() })
+    };
+    let living = [at("Collective", "collective", None), at("Access", "site", Some("old-site"))];
+    let plan = plan(&records, &living.into());
+    let hort = plan.entities.iter().find(|entity| entity.name == "hort").unwrap();
+    let kinds: Vec<&str> = hort.people.iter().map(|object| object.kind.as_str()).collect();
+    assert_eq!(kinds, ["AccessHistory", "Access"]);
+    assert!(plan.left[0].starts_with("Collective hort/collective is there, and is another one"), "{:?}", plan.left);
+}
+
+#[test]
+fn an_entity_whose_people_are_not_all_recorded_lets_in_nobody_else() {
+    for (kind, comes_back) in [("Collective", false), ("Access", false), ("AccessHistory", true)] {
+        let mut records = with_people();
+        records.unreadable =
+            vec![ObjectName { kind: kind.to_owned(), namespace: "hort".to_owned(), name: "x".to_owned() }];
+        let plan = plan(&records, &Living::new());
+        assert_eq!(names(&plan).contains(&"hort".to_owned()), comes_back, "{kind}");
+        assert!(plan.left[0].starts_with(&format!("{kind} hort/x was not readable")), "{:?}", plan.left);
+    }
+}

@@ -76,8 +76,9 @@ impl Recovery {
             }
             Err(error) => return Err(format!("{shown}: {error}").into()),
         };
-        // Of runs there are many.
-        if kind != kinds::SERVICE_BACKUP.kind {
+        // Of runs there are many, and of what is kept of people.
+        let people = [kinds::COLLECTIVE, kinds::ACCESS, kinds::ACCESS_HISTORY];
+        if kind != kinds::SERVICE_BACKUP.kind && people.iter().all(|of| of.kind != kind) {
             self.journal.done(&format!("{shown} is back")).await?;
         }
         Ok(made.uid())
@@ -147,12 +148,23 @@ impl Recovery {
         awaited
     }
 
-    /// An Entity with all that is its own: namespace, records of data, runs, keys, Secrets, then the Entity itself and
-    /// the services that somebody wrote by hand. What has data to come back is awaited.
+    /// Who belongs, who may enter, and who changed what: before their Entity, so that the operator makes none anew and
+    /// gives nobody a right whom these do not name.
+    async fn people(&mut self, planned: &PlannedEntity<'_>) -> Result<(), Failure> {
+        for recorded in &planned.people {
+            self.make(&records::object(recorded)).await?;
+        }
+        let count = planned.people.len();
+        if count == 0 { Ok(()) } else { self.journal.done(&format!("the people of {} are back", planned.name)).await }
+    }
+
+    /// An Entity with all that is its own: namespace, people, records of data, runs, keys, Secrets, then the Entity
+    /// itself and the services that somebody wrote by hand. What has data to come back is awaited.
     async fn entity<'r>(&mut self, planned: &PlannedEntity<'r>) -> Result<Vec<Awaited<'r>>, Failure> {
         if self.make(&records::namespace(planned)?).await?.is_none() {
             return Ok(Vec::new());
         }
+        self.people(planned).await?;
         let mut awaited = Vec::new();
         for &recorded in &planned.data {
             let service = recorded.metadata.name.as_str();

@@ -16,9 +16,9 @@ use crate::api::{AccessChange, AccessEntry, AccessHistory, AccessRole, HistoryEn
 use crate::compare::{Action, Change};
 use crate::kinds;
 
-/// So many changes stand in one object: with the longest names it stays below what etcd takes. A month with more goes on
-/// in another object: nobody fills one up to stay on a list.
-pub(super) const MOST: usize = 2000;
+/// So many changes stand in one object: with the longest names, of letters that take four bytes each, it stays below the
+/// 1.5 MiB that etcd takes. A month with more goes on in another object: nobody fills one up to stay on a list.
+pub(super) const MOST: usize = 600;
 
 /// What was told so far, of all months that can be read.
 pub(super) struct History<'a> {

@@ -129,3 +129,18 @@ fn a_month_that_is_full_goes_on_in_another_object() {
     assert_eq!(counts, [("2026-12", MOST), ("2026-12-2", 1)]);
     assert_eq!(told(&facts, &History::of(&facts)), [], "once");
 }
+
+#[test]
+fn an_object_that_is_full_of_the_longest_names_is_one_that_etcd_takes() {
+    let long = |count: usize| "\u{1F331}".repeat(count);
+    let entry = json!({
+        "at": fixtures::NOW, "by": long(320), "change": "UnmadeManager", "person": "a".repeat(26),
+        "displayName": long(120), "service": "s".repeat(30),
+    });
+    let at = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(fixtures::NOW));
+    let key = key(&at, AccessChange::UnmadeManager, &"a".repeat(26), Some(&"s".repeat(30)));
+    // What managedFields say of each entry beside its key.
+    let fields = r#""f:":{".":{},"f:at":{},"f:by":{},"f:change":{},"f:displayName":{},"f:person":{},"f:service":{}},"#;
+    let each = entry.to_string().len() + 2 * key.len() + fields.len() + 4;
+    assert!(each * MOST < 1536 << 10, "{each} bytes each");
+}

@@ -1,6 +1,6 @@
 //! Whoever wants to leave: who goes, who may not, and who is gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt as _;
 
@@ -16,7 +16,7 @@ pub(super) struct Leaving {
     pub(super) go: BTreeMap<String, String>,
     /// The requests, by name, of whoever would leave no manager.
     pub(super) refused: Vec<String>,
-    /// The requests of whom nobody is left, or never was.
+    /// The requests of whom nobody is left, or never was; and any but the first of one user.
     pub(super) done: Vec<String>,
 }
 
@@ -30,9 +30,13 @@ fn managers(people: &CollectiveSpec) -> impl Iterator<Item = &String> {
 /// What becomes of each, the first first: of two last managers one stays.
 pub(super) fn leaving(facts: &Facts) -> Leaving {
     let people = facts.people();
-    let mut leaving = Leaving::default();
+    let (mut leaving, mut asked) = (Leaving::default(), BTreeSet::new());
     for request in &facts.requests {
         let user = &request.spec.user;
+        if !asked.insert(user) {
+            leaving.done.push(request.name_any());
+            continue;
+        }
         let is_theirs = |member: &Member| member.account.as_ref().is_some_and(|account| account.user == *user);
         let theirs: Vec<&String> =
             people.members.iter().filter(|(_, member)| is_theirs(member)).map(|(id, _)| id).collect();
@@ -81,6 +85,17 @@ mod tests {
         assert_eq!(go, [("annaannaanna", "person:anna"), ("carlacarla00", "person:carla")]);
         assert_eq!(leaving.refused, ["b"]);
         assert_eq!(leaving.done, Vec::<String>::new());
+    }
+
+    #[test]
+    fn who_asks_again_and_again_has_asked_once() {
+        let people =
+            json!({"members": {"annaannaanna": member("anna", true)}, "managers": {"annaannaanna": {"by": "x"}}});
+        let mut facts = with(&people, &json!({}));
+        facts.requests = (0..3).map(|number| request(&format!("a{number}"), "person:anna")).collect();
+        let leaving = leaving(&facts);
+        assert_eq!((leaving.refused, leaving.done), (vec!["a0".to_owned()], vec!["a1".to_owned(), "a2".to_owned()]));
+        assert_eq!(ended(&facts).len(), 2);
     }
 
     #[test]

@@ -29,7 +29,10 @@ pub(super) fn id(facts: &Facts, manager: &Manager) -> String {
     digest.iter().take(LENGTH).map(letter).collect()
 }
 
-/// What is to be made before anything else; in this order, and the next only once the one before is there.
+/// So many members a Collective takes.
+const MOST_MEMBERS: usize = 1000;
+
+/// What is to be made before anything else: the Collective, told by the words of its Entity.
 pub(super) fn made(facts: &Facts) -> Vec<Change> {
     let Some(collective) = &facts.collective else { return vec![new_collective(facts)] };
     let recorded = json!(recorded_entity(&facts.entity)).to_string();
@@ -38,6 +41,13 @@ pub(super) fn made(facts: &Facts) -> Vec<Change> {
         let because = "its Entity is told by other words".to_owned();
         return vec![facts.merge(kinds::COLLECTIVE.kind, &collective.metadata, patch, because)];
     }
+    Vec::new()
+}
+
+/// The Accesses that are missing, once their managers belong. Whoever is removed goes first: what cannot be made keeps
+/// nobody on a list.
+pub(super) fn accesses(facts: &Facts) -> Vec<Change> {
+    let Some(collective) = &facts.collective else { return Vec::new() };
     let missing: Vec<(&String, &Vec<Manager>)> =
         facts.services.iter().filter(|(service, _)| !is_there(facts, service)).collect();
     let newcomers = newcomers(facts, missing.iter().flat_map(|(_, managers)| managers.iter()));
@@ -79,10 +89,13 @@ fn new_collective(facts: &Facts) -> Change {
     facts.create(kinds::COLLECTIVE.kind, Collective::NAME, annotations, spec)
 }
 
-/// The members that an Access to be made needs and that are not there.
+/// The members that an Access to be made needs and that are not there, as far as there is room for them: of the others it
+/// is told that they do not manage.
 fn newcomers<'a>(facts: &Facts, managers: impl Iterator<Item = &'a Manager>) -> Map<String, Value> {
     let unknown = invited(managers).filter(|manager| person(facts, manager).is_none());
-    unknown.map(|manager| (id(facts, manager), member(facts, manager))).collect()
+    let room = MOST_MEMBERS.saturating_sub(facts.people().members.len());
+    let new: BTreeMap<String, Value> = unknown.map(|manager| (id(facts, manager), member(facts, manager))).collect();
+    new.into_iter().take(room).collect()
 }
 
 fn new_access(facts: &Facts, service: &str, managers: &[Manager]) -> Change {
@@ -142,7 +155,7 @@ mod tests {
     #[test]
     fn a_service_gets_its_access_once_its_managers_belong() {
         let mut facts = with_service("wiki", &[manager("bernd", Some("bernd@example.org"))]);
-        let changes = made(&facts);
+        let changes = accesses(&facts);
         let Action::Merge { patch, .. } = &changes[0].action else { panic!("{changes:?}") };
         let bernd = id(&facts, &manager("bernd", Some("bernd@example.org")));
         assert_eq!(patch["spec"]["members"][&bernd]["displayName"], "bernd");
@@ -151,7 +164,7 @@ mod tests {
         let member = patch["spec"]["members"][&bernd].clone();
         collective.spec.members.insert(bernd.clone(), serde_json::from_value(member).unwrap());
         facts.collective = Some(collective.into());
-        let changes = made(&facts);
+        let changes = accesses(&facts);
         let object = created(&changes[0]);
         assert_eq!((changes.len(), &object["metadata"]["name"]), (1, &json!("wiki")));
         assert_eq!(object["spec"]["people"][&bernd]["role"], "Manager");
@@ -161,13 +174,44 @@ mod tests {
     #[test]
     fn an_access_that_cannot_be_read_is_there() {
         let mut facts = with_service("wiki", &[]);
-        assert_eq!(made(&facts).len(), 1);
+        assert_eq!(accesses(&facts).len(), 1);
         let unreadable = crate::cache::Undecodable {
             kind: "Access".to_owned(),
             name: "wiki".to_owned(),
             ..crate::cache::Undecodable::default()
         };
         facts.unreadable.push(unreadable.into());
-        assert!(made(&facts).is_empty());
+        assert!(accesses(&facts).is_empty());
+    }
+
+    #[test]
+    fn a_full_collective_keeps_no_service_from_its_access() {
+        let named = [manager("bernd", Some("bernd@example.org")), manager("carla", Some("carla@example.org"))];
+        let mut facts = with_service("wiki", &named);
+        let full = |facts: &mut Facts, count: usize| {
+            let mut collective = Collective::clone(facts.collective.as_ref().unwrap());
+            let member = super::super::fixtures::member("m", false);
+            let member =
+                |number: usize| (format!("member{number:06}"), serde_json::from_value(member.clone()).unwrap());
+            collective.spec.members = (0..count).map(member).collect();
+            facts.collective = Some(collective.into());
+        };
+        full(&mut facts, MOST_MEMBERS - 1);
+        let changes = accesses(&facts);
+        let Action::Merge { patch, .. } = &changes[0].action else { panic!("{changes:?}") };
+        assert_eq!(patch["spec"]["members"].as_object().unwrap().len(), 1, "the schema takes no more");
+        full(&mut facts, MOST_MEMBERS);
+        assert_eq!(created(&accesses(&facts)[0])["spec"]["people"], json!({}));
+    }
+
+    #[test]
+    fn a_mail_address_is_one_person_s_however_it_is_written() {
+        let mut facts = with_service("wiki", &[manager("bernd", Some("Bernd@Example.org"))]);
+        let mut collective = Collective::clone(facts.collective.as_ref().unwrap());
+        let member = serde_json::from_value(super::super::fixtures::member("bernd", false)).unwrap();
+        collective.spec.members.insert("berndbernd00".to_owned(), member);
+        facts.collective = Some(collective.into());
+        let people = created(&accesses(&facts)[0])["spec"]["people"].clone();
+        assert_eq!(people.as_object().unwrap().keys().collect::<Vec<_>>(), ["berndbernd00"]);
     }
 }

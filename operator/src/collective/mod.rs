@@ -37,6 +37,6 @@ mod history_tests;
 mod step_tests;
 
 pub use facts::{Facts, former_entity};
-pub use status::{access_status, collective_status, request_status, verdict};
+pub use status::{access_statuses, collective_status, request_status, verdict};
 pub use step::{Step, next};
 pub use wanted::{Wanted, WantedPerson, wanted};

@@ -20,7 +20,10 @@ pub(super) fn seeded(metadata: &ObjectMeta) -> BTreeMap<String, String> {
 pub(super) fn person(facts: &Facts, manager: &Manager) -> Option<String> {
     let people = &facts.collective.as_ref()?.spec;
     let stays = || people.members.iter().filter(|(_, member)| member.removed.is_none());
-    let by_mail = || stays().find(|(_, member)| manager.mail.is_some() && member.mail == manager.mail);
+    let by_mail = || {
+        let mail = manager.mail.as_ref()?;
+        stays().find(|(_, member)| member.mail.as_ref().is_some_and(|of| of.eq_ignore_ascii_case(mail)))
+    };
     let user = manager.subject.as_ref().filter(|subject| subject.kind == SubjectKind::User);
     let by_user = || {
         let user = user?;

@@ -118,6 +118,15 @@ fn of_manager(
     patch
 }
 
+/// So much clocks of two operators may differ: an entry of somebody who belonged before under an id is older than this.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
+
+/// Whether an entry is of somebody who had the id before: it was left behind when they went, and lets nobody else in.
+fn is_of_another(member: &Member, entry: &AccessEntry) -> bool {
+    let (Some(belongs), Some(enters)) = (&member.since, &entry.since) else { return false };
+    belongs.0.duration_since(enters.0) > CLOCKS
+}
+
 fn of_access(facts: &Facts, history: &History<'_>, service: &str, access: &Access) -> Option<Change> {
     let mut people = Map::new();
     for (id, entry) in &access.spec.people {
@@ -139,6 +148,7 @@ fn of_entry(facts: &Facts, history: &History<'_>, service: &str, id: &str, entry
     let has_passed = entry.until.as_ref().is_some_and(|until| until.0 <= facts.now);
     let because = || match facts.member(id).filter(|_| entry.guest.is_none()) {
         Some(member) if member.removed.is_some() => member.removed.clone(),
+        Some(member) if is_of_another(member, entry) => Some(by(&facts.operator)),
         _ => has_passed.then(|| by(&facts.operator)),
     };
     if let Some(removed) = removal(facts, entry.removed.as_ref(), because) {

@@ -137,9 +137,15 @@ fn waits(facts: &Facts, person: &WantedPerson) -> Option<MemberStatus> {
     Some(MemberStatus { state: MembershipState::Pending, message: Some(message.to_owned()) })
 }
 
-/// What is reported of an Access.
-pub fn access_status(facts: &Facts, service: &str, access: &Access) -> AccessStatus {
+/// What is reported of each Access, by its name. Who is to enter what is asked once for all of them: it is as much as all
+/// people in all services.
+pub fn access_statuses(facts: &Facts) -> Vec<(&str, AccessStatus)> {
     let wanted = wanted(facts);
+    let all = facts.accesses.iter();
+    all.map(|(service, access)| (service.as_str(), access_status(facts, &wanted, service, access))).collect()
+}
+
+fn access_status(facts: &Facts, wanted: &Wanted, service: &str, access: &Access) -> AccessStatus {
     let here = || wanted.people.values().filter_map(|person| Some((person, *person.services.get(service)?)));
     let count = |keep: &dyn Fn(&WantedPerson, AccessRole) -> bool| {
         Some(number(here().filter(|(person, role)| keep(person, *role)).count()))
@@ -212,7 +218,7 @@ mod tests {
         let ids: Vec<&String> = status.people.keys().collect();
         assert_eq!(ids, ["berndbernd00"]);
         assert!(status.people["berndbernd00"].message.as_ref().unwrap().contains("by hand"));
-        let access = access_status(&facts, "wiki", &facts.accesses["wiki"]);
+        let access = access_statuses(&facts).remove(0).1;
         assert_eq!((access.users, access.managers, access.guests), (Some(1), Some(0), Some(0)));
         let names: Vec<(&str, &str)> = access.members.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect();
         assert_eq!(names, [("annaannaanna", "anna"), ("berndbernd00", "bernd")], "and no mail address");
@@ -226,7 +232,7 @@ mod tests {
         facts.identity = None;
         let collective = facts.collective.clone().unwrap();
         assert_eq!(ready(&collective_status(&facts, &collective, None).conditions), ("False", "IdentityNotSet"));
-        let access = access_status(&facts, "wiki", &facts.accesses["wiki"]);
+        let access = access_statuses(&facts).remove(0).1;
         assert_eq!(ready(&access.conditions), ("False", "IdentityNotSet"));
     }
 

@@ -1,17 +1,19 @@
-//! What comes first: what is missing, then what the operator writes of entries, then what is told, then what goes.
+//! What comes first: the Collective, then what the operator writes of entries, then what is told, then what goes, and
+//! then the Accesses that are missing.
 
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt as _;
 
 use super::facts::{Facts, former_entity};
 use super::history::{History, over, told};
 use super::leave::ended;
-use super::made::made;
+use super::made::{accesses, made};
 use super::stamped::stamped;
 use super::taken::taken;
-use crate::api::Removal;
+use crate::api::{Access, Removal, marks};
 use crate::compare::{Action, Change};
 use crate::kinds;
 
@@ -41,12 +43,13 @@ pub fn next(facts: &Facts) -> Step {
         return Step::default();
     }
     let history = History::of(facts);
-    let stages: [&dyn Fn() -> Vec<Change>; 5] = [
+    let stages: [&dyn Fn() -> Vec<Change>; 6] = [
         &|| made(facts),
         &|| stamped(facts, &history),
         // An identity provider is brought to what is wanted before it is told that it is.
         &|| told(facts, &history),
         &|| taken(facts, &history),
+        &|| accesses(facts),
         &|| ended(facts).into_iter().chain(over(facts, &history)).chain(unused(facts)).collect(),
     ];
     let changes = stages.iter().map(|stage| stage()).find(|changes| !changes.is_empty()).unwrap_or_default();
@@ -60,15 +63,24 @@ pub fn next(facts: &Facts) -> Step {
     Step { changes, is_fleeting, again: again.and_then(|again| Duration::try_from(again).ok()) }
 }
 
-/// The Accesses of which there is neither a service nor data (any more).
+/// The Accesses of which there is neither a service nor data (any more), nor is one to come.
 fn unused(facts: &Facts) -> Vec<Change> {
     let unused = facts.accesses.iter().filter(|(name, _)| !facts.kept.contains(*name));
+    let unused = unused.filter(|(_, access)| awaited(facts, access).is_none());
     unused
         .filter_map(|(name, access)| {
             let (uid, resource_version) = (access.metadata.uid.clone()?, access.metadata.resource_version.clone()?);
             Some(facts.change(kinds::ACCESS.kind, name, Action::Discard { uid, resource_version }))
         })
         .collect()
+}
+
+/// How long it is waited for the service of an Access that `commonscloud recover` brought back: it comes back after it,
+/// and may have no record of data yet.
+fn awaited(facts: &Facts, access: &Access) -> Option<SignedDuration> {
+    access.annotations().get(marks::RECOVERED)?;
+    let left = A_DAY.saturating_sub(facts.now.duration_since(access.creation_timestamp()?.0));
+    left.is_positive().then_some(left)
 }
 
 /// When each was removed who is not gone yet.
@@ -89,5 +101,7 @@ fn next_date(facts: &Facts) -> Option<SignedDuration> {
     let left = |until: &Time| until.0.duration_since(facts.now).saturating_add(SignedDuration::from_secs(1));
     let next = dates.map(left).min().map(|left| left.clamp(SignedDuration::from_secs(1), LONGEST));
     let month = (!facts.histories.is_empty()).then_some(A_DAY);
-    next.into_iter().chain(month).min()
+    let unused = facts.accesses.iter().filter(|(name, _)| !facts.kept.contains(*name));
+    let waits = unused.filter_map(|(_, access)| awaited(facts, access)).map(|left| left.min(LONGEST));
+    next.into_iter().chain(month).chain(waits).min()
 }

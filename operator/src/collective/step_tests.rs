@@ -72,7 +72,7 @@ fn what_is_missing_is_made_once_and_then_nothing_is() {
         .filter(|change| matches!(change.action, Action::Create(_)))
         .map(|change| change.kind.as_str())
         .collect();
-    assert_eq!(made, ["Collective", "Access", "AccessHistory"]);
+    assert_eq!(made, ["Collective", "AccessHistory", "Access"]);
     let people = &facts.collective.as_ref().unwrap().spec;
     assert_eq!((people.members.len(), people.managers.len()), (2, 1));
     assert_eq!(facts.accesses["wiki"].spec.people.len(), 1);
@@ -204,6 +204,53 @@ fn an_access_is_kept_as_long_as_the_data_of_its_service() {
     facts.kept.clear();
     assert_eq!(writes(&next(&facts)), ["Access/wiki"]);
     assert!(matches!(next(&facts).changes[0].action, Action::Discard { .. }));
+}
+
+#[test]
+fn an_access_that_was_brought_back_waits_a_day_for_its_service() {
+    let mut facts = with(&json!({}), &json!({}));
+    let mut access = crate::api::Access::clone(&facts.accesses["wiki"]);
+    access.metadata.resource_version = Some("7".to_owned());
+    access.metadata.creation_timestamp = Some(serde_json::from_value(json!("2026-12-15T11:59:00Z")).unwrap());
+    access.metadata.annotations = Some([(crate::api::marks::RECOVERED.to_owned(), "former".to_owned())].into());
+    facts.accesses.insert("wiki".to_owned(), access.into());
+    facts.services.clear();
+    facts.kept.clear();
+    let step = next(&facts);
+    assert_eq!((step.changes, step.again), (Vec::new(), Some(std::time::Duration::from_secs(3600))));
+    let later = Facts { now: at("2026-12-16T11:59:00Z"), ..facts };
+    assert_eq!(writes(&next(&later)), ["Access/wiki"]);
+}
+
+#[test]
+fn what_cannot_be_made_keeps_nobody_on_a_list() {
+    let mut facts = removing();
+    facts.services.insert("office".to_owned(), vec![manager("eva", Some("eva@example.org"))]);
+    facts.kept.insert("office".to_owned());
+    let is_about_eva = |change: &Change| format!("{change:?}").contains("eva@example.org");
+    for _ in 0..20 {
+        let step = next(&facts);
+        // As if the API server refused her for ever.
+        if step.changes.iter().any(is_about_eva) {
+            assert!(facts.member("berndbernd00").is_none(), "who was removed is gone by then");
+            return;
+        }
+        facts = written(&facts, &step.changes);
+    }
+    panic!("eva is never invited");
+}
+
+#[test]
+fn an_entry_of_whoever_had_the_id_before_lets_nobody_in() {
+    let entry = |since: &str| json!({"by": "eva", "role": "Manager", "since": since});
+    let people = json!({"members": {"annaannaanna": member("anna", true), "berndbernd00": member("bernd", true)}});
+    let left = json!({"annaannaanna": entry("2026-11-30T23:58:00Z"), "berndbernd00": entry("2026-11-30T23:59:30Z")});
+    let (facts, _) = settled(&with(&people, &left));
+    let ids: Vec<&String> = facts.accesses["wiki"].spec.people.keys().collect();
+    assert_eq!(ids, ["berndbernd00"], "but clocks differ");
+    let dismissed = facts.histories["2026-12"].spec.entries.values();
+    let mut dismissed = dismissed.filter(|entry| entry.change == crate::api::AccessChange::Dismissed);
+    assert!(dismissed.any(|entry| entry.person == "annaannaanna" && entry.by == facts.operator));
 }
 
 #[test]

@@ -57,8 +57,10 @@ pub fn wanted(facts: &Facts) -> Wanted {
                         mail: guest.mail.clone(),
                         ..WantedPerson::default()
                     });
-                    // An id of a member's own is no guest's.
-                    Some(person).filter(|person| !person.belongs)
+                    // An id of a member's own is no guest's; nor is one that a service's managers gave to somebody, that of
+                    // somebody else whom another's let in under it.
+                    let is_same = |person: &WantedPerson| person.mail == guest.mail && person.account == guest.account;
+                    Some(person).filter(|person| !person.belongs && is_same(person))
                 }
             };
             if let Some(person) = person {
@@ -103,5 +105,24 @@ mod tests {
         assert!(anna.manages && anna.belongs && anna.services.is_empty());
         assert_eq!(wanted.people["berndbernd00"].services, [("wiki".to_owned(), AccessRole::Manager)].into());
         assert!(!wanted.people["guestguest00"].belongs);
+    }
+
+    #[test]
+    fn a_guest_of_one_service_does_not_enter_another_under_the_id_of_somebody_else() {
+        let guest = |mail: &str| {
+            let guest = json!({"displayName": "G", "mail": mail});
+            json!({"guestguest00": {"by": "x", "guest": guest, "until": "2027-01-01T00:00:00Z"}})
+        };
+        let mut facts = with(&json!({}), &guest("one@example.org"));
+        let mut add = |service: &str, mail: &str| {
+            let mut access = crate::api::Access::clone(&facts.accesses["wiki"]);
+            access.spec.people = serde_json::from_value(guest(mail)).unwrap();
+            facts.accesses.insert(service.to_owned(), access.into());
+        };
+        add("agora", "one@example.org");
+        add("zoo", "another@example.org");
+        let wanted = wanted(&facts);
+        let services: Vec<&String> = wanted.people["guestguest00"].services.keys().collect();
+        assert_eq!(services, ["agora", "wiki"]);
     }
 }

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::queue::Next;
 use crate::apply::{Applied, WriteError, apply};
 use crate::cache::{Key, Kind};
-use crate::collective::{Facts, access_status, collective_status, next, request_status};
+use crate::collective::{Facts, access_statuses, collective_status, next, request_status};
 use crate::compare::Action;
 use crate::gather;
 use crate::report::{Verdict, entity_problem};
@@ -58,8 +58,8 @@ async fn report(context: &Context, key: &Key, facts: &Facts, problem: Option<Ver
         let uid = collective.uid().unwrap_or_default();
         context.report(key, &uid, collective.status.as_ref(), &status).await?;
     }
-    for (service, access) in &facts.accesses {
-        let status = access_status(facts, service, access);
+    for (service, status) in access_statuses(facts) {
+        let Some(access) = facts.accesses.get(service) else { continue };
         let of = Key::new(Kind::Access, &key.namespace, service);
         context.report(&of, &access.uid().unwrap_or_default(), access.status.as_ref(), &status).await?;
     }

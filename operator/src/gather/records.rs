@@ -25,7 +25,7 @@ const OURS: &str = "commonscloud.coop/";
 /// The namespace whose uid tells clusters apart.
 const SYSTEM: &str = "kube-system";
 /// The kinds whose objects are recorded; of runs that cannot be read nobody can say whether they are complete.
-const RECORDED: [&str; 10] = [
+const RECORDED: [&str; 13] = [
     "Platform",
     "Tariff",
     "ServiceTemplate",
@@ -36,6 +36,9 @@ const RECORDED: [&str; 10] = [
     "DedicatedProjects",
     "DedicatedService",
     "ServiceData",
+    "Collective",
+    "Access",
+    "AccessHistory",
 ];
 
 /// Whether the Secrets of all that holds data are known: else the list of those that people made would be too short.
@@ -66,6 +69,7 @@ pub fn records(caches: &Caches, own: &Own, platform: &Platform) -> Records {
             |record| json!(record.spec),
             |record| record_status(caches, record),
         ),
+        people: people(caches),
         backups: backups(caches),
         folders: folders(caches),
         secrets: secrets(caches, own, platform),
@@ -121,6 +125,14 @@ fn services(caches: &Caches) -> Vec<RecordedObject> {
         Some(object(service.kind(), service.metadata(), spec, service_status(service.as_ref())))
     };
     sorted(caches.dedicated_all().into_iter().filter(is_by_hand).filter_map(one).collect())
+}
+
+/// Who belongs, who may enter, and who changed what. Of each the spec alone: a status follows from it.
+fn people(caches: &Caches) -> Vec<RecordedObject> {
+    let collectives = all(&caches.collectives, kinds::COLLECTIVE.kind, |of| json!(of.spec), |_| Value::Null);
+    let accesses = all(&caches.accesses, kinds::ACCESS.kind, |of| json!(of.spec), |_| Value::Null);
+    let histories = all(&caches.histories, kinds::ACCESS_HISTORY.kind, |of| json!(of.spec), |_| Value::Null);
+    sorted([collectives, accesses, histories].concat())
 }
 
 /// Beside the state of data the host name that its service has: those of an Entity's spec are recorded nowhere else.

@@ -162,3 +162,47 @@ fn secrets_that_nobody_has_listed_yet_are_waited_for() {
     put(&caches.records, json!({"metadata": metadata("wiki", "elsewhere"), "spec": record}));
     assert!(!knows_secrets(&caches));
 }
+
+#[test]
+fn people_are_recorded_with_what_they_were_made_with_and_no_status() {
+    let mut caches = caches();
+    assert_eq!(of(&caches).people, [], "nobody signs in");
+    let made = |name: &str, version: u32| {
+        let mut made = metadata(name, "coop");
+        made["resourceVersion"] = json!(version.to_string());
+        made["annotations"] = json!({marks::SEEDED: "{}", marks::MADE_FOR: "{}", "example.org/of": "a tool"});
+        made
+    };
+    let member = json!({"displayName": "Anna", "mail": "anna@example.org", "by": "eva"});
+    let members = json!({"members": {"annaannaanna": member}, "managers": {"annaannaanna": {"by": "eva"}}});
+    put(&caches.collectives, json!({"metadata": made("collective", 7), "spec": members, "status": {"members": 1}}));
+    let people = json!({"people": {"annaannaanna": {"by": "eva", "role": "Manager"}}});
+    put(&caches.accesses, json!({"metadata": made("wiki", 7), "spec": people, "status": {"managers": 1}}));
+    put(&caches.histories, json!({"metadata": made("2026-12", 7), "spec": {"entries": {}}}));
+    let records = of(&caches);
+    let kinds: Vec<(&str, &str)> =
+        records.people.iter().map(|of| (of.kind.as_str(), of.metadata.name.as_str())).collect();
+    assert_eq!(kinds, [("AccessHistory", "2026-12"), ("Collective", "collective"), ("Access", "wiki")]);
+    let collective = &records.people[1];
+    assert_eq!(collective.spec["members"]["annaannaanna"]["mail"], "anna@example.org");
+    assert_eq!(collective.metadata.annotations.keys().collect::<Vec<_>>(), [marks::MADE_FOR, marks::SEEDED]);
+    assert!(records.people.iter().all(|of| of.status.is_null()));
+    let before = records;
+    put(&caches.accesses, json!({"metadata": made("wiki", 8), "spec": people, "status": {"managers": 7}}));
+    assert_eq!(of(&caches), before, "a report is no change");
+    let mut gone = made("wiki", 9);
+    gone["deletionTimestamp"] = json!("2026-11-30T12:00:00Z");
+    put(&caches.accesses, json!({"metadata": gone, "spec": people}));
+    assert_eq!(of(&caches).people.len(), 2);
+    caches = self::caches();
+    let found = Undecodable {
+        kind: "Access".into(),
+        namespace: "coop".into(),
+        name: "wiki".into(),
+        uid: "u".into(),
+        ..Undecodable::default()
+    };
+    let identity = Identity { namespace: "coop".to_owned(), name: "wiki".to_owned(), ..Identity::default() };
+    caches.accesses.take(&identity, Kept::Undecodable(Arc::new(found)), Origin::Watch);
+    assert_eq!(of(&caches).unreadable.len(), 1, "who may enter is not begun empty unsaid");
+}

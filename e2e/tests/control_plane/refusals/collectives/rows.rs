@@ -212,6 +212,12 @@ fn members_alone() -> Vec<Row> {
             "spec.members.dinadinad.account: is written by the operator, once",
         ),
         of_collective(
+            "account of another member, by an administrator",
+            ADMINISTRATOR,
+            members(json!({"dinadinad": {"account": account("carla")}})),
+            "spec.members.dinadinad.account: is that of another member already",
+        ),
+        of_collective(
             "name of who accepted",
             ANNA,
             members(json!({"carlacarl": {"displayName": "X", "by": ANNA}})),
