@@ -217,7 +217,7 @@ fn an_access_that_was_brought_back_waits_a_day_for_its_service() {
     facts.services.clear();
     facts.kept.clear();
     let step = next(&facts);
-    assert_eq!((step.changes, step.again), (Vec::new(), Some(std::time::Duration::from_secs(3600))));
+    assert_eq!((step.changes, step.again), (Vec::new(), Some(std::time::Duration::from_hours(1))));
     let later = Facts { now: at("2026-12-16T11:59:00Z"), ..facts };
     assert_eq!(writes(&next(&later)), ["Access/wiki"]);
 }
