@@ -59,9 +59,6 @@ patterns! {
     /// Issuers (OpenID Connect).
     ISSUER_PATTERN = r"^https://[^\s'\x22\\]+$",
         "allowed: a URL that begins with https://, without blanks, quotes and backslashes, for example https://id.example.org/realms/garden";
-    /// What stands before the names of people where the API server knows them.
-    USER_PREFIX_PATTERN = "^[a-z][-a-z0-9.]*[:#/]$",
-        "allowed: a-z, 0-9, - and dots, beginning with a letter and ending with :, # or /, for example person:";
     /// Addresses of a server, without a path.
     ORIGIN_PATTERN = r"^https://[-a-z0-9.]+(:[0-9]{1,5})?$",
         "allowed: https://, a host name in lower case and perhaps a port, without a path, for example https://editor.example.org";

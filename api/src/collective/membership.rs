@@ -142,14 +142,8 @@ pub struct MemberStatus {
 /// How far somebody is on the way to belonging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MembershipState {
-    /// The invitation waits to be sent.
+    /// They have no account here yet.
     Pending,
-    /// It was sent.
-    Invited,
-    /// They accepted.
+    /// They accepted: their account is bound.
     Accepted,
-    /// It ran out before they did.
-    Expired,
-    /// The account is gone at the identity provider.
-    Gone,
 }

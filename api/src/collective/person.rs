@@ -17,7 +17,7 @@ pub struct Account {
     /// The subject (`sub`) at this issuer.
     #[schemars(length(min = 1, max = 255), regex(pattern = LINE_PATTERN))]
     pub subject: String,
-    /// The name by which the API server knows the person: the Platform's prefix and the subject.
+    /// The name by which the API server knows the person: the prefix that its own configuration sets, and the subject.
     #[schemars(length(min = 1, max = 320), regex(pattern = LINE_PATTERN))]
     pub user: String,
 }

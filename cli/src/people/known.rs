@@ -140,7 +140,7 @@ pub(super) mod tests {
                 },
                 "managers": {"aaaaaaaa1": {"by": "root"}},
             },
-            "status": {"people": {"bbbbbbbb1": {"state": "Invited", "message": "until 14 December"}}},
+            "status": {"people": {"bbbbbbbb1": {"state": "Pending", "message": "until 14 December"}}},
         }))
         .unwrap()
     }

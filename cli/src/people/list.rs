@@ -234,9 +234,9 @@ mod tests {
         );
         assert_eq!(rows[2], ["aaaaaaaa2", "anna", "anna@example.org", "Pending", "-", "-", "-"]);
         assert_eq!(rows[3], ["cccccccc1", "Maria", "m@example.org", "Leaving", "-", "-", "-"]);
-        assert_eq!(rows[4], ["bbbbbbbb1", "Pau", "pau@example.org", "Invited", "-", "-", "office"]);
+        assert_eq!(rows[4], ["bbbbbbbb1", "Pau", "pau@example.org", "Pending", "-", "-", "office"]);
         let csv = shown(&belonging(&collective(), &accesses), Form::Csv).unwrap();
-        assert!(csv.contains("Pau,pau@example.org,Invited,,,office,,until 14 December"), "{csv}");
+        assert!(csv.contains("Pau,pau@example.org,Pending,,,office,,until 14 December"), "{csv}");
         assert!(csv.contains("person:s-1"), "{csv}");
     }
 

@@ -10,8 +10,8 @@ use super::named::{of_access, of_collective, seeded};
 use super::step::removed_at;
 use super::wanted::{Wanted, WantedPerson, wanted};
 use crate::api::{
-    Access, AccessRole, AccessStatus, Collective, CollectiveStatus, Condition, ConditionType, DataEntity,
-    IdentityProvider, LeaveRequest, LeaveRequestStatus, MemberStatus, MembershipState, Reason,
+    Access, AccessRole, AccessStatus, Collective, CollectiveStatus, Condition, ConditionType, DataEntity, LeaveRequest,
+    LeaveRequestStatus, MemberStatus, MembershipState, Reason,
 };
 use crate::report::{ConditionUpdate, Problem, Verdict, conditions};
 
@@ -109,7 +109,7 @@ pub fn collective_status(facts: &Facts, collective: &Collective, problem: Option
         invited: Some(invited),
         managers: Some(managers(facts, &wanted)),
         seeded: seeded(&collective.metadata).into_keys().collect(),
-        people: wanted.people.iter().filter_map(|(id, person)| Some((id.clone(), waits(facts, person)?))).collect(),
+        people: wanted.people.iter().filter_map(|(id, person)| Some((id.clone(), waits(person)?))).collect(),
     }
 }
 
@@ -123,17 +123,12 @@ fn managers(facts: &Facts, wanted: &Wanted) -> u32 {
 }
 
 /// What is to be said of somebody who did not accept yet. No provider is driven so far: nothing is sent.
-fn waits(facts: &Facts, person: &WantedPerson) -> Option<MemberStatus> {
+fn waits(person: &WantedPerson) -> Option<MemberStatus> {
     if !person.belongs || person.account.is_some() {
         return None;
     }
-    let message = match facts.identity.as_ref().map(|identity| identity.provider) {
-        Some(IdentityProvider::Keycloak) => "the invitation waits for the platform's identity provider",
-        _ => {
-            "nothing is sent, since accounts are kept by hand at the identity provider: ask whoever runs the platform \
-             to make the account and to bind it here (account)"
-        }
-    };
+    let message = "nothing is sent, since accounts are kept by hand at the identity provider: ask whoever runs the \
+                   platform to make the account and to bind it here (account)";
     Some(MemberStatus { state: MembershipState::Pending, message: Some(message.to_owned()) })
 }
 

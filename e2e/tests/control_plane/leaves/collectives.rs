@@ -18,13 +18,7 @@ pub fn of_platform() -> Vec<Case> {
     let case = |leaf: &'static str, value: Value| {
         refused("Platform", leaf, value, &[leaf]).given("spec.identity", json!({"issuer": "https://id.example.org"}))
     };
-    vec![
-        case("spec.identity.provider", json!("Another")),
-        case("spec.identity.issuer", json!("http://id.example.org")),
-        case("spec.identity.userPrefix", json!("Person")),
-        case("spec.identity.invitationDays", json!(0)),
-        case("spec.identity.keepHistoryDays", json!(29)),
-    ]
+    vec![case("spec.identity.issuer", json!("http://id.example.org")), case("spec.identity.keepHistoryDays", json!(29))]
 }
 
 fn account() -> Value {

@@ -137,8 +137,6 @@ async fn refused_platform(tier: Arc<ControlPlane>) -> Outcome {
     let both = image(json!({"mirror": mirror, "reference": tagged}));
     let one = &["spec.images[0]", "set one of mirror", "versions", "reference"];
     let repository = &["spec.images[0].mirror", "a repository without tag and digest"];
-    let called = |prefix: &str| json!({"issuer": "https://id.example.org", "userPrefix": prefix});
-    let belongs = &["identity.userPrefix: names that begin with system: belong to Kubernetes"];
     let (sound_mirror, of_mirror) = (image(json!({"mirror": mirror})), image(json!({"mirror": tagged})));
     let rows = vec![
         row("image by two ways", "/spec/images", both, sound_mirror.clone(), one),
@@ -167,7 +165,6 @@ async fn refused_platform(tier: Arc<ControlPlane>) -> Outcome {
             json!({"ports": {"public": [443, 8443]}}),
             &["spec.network.ports.public"],
         ),
-        row("people called like Kubernetes' own", "/spec/identity", called("system:"), called("person:"), belongs),
         row("no class for the ingress", class, json!(""), json!("other"), &["spec.exposure.ingressClass"]),
     ];
     let table = Table { base: platform(), rows: rows.into_iter().map(Row::of_change).collect() };
