@@ -3,11 +3,15 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`rows`] | what is refused to whom, in which words, and what is not |
+//! | [`ask`] | a request, who makes it, and what its refusal says |
+//! | [`rows`], [`of_members`], [`of_people`] | what is refused to whom, in which words, and what is not |
 //! | [`walls`] | copies of the policies, with a door in each rule |
 //! | [`many`] | a thousand people |
 
+mod ask;
 mod many;
+mod of_members;
+mod of_people;
 mod rows;
 mod walls;
 
@@ -24,7 +28,7 @@ use serde_json::{Value, json};
 
 use super::doors::Answer;
 use crate::tier::{ControlPlane, READY};
-use rows::{Ask, Row};
+use ask::{Ask, Row};
 
 const NAME: &str = "refused-collectives";
 /// A namespace of no Entity.
