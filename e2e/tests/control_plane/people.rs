@@ -80,7 +80,7 @@ fn named<'l>(list: &'l [Value], name: &str) -> Outcome<&'l Value> {
 async fn by_the_tool(tier: Arc<ControlPlane>) -> Outcome {
     let tier = tier.aside().await?;
     let mut with_identity = platform();
-    with_identity["spec"]["identity"] = json!({"provider": "External", "issuer": "https://id.example.org"});
+    with_identity["spec"]["identity"] = json!({"issuer": "https://id.example.org"});
     tier.cluster.applied(&[with_identity]).await?;
     let ended = as_manager(&tier).await;
     // Others go on here on a Platform as theirs is.

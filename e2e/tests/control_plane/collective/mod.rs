@@ -36,7 +36,7 @@ const SITE: &str = "site";
 /// Has somebody sign people in while `run` lasts.
 pub async fn signing_in(tier: &ControlPlane, run: impl AsyncFnOnce() -> Outcome) -> Outcome {
     let mut with_identity = platform();
-    with_identity["spec"]["identity"] = json!({"provider": "External", "issuer": "https://id.example.org"});
+    with_identity["spec"]["identity"] = json!({"issuer": "https://id.example.org"});
     tier.cluster.applied(&[with_identity]).await?;
     let ended = run().await;
     tier.cluster.applied(&[platform()]).await?;
