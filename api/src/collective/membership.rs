@@ -104,7 +104,7 @@ pub struct CollectiveStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`: what stands here is so at the identity provider. `ManagersAsNamed`: present only while the Entity
+    /// `Ready`: what follows from the spec is done: rights, removals, history. `ManagersAsNamed`: present only while the Entity
     /// names others (`False`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
