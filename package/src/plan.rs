@@ -51,6 +51,19 @@ pub struct Plan {
     pub editor: Option<SharedEditor>,
     /// What of it runs.
     pub stage: Stage,
+    /// By whom people are signed in, where the platform drives that.
+    pub identity: Option<PlannedIdentity>,
+}
+
+/// By whom people are signed in, and as what the provider knows the instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedIdentity {
+    /// The issuer (OpenID Connect).
+    pub issuer: String,
+    /// The instance's client there; its secret is key `client-secret` of the package's Secret `oidc`.
+    pub client_id: String,
+    /// The claim that lists what somebody may do here: `access`, `manage`.
+    pub groups_claim: String,
 }
 
 /// What of an instance runs.

@@ -54,6 +54,7 @@ pub(crate) fn value(plan: &Plan) -> Result<Value, serde_json::Error> {
         "exposure": exposure(plan),
         "smtp": smtp(plan),
         "editor": serde_json::to_value(&plan.editor)?,
+        "identity": identity(plan),
         "__labels": {"labels": labels(plan), "selector": selector(plan)},
     }))
 }
@@ -89,6 +90,7 @@ pub(crate) fn exposure(plan: &Plan) -> Value {
         "cluster_issuer": issuer,
         "tls_secret": secret,
         "trusted_proxies": trusted_proxies(plan),
+        "ca_bundle": plan.exposure.ca_bundle,
     })
 }
 
@@ -98,6 +100,13 @@ fn trusted_proxies(plan: &Plan) -> Vec<&str> {
     // Admission, which refuses what is no block, can be absent; applications do not start with one.
     let named: Vec<&str> = named.filter(|block| block.parse::<AddressBlock>().is_ok()).collect();
     if named.is_empty() { TRUSTED_PROXIES.to_vec() } else { named }
+}
+
+fn identity(plan: &Plan) -> Value {
+    let Some(identity) = &plan.identity else { return Value::Null };
+    json!({
+        "issuer": identity.issuer, "client_id": identity.client_id, "groups_claim": identity.groups_claim,
+    })
 }
 
 fn smtp(plan: &Plan) -> Value {

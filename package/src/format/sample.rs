@@ -7,7 +7,9 @@ use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
 use serde_json::Value;
 
 use crate::package::Package;
-use crate::plan::{GrowthDecision, InstanceReference, Plan, PlannedEntity, PlannedSecret, PlannedVolume, Stage};
+use crate::plan::{
+    GrowthDecision, InstanceReference, Plan, PlannedEntity, PlannedIdentity, PlannedSecret, PlannedVolume, Stage,
+};
 use commonscloud_api::values::{Bytes, ExpressionError, Hostname};
 use commonscloud_api::{
     Exposure, Language, NetworkPeers, NetworkPorts, SharedEditor, Smtp, TemplateVersion, TlsSource,
@@ -17,10 +19,13 @@ use commonscloud_api::{
 pub(crate) const HOSTILE: &str =
     "L'Hort \"3\"\n---\nkind: Secret\n: {{ x }} {% raw %} # &a *a !!b \u{2028}\u{85}\u{7f}$(PATH) %";
 
+/// The certificate of a private authority, for who only mounts it.
+const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----\nTm9ib2R5J3M=\n-----END CERTIFICATE-----\n";
+
 /// How much of a platform there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Surroundings {
-    /// No mail, no certificates of its own, no known peers.
+    /// No mail, no certificates of its own, no known peers, nobody who signs people in.
     Bare,
     /// Everything that a Platform can have.
     Full,
@@ -85,6 +90,7 @@ pub(crate) fn plan(
         smtp: smtp(surroundings),
         platform_secrets: BTreeMap::new(),
         stage: Stage::Whole,
+        identity: identity(surroundings),
         editor: full.then(|| SharedEditor { url: "https://editor.example.org".to_owned() }),
         package: Arc::new(package.clone()),
     })
@@ -123,6 +129,7 @@ fn exposure(surroundings: Surroundings) -> Exposure {
         Surroundings::Elsewhere => Exposure {
             ingress_class: Some("elsewhere".to_owned()),
             trusted_proxies: vec!["198.51.100.0/24".to_owned()],
+            ca_bundle: Some(AUTHORITY.to_owned()),
             ..tls(TlsSource { cluster_issuer: None, secret_name: Some("wildcard-elsewhere".to_owned()) })
         },
     }
@@ -168,4 +175,14 @@ fn smtp(surroundings: Surroundings) -> Option<Smtp> {
     };
     let (host, secret_name) = (host.to_owned(), secret.map(str::to_owned));
     Some(Smtp { host, port, from: "cloud@example.org".to_owned(), secret_name })
+}
+
+fn identity(surroundings: Surroundings) -> Option<PlannedIdentity> {
+    let (issuer, groups_claim) = match surroundings {
+        Surroundings::Bare => return None,
+        Surroundings::Full => ("https://identity.example.org/realms/commons", "groups"),
+        Surroundings::Elsewhere => ("https://login.elsewhere.example:10444/realms/other", "rights"),
+    };
+    let (issuer, groups_claim) = (issuer.to_owned(), groups_claim.to_owned());
+    Some(PlannedIdentity { issuer, client_id: "garden.sample".to_owned(), groups_claim })
 }
