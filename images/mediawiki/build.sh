@@ -1,5 +1,7 @@
 # Around the package, not in it: a port that needs no root, one site, logs as the container's output.
 echo 'Listen 8080' >/etc/apache2/ports.conf
+# Who signs people in is loaded by the package that wants it.
+a2dismod -q auth_openidc >/dev/null
 a2dissite -q 000-default >/dev/null
 a2ensite -q wiki >/dev/null
 a2disconf -q serve-cgi-bin other-vhosts-access-log mediawiki >/dev/null
