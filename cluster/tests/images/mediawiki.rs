@@ -41,6 +41,11 @@ fn mediawiki_installs_into_mariadb_and_serves_a_page_from_a_read_only_root() {
     assert_eq!(get(&pod, site).unwrap().json()["query"]["general"]["sitename"], "L'Hort");
     assert_eq!(get(&pod, "/index.php?title=Acta&action=raw").unwrap().text().trim(), "assemblea");
     assert_eq!(get(&pod, "/maintenance/install.php").unwrap().status, 403);
+    // Nobody signs in by anybody else until a package says so.
+    let openid =
+        "test -e /usr/lib/apache2/modules/mod_auth_openidc.so && test ! -e /etc/apache2/mods-enabled/auth_openidc.load";
+    let (code, printed) = wiki.run(&["sh", "-c", openid]);
+    assert_eq!(code, 0, "mod_auth_openidc is there, and not loaded: {printed}");
     let (code, printed) = wiki.run(&["php", &format!("{MAINTENANCE}/update.php"), "--quick"]);
     assert_eq!(code, 0, "{printed}");
 }
