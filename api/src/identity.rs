@@ -62,6 +62,12 @@ impl PlatformIdentity {
         is_realm.then_some((host, realm))
     }
 
+    /// What a service is called at the provider: with a mark between the two that is in neither name, so that no two
+    /// services are called alike.
+    pub fn client_id(entity: &str, service: &str) -> String {
+        format!("{entity}.{service}")
+    }
+
     /// Whether a service is the Keycloak that is driven.
     pub fn is_provider(&self, entity: &str, service: &str) -> bool {
         self.keycloak.as_ref().is_some_and(|keycloak| keycloak.entity == entity && keycloak.service == service)

@@ -9,9 +9,9 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::{Inside, namespace_facts};
-use crate::api::{Collective, Entity, Manager};
-use crate::cache::{Caches, Live, Undecodable};
-use crate::collective::{Facts, former_entity};
+use crate::api::{Collective, Entity, Manager, PlatformIdentity};
+use crate::cache::{Caches, Live, Provided, Undecodable};
+use crate::collective::{Facts, Lingering, former_entity, lingering};
 use crate::compare::{Change, compare_objects};
 use crate::entity::{self, COLLECTIVE_RIGHTS, People, ServiceAccount, access_rights, service_managers};
 use crate::kinds;
@@ -35,7 +35,7 @@ pub fn observe_collective(caches: &Caches, account: &ServiceAccount, namespace: 
     requests.sort_by_key(|request| (request.creation_timestamp().map(|made| made.0), request.name_any()));
     let services = services(caches, namespace);
     let excess = excess(caches, &entity, &inside, &services);
-    Some(Facts {
+    let mut facts = Facts {
         now,
         operator: format!("system:serviceaccount:{}:{}", account.namespace, account.name),
         identity: platform.spec.identity.clone(),
@@ -49,7 +49,19 @@ pub fn observe_collective(caches: &Caches, account: &ServiceAccount, namespace: 
         excess: excess.into_iter().map(|(binding, excess)| (binding, excess.users)).collect(),
         services,
         entity,
-    })
+        provider: None,
+        lingering: Lingering::Nowhere,
+    };
+    // Last: whoever lets somebody in at the provider says so there first, and then looks here whether they still may.
+    facts.provider = provider(caches, facts.identity.as_ref(), namespace);
+    facts.lingering = lingering(&facts);
+    Some(facts)
+}
+
+/// What is known of the identity provider; none: none is driven.
+fn provider(caches: &Caches, identity: Option<&PlatformIdentity>, namespace: &str) -> Option<Provided> {
+    let identity = identity.filter(|identity| identity.keycloak.is_some())?;
+    Some(caches.providers.of(&identity.issuer, namespace))
 }
 
 fn has_unreadable_collective(caches: &Caches, namespace: &str) -> bool {
