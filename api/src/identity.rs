@@ -62,10 +62,15 @@ impl PlatformIdentity {
         is_realm.then_some((host, realm))
     }
 
-    /// What a service is called at the provider: with a mark between the two that is in neither name, so that no two
-    /// services are called alike.
+    /// What a service is called at the provider. Two Entities' services can come to the same (`a-b` and `c`, `a` and
+    /// `b-c`): the older one has it.
     pub fn client_id(entity: &str, service: &str) -> String {
-        format!("{entity}.{service}")
+        format!("{entity}-{service}")
+    }
+
+    /// The service of an Entity that is called so at the provider.
+    pub fn service_of<'a>(entity: &str, client_id: &'a str) -> Option<&'a str> {
+        client_id.strip_prefix(entity)?.strip_prefix('-')
     }
 
     /// Whether a service is the Keycloak that is driven.
@@ -101,5 +106,8 @@ mod tests {
         let identity = identity("https://id.example.org", false);
         assert_eq!((identity.user_prefix.as_str(), identity.keep_history_days), ("oidc:", 730));
         assert!(!identity.is_provider("cloud", "identity"));
+        let client = PlatformIdentity::client_id("hort", "wiki-two");
+        assert_eq!(PlatformIdentity::service_of("hort", &client), Some("wiki-two"));
+        assert_eq!(PlatformIdentity::service_of("hor", &client), None);
     }
 }

@@ -118,6 +118,8 @@ reasons! {
         "Correct `hostname` of the service, or leave it out: the Platform's pattern then gives it one.";
     HostnameTaken: "Another resource, which the message names, serves under the host name or asked for it first.",
         "Choose another, or remove it from that resource first.";
+    IdentityIncomplete: "Something of a service or an Entity cannot be as it is to be at the identity provider; everything else is.",
+        "The message says what stands in the way, and what helps.";
     IdentityNotSet: "The Platform has no `identity` (any more): nobody keeps the collective, and it gives no rights.",
         "Set `identity` of the Platform; what stands in the collective is kept.";
     IdentityProviderFailing: "The identity provider does not do what it is asked, or does not answer; who may enter what is changed there once it does.",

@@ -4,21 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::api::MemberStatus;
 use crate::conditions::Problem;
 
-/// What it has of one Entity's people.
+/// What it has of one Entity's people, and what it is about to get.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// The subjects that belong to the Entity's organisation there.
+    /// The subjects that belong to the Entity's organisation there, but those who are just accepting an invitation.
     pub members: BTreeSet<String>,
-    /// The mail addresses, in lower case, with an invitation under way.
+    /// The mail addresses, in lower case, with an invitation that can be accepted.
     pub invited: BTreeSet<String>,
-    /// By service, the subjects that enter it or are just being let in.
+    /// By service, the subjects that enter it.
     pub services: BTreeMap<String, BTreeSet<String>>,
     /// Whether something there is not as it is to be.
     pub waits: bool,
-    /// By id, why the account of somebody who accepted is not bound.
-    pub unbound: BTreeMap<String, String>,
+    /// By id, how far those are who have no account here yet.
+    pub people: BTreeMap<String, MemberStatus>,
 }
 
 impl Held {
@@ -61,35 +62,33 @@ impl Providers {
         Provided { held, problem: known.problem.clone() }
     }
 
-    /// Takes in what was found, none: nobody has looked. Gives the Entities for which that is another than before.
+    /// Takes in what was found, none: nobody has looked. Gives the Entities for which that is another than before; none:
+    /// it is for all of them.
     pub fn put(
         &self,
         issuer: &str,
         held: Option<BTreeMap<String, Held>>,
         problem: Option<Problem>,
-    ) -> BTreeSet<String> {
+    ) -> Option<BTreeSet<String>> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::take(&mut *known);
-        let mut after = BTreeMap::new();
-        let mut changed = BTreeSet::new();
-        let was = |entity: &String| before.held.as_ref().and_then(|held| held.get(entity));
-        for (entity, held) in held.iter().flatten() {
-            match was(entity).filter(|was| ***was == *held) {
-                Some(same) => drop(after.insert(entity.clone(), Arc::clone(same))),
-                None => {
-                    after.insert(entity.clone(), Arc::new(held.clone()));
-                    changed.insert(entity.clone());
-                }
-            }
-        }
         let is_other = before.problem != problem || before.issuer != issuer || before.held.is_some() != held.is_some();
-        let gone = before.held.iter().flat_map(BTreeMap::keys).filter(|entity| !after.contains_key(*entity));
-        changed.extend(gone.cloned());
-        if is_other {
-            changed.extend(after.keys().cloned());
-        }
-        *known = Known { issuer: issuer.to_owned(), held: held.is_some().then_some(after), problem };
-        changed
+        let mut was = before.held.unwrap_or_default();
+        let mut changed = BTreeSet::new();
+        let held = held.map(|held| {
+            let mut shared = BTreeMap::new();
+            for (entity, held) in held {
+                let kept = was.remove(&entity).filter(|was| **was == held).unwrap_or_else(|| {
+                    changed.insert(entity.clone());
+                    Arc::new(held)
+                });
+                shared.insert(entity, kept);
+            }
+            shared
+        });
+        changed.extend(was.into_keys());
+        *known = Known { issuer: issuer.to_owned(), held, problem };
+        (!is_other).then_some(changed)
     }
 }
 
@@ -109,7 +108,7 @@ mod tests {
         let providers = Providers::default();
         assert_eq!(providers.of(ISSUER, "hort"), Provided::default());
         let changed = providers.put(ISSUER, Some([("hort".to_owned(), held("anna"))].into()), None);
-        assert_eq!(changed, ["hort".to_owned()].into());
+        assert_eq!(changed, None, "nobody knew anything before");
         assert!(providers.of(ISSUER, "hort").held.is_some_and(|held| held.has("anna")));
         assert_eq!(providers.of(ISSUER, "llum").held, Some(Arc::default()), "it has nobody of it");
         assert_eq!(providers.of("https://other.example.org", "hort"), Provided::default());
@@ -120,10 +119,12 @@ mod tests {
         let providers = Providers::default();
         let both = |llum: &str| [("hort".to_owned(), held("anna")), ("llum".to_owned(), held(llum))].into();
         providers.put(ISSUER, Some(both("bernd")), None);
-        assert_eq!(providers.put(ISSUER, Some(both("bernd")), None), BTreeSet::new());
-        assert_eq!(providers.put(ISSUER, Some(both("carla")), None), ["llum".to_owned()].into());
+        assert_eq!(providers.put(ISSUER, Some(both("bernd")), None), Some(BTreeSet::new()));
+        assert_eq!(providers.put(ISSUER, Some(both("carla")), None), Some(["llum".to_owned()].into()));
+        let without = Some([("llum".to_owned(), held("carla"))].into());
+        assert_eq!(providers.put(ISSUER, without, None), Some(["hort".to_owned()].into()));
         let away = Some(Problem::new(Reason::IdentityProviderFailing, "it is away"));
-        assert_eq!(providers.put(ISSUER, Some(both("carla")), away.clone()).len(), 2);
-        assert_eq!(providers.put(ISSUER, None, away).len(), 2, "what was known is not known any more");
+        assert_eq!(providers.put(ISSUER, Some(both("carla")), away.clone()), None);
+        assert_eq!(providers.put(ISSUER, None, away), None, "what was known is not known any more");
     }
 }

@@ -105,29 +105,29 @@ pub(super) fn waiting(facts: &Facts) -> Option<Verdict> {
     waits.then(|| Verdict::Reconciling(Problem { reason: problem.reason.clone(), message }))
 }
 
-/// How far an invitation is at the provider that is driven.
+/// What is to be said of a person at the provider that is driven: how far an invitation is, or what is wrong with the
+/// account.
 pub(super) fn invitation(facts: &Facts, id: &str, person: &WantedPerson) -> Option<MemberStatus> {
     let provided = facts.provider.as_ref()?;
+    if let Some(known) = provided.held.as_ref().and_then(|held| held.people.get(id)) {
+        return Some(known.clone());
+    }
     let told = |state, message: String| Some(MemberStatus { state, message: Some(message) });
-    if let Some(account) = &person.account {
-        let message = format!(
-            "the account is one of another issuer, {}, and enters nothing here: remove this entry, and invite the \
-             person again",
-            account.issuer
-        );
-        return if subject(facts, Some(account)).is_some() { None } else { told(MembershipState::Accepted, message) };
+    match &person.account {
+        Some(account) if subject(facts, Some(account)).is_some() => None,
+        Some(account) => told(
+            MembershipState::Accepted,
+            format!(
+                "the account is one of another issuer, {}, and enters nothing here: remove this entry, and invite the \
+                 person again",
+                account.issuer
+            ),
+        ),
+        None => {
+            let why = provided.problem.as_ref().map(|problem| format!(": {}", problem.message));
+            told(MembershipState::Pending, format!("the invitation is not sent yet{}", why.unwrap_or_default()))
+        }
     }
-    let held = provided.held.as_deref();
-    if let Some(why) = held.and_then(|held| held.unbound.get(id)) {
-        return told(MembershipState::Invited, why.clone());
-    }
-    let mail = person.mail.as_ref().map(|mail| mail.to_lowercase());
-    if held.zip(mail).is_some_and(|(held, mail)| held.invited.contains(&mail)) {
-        let message = "the invitation was sent: they choose a password where it leads to, and belong from then on";
-        return told(MembershipState::Invited, message.to_owned());
-    }
-    let why = provided.problem.as_ref().map(|problem| format!(": {}", problem.message));
-    told(MembershipState::Pending, format!("the invitation is not sent yet{}", why.unwrap_or_default()))
 }
 
 #[cfg(test)]
