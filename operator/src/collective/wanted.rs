@@ -60,11 +60,11 @@ pub fn wanted(facts: &Facts) -> Wanted {
                     });
                     // An id of a member's own is no guest's; nor is one that a service's managers gave to somebody, that of
                     // somebody else whom another's let in under it.
-                    let person = Some(person).filter(|person| !person.belongs && is_same(person, guest));
-                    person.map(|person| {
-                        person.account = person.account.take().or_else(|| guest.account.clone());
-                        person
-                    })
+                    if person.belongs || !is_same(person, guest) {
+                        continue;
+                    }
+                    person.account = person.account.take().or_else(|| guest.account.clone());
+                    Some(person)
                 }
             };
             if let Some(person) = person {
