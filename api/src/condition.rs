@@ -80,6 +80,9 @@ pub enum ConditionType {
     SnapshotGone,
     /// A run made its service quiet, and it could not be opened again so far. Present only while true.
     StillQuiet,
+    /// The identity provider that the Platform names has what it is to have (`False`: the message says what waits, and
+    /// why). Present while one is driven.
+    IdentityReady,
     /// The managers that the Entity, or the service, names are those of its Collective or Access (`False`: the message
     /// says who differs). Present only while false.
     ManagersAsNamed,
@@ -119,6 +122,7 @@ impl ConditionType {
             Self::SubjectKnown => "SubjectKnown",
             Self::SnapshotGone => "SnapshotGone",
             Self::StillQuiet => "StillQuiet",
+            Self::IdentityReady => "IdentityReady",
             Self::ManagersAsNamed => "ManagersAsNamed",
         }
     }

@@ -62,7 +62,7 @@ pub use entity::{
     AgoraService, Entity, EntityServiceStatus, EntityServices, EntitySpec, EntityStatus, Language, OfficeService,
     OtherService, ProjectsService,
 };
-pub use identity::PlatformIdentity;
+pub use identity::{PlatformIdentity, PlatformKeycloak};
 pub use image_override::{ImageOverride, VersionImage};
 pub use instance::{ComponentStatus, InstanceSpec, InstanceStatus, VolumeStatus};
 pub use manager::{Manager, ManagerSubject, SubjectKind};

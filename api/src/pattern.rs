@@ -59,6 +59,9 @@ patterns! {
     /// Issuers (OpenID Connect).
     ISSUER_PATTERN = r"^https://[^\s'\x22\\]+$",
         "allowed: a URL that begins with https://, without blanks, quotes and backslashes, for example https://id.example.org/realms/garden";
+    /// What the API server puts before a subject.
+    USER_PREFIX_PATTERN = "^([A-Za-z0-9][-A-Za-z0-9._:/#@]*)?$",
+        "allowed: nothing, or letters, digits and - . _ : / # @, beginning with a letter or digit, for example oidc:";
     /// Addresses of a server, without a path.
     ORIGIN_PATTERN = r"^https://[-a-z0-9.]+(:[0-9]{1,5})?$",
         "allowed: https://, a host name in lower case and perhaps a port, without a path, for example https://editor.example.org";

@@ -118,8 +118,14 @@ reasons! {
         "Correct `hostname` of the service, or leave it out: the Platform's pattern then gives it one.";
     HostnameTaken: "Another resource, which the message names, serves under the host name or asked for it first.",
         "Choose another, or remove it from that resource first.";
+    IdentityIncomplete: "Something of a service or an Entity cannot be as it is to be at the identity provider; everything else is.",
+        "The message says what stands in the way, and what helps.";
     IdentityNotSet: "The Platform has no `identity` (any more): nobody keeps the collective, and it gives no rights.",
         "Set `identity` of the Platform; what stands in the collective is kept.";
+    IdentityProviderFailing: "The identity provider does not do what it is asked, or does not answer; who may enter what is changed there once it does.",
+        "The message is its answer: look at the service that `identity.keycloak` of the Platform names. Services go on meanwhile, with whom they let in now.";
+    IdentityProviderNotFound: "The service that `identity.keycloak` of the Platform names is not there, or is not the one that the issuer belongs to.",
+        "The message says what was found: correct `identity` of the Platform, or apply that service; until then nothing is changed at the issuer.";
     ImageKept: "The service runs an image whose tag is not that of its version, as it did before; it is not moved unless you ask for it.",
         "To move it, name the image for that version under `versions` in `images` of the Platform; a later version of the service that brings another moves it too.";
     ImageOverrideUnknown: "An entry in the Platform's `images` names a template, an image or a version that does not exist: nothing uses it.",

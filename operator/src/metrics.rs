@@ -80,10 +80,29 @@ struct FeedMetrics {
     undecodable: Family<ByKind, Gauge>,
 }
 
+/// How the identity provider is driven.
+#[derive(Default)]
+struct IdentityMetrics {
+    rounds: Counter,
+    failures: Counter,
+    waiting: Gauge,
+}
+
+impl IdentityMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("identity_rounds", "Times the identity provider was looked at", self.rounds.clone());
+        let failures = "Times it did not answer, or did not do what it was asked";
+        registry.register("identity_failures", failures, self.failures.clone());
+        let waiting = "People who did not accept their invitation so far";
+        registry.register("identity_invited_people", waiting, self.waiting.clone());
+    }
+}
+
 /// The operator's metrics.
 pub struct Metrics {
     backups: backups::BackupMetrics,
     feeds: FeedMetrics,
+    identity: IdentityMetrics,
     process: ProcessMetrics,
     registry: Mutex<Registry>,
     reconciles: Family<ByKind, Counter>,
@@ -121,8 +140,10 @@ impl Default for Metrics {
         process.register(&mut registry);
         let backups = backups::BackupMetrics::default();
         backups.register(&mut registry);
+        let identity = IdentityMetrics::default();
+        identity.register(&mut registry);
         let registry = Mutex::new(registry);
-        Self { backups, feeds, process, registry, reconciles, errors, panics, durations, writes }
+        Self { backups, feeds, identity, process, registry, reconciles, errors, panics, durations, writes }
     }
 }
 
@@ -219,6 +240,19 @@ impl Metrics {
         self.feeds.observe(caches);
         self.process.observe(caches, queue, leads);
         backups::observe(caches, Timestamp::now(), &self.backups);
+    }
+
+    /// The identity provider was looked at, and brought to what it is to have.
+    pub fn identity_round(&self, has_failed: bool) {
+        self.identity.rounds.inc();
+        if has_failed {
+            self.identity.failures.inc();
+        }
+    }
+
+    /// So many people did not accept their invitation yet.
+    pub fn identity_waiting(&self, people: usize) {
+        self.identity.waiting.set(people.try_into().unwrap_or(i64::MAX));
     }
 
     /// When records were last stored at each target, in seconds since 1970; 0: never.

@@ -153,6 +153,7 @@ fn context(
         turns: tokio::sync::Mutex::default(),
         records: controller::RecordsTold::default(),
         servers: controller::ServersTold::default(),
+        identity: controller::IdentityTold::default(),
         account: options.account.clone(),
         recorder: Recorder::new(client.clone(), LEASE, &options.identity),
         start: controller::Start::default(),
@@ -198,7 +199,9 @@ async fn work(options: &Options, context: &Arc<Context>, metrics: &Arc<Metrics>)
     let scheduling = controller::backup_schedule::run(context);
     let recording = controller::backup_records::run(context, metrics);
     let serving = controller::backup_server::run(context);
-    let beside = async { tokio::join!(register(context), probing, measuring, scheduling, recording, serving) };
+    let signing_in = controller::identity::run(context, metrics);
+    let beside =
+        async { tokio::join!(register(context), probing, measuring, scheduling, recording, serving, signing_in) };
     tokio::select! { () = working => {}, _ = beside => {} }
 }
 

@@ -144,6 +144,8 @@ pub struct MemberStatus {
 pub enum MembershipState {
     /// They have no account here yet.
     Pending,
+    /// The invitation was sent; they did not accept it yet.
+    Invited,
     /// They accepted: their account is bound.
     Accepted,
 }

@@ -10,7 +10,7 @@
 //! | `secrets`, `door` | Secrets by namespace; which namespaces are taken in |
 //! | `peers` | the pods that the Platform's network peers select |
 //! | `triggers`, `concerned`, `unfinished`, `people`, `rollout`, `known` | whom a change concerns, and who hears of our own writes |
-//! | `repositories` | what the care of backups found, which no watch brings |
+//! | `repositories`, `provided` | what the care of backups found, and what the identity provider has: no watch brings either |
 //! | `settled` | which plans were found applied |
 //! | `key` | the name of a resource in the queue |
 
@@ -32,6 +32,7 @@ mod nodes;
 mod peers;
 mod people;
 mod pods;
+mod provided;
 mod raw;
 mod repositories;
 mod rollout;
@@ -70,6 +71,7 @@ pub use lazy::Lazy;
 pub use live::Live;
 pub use nodes::Kubelet;
 pub use peers::{PeerPod, PeerWatches, Peers};
+pub use provided::{Held, Provided, Providers};
 pub use raw::Raw;
 pub use repositories::{Repositories, RepositoryState, RepositoryStates};
 pub use sealed::Sealed;
@@ -150,6 +152,8 @@ pub struct Caches {
     pub feeds: Feeds,
     /// How the repositories of backups are, where somebody looked.
     pub repositories: Repositories,
+    /// What the identity provider has of people, where one is driven and somebody looked.
+    pub providers: Providers,
     /// Which plans were found applied.
     pub settled: Settled,
     /// Which namespaces' objects are taken in.

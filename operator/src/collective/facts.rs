@@ -8,11 +8,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
+use super::provider::Lingering;
 use crate::api::{
     Access, AccessEntry, AccessHistory, Account, Collective, CollectiveSpec, DataEntity, Entity, LeaveRequest, Manager,
     Member, PlatformIdentity, marks,
 };
-use crate::cache::Undecodable;
+use crate::cache::{Provided, Undecodable};
 use crate::compare::{Action, Change};
 use crate::report::whole_seconds;
 use crate::resolve::is_of;
@@ -46,6 +47,10 @@ pub struct Facts {
     pub excess: BTreeMap<String, BTreeSet<String>>,
     /// The writes that take such rights away, should the Entity's own pass be kept from it.
     pub rights: Vec<Change>,
+    /// What is known of the identity provider; none: none is driven.
+    pub provider: Option<Provided>,
+    /// What it has of whoever is to have it no more.
+    pub lingering: Lingering,
 }
 
 /// The Entity that a Collective was made for, where that was another than this one, which did not adopt it.

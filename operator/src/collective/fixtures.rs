@@ -6,8 +6,8 @@ use std::sync::Arc;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Facts;
 use super::made::made;
+use super::{Facts, Lingering};
 use crate::api::{Access, AccessHistory, Collective, Entity, LeaveRequest, Manager};
 use crate::compare::{Action, Change};
 
@@ -43,6 +43,8 @@ pub(super) fn named(managers: &[Manager]) -> Facts {
         requests: Vec::new(),
         excess: BTreeMap::new(),
         rights: Vec::new(),
+        provider: None,
+        lingering: Lingering::Nowhere,
     }
 }
 

@@ -122,7 +122,7 @@ fn of_manager(
 const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
 
 /// Whether an entry is of somebody who had the id before: it was left behind when they went, and lets nobody else in.
-fn is_of_another(member: &Member, entry: &AccessEntry) -> bool {
+pub(super) fn is_of_another(member: &Member, entry: &AccessEntry) -> bool {
     let (Some(belongs), Some(enters)) = (&member.since, &entry.since) else { return false };
     belongs.0.duration_since(enters.0) > CLOCKS
 }

@@ -7,6 +7,7 @@ use kube::ResourceExt as _;
 use super::facts::{Facts, former_entity};
 use super::leave::leaving;
 use super::named::{of_access, of_collective, seeded};
+use super::provider::{invitation, kept_by_provider, waiting};
 use super::step::removed_at;
 use super::wanted::{Wanted, WantedPerson, wanted};
 use crate::api::{
@@ -38,7 +39,8 @@ fn of_another(facts: &Facts, former: &DataEntity) -> Problem {
 
 /// How far a Collective is. `problem`: what of the writes was not taken.
 pub fn verdict(facts: &Facts, problem: Option<Verdict>) -> Verdict {
-    stopped(facts).or(problem).or_else(|| unreadable(facts)).or_else(|| removing(facts)).unwrap_or_else(|| {
+    let told = stopped(facts).or(problem).or_else(|| unreadable(facts)).or_else(|| removing(facts));
+    told.or_else(|| waiting(facts)).unwrap_or_else(|| {
         let wanted = wanted(facts);
         let (members, invited) = counted(&wanted);
         Verdict::Ready(format!("{members} belong, {invited} are invited"))
@@ -57,11 +59,13 @@ fn removing(facts: &Facts) -> Option<Verdict> {
         return None;
     }
     let bindings: Vec<&str> = facts.excess.keys().map(String::as_str).collect();
-    let waits = match bindings.as_slice() {
-        [] => String::new(),
-        names => format!("; who may do no more is still bound by RoleBinding {}", names.join(", ")),
-    };
-    let message = format!("{removed} entries were removed and are not gone yet{waits}");
+    let mut message = format!("{removed} entries were removed and are not gone yet");
+    if !bindings.is_empty() {
+        message += &format!("; who may do no more is still bound by RoleBinding {}", bindings.join(", "));
+    }
+    if let Some(kept) = kept_by_provider(facts) {
+        message += &format!("; {kept}");
+    }
     Some(Verdict::Reconciling(Problem::new(Reason::Removing, message)))
 }
 
@@ -109,7 +113,7 @@ pub fn collective_status(facts: &Facts, collective: &Collective, problem: Option
         invited: Some(invited),
         managers: Some(managers(facts, &wanted)),
         seeded: seeded(&collective.metadata).into_keys().collect(),
-        people: wanted.people.iter().filter_map(|(id, person)| Some((id.clone(), waits(person)?))).collect(),
+        people: wanted.people.iter().filter_map(|(id, person)| Some((id.clone(), waits(facts, id, person)?))).collect(),
     }
 }
 
@@ -122,9 +126,15 @@ fn managers(facts: &Facts, wanted: &Wanted) -> u32 {
     number(users.len() + others)
 }
 
-/// What is to be said of somebody who did not accept yet. No provider is driven so far: nothing is sent.
-fn waits(person: &WantedPerson) -> Option<MemberStatus> {
-    if !person.belongs || person.account.is_some() {
+/// What is to be said of somebody who did not accept yet. Where no provider is driven nothing is sent.
+fn waits(facts: &Facts, id: &str, person: &WantedPerson) -> Option<MemberStatus> {
+    if !person.belongs {
+        return None;
+    }
+    if facts.provider.is_some() {
+        return invitation(facts, id, person);
+    }
+    if person.account.is_some() {
         return None;
     }
     let message = "nothing is sent, since accounts are kept by hand at the identity provider: ask whoever runs the \

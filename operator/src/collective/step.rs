@@ -1,4 +1,4 @@
-//! What comes first: the Collective, then what the operator writes of entries, then what is told, then what goes, and
+//! What comes first: the Collective, then accounts that a guest lacks, then what the operator writes of entries, then what is told, then what goes, and
 //! then the Accesses that are missing.
 
 use std::time::Duration;
@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
+use super::bind::completed;
 use super::facts::{Facts, former_entity};
 use super::history::{History, over, told};
 use super::leave::ended;
@@ -43,10 +44,11 @@ pub fn next(facts: &Facts) -> Step {
         return Step::default();
     }
     let history = History::of(facts);
-    let stages: [&dyn Fn() -> Vec<Change>; 6] = [
+    let stages: [&dyn Fn() -> Vec<Change>; 7] = [
         &|| made(facts),
+        &|| completed(facts),
         &|| stamped(facts, &history),
-        // An identity provider is brought to what is wanted before it is told that it is.
+        // Nobody is told gone whom an identity provider still lets in.
         &|| told(facts, &history),
         &|| taken(facts, &history),
         &|| accesses(facts),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::facts::Facts;
 use super::history::{History, key};
+use super::provider::lingers;
 use crate::api::{AccessChange, Account, Member, Removal};
 use crate::compare::Change;
 use crate::entity::{COLLECTIVE_RIGHTS, access_rights};
@@ -16,9 +17,15 @@ fn account<'a>(facts: &'a Facts, id: &str) -> Option<&'a Account> {
     facts.member(id)?.account.as_ref()
 }
 
-/// Whether somebody has no right by an Access any more.
+/// Whether somebody has no right by an Access any more, and does not enter by the identity provider. A guest, who belongs
+/// nowhere else, is gone from there altogether.
 pub(super) fn is_free_of_service(facts: &Facts, id: &str, service: &str) -> bool {
-    !facts.is_bound(account(facts, id), &[access_rights(service), format!("{MANAGER}-{service}")])
+    let entry = facts.accesses.get(service).and_then(|access| access.spec.people.get(id));
+    let lingers = match entry.and_then(|entry| entry.guest.as_ref()) {
+        Some(guest) => lingers(facts, guest.account.as_ref(), guest.mail.as_deref(), None),
+        None => lingers(facts, account(facts, id), None, Some(service)),
+    };
+    !lingers && !facts.is_bound(account(facts, id), &[access_rights(service), format!("{MANAGER}-{service}")])
 }
 
 /// Whether somebody has no right as a manager of the Collective any more.
@@ -27,8 +34,8 @@ pub(super) fn is_free_of_the_collective(facts: &Facts, id: &str) -> bool {
     !facts.is_bound(account(facts, id), &bindings)
 }
 
-/// Whether a member is gone everywhere else: from each Access and from the managers, and no right is left. Of an
-/// Access that cannot be read nobody knows.
+/// Whether a member is gone everywhere else: from each Access, from the managers and from the identity provider, and no
+/// right is left. Of an Access that cannot be read nobody knows.
 pub(super) fn may_be_told_gone(facts: &Facts, id: &str, member: &Member) -> bool {
     let enters = facts.accesses.values().any(|access| {
         let entry = access.spec.people.get(id);
@@ -36,7 +43,8 @@ pub(super) fn may_be_told_gone(facts: &Facts, id: &str, member: &Member) -> bool
     });
     let manages = facts.collective.as_ref().is_some_and(|of| of.spec.managers.contains_key(id));
     let is_bound = facts.is_bound(member.account.as_ref(), &[]);
-    !enters && !manages && !is_bound && !facts.cannot_read(kinds::ACCESS.kind)
+    let lingers = lingers(facts, member.account.as_ref(), member.mail.as_deref(), None);
+    !enters && !manages && !is_bound && !lingers && !facts.cannot_read(kinds::ACCESS.kind)
 }
 
 /// The keys that go.

@@ -1,10 +1,11 @@
-//! Who is to enter what: what an identity provider is to have. It is all that one will be brought to; so far it is
-//! kept there by hand, and this tells how many there are.
+//! Who is to enter what: what an identity provider is to have. It is all that one is brought to, where one is driven;
+//! where accounts are kept by hand it tells how many there are.
 
 use std::collections::BTreeMap;
 
 use super::facts::Facts;
-use crate::api::{AccessEntry, AccessRole, Account};
+use super::stamped::is_of_another;
+use crate::api::{AccessEntry, AccessRole, Account, Guest};
 
 /// Who is to enter what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub fn wanted(facts: &Facts) -> Wanted {
         wanted.people.insert(id, person);
     }
     for (service, access) in &facts.accesses {
-        for (id, entry) in access.spec.people.iter().filter(|(_, entry)| enters(facts, entry)) {
+        for (id, entry) in access.spec.people.iter().filter(|(id, entry)| enters(facts, id, entry)) {
             let person = match &entry.guest {
                 None => wanted.people.get_mut(id).filter(|person| person.belongs),
                 Some(guest) => {
@@ -59,8 +60,11 @@ pub fn wanted(facts: &Facts) -> Wanted {
                     });
                     // An id of a member's own is no guest's; nor is one that a service's managers gave to somebody, that of
                     // somebody else whom another's let in under it.
-                    let is_same = |person: &WantedPerson| person.mail == guest.mail && person.account == guest.account;
-                    Some(person).filter(|person| !person.belongs && is_same(person))
+                    if person.belongs || !is_same(person, guest) {
+                        continue;
+                    }
+                    person.account = person.account.take().or_else(|| guest.account.clone());
+                    Some(person)
                 }
             };
             if let Some(person) = person {
@@ -71,8 +75,18 @@ pub fn wanted(facts: &Facts) -> Wanted {
     wanted
 }
 
-fn enters(facts: &Facts, entry: &AccessEntry) -> bool {
-    entry.removed.is_none() && entry.until.as_ref().is_none_or(|until| until.0 > facts.now)
+/// Whether a guest of another service is the same person: by the account, where both have one. It is written into one
+/// entry after the other, and then the mail address goes from one after the other.
+fn is_same(person: &WantedPerson, guest: &Guest) -> bool {
+    match (&person.account, &guest.account) {
+        (Some(one), Some(other)) => one == other,
+        _ => person.mail.is_some() && person.mail == guest.mail,
+    }
+}
+
+fn enters(facts: &Facts, id: &str, entry: &AccessEntry) -> bool {
+    let is_anothers = entry.guest.is_none() && facts.member(id).is_some_and(|member| is_of_another(member, entry));
+    entry.removed.is_none() && !is_anothers && entry.until.as_ref().is_none_or(|until| until.0 > facts.now)
 }
 
 #[cfg(test)]
@@ -121,8 +135,17 @@ mod tests {
         };
         add("agora", "one@example.org");
         add("zoo", "another@example.org");
-        let wanted = wanted(&facts);
-        let services: Vec<&String> = wanted.people["guestguest00"].services.keys().collect();
-        assert_eq!(services, ["agora", "wiki"]);
+        let services =
+            |facts: &Facts| -> Vec<String> { wanted(facts).people["guestguest00"].services.keys().cloned().collect() };
+        assert_eq!(services(&facts), ["agora", "wiki"]);
+        // They accepted, and the address was taken out of one of the entries so far.
+        for (service, mail) in [("agora", None), ("wiki", Some("one@example.org".to_owned()))] {
+            let mut access = crate::api::Access::clone(&facts.accesses[service]);
+            let guest = access.spec.people.get_mut("guestguest00").and_then(|entry| entry.guest.as_mut()).unwrap();
+            guest.mail = mail;
+            guest.account = serde_json::from_value(member("g", true)["account"].clone()).unwrap();
+            facts.accesses.insert(service.to_owned(), access.into());
+        }
+        assert_eq!(services(&facts), ["agora", "wiki"]);
     }
 }

@@ -2,6 +2,7 @@
 //! Entity's people, so that no two of its writes are about different worlds. The rights are given and taken by the
 //! Entity's own.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
 use super::context::Context;
@@ -22,7 +23,9 @@ const PATIENCE: u32 = 4;
 /// When a status is not taken.
 pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError> {
     let observe = || gather::observe_collective(context.caches(), &context.account, &key.namespace, context.now());
-    let Some(facts) = observe() else { return Ok(Next::Wait) };
+    let observed = observe();
+    context.identity.looked_at(&key.namespace, observed.as_ref().map(version));
+    let Some(facts) = observed else { return Ok(Next::Wait) };
     let step = next(&facts);
     if step.changes.is_empty() {
         if !step.is_fleeting {
@@ -44,6 +47,16 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
         report(context, key, &facts, entity_problem(&applied)).await?;
     }
     Ok(applied.next())
+}
+
+/// What of an Entity's people the identity provider is to hear of, where that is another than before.
+fn version(facts: &Facts) -> Vec<(String, Option<String>, Option<i64>)> {
+    let of =
+        |metadata: &ObjectMeta| (metadata.name.clone().unwrap_or_default(), metadata.uid.clone(), metadata.generation);
+    let collective = facts.collective.iter().map(|collective| of(&collective.metadata));
+    let accesses = facts.accesses.values().map(|access| of(&access.metadata));
+    let unreadable = facts.unreadable.iter().map(|object| (object.name.clone(), Some(object.uid.clone()), None));
+    [of(&facts.entity.metadata)].into_iter().chain(collective).chain(accesses).chain(unreadable).collect()
 }
 
 fn is_to_be_told(context: &Context, key: &Key, applied: &Applied) -> bool {

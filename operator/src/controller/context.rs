@@ -10,6 +10,7 @@ use super::backup_records::RecordsTold;
 use super::backup_server::ServersTold;
 use super::clock::Start;
 use super::events::{Reported, events, publish};
+use super::identity::IdentityTold;
 use super::platform::Issuers;
 use super::queue::Queue;
 use super::recorder::Recorder;
@@ -54,6 +55,8 @@ pub struct Context {
     pub records: RecordsTold,
     /// What is told of the servers of volumes with backups.
     pub servers: ServersTold,
+    /// What is told of the identity provider, and who has it looked at.
+    pub identity: IdentityTold,
     /// Who the operator is.
     pub account: ServiceAccount,
     /// Tells of what turned.

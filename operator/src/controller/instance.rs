@@ -176,6 +176,10 @@ async fn report(context: &Context, key: &Key, instance: &Instance, status: Insta
     let schedule = resource.and_then(|resource| service_schedule(context.caches(), resource.as_ref(), now));
     let status = with_backups(status, &instance.status, schedule.map(|schedule| schedule.shown), now);
     context.report(key, &instance.reference.uid, Some(&instance.status), &status).await?;
+    if status != instance.status {
+        // It may have become one that signs people in, or do so elsewhere.
+        context.identity.poke();
+    }
     if waits_for_another(&status) && !waits_for_another(&instance.status) {
         context.known.again(key);
     }
@@ -235,6 +239,7 @@ fn usage(context: &Context, instance: &Instance, observed: &Observed, resolved: 
 }
 
 fn forget(context: &Context, key: &Key) {
+    context.identity.poke();
     context.caches().settled.forget(key);
     if let Some(reachability) = &context.reachability {
         reachability.probe(key, None);

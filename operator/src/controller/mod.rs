@@ -11,6 +11,7 @@
 //! | `backup_server` | the servers of targets that are volumes |
 //! | `backup_records` | the platform's own kinds go to each target |
 //! | `drill`, `drill_schedule` | restores that prove backups; whose turn it is |
+//! | `identity` | the identity provider is brought to who belongs and who may enter; accounts are bound |
 //! | `step` | the next step of a run, a restore or a drill, carried out |
 //! | `listed` | what there is that an Entity can name, for the Platform's status |
 //! | `rendered` | a plan's objects, rendered and compared only when one of them is another |
@@ -33,6 +34,7 @@ mod drill_schedule;
 pub mod entity;
 mod events;
 mod finalizer;
+pub mod identity;
 pub mod instance;
 mod internal_error;
 mod listed;
@@ -64,6 +66,7 @@ pub use backup_records::RecordsTold;
 pub use backup_server::ServersTold;
 pub use clock::Start;
 use context::Context;
+pub use identity::IdentityTold;
 use queue::{BLOCKED, Next};
 
 /// The longest pass; a hung one is given up and repeated.

@@ -66,10 +66,12 @@ fn state(plan: &Plan, owned: &[Arc<Live>]) -> State {
         platform_secrets,
         editor,
         stage,
+        identity,
     } = plan;
     let names = (package.name(), package.revision_name());
     let of_instance = (instance, entity, revision, version, quota, volumes, secrets, hostname, stage);
-    let of_platform = (images, image_pull_secrets, resources, exposure, network, smtp, platform_secrets, editor);
+    let of_platform =
+        (images, image_pull_secrets, resources, exposure, network, smtp, platform_secrets, editor, identity);
     // Writing to a digest does not fail.
     let _ = write!(digest, "{names:?}{of_instance:?}{of_platform:?}{parameters}");
     let mut objects: Vec<_> = owned.iter().map(|live| (&live.kind, live.name(), live.content())).collect();
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn everything_that_rendering_reads_is_in_the_state_of_a_plan() {
         type Change = fn(&mut Plan);
-        let changes: [(&str, Change); 15] = [
+        let changes: [(&str, Change); 16] = [
             ("instance", |plan| plan.instance.uid.push('x')),
             ("entity", |plan| plan.entity.display_name.push('x')),
             ("revision", |plan| plan.revision.push('x')),
@@ -159,6 +161,10 @@ mod tests {
             ("exposure", |plan| plan.exposure.ingress_class = Some("x".into())),
             ("platform Secrets", |plan| drop(plan.platform_secrets.insert("x".into(), "x".into()))),
             ("editor", |plan| plan.editor = Some(crate::api::SharedEditor { url: "x".into() })),
+            ("identity", |plan| {
+                let (issuer, client_id, groups_claim) = ("x".into(), "x".into(), "x".into());
+                plan.identity = Some(crate::plan::PlannedIdentity { issuer, client_id, groups_claim });
+            }),
             ("stage", |plan| plan.stage = crate::plan::Stage::Stopped { but: ["db".to_owned()].into() }),
             ("package", |plan| {
                 let (_, other) = fixtures::growing_package();

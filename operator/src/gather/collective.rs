@@ -9,9 +9,9 @@ use kube::ResourceExt as _;
 use serde_json::Value;
 
 use super::{Inside, namespace_facts};
-use crate::api::{Collective, Entity, Manager};
-use crate::cache::{Caches, Live, Undecodable};
-use crate::collective::{Facts, former_entity};
+use crate::api::{Collective, Entity, Manager, PlatformIdentity};
+use crate::cache::{Caches, Live, Provided, Undecodable};
+use crate::collective::{Facts, Lingering, former_entity, lingering};
 use crate::compare::{Change, compare_objects};
 use crate::entity::{self, COLLECTIVE_RIGHTS, People, ServiceAccount, access_rights, service_managers};
 use crate::kinds;
@@ -29,30 +29,62 @@ pub fn observe_collective(caches: &Caches, account: &ServiceAccount, namespace: 
     if entity.metadata.deletion_timestamp.is_some() || !is_its_own || has_unreadable_collective(caches, namespace) {
         return None;
     }
-    let accesses = caches.accesses.in_namespace(namespace).into_iter();
     let histories = caches.histories.in_namespace(namespace).into_iter();
     let mut requests = caches.leave_requests.in_namespace(namespace);
     requests.sort_by_key(|request| (request.creation_timestamp().map(|made| made.0), request.name_any()));
     let services = services(caches, namespace);
     let excess = excess(caches, &entity, &inside, &services);
-    Some(Facts {
-        now,
-        operator: format!("system:serviceaccount:{}:{}", account.namespace, account.name),
-        identity: platform.spec.identity.clone(),
-        collective: caches.collectives.get(namespace, Collective::NAME),
-        accesses: accesses.map(|access| (access.name_any(), access)).collect(),
-        unreadable: unreadable(caches, namespace),
+    let mut facts = Facts {
         kept: kept(caches, namespace),
         histories: histories.map(|history| (history.name_any(), history)).collect(),
         requests,
         rights: without(&excess, &inside),
         excess: excess.into_iter().map(|(binding, excess)| (binding, excess.users)).collect(),
         services,
-        entity,
-    })
+        ..entries(caches, account, entity, platform.spec.identity.clone(), now)
+    };
+    // Last: whoever lets somebody in at the provider says so there first, and then looks here whether they still may.
+    facts.provider = provider(caches, facts.identity.as_ref(), namespace);
+    facts.lingering = lingering(&facts);
+    Some(facts)
 }
 
-fn has_unreadable_collective(caches: &Caches, namespace: &str) -> bool {
+/// Who belongs to an Entity and who may enter, and nothing else.
+pub(super) fn entries(
+    caches: &Caches,
+    account: &ServiceAccount,
+    entity: Arc<Entity>,
+    identity: Option<PlatformIdentity>,
+    now: Timestamp,
+) -> Facts {
+    let namespace = entity.name_any();
+    let accesses = caches.accesses.in_namespace(&namespace).into_iter();
+    Facts {
+        now,
+        operator: format!("system:serviceaccount:{}:{}", account.namespace, account.name),
+        identity,
+        collective: caches.collectives.get(&namespace, Collective::NAME),
+        accesses: accesses.map(|access| (access.name_any(), access)).collect(),
+        unreadable: unreadable(caches, &namespace),
+        services: BTreeMap::new(),
+        kept: BTreeSet::new(),
+        histories: BTreeMap::new(),
+        requests: Vec::new(),
+        excess: BTreeMap::new(),
+        rights: Vec::new(),
+        provider: None,
+        lingering: Lingering::Nowhere,
+        entity,
+    }
+}
+
+/// What is known of the identity provider; none: none is driven.
+fn provider(caches: &Caches, identity: Option<&PlatformIdentity>, namespace: &str) -> Option<Provided> {
+    let identity = identity.filter(|identity| identity.keycloak.is_some())?;
+    Some(caches.providers.of(&identity.issuer, namespace))
+}
+
+pub(super) fn has_unreadable_collective(caches: &Caches, namespace: &str) -> bool {
     caches.collectives.undecodable(namespace, Collective::NAME).is_some()
 }
 

@@ -173,6 +173,19 @@ fn a_collective_of_another_entity_gives_no_right() {
 }
 
 #[test]
+fn where_a_provider_is_driven_nobody_knows_whom_it_has_before_somebody_looked() {
+    let issuer = "https://id.example.org/realms/commons";
+    let driven = json!({"issuer": issuer, "keycloak": {"entity": "cloud", "service": "identity"}});
+    let (caches, _) = surroundings(driven);
+    assert_eq!(observed(&caches).unwrap().lingering, Lingering::Unknown);
+    caches.providers.put(issuer, Some(BTreeMap::new()), None);
+    assert!(matches!(observed(&caches).unwrap().lingering, Lingering::Known(_)));
+    let (caches, _) = surroundings(external());
+    let facts = observed(&caches).unwrap();
+    assert_eq!((facts.provider, facts.lingering), (None, Lingering::Nowhere));
+}
+
+#[test]
 fn nothing_is_looked_at_before_the_operator_may_write_or_once_the_entity_goes() {
     let (caches, _) = surroundings(external());
     assert!(observed(&caches).is_some());

@@ -8,6 +8,7 @@ mod drill;
 mod entity;
 #[cfg(test)]
 mod fixtures;
+mod identity;
 mod jobs;
 mod observed;
 mod packages;
@@ -35,6 +36,9 @@ pub use collective::observe_collective;
 pub use consent::seen_consent;
 pub use drill::observe_drill;
 pub use entity::{EntityObserved, observe_entity};
+pub use identity::{
+    ObservedIdentity, ObservedPeople, ProviderPlace, SIGN_IN, SigningIn, observe_identity, provider_place, wanted_now,
+};
 pub use jobs::{LAG, ended, idle_since, job_has_ended, seen_job, seen_jobs};
 pub use observed::{Inside, Observed, observe};
 pub use packages::Packages;

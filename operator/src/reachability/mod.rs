@@ -23,7 +23,7 @@ use std::net::IpAddr;
 use crate::core::Hostname;
 
 pub use feed::Reachability;
-pub use target::target;
+pub use target::{place, target};
 
 /// What is asked: `https://{url_host}{path}`, at the ingress's address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Place, Target};
-use crate::api::HealthCheck;
+use crate::api::{Exposure, HealthCheck};
 use crate::cache::Live;
+use crate::core::Hostname;
 use crate::plan::Plan;
 
 /// The page of an instance's health check: at the host name that its live Ingress has, whatever it is
@@ -17,15 +18,21 @@ pub fn target(plan: &Plan, health: &HealthCheck, objects: &[Arc<Live>]) -> Optio
     let hosts: Vec<&str> = ingresses().flat_map(|ingress| hosts(ingress)).collect();
     let url_host =
         if hosts.contains(&plan.hostname.as_str()) { plan.hostname.clone() } else { hosts.first()?.parse().ok()? };
-    let served = || ingresses().find_map(|ingress| address(ingress));
-    let address = plan.exposure.address.as_deref().map(Place::from).or_else(served);
     Some(Target {
-        address: address.unwrap_or_else(|| Place::Name(url_host.to_string())),
+        address: place(&plan.exposure, &url_host, objects),
         url_host,
         path: health.path.clone(),
         statuses: health.statuses.clone(),
         ca_bundle: plan.exposure.ca_bundle.clone(),
     })
+}
+
+/// Where a host name is asked: at the ingress that the Platform names, else at the one that an Ingress among these
+/// objects is served by, else wherever the host name leads.
+pub fn place(exposure: &Exposure, host: &Hostname, objects: &[Arc<Live>]) -> Place {
+    let served = || objects.iter().filter(|object| object.kind == "Ingress").find_map(|ingress| address(ingress));
+    let named = exposure.address.as_deref().map(Place::from);
+    named.or_else(served).unwrap_or_else(|| Place::Name(host.to_string()))
 }
 
 fn hosts(ingress: &Live) -> impl Iterator<Item = &str> {

@@ -52,9 +52,9 @@ pub use sale::{Sale, Sold, sell, total_price, total_storage};
 pub use secrets::may_name;
 pub use volumes::{claim, request, storage_class};
 
-use crate::api::{Component, Entity, Manager, Platform, PlatformSpec, Tariff};
+use crate::api::{Component, Entity, Manager, Platform, PlatformIdentity, PlatformSpec, Tariff};
 use crate::entity::asked;
-use crate::plan::{Plan, PlannedEntity};
+use crate::plan::{InstanceReference, Plan, PlannedEntity, PlannedIdentity};
 use crate::template::Package;
 
 /// A plan and the sale that it fulfils.
@@ -119,10 +119,25 @@ pub fn resolve(instance: &Instance, facts: &Facts) -> Result<Resolved, Refusal> 
         platform_secrets: facts.platform_secrets.clone(),
         editor: platform.spec.editor.clone(),
         stage: facts.stage.clone(),
+        identity: identity(instance, &platform.spec),
     };
     let rollout = rollout(instance, facts, Some(&platform.spec));
     let restore = facts.restore.clone();
     Ok(Resolved { plan, sale, managers: managers(instance, &entity), rollout, images: notices, restore })
+}
+
+/// The claim that has what somebody may do in a service.
+const GROUPS_CLAIM: &str = "groups";
+
+/// By whom an instance lets people sign in: by the provider that the platform drives, unless it is that one itself.
+fn identity(instance: &Instance, platform: &PlatformSpec) -> Option<PlannedIdentity> {
+    let InstanceReference { namespace, name, .. } = &instance.reference;
+    let identity = platform.identity.as_ref().filter(|identity| identity.keycloak.is_some())?;
+    (!identity.is_provider(namespace, name)).then(|| PlannedIdentity {
+        issuer: identity.issuer.clone(),
+        client_id: PlatformIdentity::client_id(namespace, name),
+        groups_claim: GROUPS_CLAIM.to_owned(),
+    })
 }
 
 /// The service's managers, then the Entity's.

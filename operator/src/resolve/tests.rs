@@ -27,6 +27,24 @@ fn a_plan_holds_what_was_sold_on_volumes_that_fit_it() {
     assert!(plan.images.values().any(|image| image == "mirror/radicale:3"), "{:?}", plan.images);
 }
 
+#[test]
+fn whom_the_platform_signs_in_each_service_does_but_the_provider_itself() {
+    let planned = |identity: serde_json::Value| {
+        let mut facts = facts();
+        let mut platform = Platform::clone(facts.platform.as_ref().unwrap());
+        platform.spec.identity = serde_json::from_value(identity).unwrap();
+        facts.platform = Some(Arc::new(platform));
+        resolve(&instance("tier: 1gb"), &facts).unwrap().plan.identity
+    };
+    let issuer = "https://id.example.org/realms/commons";
+    let driven =
+        |service: &str| serde_json::json!({"issuer": issuer, "keycloak": {"entity": "coop", "service": service}});
+    let identity = planned(driven("identity")).unwrap();
+    assert_eq!((identity.issuer.as_str(), identity.client_id.as_str()), (issuer, "coop-calendar"));
+    assert_eq!(planned(driven("calendar")), None, "it is the provider");
+    assert_eq!(planned(serde_json::json!({"issuer": issuer})), None, "clients are kept by hand");
+}
+
 /// The volume `db` as it is planned when it requests and has that much, of which so many MiB are free.
 fn database(spec: &str, size: &str, free: Option<u64>) -> PlannedVolume {
     let mebibytes = |count: u64| Bytes::new(count << 20);

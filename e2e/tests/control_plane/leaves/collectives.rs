@@ -1,5 +1,5 @@
 //! The leaves of who belongs and who may enter: nobody writes what is the operator's, nor in another's name; and those
-//! of the Platform's identity, which nothing runs by yet: what they may be.
+//! of the Platform's identity: what they may be. What they do is seen where a provider is: `node/sign_in.rs`.
 
 use commonscloud_e2e::manifests::{entity, namespaced};
 use serde_json::{Value, json};
@@ -15,10 +15,18 @@ const LATER: &str = "2026-12-02T00:00:00Z";
 
 /// The cases of the Platform.
 pub fn of_platform() -> Vec<Case> {
+    let keycloak = json!({"entity": "cloud", "service": "identity"});
+    let driven = json!({"issuer": "https://id.example.org/realms/commons", "keycloak": keycloak});
     let case = |leaf: &'static str, value: Value| {
-        refused("Platform", leaf, value, &[leaf]).given("spec.identity", json!({"issuer": "https://id.example.org"}))
+        refused("Platform", leaf, value, &[leaf]).given("spec.identity", driven.clone())
     };
-    vec![case("spec.identity.issuer", json!("http://id.example.org")), case("spec.identity.keepHistoryDays", json!(29))]
+    vec![
+        case("spec.identity.issuer", json!("http://id.example.org")),
+        case("spec.identity.userPrefix", json!("o idc:")),
+        case("spec.identity.keepHistoryDays", json!(29)),
+        case("spec.identity.keycloak.entity", json!("Cloud")),
+        case("spec.identity.keycloak.service", json!("Identity")),
+    ]
 }
 
 fn account() -> Value {

@@ -19,7 +19,7 @@ use kube::ResourceExt as _;
 
 use super::context::Context;
 use super::queue::Next;
-use super::{backup_care, backup_records, backup_server, listed};
+use super::{backup_care, backup_records, backup_server, identity, listed};
 use crate::api::values::AddressBlock;
 use crate::api::{ConditionType, Platform, PlatformSpec, PlatformStatus, Reason};
 use crate::apply::WriteError;
@@ -56,6 +56,8 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Next, WriteError>
     shown.extend(backup_care::condition(caches, context.server.home(), &before.conditions));
     shown.extend(backup_server::conditions(&context.servers, &before.conditions));
     shown.extend(serving::off_site(&platform));
+    shown.extend(identity::condition(&context.identity, spec.identity.as_ref(), &before.conditions));
+    context.identity.looked_at("", (platform.uid(), generation));
     let status = PlatformStatus {
         observed_generation: Some(generation),
         conditions: conditions(&before.conditions, shown, generation, context.now()),

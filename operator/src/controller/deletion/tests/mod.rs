@@ -48,6 +48,7 @@ async fn context(server: &ApiServer) -> Context {
         turns: tokio::sync::Mutex::default(),
         servers: crate::controller::ServersTold::default(),
         records: crate::controller::RecordsTold::default(),
+        identity: crate::controller::IdentityTold::default(),
         account: ServiceAccount { namespace: "system".to_owned(), name: "operator".to_owned() },
         recorder: Recorder::new(client, "operator", "operator-0"),
         queue: Arc::new(Queue::default()),
