@@ -1,7 +1,7 @@
 //! The Go programs a cluster is made of, each built once from its pinned module and kept by digest.
 //!
-//! `e2e/kubernetes/TOOL/` holds `go.mod` and `go.sum` (of a program in Python `requirements.txt`, of one that is Debian's
-//! `packages.txt`) and an executable `build`, which fills the folder it is given with `bin/` and `share/`. The digest covers that
+//! `e2e/kubernetes/TOOL/` holds `go.mod` and `go.sum` (of a program in Python `requirements.txt`, in Java `pom.xml`, of one
+//! that is Debian's `packages.txt`) and an executable `build`, which fills the folder it is given with `bin/` and `share/`. The digest covers that
 //! folder and the compiler's version, so a finished build is never looked at again.
 
 use std::fs::File;
@@ -22,8 +22,8 @@ const RECIPES: &str = "e2e/kubernetes";
 
 /// Tools that no cluster is made of: built when an image, a test or the benchmark asks for them by name. They keep
 /// the versions of their own releases, as they are to be what their authors publish.
-const APART: [&str; 8] =
-    ["argocd-health", "checkov", "kro", "kubeconform", "promtool", "rest-server", "restic", "versitygw"];
+const APART: [&str; 9] =
+    ["argocd-health", "checkov", "keycloak", "kro", "kubeconform", "promtool", "rest-server", "restic", "versitygw"];
 
 /// Why a tool is not there.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +32,7 @@ pub enum Error {
     #[error(transparent)]
     Folder(#[from] folders::Error),
     /// The tool has no folder in the source tree.
-    #[error("no tool {tool}: {folder} has no build, or none of go.mod, requirements.txt and packages.txt")]
+    #[error("no tool {tool}: {folder} has no build, or none of go.mod, requirements.txt, pom.xml and packages.txt")]
     Unknown {
         /// Name of the tool.
         tool: String,
@@ -48,6 +48,9 @@ pub enum Error {
     /// Python is missing.
     #[error("python3 cannot be run ({0}): install Debian's python3 and python3-pip")]
     NoPython(io::Error),
+    /// Maven is missing.
+    #[error("mvn cannot be run ({0}): install Debian's maven")]
+    NoMaven(io::Error),
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {
@@ -186,6 +189,9 @@ async fn digest(tool: &str, recipe: &Path) -> Result<String, Error> {
     let version = match (has("build"), has("go.mod"), has("requirements.txt")) {
         (true, true, _) => Command::new("go").arg("version").output().await.map_err(Error::NoGo)?,
         (true, false, true) => Command::new("python3").arg("--version").output().await.map_err(Error::NoPython)?,
+        (true, false, false) if has("pom.xml") => {
+            Command::new("mvn").args(["--batch-mode", "--version"]).output().await.map_err(Error::NoMaven)?
+        }
         (true, false, false) if has("packages.txt") => {
             Command::new("dpkg").arg("--print-architecture").output().await.map_err(Error::NoDebian)?
         }

@@ -12,7 +12,8 @@ export PGHOST PGUSER PGPASSWORD PGDATABASE PGCLIENTENCODING PGCONNECT_TIMEOUT
 # Some networks refuse until the policy of a new pod is in force.
 until pg_isready --quiet || [ "$SECONDS" -ge 30 ]; do sleep 1; done
 
-# Left out is what is counted while people only read, and who is signed in (of Discourse; nobody else has these).
+# Left out is what is counted while people only read, who is signed in, and what was logged of it (of Discourse and
+# Keycloak; nobody else has these).
 psql --no-psqlrc --no-password --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 <<'SQL' | LC_ALL=C sort
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 -- What a value looks like as text depends on these.
@@ -35,7 +36,8 @@ SELECT format($of_a_table$
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema') AND nspname !~ '^pg_(toast|temp)'
     AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
-    AND relname NOT IN ('application_requests', 'scheduler_stats', 'user_auth_token_logs', 'user_auth_tokens', 'web_crawler_requests')
+    AND relname NOT IN ('admin_event_entity', 'application_requests', 'event_entity', 'offline_client_session', 'offline_user_session',
+        'revoked_token', 'scheduler_stats', 'user_auth_token_logs', 'user_auth_tokens', 'web_crawler_requests')
 ORDER BY nspname COLLATE "C", relname COLLATE "C"
 \gexec
 COMMIT;

@@ -60,7 +60,8 @@ fn tool_program(tool: &str, source: &Path, progress: &Progress) -> Result<PathBu
     // Images are made on a thread where waiting is allowed.
     let built = tokio::runtime::Handle::current().block_on(tools::ensure(tool, source, progress))?;
     let path = built.program(program);
-    if path.is_file() {
+    // What is no program is put into the image all the same, for its script.
+    if let Some(path) = [path.clone(), built.share(program)].into_iter().find(|path| path.is_file()) {
         return Ok(path);
     }
     let hint = format!("the tool {tool} is built from e2e/kubernetes/{tool}");

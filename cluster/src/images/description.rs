@@ -74,7 +74,7 @@ pub struct Binary {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provenance {
-    /// `TOOL/PROGRAM`: the program of that name of a Go tool in `e2e/kubernetes/TOOL`.
+    /// `TOOL/PROGRAM`: the program, or else the file, of that name of a tool in `e2e/kubernetes/TOOL`.
     Tool(String),
     /// A crate of this workspace with a binary of its own name, built for release.
     Cargo(String),

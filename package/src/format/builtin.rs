@@ -12,7 +12,7 @@ macro_rules! files {
     };
 }
 
-static PACKAGES: [Files; 3] = [OFFICE, AGORA, PROJECTS];
+static PACKAGES: [Files; 4] = [OFFICE, AGORA, PROJECTS, KEYCLOAK];
 
 const OFFICE: Files = files!("office":
     "package.yaml",
@@ -77,6 +77,22 @@ const PROJECTS: Files = files!("projects":
     "files/database_serve.sh",
     "files/quiesce.sh",
     "files/unquiesce.sh",
+    "files/dump.sh",
+    "files/load.sh",
+    "files/verify.sh",
+);
+
+const KEYCLOAK: Files = files!("keycloak":
+    "package.yaml",
+    "manifests/network.yaml",
+    "manifests/db.yaml",
+    "manifests/app.yaml",
+    "manifests/web.yaml",
+    "files/realm.json",
+    "files/mail.json",
+    "files/prepare.sh",
+    "files/database.sh",
+    "files/database_roles.sh",
     "files/dump.sh",
     "files/load.sh",
     "files/verify.sh",

@@ -89,7 +89,7 @@ impl Database {
         Self { name, volume, folder, mark, arguments }
     }
 
-    fn all() -> [Self; 4] {
+    fn all() -> [Self; 5] {
         let postgres = |name| {
             Self::of(
                 &named(name),
@@ -103,6 +103,7 @@ impl Database {
         [
             postgres("office"),
             postgres("agora"),
+            postgres("keycloak"),
             mariadb("projects", &named("projects")),
             mariadb("mediawiki", &example("mediawiki.yaml")),
         ]
@@ -174,7 +175,8 @@ fn command(package: &ServiceTemplate, name: &str) -> Vec<String> {
 #[test]
 fn every_package_has_the_one_guard_of_databases() {
     let shared = std::fs::read_to_string(source("templates/shared/database.sh")).unwrap();
-    for package in [named("office"), named("agora"), named("projects"), example("mediawiki.yaml")] {
+    let built_in = ["office", "agora", "projects", "keycloak"].map(named);
+    for package in built_in.into_iter().chain([example("mediawiki.yaml")]) {
         let file = package.spec.files.iter().find(|file| file.name == "database").unwrap();
         assert_eq!(file.content, shared, "{:?}", package.metadata.name);
     }

@@ -28,7 +28,7 @@ fn with_client(client: &str, reads: &str) -> Place {
 
 fn of(client: &str) -> Vec<ServiceTemplate> {
     let of_it: Vec<_> = with_database().filter(|of| script(of, "load").unwrap().contains(client)).collect();
-    assert_eq!(of_it.len(), 2, "{client}");
+    assert_eq!(of_it.len(), if client == "psql" { 3 } else { 2 }, "{client}");
     of_it
 }
 

@@ -10,6 +10,7 @@ mod agora;
 mod containers;
 mod database_start;
 mod hostile;
+mod keycloak;
 mod loads;
 mod network;
 mod offered;

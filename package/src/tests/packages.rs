@@ -28,7 +28,7 @@ fn every_package_that_is_compiled_in_compiles() {
     let packages = builtin();
     assert_eq!(
         packages.iter().map(|p| p.metadata.name.as_deref().unwrap()).collect::<Vec<_>>(),
-        ["office", "agora", "projects"]
+        ["office", "agora", "projects", "keycloak"]
     );
     for package in &packages {
         compiled(package);

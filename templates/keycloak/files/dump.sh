@@ -1,0 +1,1 @@
+../../shared/postgres_dump.sh
