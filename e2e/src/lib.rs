@@ -13,6 +13,7 @@
 //! | [`operator`], [`control_plane`] | the operator as a process of this machine, on a cluster with simulated nodes |
 //! | [`proxy`], [`gate`], [`faults`] | between the operator and the API server: killed after the n-th write, any fault at the n-th request |
 //! | [`kubectl`], [`https`], [`command`] | what people use: kubectl, a browser, programs |
+//! | [`user_agent`] | a person's: cookies, redirections, forms; no scripts |
 //! | [`balancer`] | what may stand before an ingress |
 //! | [`wait`], [`objects`] | conditions with a deadline, whole namespaces compared |
 //! | [`audit`], [`allowance`] | every request of the operator, and those that it may make at any time |
@@ -49,6 +50,7 @@ pub mod seed;
 pub mod suite;
 pub mod sweep;
 pub mod turns;
+pub mod user_agent;
 pub mod wait;
 
 pub use failure::{Failure, Outcome};
