@@ -6,7 +6,7 @@ mod markup;
 mod page;
 
 pub use address::Address;
-pub use page::{Form, Page};
+pub use page::{Form, Page, links};
 
 use hyper::StatusCode;
 use hyper::header::{LOCATION, SET_COOKIE};

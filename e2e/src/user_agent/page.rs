@@ -72,12 +72,15 @@ impl Page {
     /// # Errors
     /// When there is none.
     pub fn link(&self, part: &str) -> Outcome<Address> {
-        let tags = tags(&self.text);
-        let mut links = tags.iter().filter(|tag| tag.name == "a").filter_map(|tag| tag.get("href"));
-        let found = links.find(|link| link.contains(part));
+        let found = links(&self.text).into_iter().find(|link| link.contains(part));
         let found = found.ok_or_else(|| Failure::new(format!("no link to {part} on {}", self.shown())))?;
-        self.address.join(found)
+        self.address.join(&found)
     }
+}
+
+/// Where all links of a page or a letter lead, as they stand there.
+pub fn links(text: &str) -> Vec<String> {
+    tags(text).iter().filter(|tag| tag.name == "a").filter_map(|tag| tag.get("href")).map(str::to_owned).collect()
 }
 
 /// What a browser sends of a field. Of inputs alone: the forms that are walked here have no other fields.
