@@ -1,8 +1,8 @@
-//! What people do: accept an invitation, sign in, look who they are at a wiki.
+//! What people do: accept an invitation, whatever its pages ask for, sign in, look who they are at a wiki.
 
 use std::time::Duration;
 
-use commonscloud_e2e::user_agent::{Page, UserAgent};
+use commonscloud_e2e::user_agent::{Form, Page, UserAgent};
 use commonscloud_e2e::wait::eventually;
 use commonscloud_e2e::{Failure, Outcome, ensure, mail};
 use serde_json::Value;
@@ -11,12 +11,18 @@ use super::realm::Account;
 use crate::tier::Node;
 
 /// Keycloak's forms, by their ids.
-const REGISTER: &str = "kc-register-form";
 const LOGIN: &str = "kc-form-login";
+const REGISTER: &str = "kc-register-form";
+const PASSWORD: &str = "kc-passwd-update-form";
+const PROFILE: &str = "kc-update-profile-form";
 /// What a link to go on with an invitation, or to say that an address is one's own, has in it.
 const ACTION: &str = "login-actions/action-token";
 /// The same of an invitation of somebody who has no account.
 const REGISTRATION: &str = "openid-connect/registrations";
+/// Where the provider asks for what is still missing.
+const REQUIRED: &str = "login-actions/required-action";
+/// It asks for no more than so many things after another.
+const ASKED: usize = 10;
 /// A letter is sent within a round of the operator, and arrives at once.
 const SENT: Duration = Duration::from_mins(1);
 /// Where a wiki sends people to sign in.
@@ -39,44 +45,43 @@ impl Person {
         Self { agent, account, mail: mail.to_owned(), followed: Vec::new() }
     }
 
-    /// Reads the invitation that came last, and accepts it: with a password of their own where they have no account yet.
+    /// Reads the invitation that came last, and accepts it: with a password of their own where they have none yet.
     ///
     /// # Errors
     /// When no letter comes, or a page of the way says no.
     pub async fn accept(&mut self, node: &Node) -> Outcome {
         let link = self.letter(node, &[REGISTRATION, ACTION]).await?;
-        let page = self.agent.open(&link).await?;
-        let page = self.confirm(page).await?;
-        if page.has_form(REGISTER) {
-            self.register(node, page).await?;
+        let mut page = self.agent.open(&link).await?;
+        for _ in 0..ASKED {
+            match self.answer(node, &page).await? {
+                Some(next) => page = next,
+                None => return page.successful().map(drop),
+            }
         }
-        Ok(())
+        Err(Failure::new(format!("it asks for more and more: {}", page.shown())))
     }
 
-    /// Fills in who they are, and says by the link of a second letter, if one is asked for, that the address is theirs.
-    async fn register(&mut self, node: &Node, page: Page) -> Outcome {
+    /// Gives a page what it asks for, and gives the one behind it; none where it asks for nothing.
+    async fn answer(&mut self, node: &Node, page: &Page) -> Outcome<Option<Page>> {
         let Account { username, password } = &self.account;
-        let form = page.form(REGISTER)?.fill("password", password)?.fill("password-confirm", password)?;
-        let form = form.fill_if_asked("username", username).fill_if_asked("email", &self.mail);
-        let form = form.fill_if_asked("firstName", "Anna").fill_if_asked("lastName", "Puig");
-        let page = self.agent.submit(form).await?.successful()?;
-        ensure!(!page.has_form(REGISTER), "the registration is asked for again: {}", page.shown());
-        if page.address.path.contains("login-actions") {
+        let who = |form: Form| form.fill_if_asked("firstName", "Anna").fill_if_asked("lastName", "Puig");
+        let next = if let Ok(form) = page.form(REGISTER) {
+            let form = who(form).fill_if_asked("username", username).fill_if_asked("email", &self.mail);
+            self.agent.submit(form.fill("password", password)?.fill("password-confirm", password)?).await?
+        } else if let Ok(form) = page.form(PASSWORD) {
+            self.agent.submit(form.fill("password-new", password)?.fill("password-confirm", password)?).await?
+        } else if let Ok(form) = page.form(PROFILE) {
+            self.agent.submit(who(form)).await?
+        } else if let Ok(link) = page.link(ACTION) {
+            self.agent.go(link).await?
+        } else if page.address.path.contains(REQUIRED) {
+            // It sent a letter, to know that the address is theirs.
             let link = self.letter(node, &[ACTION]).await?;
-            let page = self.agent.open(&link).await?;
-            self.confirm(page).await?;
-        }
-        Ok(())
-    }
-
-    /// Goes on where a page asks whether one wants to.
-    async fn confirm(&mut self, mut page: Page) -> Outcome<Page> {
-        // Once for what the letter asks, and once more where the session is another one than when it was sent.
-        for _ in 0..2 {
-            let Ok(link) = page.link(ACTION) else { break };
-            page = self.agent.go(link).await?;
-        }
-        page.successful()
+            self.agent.open(&link).await?
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(next))
     }
 
     /// The newest link to one of these in a letter that they did not follow yet.
@@ -101,19 +106,19 @@ impl Person {
         self.agent.open(&format!("https://{host}{SIGN_IN}")).await
     }
 
-    /// Writes name and password where a page asks for them.
+    /// Writes mail address and password where a page asks for them.
     ///
     /// # Errors
     /// When it does not, or there is no page behind it.
     pub async fn log_in(&mut self, page: Page) -> Outcome<Page> {
         let mut form = page.form(LOGIN)?;
-        let Account { username, password } = &self.account;
         // Where a realm asks who somebody is first, the password has a page of its own.
         if form.fields().iter().all(|(name, _)| *name != "password") {
-            let page = self.agent.submit(form.fill("username", username)?).await?;
+            let page = self.agent.submit(form.fill("username", &self.mail)?).await?;
             form = page.form(LOGIN)?;
         }
-        self.agent.submit(form.fill_if_asked("username", username).fill("password", password)?).await
+        let form = form.fill_if_asked("username", &self.mail).fill("password", &self.account.password)?;
+        self.agent.submit(form).await
     }
 
     /// Signs in without being asked for anything.
