@@ -18,8 +18,9 @@ use crate::https::{Answer, FORM, Ingress, form};
 
 /// Browsers give up after as many.
 const REDIRECTIONS: usize = 20;
-/// What it asks for: pages for people.
-const ACCEPT: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+/// What it calls itself; and what it asks for, which is pages for people.
+const ALWAYS: [(&str, &str); 2] =
+    [("user-agent", "commonscloud-e2e"), ("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
 
 /// A user agent, for one person.
 pub struct UserAgent {
@@ -91,7 +92,8 @@ impl UserAgent {
     async fn send(&mut self, asked: &Asked) -> Outcome<Answer> {
         let Asked { method, address, body } = asked;
         let cookies = self.cookies.header(address);
-        let mut headers = vec![ACCEPT, ("accept-language", self.language.as_str())];
+        let mut headers = ALWAYS.to_vec();
+        headers.push(("accept-language", self.language.as_str()));
         headers.extend(cookies.iter().map(|cookies| ("cookie", cookies.as_str())));
         if *method == "POST" {
             headers.push(FORM);
