@@ -22,8 +22,18 @@ const RECIPES: &str = "e2e/kubernetes";
 
 /// Tools that no cluster is made of: built when an image, a test or the benchmark asks for them by name. They keep
 /// the versions of their own releases, as they are to be what their authors publish.
-const APART: [&str; 9] =
-    ["argocd-health", "checkov", "keycloak", "kro", "kubeconform", "promtool", "rest-server", "restic", "versitygw"];
+const APART: [&str; 10] = [
+    "argocd-health",
+    "checkov",
+    "keycloak",
+    "kro",
+    "kubeconform",
+    "mailpit",
+    "promtool",
+    "rest-server",
+    "restic",
+    "versitygw",
+];
 
 /// Why a tool is not there.
 #[derive(Debug, thiserror::Error)]

@@ -36,6 +36,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// The cookies that it set, each as `NAME=VALUE`.
     pub cookies: Vec<String>,
+    /// Its head.
+    pub headers: HeaderMap,
 }
 
 /// Who signs in.
@@ -146,9 +148,9 @@ impl Ingress {
         let name = ServerName::try_from(host.to_owned())?;
         let mut exchange = https::send(self.address, name, self.roots.clone(), request).await?;
         let status = exchange.response.status();
-        let cookies = cookies(exchange.response.headers());
+        let headers = exchange.response.headers().clone();
         let body = exchange.response.body_mut().collect().await?.to_bytes().to_vec();
-        Ok(Answer { status, body, cookies })
+        Ok(Answer { status, body, cookies: cookies(&headers), headers })
     }
 
     /// A page that is to be there.

@@ -13,7 +13,8 @@
 //! | [`operator`], [`control_plane`] | the operator as a process of this machine, on a cluster with simulated nodes |
 //! | [`proxy`], [`gate`], [`faults`] | between the operator and the API server: killed after the n-th write, any fault at the n-th request |
 //! | [`kubectl`], [`https`], [`command`] | what people use: kubectl, a browser, programs |
-//! | [`balancer`] | what may stand before an ingress |
+//! | [`user_agent`], [`people`] | a person's: cookies, redirections, forms; `commonscloud people` |
+//! | [`balancer`], [`mail`] | what may stand before an ingress; a mail server that tells what it got |
 //! | [`wait`], [`objects`] | conditions with a deadline, whole namespaces compared |
 //! | [`audit`], [`allowance`] | every request of the operator, and those that it may make at any time |
 //! | [`seed`], [`turns`] | numbers that come again with `COMMONSCLOUD_SEED`; scenarios that take turns, by them and while there is time |
@@ -38,9 +39,11 @@ pub mod fleet;
 pub mod gate;
 pub mod https;
 pub mod kubectl;
+pub mod mail;
 pub mod manifests;
 pub mod objects;
 pub mod operator;
+pub mod people;
 pub mod programs;
 pub mod proxy;
 pub mod resources;
@@ -49,6 +52,7 @@ pub mod seed;
 pub mod suite;
 pub mod sweep;
 pub mod turns;
+pub mod user_agent;
 pub mod wait;
 
 pub use failure::{Failure, Outcome};

@@ -1,18 +1,17 @@
 //! `commonscloud people`, as a manager runs it: who belongs, who may enter, and what is told of it afterwards.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use commonscloud_e2e::command::{self, Finished};
 use commonscloud_e2e::manifests::entity_with_office;
+use commonscloud_e2e::people::{People, named};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::eventually;
-use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq};
-use kube::config::Kubeconfig;
-use serde_json::{Value, json};
+use commonscloud_e2e::{Outcome, ensure, ensure_eq};
+use serde_json::json;
 
-use crate::tier::{ControlPlane, READY, platform};
+use crate::tier::{ControlPlane, platform};
 
 pub fn scenarios() -> Vec<Scenario<ControlPlane>> {
     vec![
@@ -32,50 +31,6 @@ const MAIL: &str = "pau@example.org";
 const OTHER_MAIL: &str = "nuria@example.org";
 /// What the operator has to do follows from a watch event.
 const DONE: Duration = Duration::from_secs(20);
-
-/// The tool, as somebody.
-struct Tool<'t> {
-    tier: &'t ControlPlane,
-    kubeconfig: PathBuf,
-}
-
-impl<'t> Tool<'t> {
-    fn of(tier: &'t ControlPlane, user: &str) -> Outcome<Self> {
-        let mut config = Kubeconfig::read_from(&tier.cluster.facts.kubeconfig)?;
-        for known in config.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
-            known.impersonate = Some(user.to_owned());
-        }
-        let kubeconfig = tier.file(&format!("{user}.kubeconfig"));
-        std::fs::write(&kubeconfig, serde_yaml::to_string(&config)?)?;
-        Ok(Self { tier, kubeconfig })
-    }
-
-    async fn run(&self, words: &[&str]) -> Outcome<Finished> {
-        let kubeconfig = self.kubeconfig.to_string_lossy();
-        let words = [&["people"][..], words].concat();
-        let program = &self.tier.cluster.programs.commonscloud;
-        command::run(program, &words, &[("KUBECONFIG", &kubeconfig)], None, READY).await
-    }
-
-    async fn ok(&self, words: &[&str]) -> Outcome<String> {
-        self.run(words).await?.succeeded(&format!("commonscloud people {}", words.join(" ")))
-    }
-
-    async fn refused(&self, words: &[&str]) -> Outcome<String> {
-        self.run(words).await?.refused(&format!("commonscloud people {}", words.join(" ")))
-    }
-
-    async fn listed(&self, words: &[&str]) -> Outcome<Vec<Value>> {
-        let said = self.ok(&[words, &["--output", "json"]].concat()).await?;
-        Ok(serde_json::from_str(&said)?)
-    }
-}
-
-/// The one of this name in a list.
-fn named<'l>(list: &'l [Value], name: &str) -> Outcome<&'l Value> {
-    let found = list.iter().find(|one| one["displayName"] == name);
-    found.ok_or_else(|| Failure::new(format!("{name} is not in {list:?}")))
-}
 
 async fn by_the_tool(tier: Arc<ControlPlane>) -> Outcome {
     let tier = tier.aside().await?;
@@ -97,7 +52,7 @@ async fn as_manager(tier: &ControlPlane) -> Outcome {
     entity["spec"]["managers"] = json!([manager("maria", MANAGER)]);
     entity["spec"]["services"]["office"]["managers"] = json!([manager("quim", OF_OFFICE)]);
     tier.running(&entity).await?;
-    let (tool, of_office) = (Tool::of(tier, MANAGER)?, Tool::of(tier, OF_OFFICE)?);
+    let (tool, of_office) = (People::of(&tier.cluster, MANAGER)?, People::of(&tier.cluster, OF_OFFICE)?);
     eventually("the collective is there, with those whom the Entity names", DONE, async || {
         let people = tool.listed(&["list", ENTITY]).await?;
         ensure!(people.iter().any(|one| one["manager"] == true), "{people:?}");
@@ -115,7 +70,7 @@ fn table(path: &Path, lines: &str) -> Outcome<String> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-async fn invites(tool: &Tool<'_>, tier: &ControlPlane) -> Outcome {
+async fn invites(tool: &People, tier: &ControlPlane) -> Outcome {
     let wrong = table(&tier.file("wrong.csv"), &format!("Pau;{MAIL}\r\nNúria;nuria\r\n"))?;
     let refused = tool.refused(&["invite", ENTITY, "--from", &wrong]).await?;
     ensure!(refused.contains("line 3, column mail") && refused.contains("nothing was written"), "{refused}");
@@ -142,7 +97,7 @@ async fn invites(tool: &Tool<'_>, tier: &ControlPlane) -> Outcome {
 const NURIA: &str = "Núria; \"la\" <b>Vila</b>";
 const UNTIL: [&str; 2] = ["--until", "2099-01-31"];
 
-async fn lets_in(tool: &Tool<'_>, of_office: &Tool<'_>) -> Outcome {
+async fn lets_in(tool: &People, of_office: &People) -> Outcome {
     let refused = tool.refused(&["allow", ENTITY, "office", MAIL]).await?;
     ensure!(refused.contains("the API server:") && refused.contains("its own managers"), "{refused}");
 
@@ -180,7 +135,7 @@ async fn lets_in(tool: &Tool<'_>, of_office: &Tool<'_>) -> Outcome {
     Ok(())
 }
 
-async fn takes_away(tool: &Tool<'_>, of_office: &Tool<'_>) -> Outcome {
+async fn takes_away(tool: &People, of_office: &People) -> Outcome {
     of_office.ok(&["deny", ENTITY, "office", "Pau"]).await?;
     eventually("the operator takes the entry away", DONE, async || {
         let entering = tool.listed(&["list", ENTITY, "--service", "office"]).await?;
@@ -206,7 +161,7 @@ async fn takes_away(tool: &Tool<'_>, of_office: &Tool<'_>) -> Outcome {
     Ok(())
 }
 
-async fn tells(tool: &Tool<'_>) -> Outcome {
+async fn tells(tool: &People) -> Outcome {
     eventually("the history says who did what", DONE, async || {
         let history = tool.listed(&["history", ENTITY, "--since", "2020-01-01"]).await?;
         let of = |change: &str, name: &str, by: &str| {

@@ -22,6 +22,7 @@ mod package;
 mod projects;
 mod proxy_protocol;
 mod settings;
+mod sign_in;
 mod stuck_pod;
 mod tier;
 mod tight_network;
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut scenarios = acme::scenarios();
     scenarios.extend(named_ports::scenarios());
+    scenarios.extend(sign_in::scenarios());
     scenarios.extend(office::scenarios());
     scenarios.extend(backup::scenarios());
     scenarios.extend(installed::scenarios());

@@ -219,10 +219,14 @@ impl Node {
 /// The overrides that make every component of a package small.
 fn small_components(template: &ServiceTemplate) -> Vec<Value> {
     let component = |component: &Component| {
+        // Java takes a part of what its limit is, and needs more than all others.
+        let is_java = (template.name_any().as_str(), component.name.as_str()) == ("keycloak", "app");
+        let small = package::small();
+        let resources = if is_java { json!({"requests": small["requests"]}) } else { small };
         json!({
             "template": template.name_any(),
             "component": component.name,
-            "resources": package::small(),
+            "resources": resources,
         })
     };
     template.spec.components.iter().map(component).collect()
