@@ -17,7 +17,8 @@
 //! | `wanted` | organizations, clients and people, as they are to be |
 //! | `seen` | the same, as they are |
 //! | `step` | what can be done, and what is seen once it is done |
-//! | `difference` | what is to be done, in which order, and what cannot be |
+//! | `difference` | what is to be done, in which order |
+//! | `problems` | what cannot be done |
 //! | `accepted` | who accepted an invitation, and how far the others are |
 //! | `name` | texts that the provider takes |
 //! | `provider` | what a provider can do |
@@ -25,18 +26,25 @@
 
 mod accepted;
 mod difference;
-#[cfg(test)]
-mod fixtures;
 pub mod keycloak;
 mod name;
+mod problems;
 mod provider;
 mod seen;
 mod step;
 mod wanted;
 
+#[cfg(test)]
+mod accepted_tests;
+#[cfg(test)]
+mod difference_tests;
+#[cfg(test)]
+mod fixtures;
+
 pub use accepted::{Binding, Progress, accepted, progress};
-pub use difference::{Problem, difference, problems};
+pub use difference::difference;
 pub use keycloak::Keycloak;
+pub use problems::{Problem, problems};
 pub use provider::{Changes, Cursor, Provider, ProviderError};
 pub use seen::{
     ClientSeen, FlowSeen, InvitationSeen, Membership, OrganizationSeen, Present, RoleSeen, Seen, UserSeen,

@@ -90,7 +90,7 @@ pub struct RoleSeen {
 pub struct UserSeen {
     /// The name that it signs in with. It tells nothing about who it is.
     pub username: String,
-    /// The mail address.
+    /// The mail address, in small letters as the provider keeps it.
     pub mail: Option<String>,
     /// Whether the address is known to be theirs.
     pub mail_verified: bool,
@@ -148,11 +148,10 @@ impl Seen {
         all.find(|(_, one)| one.uid.as_deref() == Some(uid)).map(|(id, one)| (id.as_str(), one))
     }
 
-    /// The accounts of a mail address, however it is written.
+    /// The accounts of a mail address in small letters.
     pub(super) fn accounts_of(&self, mail: &str) -> Vec<(&str, &UserSeen)> {
-        let mail = folded(mail);
-        let has = |user: &UserSeen| user.mail.as_deref().is_some_and(|of| folded(of) == mail);
-        self.users.iter().filter(|(_, user)| has(user)).map(|(subject, user)| (subject.as_str(), user)).collect()
+        let accounts = self.users.iter().filter(|(_, user)| user.mail.as_deref() == Some(mail));
+        accounts.map(|(subject, user)| (subject.as_str(), user)).collect()
     }
 
     /// The accounts that an invitation made and that nobody is known to have used.

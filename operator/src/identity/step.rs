@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::seen::{FlowSeen, InvitationSeen, Membership, OrganizationSeen, RoleSeen, Seen, UserSeen};
-use super::wanted::{ClientWanted, OrganizationWanted, Role};
+use super::name::{flow_name, folded};
+use super::seen::{ClientSeen, FlowSeen, InvitationSeen, Membership, OrganizationSeen, RoleSeen, Seen, UserSeen};
+use super::wanted::{ClientWanted, Role};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +63,10 @@ pub enum Step {
     MakeOrganization {
         /// The Entity.
         entity: String,
-        /// What it is to be.
-        wanted: OrganizationWanted,
+        /// Its uid.
+        uid: String,
+        /// The name that invitations say.
+        name: String,
     },
     /// Sets the name of an organization, and that people can join it.
     SetOrganization {
@@ -71,8 +74,10 @@ pub enum Step {
         organization: String,
         /// The Entity.
         entity: String,
-        /// What it is to be.
-        wanted: OrganizationWanted,
+        /// Its uid.
+        uid: String,
+        /// The name that invitations say.
+        name: String,
     },
     /// Makes a client, by which nobody can sign in yet.
     MakeClient {
@@ -102,8 +107,8 @@ pub enum Step {
     },
     /// Makes somebody who accepted once a member again.
     Join {
-        /// The organization's Entity.
-        entity: String,
+        /// The Entity's uid, which tells the organization.
+        uid: String,
         /// Whom.
         subject: String,
     },
@@ -118,10 +123,8 @@ pub enum Step {
     },
     /// Invites somebody by mail; who has no account gets one that they alone can enter.
     Invite {
-        /// The organization's Entity.
-        entity: String,
-        /// The person's id in it.
-        id: String,
+        /// The Entity's uid, which tells the organization.
+        uid: String,
         /// Where the invitation goes to.
         mail: String,
         /// The name that others see.
@@ -156,20 +159,114 @@ impl Step {
 pub enum Made {
     /// Nothing beyond that it is done.
     Done,
-    /// It was left: the account was used, or the organization is not empty.
+    /// It was left: the account is used.
     Left,
-    /// What it is about is gone; the next look tells more.
-    Gone,
-    /// An organization.
+    /// An organization, by its id.
     Organization(String, OrganizationSeen),
-    /// A client, by its uuid.
-    Client(String),
+    /// A client, with its roles and whatever else is there of it.
+    Client(ClientSeen),
     /// Roles, with their ids.
     Roles(Vec<(Role, String)>),
-    /// A flow by its name.
-    Flow(String, FlowSeen),
-    /// A client as it now is but for its roles.
-    Set(super::seen::ClientSeen),
-    /// An invitation, and the account that it went to.
-    Invited(String, UserSeen),
+    /// A flow.
+    Flow(FlowSeen),
+    /// An invitation by its id, and the account that it went to.
+    Invited {
+        /// The invitation's id.
+        invitation: String,
+        /// The account's subject.
+        subject: String,
+        /// The account.
+        user: UserSeen,
+    },
+}
+
+impl Seen {
+    /// What is there once a step is done.
+    pub fn after(&mut self, step: &Step, made: Made) {
+        match step {
+            Step::TakeRoles { client, subject, roles } => {
+                self.each_role(client, roles, |role| {
+                    role.users.remove(subject);
+                });
+            }
+            Step::GiveRoles { client, subject, roles } => {
+                self.each_role(client, roles, |role| {
+                    role.users.insert(subject.clone());
+                });
+            }
+            Step::EndSessions { .. } => {}
+            Step::Leave { organization, subject } => self.in_organization(organization, |one| {
+                one.members.remove(subject);
+            }),
+            Step::Withdraw { organization, invitation } => self.in_organization(organization, |one| {
+                one.invitations.remove(invitation);
+            }),
+            Step::RemoveAccount { subject } => self.after_removal_of_account(subject, &made),
+            Step::RemoveClient { client } => {
+                self.clients.remove(client);
+                self.flows.remove(&flow_name(client));
+            }
+            Step::RemoveFlow { flow } => drop(self.flows.remove(flow)),
+            Step::RemoveOrganization { organization } => drop(self.organizations.remove(organization)),
+            Step::Join { uid, subject } => self.of_entity(uid, |one| {
+                one.members.entry(subject.clone()).or_insert(Membership::Free);
+            }),
+            Step::Invite { uid, mail, .. } => self.after_invitation(uid, mail, made),
+            Step::MakeOrganization { .. }
+            | Step::SetOrganization { .. }
+            | Step::MakeClient { .. }
+            | Step::SetClient { .. }
+            | Step::MakeRoles { .. }
+            | Step::MakeFlow { .. } => self.after_making(step, made),
+        }
+    }
+
+    fn after_making(&mut self, step: &Step, made: Made) {
+        match (step, made) {
+            (_, Made::Organization(id, organization)) => drop(self.organizations.insert(id, organization)),
+            (Step::MakeClient { client, .. } | Step::SetClient { client, .. }, Made::Client(seen)) => {
+                self.clients.insert(client.clone(), seen);
+            }
+            (Step::MakeRoles { client, .. }, Made::Roles(roles)) => {
+                let Some(seen) = self.clients.get_mut(client) else { return };
+                for (role, id) in roles {
+                    seen.roles.entry(role).or_insert_with(|| RoleSeen { id, users: BTreeSet::new() });
+                }
+            }
+            (Step::MakeFlow { client }, Made::Flow(flow)) => drop(self.flows.insert(flow_name(client), flow)),
+            _ => {}
+        }
+    }
+
+    fn after_removal_of_account(&mut self, subject: &str, made: &Made) {
+        if *made == Made::Done {
+            self.users.remove(subject);
+        } else if let Some(user) = self.users.get_mut(subject) {
+            user.used = true;
+        }
+    }
+
+    fn after_invitation(&mut self, uid: &str, mail: &str, made: Made) {
+        let Made::Invited { invitation, subject, user } = made else { return };
+        self.users.insert(subject, user);
+        self.of_entity(uid, |one| {
+            one.invitations.insert(invitation, InvitationSeen { mail: folded(mail), expired: false });
+        });
+    }
+
+    fn each_role(&mut self, client: &str, roles: &BTreeSet<Role>, change: impl Fn(&mut RoleSeen)) {
+        let Some(client) = self.clients.get_mut(client) else { return };
+        client.roles.iter_mut().filter(|(role, _)| roles.contains(role)).for_each(|(_, role)| change(role));
+    }
+
+    fn in_organization(&mut self, id: &str, change: impl FnOnce(&mut OrganizationSeen)) {
+        if let Some(organization) = self.organizations.get_mut(id) {
+            change(organization);
+        }
+    }
+
+    fn of_entity(&mut self, uid: &str, change: impl FnOnce(&mut OrganizationSeen)) {
+        let Some(id) = self.organization(uid).map(|(id, _)| id.to_owned()) else { return };
+        self.in_organization(&id, change);
+    }
 }

@@ -20,6 +20,8 @@ pub struct RealmWanted {
     pub people: BTreeMap<PersonKey, PersonWanted>,
     /// Services that get no client, since another Entity's has the client id that would be theirs.
     pub homonyms: BTreeSet<(String, String)>,
+    /// Entities of which not everybody can be read, with the service whose Access it is; none: it is the Collective.
+    held: BTreeSet<(String, Option<String>)>,
 }
 
 /// The organization of an Entity.
@@ -120,6 +122,13 @@ pub fn client_id(entity: &str, service: &str) -> String {
     format!("{entity}-{service}")
 }
 
+impl ClientWanted {
+    /// Where it may send people back to: to every page of itself.
+    pub(super) fn redirect_uris(&self) -> BTreeSet<String> {
+        BTreeSet::from([format!("{}/*", self.url.trim_end_matches('/'))])
+    }
+}
+
 impl RealmWanted {
     /// Takes in an Entity with its people; who has an account at another issuer than this one is marked.
     pub fn add_entity(&mut self, issuer: &str, entity: &str, wanted: OrganizationWanted, people: &collective::Wanted) {
@@ -154,14 +163,35 @@ impl RealmWanted {
         }
     }
 
+    /// Notes that the Collective of an Entity, or the Access of one of its services, cannot be read: until it can,
+    /// nobody loses by it what they have.
+    pub fn hold(&mut self, entity: &str, service: Option<&str>) {
+        self.held.insert((entity.to_owned(), service.map(str::to_owned)));
+    }
+
+    /// Whether not everybody of an Entity is known.
+    pub(super) fn holds(&self, entity: &str) -> bool {
+        self.held.iter().any(|(held, _)| held == entity)
+    }
+
+    /// Whether not everybody is known who is to enter a service.
+    pub(super) fn holds_roles(&self, client: &ClientWanted) -> bool {
+        let is_its = |service: &Option<String>| service.as_ref().is_none_or(|service| *service == client.service);
+        self.held.iter().any(|(entity, service)| *entity == client.entity && is_its(service))
+    }
+
+    /// Whether nobody is held.
+    pub(super) fn is_whole(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// The subjects that are to have a role of a client. Somebody of another Entity, whose service comes to the same
     /// client id, is none of them.
     pub(super) fn roles_of<'a>(&'a self, client: &'a str) -> BTreeMap<&'a str, BTreeSet<Role>> {
         let mut subjects: BTreeMap<&str, BTreeSet<Role>> = BTreeMap::new();
         let Some(of) = self.clients.get(client) else { return subjects };
-        for ((entity, _), person) in &self.people {
-            let (Some(subject), Some(roles)) = (&person.subject, person.roles.get(client)) else { continue };
-            if *entity == of.entity {
+        for (_, person) in self.of(&of.entity) {
+            if let (Some(subject), Some(roles)) = (&person.subject, person.roles.get(client)) {
                 subjects.entry(subject).or_default().extend(roles);
             }
         }
@@ -170,7 +200,7 @@ impl RealmWanted {
 
     /// The people of an Entity.
     pub(super) fn of<'a>(&'a self, entity: &'a str) -> impl Iterator<Item = (&'a str, &'a PersonWanted)> {
-        let people = self.people.iter().filter(move |((of, _), _)| of == entity);
-        people.map(|((_, id), person)| (id.as_str(), person))
+        let people = self.people.range((entity.to_owned(), String::new())..);
+        people.take_while(move |((of, _), _)| of == entity).map(|((_, id), person)| (id.as_str(), person))
     }
 }
