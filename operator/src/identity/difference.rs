@@ -65,8 +65,8 @@ fn roles_to_take(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>) {
     }
 }
 
-/// The Entity whose organization this is; none: it is nobody's any more. Of two that were made for one Entity the second
-/// is nobody's.
+/// The Entity whose organization this is; none: it is nobody's any more. Of two that were made for one Entity the
+/// second is nobody's.
 fn entity_of<'a>(id: &str, one: &OrganizationSeen, wanted: &'a RealmWanted, seen: &Seen) -> Option<&'a str> {
     let uid = one.uid.as_deref()?;
     let is_first = seen.organization(uid).is_some_and(|(first, _)| first == id);
@@ -76,7 +76,7 @@ fn entity_of<'a>(id: &str, one: &OrganizationSeen, wanted: &'a RealmWanted, seen
 
 /// The organizations that are ours and that can be judged.
 fn judged<'a>(wanted: &RealmWanted, seen: &'a Seen) -> impl Iterator<Item = (&'a String, &'a OrganizationSeen)> {
-    let is_held = |one: &OrganizationSeen| one.entity.as_deref().is_some_and(|entity| wanted.holds(entity));
+    let is_held = move |one: &OrganizationSeen| one.entity.as_deref().is_some_and(|entity| wanted.holds(entity));
     seen.organizations.iter().filter(move |(_, one)| one.uid.is_some() && !is_held(one))
 }
 
@@ -158,30 +158,47 @@ fn organizations_to_make(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step
 }
 
 fn client_to_make(id: &str, client: &ClientWanted, seen: &Seen, steps: &mut Vec<Step>) {
+    if !will_stand(id, client, seen) {
+        return;
+    }
     let there = standing(id, client, seen);
     let (id, wanted) = (id.to_owned(), client.clone());
-    let Some(there) = there else {
-        if will_stand(&id, client, seen) {
-            steps.push(Step::MakeClient { client: id.clone(), wanted: wanted.clone() });
-            steps.push(Step::MakeRoles { client: id.clone(), roles: Role::ALL.into() });
-            steps.push(Step::MakeFlow { client: id.clone() });
-            steps.push(Step::SetClient { client: id, wanted });
-        }
-        return;
-    };
-    let lacking: BTreeSet<Role> = Role::ALL.into_iter().filter(|role| !there.roles.contains_key(role)).collect();
-    // First of all: a condition on a role that is not there refuses nobody.
+    if there.is_none() {
+        steps.push(Step::MakeClient { client: id.clone(), wanted: wanted.clone() });
+    }
+    let has = |role: &Role| there.is_some_and(|there| there.roles.contains_key(role));
+    let lacking: BTreeSet<Role> = Role::ALL.into_iter().filter(|role| !has(role)).collect();
+    // Before anybody can sign in: a condition on a role that is not there refuses nobody.
     if !lacking.is_empty() {
         steps.push(Step::MakeRoles { client: id.clone(), roles: lacking });
     }
-    let flow = seen.flows.get(&flow_name(&id)).filter(|flow| flow.complete);
-    if flow.is_none() {
-        steps.push(Step::MakeFlow { client: id.clone() });
+    let bound = there.and_then(|there| there.flow.as_deref());
+    // With another Entity's client of this id go its flows.
+    let goes = there.is_none() && seen.clients.contains_key(&id);
+    let (flow, is_there) = if goes { (flow_name(&id, 1), false) } else { flow_of(&id, bound, seen) };
+    if !is_there {
+        steps.push(Step::MakeFlow { client: id.clone(), flow: flow.clone() });
     }
-    let is_bound = flow.is_some_and(|flow| there.flow.as_ref() == Some(&flow.id));
-    if !is_bound || !is_right(client, there) {
-        steps.push(Step::SetClient { client: id, wanted });
+    let is_bound = is_there && seen.flows.get(&flow).is_some_and(|flow| bound == Some(&flow.id));
+    if !is_bound || !there.is_some_and(|there| is_right(client, there)) {
+        steps.push(Step::SetClient { client: id.clone(), flow: flow.clone(), wanted });
     }
+    let others = seen.flows.keys().filter(|name| !goes && client_of_flow(name) == Some(&id) && **name != flow);
+    steps.extend(others.map(|name| Step::RemoveFlow { flow: name.clone() }));
+}
+
+/// The flow that a client is to have, and whether it is there to the end: the one that it has, else another that was
+/// made for it, else one that is to be made under a name that nothing bound has.
+fn flow_of(client: &str, bound: Option<&str>, seen: &Seen) -> (String, bool) {
+    let of_client =
+        || seen.flows.iter().filter(move |(name, flow)| flow.complete && client_of_flow(name) == Some(client));
+    let its = of_client().find(|(_, flow)| bound == Some(&flow.id)).or_else(|| of_client().next());
+    if let Some((name, _)) = its {
+        return (name.clone(), true);
+    }
+    let is_free = |name: &String| seen.flows.get(name).is_none_or(|flow| bound != Some(&flow.id));
+    let name = (1..).map(|number| flow_name(client, number)).find(is_free);
+    (name.unwrap_or_default(), false)
 }
 
 fn is_right(wanted: &ClientWanted, there: &ClientSeen) -> bool {
@@ -192,8 +209,7 @@ fn is_right(wanted: &ClientWanted, there: &ClientSeen) -> bool {
 fn memberships_to_make(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>) {
     for (entity, one) in &wanted.organizations {
         let members = seen.organization(&one.uid).map(|(_, there)| &there.members);
-        let subjects: BTreeSet<&String> =
-            wanted.of(entity).filter_map(|(_, person)| person.subject.as_ref()).collect();
+        let subjects: BTreeSet<&String> = wanted.of(entity).filter_map(|(_, person)| person.subject.as_ref()).collect();
         let is_member = |subject: &String| members.is_some_and(|members| members.contains_key(subject));
         for subject in subjects.into_iter().filter(|subject| seen.users.contains_key(*subject) && !is_member(subject)) {
             steps.push(Step::Join { uid: one.uid.clone(), subject: subject.clone() });

@@ -26,7 +26,7 @@
 
 mod accepted;
 mod difference;
-pub mod keycloak;
+mod keycloak;
 mod name;
 mod problems;
 mod provider;
@@ -43,12 +43,10 @@ mod fixtures;
 
 pub use accepted::{Binding, Progress, accepted, progress};
 pub use difference::difference;
-pub use keycloak::Keycloak;
+pub use keycloak::{Door, Keycloak};
 pub use problems::{Problem, problems};
 pub use provider::{Changes, Cursor, Provider, ProviderError};
-pub use seen::{
-    ClientSeen, FlowSeen, InvitationSeen, Membership, OrganizationSeen, Present, RoleSeen, Seen, UserSeen,
-};
+pub use seen::{ClientSeen, FlowSeen, InvitationSeen, Membership, OrganizationSeen, Present, RoleSeen, Seen, UserSeen};
 pub use step::{Made, Step};
 pub use wanted::{
     ClientSecret, ClientWanted, OrganizationWanted, PersonKey, PersonWanted, RealmWanted, Role, client_id,

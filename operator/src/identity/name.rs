@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::seen::{OrganizationSeen, Seen};
+use super::seen::{Membership, OrganizationSeen, Seen};
 use super::wanted::{OrganizationWanted, RealmWanted};
 use crate::template::hexadecimal;
 
@@ -79,9 +79,20 @@ pub(super) fn organization_name(
 ) -> String {
     let name = organization.display_name.as_str();
     let another = |one: &OrganizationWanted| one.display_name == name && one.uid != organization.uid;
-    let other = |one: &OrganizationSeen| one.name == name && one.uid.as_deref() != Some(&organization.uid);
+    let other = |one: &OrganizationSeen| {
+        one.name == name && one.uid.as_deref() != Some(&organization.uid) && !goes(one, wanted)
+    };
     let is_taken = wanted.organizations.values().any(another) || seen.organizations.values().any(other);
     if is_taken || name.trim().is_empty() { format!("{name} ({entity})").trim().to_owned() } else { name.to_owned() }
+}
+
+/// Whether an organization is ours and will be gone before any is made: that of an Entity that is gone, without anybody
+/// who is tied to it.
+fn goes(one: &OrganizationSeen, wanted: &RealmWanted) -> bool {
+    let Some(uid) = &one.uid else { return false };
+    let is_wanted = wanted.organizations.values().any(|organization| organization.uid == *uid);
+    let is_held = one.entity.as_deref().is_some_and(|entity| wanted.holds(entity));
+    !is_wanted && !is_held && one.members.values().all(|membership| *membership == Membership::Free)
 }
 
 /// The name of an Entity's organization in addresses, which cannot be changed later: the Entity's, or with something of
@@ -95,17 +106,19 @@ pub(super) fn organization_alias(entity: &str, uid: &str, seen: &Seen) -> String
     format!("{entity}-{front}")
 }
 
-/// The name of a client's browser flow.
-pub(super) fn flow_name(client: &str) -> String {
-    format!("{FLOW_PREFIX}{client}")
+/// The name of a client's browser flow. One that is bound cannot be taken away: the one in its place is the next.
+pub(super) fn flow_name(client: &str, number: usize) -> String {
+    format!("{FLOW} {client} {number}")
 }
 
 /// The client of a browser flow that is ours.
 pub(super) fn client_of_flow(flow: &str) -> Option<&str> {
-    flow.strip_prefix(FLOW_PREFIX)
+    let (front, number) = flow.rsplit_once(' ')?;
+    let client = front.strip_prefix(FLOW)?.strip_prefix(' ')?;
+    number.parse::<usize>().is_ok().then_some(client)
 }
 
-const FLOW_PREFIX: &str = "commonscloud ";
+const FLOW: &str = "commonscloud";
 
 #[cfg(test)]
 mod tests {
@@ -145,7 +158,8 @@ mod tests {
         let mut seen = Seen::default();
         assert_eq!(organization_name("llum", &one("u1"), &wanted, &seen), "La Llum");
         assert_eq!(organization_alias("llum", "u1", &seen), "llum");
-        let taken = OrganizationSeen { name: "La Llum".to_owned(), alias: "llum".to_owned(), ..OrganizationSeen::default() };
+        let taken =
+            OrganizationSeen { name: "La Llum".to_owned(), alias: "llum".to_owned(), ..OrganizationSeen::default() };
         seen.organizations.insert("o9".to_owned(), taken);
         assert_eq!(organization_name("llum", &one("u1"), &wanted, &seen), "La Llum (llum)", "somebody else's");
         assert_eq!(organization_alias("llum", "0a-1b", &seen), "llum-0a1b");
@@ -155,7 +169,9 @@ mod tests {
 
     #[test]
     fn the_flow_of_a_client_tells_which() {
-        assert_eq!(client_of_flow(&flow_name("coop-wiki")), Some("coop-wiki"));
-        assert_eq!(client_of_flow("browser"), None);
+        assert_eq!(client_of_flow(&flow_name("coop-wiki", 1)), Some("coop-wiki"));
+        for other in ["browser", "commonscloud coop-wiki 1 who", "commonscloud coop-wiki", "copy of commonscloud a 1"] {
+            assert_eq!(client_of_flow(other), None, "{other}");
+        }
     }
 }

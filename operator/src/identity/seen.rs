@@ -142,6 +142,17 @@ impl Seen {
         present
     }
 
+    /// Takes an account out of everything.
+    pub(super) fn forget_user(&mut self, subject: &str) {
+        self.users.remove(subject);
+        for organization in self.organizations.values_mut() {
+            organization.members.remove(subject);
+        }
+        for role in self.clients.values_mut().flat_map(|client| client.roles.values_mut()) {
+            role.users.remove(subject);
+        }
+    }
+
     /// The organization that was made for the Entity of this uid. Of two, which a killed request can leave, the first.
     pub(super) fn organization(&self, uid: &str) -> Option<(&str, &OrganizationSeen)> {
         let mut all = self.organizations.iter();
@@ -156,7 +167,8 @@ impl Seen {
 
     /// The accounts that an invitation made and that nobody is known to have used.
     pub(super) fn unused(&self) -> impl Iterator<Item = (&str, &UserSeen)> {
-        let unused = |user: &UserSeen| !user.used && user.mail.as_deref().is_some_and(|mail| is_made(&user.username, mail));
+        let unused =
+            |user: &UserSeen| !user.used && user.mail.as_deref().is_some_and(|mail| is_made(&user.username, mail));
         self.users.iter().filter(move |(_, user)| unused(user)).map(|(subject, user)| (subject.as_str(), user))
     }
 }

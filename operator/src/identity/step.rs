@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::name::{flow_name, folded};
+use super::name::{client_of_flow, folded};
 use super::seen::{ClientSeen, FlowSeen, InvitationSeen, Membership, OrganizationSeen, RoleSeen, Seen, UserSeen};
 use super::wanted::{ClientWanted, Role};
 
@@ -44,12 +44,12 @@ pub enum Step {
         /// Whose.
         subject: String,
     },
-    /// Removes a client of a service that is gone, and then its flow.
+    /// Removes a client of a service that is gone, and then its flows.
     RemoveClient {
         /// The client id.
         client: String,
     },
-    /// Removes a flow that belongs to no client.
+    /// Removes a flow that is bound to no client.
     RemoveFlow {
         /// Its name.
         flow: String,
@@ -93,15 +93,19 @@ pub enum Step {
         /// Which.
         roles: BTreeSet<Role>,
     },
-    /// Makes the flow of a client, in place of a half-made one.
+    /// Makes a flow for a client, in place of a half-made one of this name.
     MakeFlow {
         /// The client id.
         client: String,
+        /// The flow's name.
+        flow: String,
     },
     /// Sets a client right, binds its flow, and lets people sign in by it.
     SetClient {
         /// The client id.
         client: String,
+        /// The flow's name.
+        flow: String,
         /// What it is to be.
         wanted: ClientWanted,
     },
@@ -204,7 +208,7 @@ impl Seen {
             Step::RemoveAccount { subject } => self.after_removal_of_account(subject, &made),
             Step::RemoveClient { client } => {
                 self.clients.remove(client);
-                self.flows.remove(&flow_name(client));
+                self.flows.retain(|flow, _| client_of_flow(flow) != Some(client));
             }
             Step::RemoveFlow { flow } => drop(self.flows.remove(flow)),
             Step::RemoveOrganization { organization } => drop(self.organizations.remove(organization)),
@@ -233,7 +237,7 @@ impl Seen {
                     seen.roles.entry(role).or_insert_with(|| RoleSeen { id, users: BTreeSet::new() });
                 }
             }
-            (Step::MakeFlow { client }, Made::Flow(flow)) => drop(self.flows.insert(flow_name(client), flow)),
+            (Step::MakeFlow { flow, .. }, Made::Flow(seen)) => drop(self.flows.insert(flow.clone(), seen)),
             _ => {}
         }
     }

@@ -176,8 +176,8 @@ impl RealmWanted {
 
     /// Whether not everybody is known who is to enter a service.
     pub(super) fn holds_roles(&self, client: &ClientWanted) -> bool {
-        let is_its = |service: &Option<String>| service.as_ref().is_none_or(|service| *service == client.service);
-        self.held.iter().any(|(entity, service)| *entity == client.entity && is_its(service))
+        let mut of_entity = self.held.iter().filter(|(entity, _)| *entity == client.entity);
+        of_entity.any(|(_, service)| service.as_ref().is_none_or(|service| *service == client.service))
     }
 
     /// Whether nobody is held.
@@ -202,5 +202,66 @@ impl RealmWanted {
     pub(super) fn of<'a>(&'a self, entity: &'a str) -> impl Iterator<Item = (&'a str, &'a PersonWanted)> {
         let people = self.people.range((entity.to_owned(), String::new())..);
         people.take_while(move |((of, _), _)| of == entity).map(|((_, id), person)| (id.as_str(), person))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Account;
+    use crate::collective::WantedPerson;
+
+    const ISSUER: &str = "https://id.example.org/realms/commons";
+
+    fn person(issuer: Option<&str>, belongs: bool, services: &[(&str, AccessRole)]) -> WantedPerson {
+        let account =
+            |issuer: &str| Account { issuer: issuer.to_owned(), subject: "s1".to_owned(), user: "oidc:s1".to_owned() };
+        WantedPerson {
+            account: issuer.map(account),
+            mail: Some("a@example.org".to_owned()),
+            belongs,
+            services: services.iter().map(|(service, role)| ((*service).to_owned(), *role)).collect(),
+            ..WantedPerson::default()
+        }
+    }
+
+    fn taken_in(person: WantedPerson) -> PersonWanted {
+        let mut wanted = RealmWanted::default();
+        let people = collective::Wanted { people: [("id".to_owned(), person)].into() };
+        wanted.add_entity(ISSUER, "coop", OrganizationWanted::default(), &people);
+        wanted.people.remove(&("coop".to_owned(), "id".to_owned())).unwrap()
+    }
+
+    #[test]
+    fn whoever_manages_a_service_enters_it_too() {
+        let member = taken_in(person(Some(ISSUER), true, &[("wiki", AccessRole::Manager), ("web", AccessRole::User)]));
+        assert_eq!(member.roles["coop-wiki"], Role::ALL.into());
+        assert_eq!(member.roles["coop-web"], [Role::Access].into());
+        assert_eq!((member.subject.as_deref(), member.mail, member.guest_of), (Some("s1"), None, BTreeSet::new()));
+    }
+
+    #[test]
+    fn a_guest_is_known_by_the_services_that_have_them() {
+        let guest = taken_in(person(None, false, &[("wiki", AccessRole::User)]));
+        assert_eq!(guest.guest_of, ["wiki".to_owned()].into());
+        assert!(guest.mail.is_some() && guest.subject.is_none() && !guest.elsewhere);
+    }
+
+    #[test]
+    fn an_account_at_another_issuer_is_no_account_here() {
+        let member = taken_in(person(Some("https://other.example.org"), true, &[]));
+        assert!(member.elsewhere && member.subject.is_none() && member.mail.is_none());
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let client = ClientWanted {
+            entity: "coop".to_owned(),
+            service: "wiki".to_owned(),
+            url: "https://wiki.example.org/".to_owned(),
+            secret: Some(ClientSecret::new("s3cret")),
+        };
+        assert!(!format!("{client:?}").contains("s3cret"));
+        assert_eq!(client.redirect_uris(), ["https://wiki.example.org/*".to_owned()].into());
     }
 }
