@@ -18,6 +18,7 @@
 //! | [`restore`] | what is next of a restore, and the claims that take the place of others |
 //! | [`drill`] | what is next of a drill, which proves a backup, and whose turn it is |
 //! | [`collective`] | who belongs, who may enter, who changed what: what is next |
+//! | [`identity`] | what an identity provider is to have, has, and how it is brought to it |
 //! | [`plan`] | what is to run for one instance, decided and checked |
 //! | [`template`] | service packages: checked, compiled, rendered |
 //! | [`canonical`] | objects in the form in which the API server gives them back |
@@ -51,6 +52,7 @@ pub mod entity;
 pub mod gather;
 pub mod http;
 pub mod https;
+pub mod identity;
 pub mod kinds;
 pub mod leader;
 pub mod metrics;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, HOST, LOCATION};
 use hyper::server::conn::http1;
@@ -56,6 +56,9 @@ pub(crate) struct Behaviour {
     pub(crate) body: String,
     /// The bearer token that it wants; another one is answered with 401.
     pub(crate) token: Option<String>,
+    /// What it answers, with which status, to a request whose method and path begin so. Of several that fit, the first
+    /// is given once.
+    pub(crate) answers: Vec<(String, u16, String)>,
 }
 
 impl Behaviour {
@@ -66,6 +69,17 @@ impl Behaviour {
     pub(crate) fn never() -> Self {
         Self::default()
     }
+
+    fn answer_to(&mut self, asked: &str) -> Option<(u16, String)> {
+        let fitting = self.answers.iter().enumerate().filter(|(_, (front, ..))| asked.starts_with(front));
+        let fitting: Vec<usize> = fitting.map(|(index, _)| index).collect();
+        let (_, status, body) = match fitting.as_slice() {
+            [] => return None,
+            [last] => self.answers[*last].clone(),
+            [first, ..] => self.answers.remove(*first),
+        };
+        Some((status, body))
+    }
 }
 
 /// A request as it came.
@@ -73,7 +87,9 @@ impl Behaviour {
 pub(crate) struct Seen {
     pub(crate) server_name: Option<String>,
     pub(crate) host: String,
+    pub(crate) method: String,
     pub(crate) path: String,
+    pub(crate) body: String,
 }
 
 /// A server; it ends with this.
@@ -162,14 +178,25 @@ async fn answer(
     rule: Arc<Mutex<Behaviour>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-    let host = header(HOST).unwrap_or_default();
-    notes.lock().unwrap().push(Seen { server_name, host, path: request.uri().to_string() });
-    let behaviour = rule.lock().unwrap().clone();
+    let (host, authorization) = (header(HOST).unwrap_or_default(), header(AUTHORIZATION));
+    let (method, path) = (request.method().to_string(), request.uri().to_string());
+    let asked = format!("{method} {path}");
+    let body = String::from_utf8(request.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    notes.lock().unwrap().push(Seen { server_name, host, method, path, body });
+    let (behaviour, answer) = {
+        let mut rule = rule.lock().unwrap();
+        let answer = rule.answer_to(&asked);
+        (rule.clone(), answer)
+    };
     let Some(mut status) = behaviour.status else { return std::future::pending().await };
-    if behaviour.token.is_some_and(|token| header(AUTHORIZATION) != Some(format!("Bearer {token}"))) {
+    let mut body = behaviour.body;
+    if let Some((scripted, text)) = answer {
+        (status, body) = (scripted, text);
+    }
+    if behaviour.token.is_some_and(|token| authorization != Some(format!("Bearer {token}"))) {
         status = 401;
     }
     let response =
         Response::builder().status(status).header(LOCATION, "/elsewhere").header("content-type", "application/json");
-    Ok(response.body(Full::new(Bytes::from(behaviour.body))).unwrap())
+    Ok(response.body(Full::new(Bytes::from(body))).unwrap())
 }

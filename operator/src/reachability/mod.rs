@@ -18,7 +18,9 @@ mod schedule;
 mod target;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::net::lookup_host;
 
 use crate::core::Hostname;
 
@@ -47,6 +49,16 @@ pub enum Place {
     Address(IpAddr),
     /// Where this name leads to when it is asked, as of a provider's load balancer.
     Name(String),
+}
+
+impl Place {
+    /// Where to connect to.
+    pub(crate) async fn resolve(&self, port: u16) -> Option<SocketAddr> {
+        match self {
+            Self::Address(address) => Some(SocketAddr::new(*address, port)),
+            Self::Name(name) => lookup_host((name.as_str(), port)).await.ok()?.next(),
+        }
+    }
 }
 
 impl From<&str> for Place {

@@ -1,13 +1,11 @@
 //! One question to one service.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
-use tokio::net::lookup_host;
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -58,7 +56,8 @@ pub(super) async fn ask(target: &Target, port: u16) -> Result<(), Failure> {
 }
 
 async fn status(target: &Target, port: u16) -> Result<StatusCode, Problem> {
-    let address = resolve(&target.address, port).await?;
+    let found = target.address.resolve(port).await;
+    let address = found.ok_or_else(|| Problem::Unresolved(target.address.to_string()))?;
     let host = target.url_host.as_str();
     let roots = match &target.ca_bundle {
         Some(pem) => authorities(pem)?,
@@ -73,16 +72,6 @@ async fn status(target: &Target, port: u16) -> Result<StatusCode, Problem> {
         .body(Empty::<Bytes>::new())
         .map_err(|_| Problem::Malformed)?;
     Ok(send(address, name, roots, request).await?.response.status())
-}
-
-async fn resolve(place: &Place, port: u16) -> Result<SocketAddr, Problem> {
-    match place {
-        Place::Address(address) => Ok(SocketAddr::new(*address, port)),
-        Place::Name(name) => {
-            let found = lookup_host((name.as_str(), port)).await.ok().and_then(|mut found| found.next());
-            found.ok_or_else(|| Problem::Unresolved(name.clone()))
-        }
-    }
 }
 
 #[cfg(test)]
