@@ -62,15 +62,17 @@ impl PlatformIdentity {
         is_realm.then_some((host, realm))
     }
 
-    /// What a service is called at the provider. Two Entities' services can come to the same (`a-b` and `c`, `a` and
-    /// `b-c`): the older one has it.
+    /// What a service is called at the provider. No name holds a dot: no two services come to the same.
     pub fn client_id(entity: &str, service: &str) -> String {
-        format!("{entity}-{service}")
+        format!("{entity}.{service}")
     }
 
     /// The service of an Entity that is called so at the provider.
     pub fn service_of<'a>(entity: &str, client_id: &'a str) -> Option<&'a str> {
-        client_id.strip_prefix(entity)?.strip_prefix('-')
+        client_id
+            .strip_prefix(entity)?
+            .strip_prefix('.')
+            .filter(|service| !service.is_empty() && !service.contains('.'))
     }
 
     /// Whether a service is the Keycloak that is driven.
@@ -109,5 +111,7 @@ mod tests {
         let client = PlatformIdentity::client_id("hort", "wiki-two");
         assert_eq!(PlatformIdentity::service_of("hort", &client), Some("wiki-two"));
         assert_eq!(PlatformIdentity::service_of("hor", &client), None);
+        assert_eq!(PlatformIdentity::service_of("hort", "hort-wiki"), None);
+        assert_ne!(PlatformIdentity::client_id("a-b", "c"), PlatformIdentity::client_id("a", "b-c"));
     }
 }

@@ -63,8 +63,6 @@ pub struct ObservedPeople {
 pub struct SigningIn {
     /// Its address, for example `https://coop-wiki.example.org`.
     pub url: String,
-    /// When it was made: of two services that come to one name at the provider the older one has it.
-    pub created: Option<Timestamp>,
     /// What it signs in with.
     pub secret: Arc<Sealed>,
 }
@@ -85,10 +83,11 @@ pub struct ProviderPlace {
 }
 
 impl ObservedIdentity {
-    /// Whether it is known of everybody who they are and what they are to enter.
-    pub fn knows_all_people(&self) -> bool {
-        let is_known = |of: &ObservedPeople| of.people.is_some() && of.unreadable_accesses.is_empty();
-        self.unknown.is_empty() && self.entities.values().all(is_known)
+    /// Whether all of it is known: everybody, what they are to enter, and which services sign people in.
+    pub fn knows_all(&self) -> bool {
+        let is_known =
+            |of: &ObservedPeople| of.people.is_some() && of.unreadable_accesses.is_empty() && of.unknown.is_empty();
+        self.unknown.is_empty() && self.unreadable.is_empty() && self.entities.values().all(is_known)
     }
 }
 
@@ -245,8 +244,7 @@ fn signing_in(caches: &Caches, packages: &Packages, service: &dyn Dedicated, nam
     let Some(hostname) = status.and_then(|status| status.hostname.as_deref()) else { return SignIn::Unknown };
     match secret(caches, namespace, name, SIGN_IN.0) {
         Some(secret) if secret.keys.iter().any(|key| key == SIGN_IN.1) => {
-            let created = service.metadata().creation_timestamp.as_ref().map(|at| at.0);
-            SignIn::Here(SigningIn { url: format!("https://{hostname}"), created, secret })
+            SignIn::Here(SigningIn { url: format!("https://{hostname}"), secret })
         }
         _ => SignIn::Unknown,
     }

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::accepted::{bound, expected, invitees};
 use super::name::{client_of_flow, flow_name, folded, organization_name};
-use super::seen::{ClientSeen, Membership, OrganizationSeen, Seen};
+use super::seen::{ClientSeen, InvitationSeen, Membership, OrganizationSeen, Seen};
 use super::step::Step;
 use super::wanted::{ClientWanted, RealmWanted, Role};
 
-/// What is to be done, in its order. It can be done to the end without a look in between.
+/// What is to be done, in its order, as if everything were known: whoever cannot read all of it takes out what may be
+/// wrong. It can be done to the end without a look in between.
 pub fn difference(wanted: &RealmWanted, seen: &Seen) -> Vec<Step> {
     let mut steps = Vec::new();
     roles_to_take(wanted, seen, &mut steps);
@@ -45,7 +46,7 @@ fn will_stand(id: &str, client: &ClientWanted, seen: &Seen) -> bool {
 }
 
 fn roles_to_take(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>) {
-    for (id, client) in wanted.clients.iter().filter(|(_, client)| !wanted.holds_roles(client)) {
+    for (id, client) in &wanted.clients {
         let Some(there) = standing(id, client, seen) else { continue };
         let may = wanted.roles_of(id);
         let mut excess: BTreeMap<&String, BTreeSet<Role>> = BTreeMap::new();
@@ -74,14 +75,13 @@ fn entity_of<'a>(id: &str, one: &OrganizationSeen, wanted: &'a RealmWanted, seen
     all.find(|(_, of)| of.uid == uid).map(|(entity, _)| entity.as_str()).filter(|_| is_first)
 }
 
-/// The organizations that are ours and that can be judged.
-fn judged<'a>(wanted: &RealmWanted, seen: &'a Seen) -> impl Iterator<Item = (&'a String, &'a OrganizationSeen)> {
-    let is_held = move |one: &OrganizationSeen| one.entity.as_deref().is_some_and(|entity| wanted.holds(entity));
-    seen.organizations.iter().filter(move |(_, one)| one.uid.is_some() && !is_held(one))
+/// The organizations that are ours.
+fn ours(seen: &Seen) -> impl Iterator<Item = (&String, &OrganizationSeen)> {
+    seen.organizations.iter().filter(|(_, one)| one.uid.is_some())
 }
 
 fn memberships_to_end(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>) {
-    for (id, one) in judged(wanted, seen) {
+    for (id, one) in ours(seen) {
         let entity = entity_of(id, one, wanted, seen);
         let stays = entity.map(|entity| expected(entity, wanted, seen)).unwrap_or_default();
         let leaving = one.members.iter().filter(|(subject, _)| !stays.contains(subject.as_str()));
@@ -89,19 +89,18 @@ fn memberships_to_end(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>) 
             steps.push(Step::Leave { organization: id.clone(), subject: subject.clone() });
         }
         let invited = entity.map(|entity| invitees(entity, wanted)).unwrap_or_default();
-        let others = one.invitations.iter().filter(|(_, invitation)| !invited.contains_key(&folded(&invitation.mail)));
+        // One that expired makes room for the next.
+        let ends = |one: &InvitationSeen| one.expired || !invited.contains_key(&folded(&one.mail));
+        let ended = one.invitations.iter().filter(|(_, invitation)| ends(invitation));
         steps.extend(
-            others.map(|(invitation, _)| Step::Withdraw { organization: id.clone(), invitation: invitation.clone() }),
+            ended.map(|(invitation, _)| Step::Withdraw { organization: id.clone(), invitation: invitation.clone() }),
         );
     }
 }
 
 /// Accounts that were made for invitations which nobody stands behind any more. An account that somebody used is
-/// theirs, whatever becomes of their memberships.
+/// theirs, whatever becomes of their memberships. Not to be done while anybody is unknown.
 fn accounts_to_remove(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>) {
-    if !wanted.is_whole() {
-        return;
-    }
     let mut kept: BTreeSet<String> = wanted.people.values().filter_map(|person| person.subject.clone()).collect();
     let invited: BTreeSet<String> =
         wanted.people.values().filter_map(|person| person.mail.as_deref()).map(folded).collect();
@@ -119,8 +118,7 @@ fn accounts_to_remove(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>) 
 fn clients_to_remove(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>) {
     let is_wanted = |id: &String| wanted.clients.get(id).is_some_and(|client| standing(id, client, seen).is_some());
     for (id, there) in &seen.clients {
-        let Some(entity) = &there.entity else { continue };
-        if !is_wanted(id) && !wanted.holds(entity) {
+        if there.entity.is_some() && !is_wanted(id) {
             steps.push(Step::RemoveClient { client: id.clone() });
         }
     }
@@ -134,7 +132,7 @@ fn clients_to_remove(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>) {
 }
 
 fn organizations_to_remove(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>) {
-    for (id, one) in judged(wanted, seen).filter(|(id, one)| entity_of(id, one, wanted, seen).is_none()) {
+    for (id, one) in ours(seen).filter(|(id, one)| entity_of(id, one, wanted, seen).is_none()) {
         // Whoever is tied to it would be deleted with it.
         if one.members.values().all(|membership| *membership == Membership::Free) {
             steps.push(Step::RemoveOrganization { organization: id.clone() });
@@ -243,8 +241,8 @@ fn invitations_to_send(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>)
             let is_here = |subject: &str| {
                 bound.contains(subject) || there.is_some_and(|there| there.members.contains_key(subject))
             };
-            let is_invited =
-                there.is_some_and(|there| there.invitations.values().any(|other| folded(&other.mail) == mail));
+            let is_it = |other: &InvitationSeen| !other.expired && folded(&other.mail) == mail;
+            let is_invited = there.is_some_and(|there| there.invitations.values().any(is_it));
             if accounts.len() <= 1 && !is_invited && !accounts.iter().any(|(subject, _)| is_here(subject)) {
                 let display_name = person.display_name.clone();
                 steps.push(Step::Invite { uid: one.uid.clone(), mail, display_name });

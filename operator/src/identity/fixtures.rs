@@ -6,8 +6,8 @@ use super::difference;
 use super::name::{account_name, folded};
 use super::seen::{ClientSeen, FlowSeen, Membership, OrganizationSeen, Seen, UserSeen};
 use super::step::{Made, Step};
-use super::wanted::{ClientSecret, ClientWanted, OrganizationWanted, PersonWanted, RealmWanted, Role, client_id};
-use crate::api::AccessRole;
+use super::wanted::{ClientSecret, ClientWanted, OrganizationWanted, PersonWanted, RealmWanted, Role};
+use crate::api::{AccessRole, PlatformIdentity};
 
 pub(super) fn account(username: &str) -> UserSeen {
     UserSeen {
@@ -64,10 +64,10 @@ pub(super) fn wanted() -> RealmWanted {
         wanted.organizations.insert(entity.to_owned(), organization(uid, entity));
         wanted.add_client(client(entity, "wiki"));
     }
-    put(&mut wanted, "coop", "annaannaanna", bound("anna", &[("coop-wiki", AccessRole::Manager)]));
-    put(&mut wanted, "coop", "berndbernd00", bound("bernd", &[("coop-wiki", AccessRole::User)]));
+    put(&mut wanted, "coop", "annaannaanna", bound("anna", &[("coop.wiki", AccessRole::Manager)]));
+    put(&mut wanted, "coop", "berndbernd00", bound("bernd", &[("coop.wiki", AccessRole::User)]));
     put(&mut wanted, "coop", "claraclara00", invited("Clara@Example.org"));
-    put(&mut wanted, "other", "annaannaanna", bound("anna", &[("other-wiki", AccessRole::Manager)]));
+    put(&mut wanted, "other", "annaannaanna", bound("anna", &[("other.wiki", AccessRole::Manager)]));
     wanted
 }
 
@@ -149,7 +149,7 @@ fn made_organization(entity: &str, uid: &str, name: &str) -> OrganizationSeen {
 }
 
 fn made_client(id: &str, wanted: &ClientWanted) -> ClientSeen {
-    assert_eq!(id, client_id(&wanted.entity, &wanted.service));
+    assert_eq!(id, PlatformIdentity::client_id(&wanted.entity, &wanted.service));
     ClientSeen {
         uuid: format!("c-{id}"),
         entity: Some(wanted.entity.clone()),

@@ -44,10 +44,9 @@ mod fixtures;
 pub use accepted::{Binding, Progress, accepted, progress};
 pub use difference::difference;
 pub use keycloak::{Door, Keycloak};
+pub use name::client_of_flow;
 pub use problems::{Problem, problems};
 pub use provider::{Changes, Cursor, Provider, ProviderError};
 pub use seen::{ClientSeen, FlowSeen, InvitationSeen, Membership, OrganizationSeen, Present, RoleSeen, Seen, UserSeen};
 pub use step::{Made, Step};
-pub use wanted::{
-    ClientSecret, ClientWanted, OrganizationWanted, PersonKey, PersonWanted, RealmWanted, Role, client_id,
-};
+pub use wanted::{ClientSecret, ClientWanted, OrganizationWanted, PersonKey, PersonWanted, RealmWanted, Role};

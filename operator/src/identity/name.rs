@@ -86,13 +86,14 @@ pub(super) fn organization_name(
     if is_taken || name.trim().is_empty() { format!("{name} ({entity})").trim().to_owned() } else { name.to_owned() }
 }
 
-/// Whether an organization is ours and will be gone before any is made: that of an Entity that is gone, without anybody
-/// who is tied to it.
+/// Whether an organization will be gone before any is made: that of an Entity whose name another has now, without anybody
+/// who is tied to it. One of an Entity that is not wanted has its name as long as it is there: it may only be unknown.
 fn goes(one: &OrganizationSeen, wanted: &RealmWanted) -> bool {
-    let Some(uid) = &one.uid else { return false };
+    let Some((uid, entity)) = one.uid.as_ref().zip(one.entity.as_ref()) else { return false };
     let is_wanted = wanted.organizations.values().any(|organization| organization.uid == *uid);
-    let is_held = one.entity.as_deref().is_some_and(|entity| wanted.holds(entity));
-    !is_wanted && !is_held && one.members.values().all(|membership| *membership == Membership::Free)
+    !is_wanted
+        && wanted.organizations.contains_key(entity)
+        && one.members.values().all(|membership| *membership == Membership::Free)
 }
 
 /// The name of an Entity's organization in addresses, which cannot be changed later: the Entity's, or with something of
@@ -112,7 +113,7 @@ pub(super) fn flow_name(client: &str, number: usize) -> String {
 }
 
 /// The client of a browser flow that is ours.
-pub(super) fn client_of_flow(flow: &str) -> Option<&str> {
+pub fn client_of_flow(flow: &str) -> Option<&str> {
     let (front, number) = flow.rsplit_once(' ')?;
     let client = front.strip_prefix(FLOW)?.strip_prefix(' ')?;
     number.parse::<usize>().is_ok().then_some(client)
@@ -169,8 +170,8 @@ mod tests {
 
     #[test]
     fn the_flow_of_a_client_tells_which() {
-        assert_eq!(client_of_flow(&flow_name("coop-wiki", 1)), Some("coop-wiki"));
-        for other in ["browser", "commonscloud coop-wiki 1 who", "commonscloud coop-wiki", "copy of commonscloud a 1"] {
+        assert_eq!(client_of_flow(&flow_name("coop.wiki", 1)), Some("coop.wiki"));
+        for other in ["browser", "commonscloud coop.wiki 1 who", "commonscloud coop.wiki", "copy of commonscloud a 1"] {
             assert_eq!(client_of_flow(other), None, "{other}");
         }
     }

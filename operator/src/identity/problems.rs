@@ -5,7 +5,7 @@ use std::fmt;
 use super::accepted::{bound, expected, invitees};
 use super::difference::is_foreign;
 use super::seen::{Membership, Seen};
-use super::wanted::{PersonWanted, RealmWanted, client_id};
+use super::wanted::{PersonWanted, RealmWanted};
 
 /// Something that cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,20 +44,13 @@ fn services(wanted: &RealmWanted, seen: &Seen) -> Vec<Problem> {
         service: Some(service.to_owned()),
         words,
     };
-    let homonyms = wanted.homonyms.iter().map(|(entity, service)| {
-        let id = client_id(entity, service);
-        let words = format!(
-            "nobody can sign in: its client at the identity provider would be called {id}, as another Entity's is; give the service another name"
-        );
-        of(entity, service, words)
-    });
     let foreign = wanted.clients.iter().filter(|(id, _)| is_foreign(id, seen)).map(|(id, client)| {
         let words = format!(
             "nobody can sign in: the identity provider has a client {id} that the operator did not make; rename or delete it there"
         );
         of(&client.entity, &client.service, words)
     });
-    homonyms.chain(foreign).collect()
+    foreign.collect()
 }
 
 fn of_person(entity: &str, id: &str, words: &str) -> Problem {

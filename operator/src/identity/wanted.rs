@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::api::AccessRole;
+use crate::api::{AccessRole, PlatformIdentity};
 use crate::collective;
 
 /// A person of an Entity: the Entity's name, and the id in its Collective or in an Access.
@@ -18,10 +18,6 @@ pub struct RealmWanted {
     pub clients: BTreeMap<String, ClientWanted>,
     /// Everybody who belongs or is a guest.
     pub people: BTreeMap<PersonKey, PersonWanted>,
-    /// Services that get no client, since another Entity's has the client id that would be theirs.
-    pub homonyms: BTreeSet<(String, String)>,
-    /// Entities of which not everybody can be read, with the service whose Access it is; none: it is the Collective.
-    held: BTreeSet<(String, Option<String>)>,
 }
 
 /// The organization of an Entity.
@@ -117,11 +113,6 @@ pub struct PersonWanted {
     pub roles: BTreeMap<String, BTreeSet<Role>>,
 }
 
-/// The client id of a service. Two Entities' services can come to the same one (`a-b` and `c`, `a` and `b-c`).
-pub fn client_id(entity: &str, service: &str) -> String {
-    format!("{entity}-{service}")
-}
-
 impl ClientWanted {
     /// Where it may send people back to: to every page of itself.
     pub(super) fn redirect_uris(&self) -> BTreeSet<String> {
@@ -136,7 +127,8 @@ impl RealmWanted {
         for (id, person) in &people.people {
             let account = person.account.as_ref();
             let here = account.filter(|account| account.issuer == issuer);
-            let roles = person.services.iter().map(|(service, role)| (client_id(entity, service), Role::of(*role)));
+            let client = |service: &str| PlatformIdentity::client_id(entity, service);
+            let roles = person.services.iter().map(|(service, role)| (client(service), Role::of(*role)));
             let guest_of = if person.belongs { BTreeSet::new() } else { person.services.keys().cloned().collect() };
             let wanted = PersonWanted {
                 display_name: person.display_name.clone(),
@@ -151,42 +143,12 @@ impl RealmWanted {
         }
     }
 
-    /// Takes in a service that signs in. The first of two Entities that come to one client id has it; the other is
-    /// noted as having none.
+    /// Takes in a service that signs in.
     pub fn add_client(&mut self, client: ClientWanted) {
-        let id = client_id(&client.entity, &client.service);
-        match self.clients.get(&id) {
-            Some(other) if (&other.entity, &other.service) != (&client.entity, &client.service) => {
-                self.homonyms.insert((client.entity, client.service));
-            }
-            _ => drop(self.clients.insert(id, client)),
-        }
+        self.clients.insert(PlatformIdentity::client_id(&client.entity, &client.service), client);
     }
 
-    /// Notes that the Collective of an Entity, or the Access of one of its services, cannot be read: until it can,
-    /// nobody loses by it what they have.
-    pub fn hold(&mut self, entity: &str, service: Option<&str>) {
-        self.held.insert((entity.to_owned(), service.map(str::to_owned)));
-    }
-
-    /// Whether not everybody of an Entity is known.
-    pub(super) fn holds(&self, entity: &str) -> bool {
-        self.held.iter().any(|(held, _)| held == entity)
-    }
-
-    /// Whether not everybody is known who is to enter a service.
-    pub(super) fn holds_roles(&self, client: &ClientWanted) -> bool {
-        let mut of_entity = self.held.iter().filter(|(entity, _)| *entity == client.entity);
-        of_entity.any(|(_, service)| service.as_ref().is_none_or(|service| *service == client.service))
-    }
-
-    /// Whether nobody is held.
-    pub(super) fn is_whole(&self) -> bool {
-        self.held.is_empty()
-    }
-
-    /// The subjects that are to have a role of a client. Somebody of another Entity, whose service comes to the same
-    /// client id, is none of them.
+    /// The subjects that are to have a role of a client.
     pub(super) fn roles_of<'a>(&'a self, client: &'a str) -> BTreeMap<&'a str, BTreeSet<Role>> {
         let mut subjects: BTreeMap<&str, BTreeSet<Role>> = BTreeMap::new();
         let Some(of) = self.clients.get(client) else { return subjects };
@@ -235,8 +197,8 @@ mod tests {
     #[test]
     fn whoever_manages_a_service_enters_it_too() {
         let member = taken_in(person(Some(ISSUER), true, &[("wiki", AccessRole::Manager), ("web", AccessRole::User)]));
-        assert_eq!(member.roles["coop-wiki"], Role::ALL.into());
-        assert_eq!(member.roles["coop-web"], [Role::Access].into());
+        assert_eq!(member.roles["coop.wiki"], Role::ALL.into());
+        assert_eq!(member.roles["coop.web"], [Role::Access].into());
         assert_eq!((member.subject.as_deref(), member.mail, member.guest_of), (Some("s1"), None, BTreeSet::new()));
     }
 

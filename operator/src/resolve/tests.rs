@@ -40,7 +40,7 @@ fn whom_the_platform_signs_in_each_service_does_but_the_provider_itself() {
     let driven =
         |service: &str| serde_json::json!({"issuer": issuer, "keycloak": {"entity": "coop", "service": service}});
     let identity = planned(driven("identity")).unwrap();
-    assert_eq!((identity.issuer.as_str(), identity.client_id.as_str()), (issuer, "coop-calendar"));
+    assert_eq!((identity.issuer.as_str(), identity.client_id.as_str()), (issuer, "coop.calendar"));
     assert_eq!(planned(driven("calendar")), None, "it is the provider");
     assert_eq!(planned(serde_json::json!({"issuer": issuer})), None, "clients are kept by hand");
 }

@@ -9,8 +9,7 @@ use super::super::context::Context;
 use crate::apply::{Target, WriteError};
 use crate::cache::Sealed;
 use crate::gather::{ObservedIdentity, ProviderPlace, SIGN_IN};
-use crate::identity::keycloak::Door;
-use crate::identity::{ClientSecret, Keycloak};
+use crate::identity::{ClientSecret, Door, Keycloak};
 use crate::kinds;
 
 /// The keys of the Secret that the operator signs in with.

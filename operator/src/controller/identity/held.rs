@@ -110,10 +110,7 @@ fn told(far: Progress) -> MemberStatus {
             MembershipState::Invited,
             "the invitation was sent: they choose a password where it leads to, and belong from then on",
         ),
-        Progress::Expired => (
-            MembershipState::Invited,
-            "the invitation can be accepted no more: remove this entry, and invite the person again",
-        ),
+        Progress::Expired => (MembershipState::Invited, "the invitation can be accepted no more: it is sent again"),
         Progress::Unverified => (
             MembershipState::Invited,
             "they accepted by an account that is disabled, or whose mail address is not known to be theirs: it is set \
@@ -147,7 +144,7 @@ mod tests {
             roles: [(Role::Access, role)].into(),
             ..ClientSeen::default()
         };
-        seen.clients.insert("coop-wiki".to_owned(), client);
+        seen.clients.insert("coop.wiki".to_owned(), client);
         let invitation = InvitationSeen { mail: "Carla@example.org".to_owned(), expired: false };
         let members = ["anna", "bernd"].map(|subject| (subject.to_owned(), Membership::Free)).into();
         let organization = OrganizationSeen {
@@ -199,7 +196,7 @@ mod tests {
         assert_eq!(before.services, [("wiki".to_owned(), set(&["anna"]))].into());
         assert!(!before.waits);
         let steps = [
-            Step::GiveRoles { client: "coop-wiki".to_owned(), subject: "bernd".to_owned(), roles: Role::ALL.into() },
+            Step::GiveRoles { client: "coop.wiki".to_owned(), subject: "bernd".to_owned(), roles: Role::ALL.into() },
             Step::Join { uid: "e-coop".to_owned(), subject: "doris".to_owned() },
         ];
         let after = of(&RealmWanted::default(), &[], &steps, &none);

@@ -2,7 +2,7 @@
 
 use super::whose::Whose;
 use crate::gather::{ObservedIdentity, ObservedPeople};
-use crate::identity::{Seen, Step};
+use crate::identity::{InvitationSeen, Seen, Step};
 
 /// The steps that are about what is known.
 pub(super) fn known(steps: Vec<Step>, observed: &ObservedIdentity, whose: &Whose<'_>, seen: &Seen) -> Vec<Step> {
@@ -11,8 +11,8 @@ pub(super) fn known(steps: Vec<Step>, observed: &ObservedIdentity, whose: &Whose
 
 fn may_be_done(step: &Step, observed: &ObservedIdentity, whose: &Whose<'_>, seen: &Seen) -> bool {
     if matches!(step, Step::RemoveAccount { .. }) {
-        // Whose invitation it was made for may be what cannot be read.
-        return observed.knows_all_people();
+        // What it was made for may be what is unknown, and it does not come back.
+        return observed.knows_all();
     }
     whose.of(step).iter().all(|(entity, service)| {
         if observed.unknown.contains(entity) {
@@ -35,9 +35,11 @@ fn may_change(step: &Step, people: &ObservedPeople, service: Option<&str>, seen:
         Step::Leave { subject, .. } => people.unreadable_accesses.is_empty() || is_removed(subject),
         Step::Withdraw { organization, invitation } => {
             let of = seen.organizations.get(organization).and_then(|of| of.invitations.get(invitation));
-            people.unreadable_accesses.is_empty() || of.is_some_and(|of| is_removed(&of.mail.to_lowercase()))
+            let of_nobody = |of: &InvitationSeen| of.expired || is_removed(&of.mail.to_lowercase());
+            people.unreadable_accesses.is_empty() || of.is_some_and(of_nobody)
         }
-        Step::Join { .. } | Step::GiveRoles { .. } | Step::Invite { .. } | Step::RemoveOrganization { .. } => true,
+        Step::RemoveOrganization { .. } => people.unreadable_accesses.is_empty(),
+        Step::Join { .. } | Step::GiveRoles { .. } | Step::Invite { .. } => true,
         _ => return true,
     };
     may && people.people.is_some()
@@ -49,7 +51,7 @@ mod tests {
 
     use super::*;
     use crate::collective::Wanted;
-    use crate::identity::{ClientSeen, InvitationSeen, OrganizationSeen, RealmWanted, Role};
+    use crate::identity::{ClientSeen, OrganizationSeen, RealmWanted, Role};
 
     fn set(texts: &[&str]) -> BTreeSet<String> {
         texts.iter().map(|text| (*text).to_owned()).collect()
@@ -59,7 +61,7 @@ mod tests {
         let mut seen = Seen::default();
         for (entity, service) in [("coop", "wiki"), ("coop", "agora"), ("gone", "wiki")] {
             let client = ClientSeen { entity: Some(entity.to_owned()), ..ClientSeen::default() };
-            seen.clients.insert(format!("{entity}-{service}"), client);
+            seen.clients.insert(format!("{entity}.{service}"), client);
         }
         let invitation = |mail: &str| InvitationSeen { mail: mail.to_owned(), expired: false };
         let coop = OrganizationSeen {
@@ -75,7 +77,7 @@ mod tests {
 
     /// All that could be taken or given, by a word for each.
     fn steps() -> Vec<(&'static str, Step)> {
-        let (coop, agora) = ("coop-wiki".to_owned(), "coop-agora".to_owned());
+        let (coop, agora) = ("coop.wiki".to_owned(), "coop.agora".to_owned());
         let roles = || BTreeSet::from([Role::Access]);
         let anna = || "anna".to_owned();
         let organization = || "o-coop".to_owned();
@@ -84,7 +86,7 @@ mod tests {
             ("take of eva", Step::TakeRoles { client: coop.clone(), subject: "eva".to_owned(), roles: roles() }),
             ("take in agora", Step::TakeRoles { client: agora, subject: anna(), roles: roles() }),
             ("remove the client", Step::RemoveClient { client: coop }),
-            ("remove one of nobody", Step::RemoveClient { client: "gone-wiki".to_owned() }),
+            ("remove one of nobody", Step::RemoveClient { client: "gone.wiki".to_owned() }),
             ("leave", Step::Leave { organization: organization(), subject: anna() }),
             ("withdraw of eva", Step::Withdraw { organization: organization(), invitation: "i1".to_owned() }),
             ("withdraw", Step::Withdraw { organization: organization(), invitation: "i2".to_owned() }),
@@ -133,7 +135,8 @@ mod tests {
     fn of_a_service_that_cannot_be_read_the_client_stays() {
         let left = left(|coop| coop.unknown = set(&["wiki"]), &[]);
         assert!(!left.contains(&"remove the client") && left.contains(&"take"), "who enters is known");
-        assert_eq!(left.len(), steps().len() - 1);
+        assert!(!left.contains(&"remove an account"), "an account that is gone does not come back");
+        assert_eq!(left.len(), steps().len() - 2);
     }
 
     #[test]

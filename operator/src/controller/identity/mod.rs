@@ -28,6 +28,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::backup_schedule::by;
 use super::context::Context;
 use super::workers::contained;
@@ -46,6 +48,8 @@ use told::Told;
 pub(super) use told::condition;
 use whose::Whose;
 
+/// So often all of it is looked at, whatever it says: events can be switched off, or be lost.
+const LOOK: Duration = Duration::from_hours(1);
 /// Between two questions whether anybody changed something at the provider.
 const POLL: Duration = Duration::from_secs(15);
 /// After a failure nothing is asked for so long, whoever wants it ...
@@ -67,6 +71,8 @@ struct State {
     seen: Option<Seen>,
     /// Up to where changes are known; none: all of it is looked at before anything is done.
     cursor: Option<Cursor>,
+    /// When all of it was looked at last.
+    looked: Option<Instant>,
     /// What failed, and may have been done all the same.
     doubtful: Vec<Step>,
     /// Why accounts are not bound.
@@ -194,7 +200,8 @@ async fn door(
 
 /// Brings what is seen up to date; whether it is another than before.
 async fn look<P: Provider>(provider: &P, state: &mut State) -> Result<bool, ProviderError> {
-    if let (Some(seen), Some(cursor)) = (&state.seen, &state.cursor) {
+    let is_fresh = state.looked.is_some_and(|at| at.elapsed() < LOOK);
+    if let (Some(seen), Some(cursor), true) = (&state.seen, &state.cursor, is_fresh) {
         let changes = provider.changes(cursor).await?;
         if changes.is_empty() {
             state.cursor = Some(changes.cursor);
@@ -211,6 +218,7 @@ async fn look<P: Provider>(provider: &P, state: &mut State) -> Result<bool, Prov
     let (seen, cursor) = provider.look().await?;
     state.seen = Some(seen);
     state.cursor = Some(cursor);
+    state.looked = Some(Instant::now());
     state.doubtful.clear();
     state.has_news = true;
     Ok(true)

@@ -13,7 +13,6 @@ use crate::identity::{ClientWanted, Membership, OrganizationWanted, RealmWanted,
 /// What a realm is to have. Of people who are not known nobody is in it, and what there is of them stays.
 pub(super) fn realm(observed: &ObservedIdentity, issuer: &str, secrets: &ClientSecrets) -> RealmWanted {
     let mut wanted = RealmWanted::default();
-    let mut clients = Vec::new();
     for (entity, people) in &observed.entities {
         let organization = OrganizationWanted { uid: people.uid.clone(), display_name: people.display_name.clone() };
         let nobody = Wanted::default();
@@ -25,12 +24,9 @@ pub(super) fn realm(observed: &ObservedIdentity, issuer: &str, secrets: &ClientS
                 url: signing_in.url.clone(),
                 secret: secrets.of(entity, service),
             };
-            clients.push((signing_in.created, client));
+            wanted.add_client(client);
         }
     }
-    // Of two that come to one client id the older one has it.
-    clients.sort_by(|(a, one), (b, other)| (a, &one.entity, &one.service).cmp(&(b, &other.entity, &other.service)));
-    clients.into_iter().for_each(|(_, client)| wanted.add_client(client));
     wanted
 }
 
@@ -136,16 +132,12 @@ pub(super) fn waiting(wanted: &RealmWanted) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
     use crate::api::AccessRole;
-    use crate::cache::Sealed;
     use crate::collective::WantedPerson;
-    use crate::gather::{ObservedPeople, SigningIn};
+    use crate::gather::ObservedPeople;
     use crate::identity::{ClientSeen, OrganizationSeen, RoleSeen, UserSeen};
 
     const ISSUER: &str = "https://id.example.org/realms/commons";
@@ -169,27 +161,6 @@ mod tests {
             ..WantedPerson::default()
         };
         Wanted { people: [(id.to_owned(), person)].into() }
-    }
-
-    fn signing_in(second: i64) -> SigningIn {
-        let created = Timestamp::from_second(second).ok();
-        SigningIn { url: "https://x.example.org".to_owned(), created, secret: Arc::new(Sealed::default()) }
-    }
-
-    #[test]
-    fn of_two_services_that_come_to_one_client_the_older_one_has_it() {
-        for (older, younger) in [("a", "a-b"), ("a-b", "a")] {
-            let mut observed = ObservedIdentity::default();
-            for name in [older, younger] {
-                let mut people = entity(name, Wanted::default());
-                let service = if name == "a" { "b-c" } else { "c" };
-                people.services.insert(service.to_owned(), signing_in(if name == older { 1 } else { 2 }));
-                observed.entities.insert(name.to_owned(), people);
-            }
-            let realm = realm(&observed, ISSUER, &ClientSecrets::default());
-            assert_eq!(realm.clients[&PlatformIdentity::client_id("a-b", "c")].entity, older);
-            assert_eq!(realm.homonyms.len(), 1);
-        }
     }
 
     #[test]
@@ -229,7 +200,7 @@ mod tests {
         let roles = [(Role::Access, RoleSeen { id: "r".to_owned(), users })].into();
         let client = ClientSeen { entity: Some("coop".to_owned()), roles, ..ClientSeen::default() };
         let mut seen = Seen::default();
-        seen.clients.insert("coop-wiki".to_owned(), client);
+        seen.clients.insert("coop.wiki".to_owned(), client);
         let wanted = realm(&observed, ISSUER, &ClientSecrets::default());
         let steps = todo(&observed, &wanted, &seen);
         let taken: Vec<&str> = steps

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::api::PlatformIdentity;
 use crate::gather::ObservedIdentity;
-use crate::identity::{RealmWanted, Seen, Step};
+use crate::identity::{RealmWanted, Seen, Step, client_of_flow};
 
 /// An Entity, and the service of it that a step is about, if it is about one.
 pub(super) type Owner = (String, Option<String>);
@@ -23,8 +23,8 @@ impl<'a> Whose<'a> {
         Self { entities: entities.collect(), wanted, seen }
     }
 
-    /// The Entities that a step is about: none where it is about what is nobody's any more, two where a client changes
-    /// hands.
+    /// The Entities that a step is about: none where it is about what is nobody's any more, two where somebody wrote
+    /// another to a client at the provider.
     pub(super) fn of(&self, step: &Step) -> Vec<Owner> {
         match step {
             Step::TakeRoles { client, .. }
@@ -47,7 +47,8 @@ impl<'a> Whose<'a> {
             Step::Join { uid, .. } | Step::Invite { uid, .. } => {
                 self.entities.get(uid.as_str()).map(|entity| ((*entity).to_owned(), None)).into_iter().collect()
             }
-            Step::RemoveAccount { .. } | Step::RemoveFlow { .. } => Vec::new(),
+            Step::RemoveFlow { flow } => client_of_flow(flow).map(|client| self.of_client(client)).unwrap_or_default(),
+            Step::RemoveAccount { .. } => Vec::new(),
         }
     }
 

@@ -136,7 +136,7 @@ mod tests {
 
     /// As Keycloak gives it back.
     fn given_back(flow: Option<&str>) -> Value {
-        let mut there = representation("coop-wiki", &client(), flow);
+        let mut there = representation("coop.wiki", &client(), flow);
         there["id"] = json!("c1");
         there["protocolMappers"][0]["id"] = json!("m1");
         there["attributes"]["realm_client"] = json!("false");
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_client_that_was_made_is_known_as_it_was_made() {
         let (id, made) = seen(&given_back(None)).unwrap();
-        assert_eq!((id.as_str(), made.enabled, made.flow.clone()), ("coop-wiki", false, None));
+        assert_eq!((id.as_str(), made.enabled, made.flow.clone()), ("coop.wiki", false, None));
         assert!(made.as_made && made.entity.as_deref() == Some("coop"));
         let (_, bound) = seen(&given_back(Some("f1"))).unwrap();
         assert!(bound.enabled && bound.flow.as_deref() == Some("f1"));

@@ -55,7 +55,7 @@ fn seen() -> Seen {
     };
     Seen {
         organizations: [("o1".to_owned(), organization)].into(),
-        clients: [("coop-wiki".to_owned(), client)].into(),
+        clients: [("coop.wiki".to_owned(), client)].into(),
         ..Seen::default()
     }
 }
@@ -93,7 +93,7 @@ async fn a_look_reads_members_of_ours_alone_and_no_person_by_themselves() {
     let attributes = json!({"commonscloud.coop/managed": "true", "commonscloud.coop/entity": "coop"});
     let clients = json!([
         {"id": "c0", "clientId": "commonscloud-operator", "enabled": true},
-        {"id": "c1", "clientId": "coop-wiki", "enabled": true, "attributes": attributes},
+        {"id": "c1", "clientId": "coop.wiki", "enabled": true, "attributes": attributes},
     ]);
     let users =
         json!([{"id": "u1", "username": "anna", "email": "Anna@Example.org", "emailVerified": true, "enabled": true}]);
@@ -112,7 +112,7 @@ async fn a_look_reads_members_of_ours_alone_and_no_person_by_themselves() {
     let organization = &seen.organizations["o1"];
     assert_eq!((organization.members.len(), organization.invitations["i1"].expired), (2, true));
     assert_eq!(seen.organizations["o2"].uid, None);
-    assert_eq!(seen.clients["coop-wiki"].roles[&Role::Access].users, ["u1".to_owned()].into());
+    assert_eq!(seen.clients["coop.wiki"].roles[&Role::Access].users, ["u1".to_owned()].into());
     assert_eq!(seen.users["u1"].mail.as_deref(), Some("anna@example.org"));
     assert!(seen.flows.is_empty() && seen.clients["commonscloud-operator"].entity.is_none());
     let asked = asked(&server);
@@ -128,13 +128,13 @@ async fn what_is_gone_already_is_as_good_as_done() {
     let (keycloak, server) = realm(&[
         ("GET organizations/o1/members/u1", 404, gone()),
         ("DELETE organizations/o1/invitations/i1", 404, gone()),
-        ("DELETE users/u1/consents/coop-wiki", 404, gone()),
+        ("DELETE users/u1/consents/coop.wiki", 404, gone()),
         ("DELETE users/u1/role-mappings/clients/c1", 404, gone()),
         ("GET users/u1", 404, gone()),
         ("DELETE clients/c1", 404, gone()),
     ])
     .await;
-    let (client, subject, organization) = ("coop-wiki".to_owned(), "u1".to_owned(), "o1".to_owned());
+    let (client, subject, organization) = ("coop.wiki".to_owned(), "u1".to_owned(), "o1".to_owned());
     let steps = [
         Step::Leave { organization: organization.clone(), subject: subject.clone() },
         Step::Withdraw { organization, invitation: "i1".to_owned() },
@@ -157,7 +157,7 @@ async fn a_role_that_is_another_by_now_is_not_taken_for_taken() {
     ];
     let (keycloak, server) = realm(&answers).await;
     let step =
-        Step::TakeRoles { client: "coop-wiki".to_owned(), subject: "u1".to_owned(), roles: [Role::Access].into() };
+        Step::TakeRoles { client: "coop.wiki".to_owned(), subject: "u1".to_owned(), roles: [Role::Access].into() };
     let words = words(keycloak.carry_out(&step, &seen()).await);
     assert!(words.contains("answered 404 Not Found: Role not found"), "{words}");
     let sent: Value = serde_json::from_str(&server.requests()[1].body).unwrap();
