@@ -2,7 +2,7 @@
 
 use test_case::test_case;
 
-use super::fixtures::{accept, account, bound, brought, carry_out, client, empty, invited, organization, put, wanted};
+use super::fixtures::{accept, account, bound, brought, carry_out, empty, invited, organization, put, wanted};
 use super::seen::{ClientSeen, InvitationSeen, Membership, OrganizationSeen, Seen};
 use super::{RealmWanted, Role, Step, difference, problems};
 use crate::api::AccessRole;

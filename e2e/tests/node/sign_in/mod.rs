@@ -11,6 +11,7 @@ use commonscloud_e2e::people::{People, named};
 use commonscloud_e2e::suite::Scenario;
 use commonscloud_e2e::wait::{condition, conditions, eventually};
 use commonscloud_e2e::{Failure, Outcome, ensure, ensure_eq, mail, manifests, resources};
+use commonscloud_operator::api::PlatformIdentity;
 use serde_json::{Value, json};
 
 use crate::tier::Node;
@@ -117,7 +118,7 @@ fn user(role: &str, entity: &str) -> String {
 }
 
 fn client(entity: &str) -> String {
-    format!("{entity}-{WIKI}")
+    PlatformIdentity::client_id(entity, WIKI)
 }
 
 async fn driven(node: &Node) -> Outcome {

@@ -67,8 +67,12 @@ mod tests {
         let coop = OrganizationSeen {
             uid: Some("e-coop".to_owned()),
             entity: Some("coop".to_owned()),
-            invitations: [("i1".to_owned(), invitation("Eva@example.org")), ("i2".to_owned(), invitation("x@y.org"))]
-                .into(),
+            invitations: [
+                ("i1".to_owned(), invitation("Eva@example.org")),
+                ("i2".to_owned(), invitation("x@y.org")),
+                ("i3".to_owned(), InvitationSeen { expired: true, ..invitation("old@y.org") }),
+            ]
+            .into(),
             ..OrganizationSeen::default()
         };
         seen.organizations.insert("o-coop".to_owned(), coop);
@@ -90,6 +94,7 @@ mod tests {
             ("leave", Step::Leave { organization: organization(), subject: anna() }),
             ("withdraw of eva", Step::Withdraw { organization: organization(), invitation: "i1".to_owned() }),
             ("withdraw", Step::Withdraw { organization: organization(), invitation: "i2".to_owned() }),
+            ("withdraw what expired", Step::Withdraw { organization: organization(), invitation: "i3".to_owned() }),
             ("remove an account", Step::RemoveAccount { subject: anna() }),
             ("join", Step::Join { uid: "e-coop".to_owned(), subject: anna() }),
         ]
@@ -144,6 +149,10 @@ mod tests {
         let left = left(|coop| coop.unreadable_accesses = set(&["wiki"]), &[]);
         let stays = ["take", "leave", "withdraw", "remove an account"];
         assert!(stays.iter().all(|word| !left.contains(word)), "{left:?}");
-        assert!(["take of eva", "withdraw of eva", "take in agora", "join"].iter().all(|word| left.contains(word)));
+        assert!(
+            ["take of eva", "withdraw of eva", "withdraw what expired", "take in agora", "join"]
+                .iter()
+                .all(|word| left.contains(word))
+        );
     }
 }
