@@ -162,7 +162,7 @@ mod tests {
             json!({"total": 1, "messages": [{"ID": "a", "To": [{"Name": "", "Address": "anna@example.org"}]}]});
         let listed: Listed = serde_json::from_value(listed).unwrap();
         assert_eq!(
-            (listed.messages[0].id.as_str(), listed.messages[0].to[0].address.as_str()),
+            (listed.messages[0].id.as_str(), listed.messages[0].to.as_ref().unwrap()[0].address.as_str()),
             ("a", "anna@example.org")
         );
     }

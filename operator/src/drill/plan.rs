@@ -46,6 +46,7 @@ pub fn scratch(plan: &Plan, stage: Stage, rule: &DrillRule, claims: &[Arc<Live>]
         hostname,
         smtp: None,
         editor: None,
+        identity: None,
         stage,
         volumes: plan.volumes.iter().map(volume).collect(),
         ..plan.clone()

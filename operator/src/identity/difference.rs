@@ -195,8 +195,9 @@ fn flow_of(client: &str, bound: Option<&str>, seen: &Seen) -> (String, bool) {
         return (name.clone(), true);
     }
     let is_free = |name: &String| seen.flows.get(name).is_none_or(|flow| bound != Some(&flow.id));
-    let name = (1..).map(|number| flow_name(client, number)).find(is_free);
-    (name.unwrap_or_default(), false)
+    let first = flow_name(client, 1);
+    // At most one is bound: of two names one is free.
+    (if is_free(&first) { first } else { flow_name(client, 2) }, false)
 }
 
 fn is_right(wanted: &ClientWanted, there: &ClientSeen) -> bool {

@@ -311,7 +311,9 @@ fn an_expired_invitation_is_sent_again_once() {
     let accepted = after(|_, seen| {
         let mut invitations = seen.organizations["o-e1"].invitations.clone();
         accept("clara@example.org", "e1", seen);
-        invitations.values_mut().for_each(|invitation| invitation.expired = true);
+        for invitation in invitations.values_mut() {
+            invitation.expired = true;
+        }
         seen.organizations.get_mut("o-e1").unwrap().invitations = invitations;
     });
     assert_eq!(accepted, again[..1], "whoever is here is asked no more");

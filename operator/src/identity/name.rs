@@ -145,7 +145,7 @@ mod tests {
 
     #[test_case("Anna (Coop)", Some("Anna Coop"))]
     #[test_case("L'Anna \"la\" Gran", Some("L'Anna la Gran"))]
-    #[test_case("Ольга", Some("Ольга"))]
+    #[test_case("Ольга", Some("Ольга"); "letters of another alphabet")]
     #[test_case("???", None)]
     fn names_of_people_are_without_what_is_refused(display_name: &str, name: Option<&str>) {
         assert_eq!(person_name(display_name).as_deref(), name);

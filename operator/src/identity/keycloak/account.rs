@@ -96,12 +96,12 @@ impl Keycloak {
         if !user.required_actions.iter().any(|action| action == FIRST_ACTION) {
             return Ok(Made::Left);
         }
-        let uses: [&[&str]; 3] = [
+        let tied: [&[&str]; 3] = [
             &["users", subject, "credentials"],
             &["users", subject, "federated-identity"],
             &["organizations", "members", subject, "organizations"],
         ];
-        for parts in uses {
+        for parts in tied {
             let some: Vec<Value> = self.read(&Ask::get(&self.at(parts))).await?;
             if !some.is_empty() {
                 return Ok(Made::Left);
