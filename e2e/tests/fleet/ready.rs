@@ -17,6 +17,8 @@ use crate::clock::now;
 
 /// The longest that anything of the benchmark may take.
 pub const LIMIT: Duration = Duration::from_mins(45);
+/// What each object may take beyond that: an Entity with four services takes two cores a second and a half.
+const EACH: Duration = Duration::from_secs(3);
 
 /// Waits until `wanted` objects are as they should be, and gives when each was seen so, in order.
 pub async fn until(
@@ -28,7 +30,7 @@ pub async fn until(
     let mut seen: BTreeMap<String, f64> = BTreeMap::new();
     let mut waiting = String::from("none was seen");
     let mut events = Box::pin(watch(api, watcher::Config::default().labels(selector)).default_backoff());
-    let deadline = tokio::time::Instant::now() + LIMIT;
+    let deadline = tokio::time::Instant::now() + LIMIT + EACH * u32::try_from(wanted)?;
     while seen.len() < wanted {
         let Ok(Some(event)) = tokio::time::timeout_at(deadline, events.next()).await else {
             return Err(Failure::new(format!("{} of {wanted} are ready; one of the others: {waiting}", seen.len())));
