@@ -259,7 +259,8 @@ fn a_run_has_the_groups_and_the_label_of_the_components_pods() {
 fn an_instance_of_an_older_revision_has_the_operations_that_fit_it() {
     let mut old = template().spec;
     old.operations = None;
-    old.files.truncate(6);
+    let scripts = ["quiesce", "unquiesce", "dump", "load", "verify"];
+    old.files.retain(|file| !scripts.contains(&file.name.as_str()));
     let old = Package::compile("mediawiki", &old).unwrap();
     let compile = |edit: fn(&mut Operations, String)| {
         let mut spec = template().spec;
