@@ -1,7 +1,7 @@
 //! `images/NAME/image.yaml`: what an image is made of and how it starts.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -22,6 +22,9 @@ pub struct Description {
     /// Debian packages, installed without what they recommend.
     #[serde(default)]
     pub packages: Vec<String>,
+    /// Folders that the packages' own scripts need, and nobody makes: the base is without manuals, for one.
+    #[serde(default)]
+    pub folders: Vec<PathBuf>,
     /// Programs that are built elsewhere.
     #[serde(default)]
     pub binaries: Vec<Binary>,
@@ -103,11 +106,17 @@ impl Description {
         if tag.is_empty() || tag.contains('/') || !name.split('/').next().is_some_and(|host| host.contains('.')) {
             return Err(format!("reference {} must be HOST/NAME:TAG", self.reference));
         }
-        if self.from == Origin::Scratch && (!self.packages.is_empty() || self.script.is_some()) {
-            return Err("packages and script need `from: debian`".to_owned());
+        let is_plain = self.packages.is_empty() && self.folders.is_empty() && self.script.is_none();
+        if self.from == Origin::Scratch && !is_plain {
+            return Err("packages, folders and script need `from: debian`".to_owned());
         }
         if let Some(binary) = self.binaries.iter().find(|binary| !binary.to.is_absolute()) {
             return Err(format!("the path {} of a binary must begin with /", binary.to.display()));
+        }
+        let plain =
+            |folder: &Path| folder.is_absolute() && !folder.components().any(|part| part == Component::ParentDir);
+        if let Some(folder) = self.folders.iter().find(|folder| !plain(folder)) {
+            return Err(format!("the folder {} must begin with / and have no ..", folder.display()));
         }
         if self.entrypoint.is_empty() && self.cmd.is_empty() {
             return Err("one of entrypoint and cmd must say what is started".to_owned());
@@ -155,6 +164,18 @@ mod tests {
     fn packages_need_debian_below_them() {
         let reason = Description::parse(&format!("{MINIMAL}packages: [redis]\n")).unwrap_err();
         assert!(reason.contains("from: debian"), "{reason}");
+    }
+
+    #[test]
+    fn a_folder_lies_in_the_image() {
+        let with = |folder: &str| {
+            let text = MINIMAL.replace("scratch", "debian");
+            Description::parse(&format!("{text}folders: [{folder}]\n"))
+        };
+        assert!(with("/usr/share/man/man1").is_ok());
+        for folder in ["usr/share", "/usr/../../etc"] {
+            assert!(with(folder).unwrap_err().contains(folder), "{folder}");
+        }
     }
 
     #[test]

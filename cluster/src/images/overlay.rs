@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::Error;
 use super::base::Base;
@@ -18,6 +18,10 @@ pub(super) fn build(recipe: &Recipe, base: &Base, cache: &Cache, stage: &Path, r
     let upper = folder(room, "upper")?;
     let work = folder(room, "work")?;
     let merged = folder(room, "root")?;
+    // Made before the packages are there: what lies in the upper folder is part of the image.
+    for wanted in &recipe.description.folders {
+        make(&upper, wanted)?;
+    }
     let (archives, lists) = (cache.shared("packages")?, cache.shared("lists")?);
     let script = recipe.description.script.as_ref().map(|script| recipe.folder.join(script));
     let packages = recipe.description.packages.join(" ");
@@ -37,6 +41,20 @@ pub(super) fn build(recipe: &Recipe, base: &Base, cache: &Cache, stage: &Path, r
     ];
     namespace::run(&format!("image {}", recipe.name), SCRIPT, environment)?;
     Ok(upper)
+}
+
+/// Makes a folder of the image, and those above it, with plain modes.
+fn make(upper: &Path, wanted: &Path) -> Result<(), Error> {
+    let mut path = upper.to_path_buf();
+    for part in wanted.components().filter(|part| matches!(part, Component::Normal(_))) {
+        path.push(part);
+        if !path.is_dir() {
+            std::fs::create_dir(&path).map_err(Error::io("create", &path))?;
+            let mode = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(&path, mode).map_err(Error::io("change the mode of", &path))?;
+        }
+    }
+    Ok(())
 }
 
 fn folder(room: &Path, name: &str) -> Result<PathBuf, Error> {
