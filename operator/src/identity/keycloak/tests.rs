@@ -180,11 +180,15 @@ async fn a_membership_that_would_take_the_account_along_is_not_ended() {
 }
 
 fn clara() -> Value {
-    json!([{"id": "u7", "username": "clara", "email": "clara@example.org", "enabled": true}])
+    json!([{"id": "u7", "username": "clara", "email": "clara@example.org", "emailVerified": true, "enabled": true}])
 }
 
 fn claras() -> Value {
     json!([{"id": "u7", "email": "clara@example.org"}, {"id": "u8", "email": "CLARA@example.org"}])
+}
+
+fn taken() -> Value {
+    json!([{"id": "u9", "username": "eva", "email": "clara@example.org", "emailVerified": false, "enabled": true}])
 }
 
 fn invite() -> Step {
@@ -216,6 +220,7 @@ async fn who_has_no_account_gets_one_without_a_password_and_a_mail() {
 
 #[test_case(clara(), 500, "the mail could not be sent (Failed to send invite email); look at"; "a mail server that is away")]
 #[test_case(claras(), 204, "more than one account"; "two accounts")]
+#[test_case(taken(), 204, "an address that is not verified"; "an account that somebody gave the address")]
 #[test_case(clara(), 403, "lacks a role of realm-management"; "without the right")]
 #[tokio::test]
 async fn an_invitation_that_fails_says_why_and_for_nobody_to_know_for_whom(users: Value, status: u16, why: &str) {
