@@ -1,5 +1,7 @@
 //! Requests, against a server on loopback.
 
+use std::collections::BTreeSet;
+
 use hyper::Method;
 use serde_json::{Value, json};
 use test_case::test_case;
@@ -262,10 +264,30 @@ async fn changes_of_the_operators_own_are_none() {
         ("GET events", 200, joined),
     ])
     .await;
-    let changes = keycloak.changes(&Cursor { at: 70_000, known: ["a9".to_owned()].into() }).await.unwrap();
+    let changes = keycloak.changes(&Cursor { at: 70_000, known: BTreeSet::new() }).await.unwrap();
     assert!(!changes.everything && changes.users == ["u3".to_owned()].into());
     assert_eq!(changes.organizations, ["o2".to_owned(), "o3".to_owned()].into());
     assert!(asked(&server).iter().any(|ask| ask.starts_with("GET /admin-events?dateFrom=10000&")));
     let again = keycloak.changes(&changes.cursor).await.unwrap();
     assert!(again.is_empty(), "{again:?}");
+}
+
+#[tokio::test]
+async fn of_a_realm_that_forgot_what_is_known_everything_is_looked_at() {
+    let event = json!([{"id": "a1", "time": 90_000, "resourceType": "GROUP", "resourcePath": "groups/g1"}]);
+    let own = json!([{"id": "c0"}]);
+    let (keycloak, _server) = realm(&[("GET clients?", 200, own), ("GET admin-events", 200, event)]).await;
+    let known = |id: &str| Cursor { at: 90_000, known: [id.to_owned()].into() };
+    assert!(keycloak.changes(&known("a1")).await.unwrap().is_empty());
+    assert!(keycloak.changes(&known("a2")).await.unwrap().everything);
+}
+
+#[tokio::test]
+async fn a_token_that_never_ends_is_renewed_all_the_same() {
+    let (keycloak, server) = realm(&[]).await;
+    let token = json!({"access_token": "t1", "expires_in": u64::MAX});
+    let path = "POST /realms/commons/protocol/openid-connect/token".to_owned();
+    let answers = vec![(path, 200, token.to_string())];
+    server.now_answers(Behaviour { body: "[]".to_owned(), answers, ..Behaviour::status(200) });
+    assert!(keycloak.look().await.is_ok());
 }
