@@ -39,7 +39,7 @@ use crate::gather::{self, ObservedIdentity, ProviderPlace};
 use crate::identity::{Cursor, Keycloak, PersonKey, Provider, ProviderError, RealmWanted, Seen, Step, accepted};
 use crate::metrics::Metrics;
 use crate::report::Problem;
-use carry::{Carried, carry_out};
+use carry::{Carried, carry_out, late_last};
 use door::ClientSecrets;
 use held::{Known, held};
 use realm::{is_wanted, people, realm, todo, waiting};
@@ -75,6 +75,8 @@ struct State {
     looked: Option<Instant>,
     /// What failed, and may have been done all the same.
     doubtful: Vec<Step>,
+    /// What failed and is still to be done: what did not fail comes before it.
+    late: Vec<Step>,
     /// Why accounts are not bound.
     refused: BTreeMap<PersonKey, String>,
     /// Whether something of ours may have changed since all was done.
@@ -192,10 +194,10 @@ async fn door(
     place: ProviderPlace,
     identity: &PlatformIdentity,
 ) -> Result<Arc<Keycloak>, String> {
-    if let Some((known, keycloak)) = &state.door {
-        if *known == place {
-            return Ok(Arc::clone(keycloak));
-        }
+    if let Some((known, keycloak)) = &state.door
+        && *known == place
+    {
+        return Ok(Arc::clone(keycloak));
     }
     let entity = identity.keycloak.as_ref().map(|keycloak| keycloak.entity.as_str()).unwrap_or_default();
     let keycloak = Arc::new(door::open(context, &place, entity).await?);
@@ -289,6 +291,8 @@ async fn slice<P: Provider>(
     let wanted = realm(&observed, &identity.issuer, &state.secrets);
     metrics.identity_waiting(waiting(&wanted));
     let steps = todo(&observed, &wanted, &seen);
+    state.late.retain(|late| steps.contains(late));
+    let steps = late_last(steps, &state.late);
     let is_repeated = !steps.is_empty() && steps == last;
     let about_to = held(&known(&observed, &wanted, &seen, &steps, &state.refused));
     publish(context, &identity.issuer, Some(about_to), state.problem.clone());
@@ -325,6 +329,8 @@ async fn slice<P: Provider>(
 /// After a failure all is looked at before anything else is done; until then what failed may have been done.
 fn failed(state: &mut State, carried: Carried) -> Problem {
     state.cursor = None;
+    let new: Vec<Step> = carried.doubtful.iter().filter(|step| !state.late.contains(step)).cloned().collect();
+    state.late.extend(new);
     state.doubtful.extend(carried.doubtful);
     failing(carried.failures.join("; "))
 }
