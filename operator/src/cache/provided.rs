@@ -58,7 +58,8 @@ impl Providers {
         if known.issuer != issuer {
             return Provided::default();
         }
-        let held = known.held.as_ref().map(|held| held.get(entity).cloned().unwrap_or_default());
+        // Of an Entity that was not known when it was looked at nobody knows what it has.
+        let held = known.held.as_ref().and_then(|held| held.get(entity).cloned());
         Provided { held, problem: known.problem.clone() }
     }
 
@@ -110,7 +111,7 @@ mod tests {
         let changed = providers.put(ISSUER, Some([("hort".to_owned(), held("anna"))].into()), None);
         assert_eq!(changed, None, "nobody knew anything before");
         assert!(providers.of(ISSUER, "hort").held.is_some_and(|held| held.has("anna")));
-        assert_eq!(providers.of(ISSUER, "llum").held, Some(Arc::default()), "it has nobody of it");
+        assert_eq!(providers.of(ISSUER, "llum").held, None, "an Entity that was not known then");
         assert_eq!(providers.of("https://other.example.org", "hort"), Provided::default());
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{Access, Entity, Platform, marks};
-use crate::cache::{Identity, Kept, Origin, Store};
+use crate::cache::{Held, Identity, Kept, Origin, Store};
 use crate::entity::OPERATOR_BINDING;
 
 fn put<K: Resource + DeserializeOwned>(store: &Store<K>, object: Value) {
@@ -179,6 +179,8 @@ fn where_a_provider_is_driven_nobody_knows_whom_it_has_before_somebody_looked() 
     let (caches, _) = surroundings(driven);
     assert_eq!(observed(&caches).unwrap().lingering, Lingering::Unknown);
     caches.providers.put(issuer, Some(BTreeMap::new()), None);
+    assert_eq!(observed(&caches).unwrap().lingering, Lingering::Unknown, "the Entity was not known then");
+    caches.providers.put(issuer, Some([("coop".to_owned(), Held::default())].into()), None);
     assert!(matches!(observed(&caches).unwrap().lingering, Lingering::Known(_)));
     let (caches, _) = surroundings(external());
     let facts = observed(&caches).unwrap();

@@ -244,7 +244,10 @@ fn invitations_to_send(wanted: &RealmWanted, seen: &Seen, steps: &mut Vec<Step>)
             };
             let is_it = |other: &InvitationSeen| !other.expired && folded(&other.mail) == mail;
             let is_invited = there.is_some_and(|there| there.invitations.values().any(is_it));
-            if accounts.len() <= 1 && !is_invited && !accounts.iter().any(|(subject, _)| is_here(subject)) {
+            // The link signs whoever takes it in to the account: somebody else may have given theirs this address.
+            let is_theirs = accounts.iter().all(|(_, user)| user.mail_verified);
+            let is_free = !accounts.iter().any(|(subject, _)| is_here(subject));
+            if accounts.len() <= 1 && is_theirs && is_free && !is_invited {
                 let display_name = person.display_name.clone();
                 steps.push(Step::Invite { uid: one.uid.clone(), mail, display_name });
             }

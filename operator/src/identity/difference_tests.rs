@@ -3,7 +3,7 @@
 use test_case::test_case;
 
 use super::fixtures::{accept, account, bound, brought, carry_out, empty, invited, organization, put, wanted};
-use super::seen::{ClientSeen, InvitationSeen, Membership, OrganizationSeen, Seen};
+use super::seen::{ClientSeen, InvitationSeen, Membership, OrganizationSeen, Seen, UserSeen};
 use super::{RealmWanted, Role, Step, difference, problems};
 use crate::api::AccessRole;
 
@@ -297,6 +297,21 @@ fn an_invitation_is_sent_once_to_whoever_is_not_here_yet(mail: &str, is_there: b
     let invitations = steps.iter().filter(|step| matches!(step, Step::Invite { .. })).count();
     let withdrawn = steps.iter().any(|step| matches!(step, Step::Withdraw { .. }));
     assert_eq!((invitations, withdrawn), (sent, !is_there), "{:?}", told(&steps));
+}
+
+#[test]
+fn an_account_that_somebody_gave_the_address_of_another_is_not_invited() {
+    let mut wanted = wanted();
+    put(&mut wanted, "coop", "dorisdoris00", invited("doris@example.org"));
+    let mut seen = brought(&super::fixtures::wanted());
+    let taken = UserSeen { mail_verified: false, used: true, ..account("doris") };
+    seen.users.insert("stranger".to_owned(), taken);
+    let is_sent = |seen: &Seen| difference(&wanted, seen).iter().any(|step| matches!(step, Step::Invite { .. }));
+    assert!(!is_sent(&seen));
+    let told = super::problems(&wanted, &seen);
+    assert!(told.iter().any(|problem| problem.words.contains("nobody has shown that it is theirs")), "{told:?}");
+    seen.users.get_mut("stranger").unwrap().mail_verified = true;
+    assert!(is_sent(&seen));
 }
 
 #[test]

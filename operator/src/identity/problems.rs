@@ -61,6 +61,8 @@ fn people<'a>(entity: &'a str, wanted: &'a RealmWanted, seen: &Seen) -> Vec<(&'a
     let mut found: Vec<(&str, &str)> =
         wanted.of(entity).filter_map(|(id, person)| Some((id, of_account(person, seen)?))).collect();
     let bound = bound(entity, wanted);
+    let organization = wanted.organizations.get(entity).and_then(|one| seen.organization(&one.uid));
+    let is_member = |subject: &str| organization.is_some_and(|(_, one)| one.members.contains_key(subject));
     for (mail, people) in invitees(entity, wanted) {
         let accounts = seen.accounts_of(&mail);
         let words = if people.len() > 1 {
@@ -69,6 +71,8 @@ fn people<'a>(entity: &'a str, wanted: &'a RealmWanted, seen: &Seen) -> Vec<(&'a
             "is not invited: more than one account at the identity provider has this mail address; delete the others there"
         } else if accounts.iter().any(|(subject, _)| bound.contains(subject)) {
             "is not invited: the mail address is that of somebody who is on the list already; remove this entry"
+        } else if accounts.iter().any(|(subject, user)| !user.mail_verified && !is_member(subject)) {
+            "is not invited: an account at the identity provider has this mail address, and nobody has shown that it is theirs; delete that account there, or say there that the address is verified once its owner says so"
         } else {
             continue;
         };

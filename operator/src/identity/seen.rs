@@ -142,6 +142,13 @@ impl Seen {
         present
     }
 
+    /// Takes over which accounts are known to be used: that does not change.
+    pub fn keep_used(&mut self, before: &Self) {
+        for (subject, user) in &mut self.users {
+            user.used |= before.users.get(subject).is_some_and(|before| before.used);
+        }
+    }
+
     /// Takes an account out of everything.
     pub(super) fn forget_user(&mut self, subject: &str) {
         self.users.remove(subject);

@@ -152,6 +152,19 @@ impl Step {
         )
     }
 
+    /// Whether it takes something from somebody, which is done whatever else fails.
+    pub const fn dismisses(&self) -> bool {
+        matches!(
+            self,
+            Self::TakeRoles { .. }
+                | Self::EndSessions { .. }
+                | Self::Leave { .. }
+                | Self::Withdraw { .. }
+                | Self::RemoveAccount { .. }
+                | Self::RemoveClient { .. }
+        )
+    }
+
     /// Whether what comes after it can be done without it.
     pub const fn stands_alone(&self) -> bool {
         matches!(self, Self::Invite { .. } | Self::RemoveAccount { .. } | Self::EndSessions { .. })

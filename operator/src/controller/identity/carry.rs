@@ -1,4 +1,5 @@
-//! Carries steps out, one after the other. What fails stops what is left of its own Entity, and of nobody else.
+//! Carries steps out, one after the other. What fails stops what its own Entity would gain, and of nobody else. Nobody
+//! stays since somebody else cannot be taken out, and what failed before comes after what did not.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,7 +40,8 @@ pub(super) async fn carry_out<P: Provider>(
             break;
         }
         let of = entities(step, seen);
-        if of.iter().any(|entity| stopped.contains(entity)) || (!step.removes() && !may(step)) {
+        let is_stopped = !step.dismisses() && of.iter().any(|entity| stopped.contains(entity));
+        if is_stopped || (!step.removes() && !may(step)) {
             continue;
         }
         match provider.carry_out(step, seen).await {
@@ -63,6 +65,19 @@ pub(super) async fn carry_out<P: Provider>(
         }
     }
     carried
+}
+
+/// The same steps in an order in which those that failed before keep nobody waiting: they come after others of their kind,
+/// which need nothing of each other.
+pub(super) fn late_last(mut steps: Vec<Step>, failed: &[Step]) -> Vec<Step> {
+    let is_late = |step: &Step| failed.contains(step);
+    let dismissals = steps.iter().take_while(|step| step.dismisses()).count();
+    let mut rest = steps.split_off(dismissals);
+    steps.sort_by_key(is_late);
+    let invitations = rest.iter().rev().take_while(|step| matches!(step, Step::Invite { .. })).count();
+    let mut last = rest.split_off(rest.len() - invitations);
+    last.sort_by_key(is_late);
+    steps.into_iter().chain(rest).chain(last).collect()
 }
 
 fn words(error: &ProviderError, entities: &BTreeSet<String>) -> String {
@@ -169,7 +184,7 @@ mod tests {
     async fn what_fails_stops_what_its_own_entity_would_gain_and_no_other() {
         let fake = Fake { fails_for: "anna", ..Fake::default() };
         let carried = carried(&fake, |_| true, 60).await;
-        assert_eq!(fake.done(), ["take bernd b", "give doris b"]);
+        assert_eq!(fake.done(), ["end eva a", "take bernd b", "give doris b"]);
         assert_eq!(carried.failures, ["of a: GET /x: no answer"]);
         assert_eq!((carried.doubtful.len(), carried.is_away), (1, false));
         let fake = Fake { fails_for: "eva", ..Fake::default() };
@@ -201,5 +216,17 @@ mod tests {
         let fake = Fake::default();
         let carried = carried(&fake, |_| true, 2).await;
         assert_eq!((carried.done, carried.is_cut), (2, true));
+    }
+
+    #[test]
+    fn what_failed_before_keeps_nobody_waiting_who_is_to_go_or_to_be_invited() {
+        let invite =
+            |mail: &str| Step::Invite { uid: "e".to_owned(), mail: mail.to_owned(), display_name: "Anna".to_owned() };
+        let mut all = steps();
+        all.extend([invite("a@x.org"), invite("b@x.org")]);
+        assert_eq!(late_last(all.clone(), &[]), all);
+        let failed = [all[0].clone(), all[3].clone(), all[5].clone()];
+        let order = [1, 2, 0, 3, 4, 6, 5].map(|at: usize| all[at].clone());
+        assert_eq!(late_last(all.clone(), &failed), order);
     }
 }

@@ -39,7 +39,7 @@ use crate::gather::{self, ObservedIdentity, ProviderPlace};
 use crate::identity::{Cursor, Keycloak, PersonKey, Provider, ProviderError, RealmWanted, Seen, Step, accepted};
 use crate::metrics::Metrics;
 use crate::report::Problem;
-use carry::{Carried, carry_out};
+use carry::{Carried, carry_out, late_last};
 use door::ClientSecrets;
 use held::{Known, held};
 use realm::{is_wanted, people, realm, todo, waiting};
@@ -75,6 +75,8 @@ struct State {
     looked: Option<Instant>,
     /// What failed, and may have been done all the same.
     doubtful: Vec<Step>,
+    /// What failed and is still to be done: what did not fail comes before it.
+    late: Vec<Step>,
     /// Why accounts are not bound.
     refused: BTreeMap<PersonKey, String>,
     /// Whether something of ours may have changed since all was done.
@@ -162,6 +164,10 @@ async fn work(
     spec: &PlatformSpec,
     identity: &PlatformIdentity,
 ) -> Result<Told, Problem> {
+    if state.door.as_ref().is_some_and(|(known, _)| !is_at(known, identity)) {
+        // What one realm has says nothing of another, be that there already or not.
+        *state = State { has_news: true, failures: state.failures, ..State::default() };
+    }
     let place = gather::provider_place(context.caches(), identity, &spec.exposure);
     let place = place.map_err(|words| Problem::new(Reason::IdentityProviderNotFound, words))?;
     let provider = door(context, state, place, identity).await.map_err(failing)?;
@@ -176,6 +182,11 @@ async fn work(
     bring(context, metrics, state, provider.as_ref(), identity).await
 }
 
+/// Whether a place is that of the realm that is named.
+fn is_at(place: &ProviderPlace, identity: &PlatformIdentity) -> bool {
+    identity.realm().is_some_and(|(host, realm)| place.host.as_str().eq_ignore_ascii_case(host) && place.realm == realm)
+}
+
 /// The way to the provider: made once for each place and Secret.
 async fn door(
     context: &Context,
@@ -183,13 +194,10 @@ async fn door(
     place: ProviderPlace,
     identity: &PlatformIdentity,
 ) -> Result<Arc<Keycloak>, String> {
-    if let Some((known, keycloak)) = &state.door {
-        if *known == place {
-            return Ok(Arc::clone(keycloak));
-        }
-        if (&known.host, &known.realm) != (&place.host, &place.realm) {
-            *state = State { has_news: true, failures: state.failures, ..State::default() };
-        }
+    if let Some((known, keycloak)) = &state.door
+        && *known == place
+    {
+        return Ok(Arc::clone(keycloak));
     }
     let entity = identity.keycloak.as_ref().map(|keycloak| keycloak.entity.as_str()).unwrap_or_default();
     let keycloak = Arc::new(door::open(context, &place, entity).await?);
@@ -201,8 +209,10 @@ async fn door(
 /// Brings what is seen up to date; whether it is another than before.
 async fn look<P: Provider>(provider: &P, state: &mut State) -> Result<bool, ProviderError> {
     let is_fresh = state.looked.is_some_and(|at| at.elapsed() < LOOK);
-    if let (Some(seen), Some(cursor), true) = (&state.seen, &state.cursor, is_fresh) {
-        let changes = provider.changes(cursor).await?;
+    // Whoever does not answer may come back from a backup of yesterday: then all of it is looked at.
+    let cursor = state.cursor.take().filter(|_| is_fresh);
+    if let (Some(seen), Some(cursor)) = (&state.seen, cursor) {
+        let changes = provider.changes(&cursor).await?;
         if changes.is_empty() {
             state.cursor = Some(changes.cursor);
             return Ok(false);
@@ -215,7 +225,10 @@ async fn look<P: Provider>(provider: &P, state: &mut State) -> Result<bool, Prov
             return Ok(true);
         }
     }
-    let (seen, cursor) = provider.look().await?;
+    let (mut seen, cursor) = provider.look().await?;
+    if let Some(before) = &state.seen {
+        seen.keep_used(before);
+    }
     state.seen = Some(seen);
     state.cursor = Some(cursor);
     state.looked = Some(Instant::now());
@@ -278,6 +291,8 @@ async fn slice<P: Provider>(
     let wanted = realm(&observed, &identity.issuer, &state.secrets);
     metrics.identity_waiting(waiting(&wanted));
     let steps = todo(&observed, &wanted, &seen);
+    state.late.retain(|late| steps.contains(late));
+    let steps = late_last(steps, &state.late);
     let is_repeated = !steps.is_empty() && steps == last;
     let about_to = held(&known(&observed, &wanted, &seen, &steps, &state.refused));
     publish(context, &identity.issuer, Some(about_to), state.problem.clone());
@@ -314,6 +329,8 @@ async fn slice<P: Provider>(
 /// After a failure all is looked at before anything else is done; until then what failed may have been done.
 fn failed(state: &mut State, carried: Carried) -> Problem {
     state.cursor = None;
+    let new: Vec<Step> = carried.doubtful.iter().filter(|step| !state.late.contains(step)).cloned().collect();
+    state.late.extend(new);
     state.doubtful.extend(carried.doubtful);
     failing(carried.failures.join("; "))
 }
@@ -375,14 +392,5 @@ fn publish(context: &Context, issuer: &str, held: Option<BTreeMap<String, Held>>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn at_rest_it_is_one_question_each_quarter_of_a_minute_and_ever_fewer_where_it_fails() {
-        assert_eq!(pause(0), (Duration::ZERO, POLL));
-        assert_eq!(pause(1), (LEAST, POLL));
-        assert_eq!(pause(2), (LEAST, Duration::from_secs(30)));
-        assert_eq!(pause(u32::MAX), (LEAST, MOST));
-    }
-}
+#[path = "mod_tests.rs"]
+mod tests;

@@ -32,6 +32,10 @@ impl Keycloak {
         display_name: &str,
     ) -> Result<Made, ProviderError> {
         let (subject, user) = self.account(mail, display_name).await?;
+        if !user.mail_verified {
+            let ask = Ask::get(&self.at(&["users"]));
+            return Err(ask.failed("the account of somebody who is to be invited has an address that is not verified"));
+        }
         let at = self.at(&["organizations", organization, "members", "invite-existing-user"]);
         let ask = Ask::post(&at).form(&[("id", subject.as_str())]).mails();
         let answer = self.ask(&ask).await?;

@@ -88,7 +88,8 @@ pub(super) fn seen(there: &Value) -> Option<(String, ClientSeen)> {
     let id = text("/clientId")?;
     let attributes = there.get("attributes");
     let attribute = |name: &str| attributes?.get(name)?.as_str();
-    let is_ours = attribute(MANAGED) == Some("true");
+    // An administrator's copy of a client of ours, under a name of their own, has its attributes too.
+    let is_ours = attribute(MANAGED) == Some("true") && is_name_of_ours(id);
     let uris = there.get("redirectUris").and_then(Value::as_array).into_iter().flatten();
     let seen = ClientSeen {
         uuid: text("/id")?.to_owned(),
@@ -101,6 +102,14 @@ pub(super) fn seen(there: &Value) -> Option<(String, ClientSeen)> {
         ..ClientSeen::default()
     };
     Some((id.to_owned(), seen))
+}
+
+/// Whether a client is called as ours are: by two names with a dot in between.
+fn is_name_of_ours(id: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    id.split_once('.').is_some_and(|(entity, service)| is_name(entity) && is_name(service))
 }
 
 fn is_as_made(id: &str, there: &Value) -> bool {
@@ -180,5 +189,10 @@ mod tests {
         there["attributes"].as_object_mut().unwrap().remove(MANAGED);
         assert_eq!(seen(&there).unwrap().1.entity, None);
         assert_eq!(seen(&json!({"id": "c2", "clientId": "account"})).unwrap().1.entity, None);
+        for copy in ["our-own", "coop.wiki.copy", "Copy of coop.wiki"] {
+            let mut there = given_back(None);
+            there["clientId"] = json!(copy);
+            assert_eq!(seen(&there).unwrap().1.entity, None, "{copy}");
+        }
     }
 }

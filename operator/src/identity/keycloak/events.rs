@@ -69,6 +69,9 @@ impl Keycloak {
         let own = self.own().await?;
         let (people, administrators) = self.since(since.at).await?;
         let mut changes = Changes::default();
+        // Of a provider that was restored from a backup the last events are not there any more.
+        let there: BTreeSet<&String> = people.iter().chain(&administrators).map(|event| &event.id).collect();
+        changes.everything = since.known.iter().any(|id| !there.contains(id));
         for event in people.iter().filter(|event| !since.known.contains(&event.id)) {
             changes.users.extend(event.user_id.clone());
             let organization = event.details.as_ref().and_then(|details| details.get("org_id")).cloned().flatten();

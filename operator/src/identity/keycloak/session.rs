@@ -13,6 +13,8 @@ use crate::identity::ProviderError;
 
 /// How long before its end a token is renewed.
 const MARGIN: Duration = Duration::from_secs(20);
+/// For how long a token is used, whatever it says.
+const LONGEST: Duration = Duration::from_hours(1);
 /// How many pages are read of anything.
 const MOST_PAGES: usize = 400;
 
@@ -107,7 +109,8 @@ impl Keycloak {
         }
         let answer: TokenAnswer = answer.json(&ask)?;
         let bearer = format!("Bearer {}", answer.access_token);
-        *token = Some(Token { bearer: bearer.clone(), ends: now + Duration::from_secs(answer.expires_in) });
+        let lasts = Duration::from_secs(answer.expires_in).min(LONGEST);
+        *token = Some(Token { bearer: bearer.clone(), ends: now + lasts });
         Ok(bearer)
     }
 }

@@ -1,5 +1,7 @@
 //! Requests, against a server on loopback.
 
+use std::collections::BTreeSet;
+
 use hyper::Method;
 use serde_json::{Value, json};
 use test_case::test_case;
@@ -180,11 +182,15 @@ async fn a_membership_that_would_take_the_account_along_is_not_ended() {
 }
 
 fn clara() -> Value {
-    json!([{"id": "u7", "username": "clara", "email": "clara@example.org", "enabled": true}])
+    json!([{"id": "u7", "username": "clara", "email": "clara@example.org", "emailVerified": true, "enabled": true}])
 }
 
 fn claras() -> Value {
     json!([{"id": "u7", "email": "clara@example.org"}, {"id": "u8", "email": "CLARA@example.org"}])
+}
+
+fn taken() -> Value {
+    json!([{"id": "u9", "username": "eva", "email": "clara@example.org", "emailVerified": false, "enabled": true}])
 }
 
 fn invite() -> Step {
@@ -216,6 +222,7 @@ async fn who_has_no_account_gets_one_without_a_password_and_a_mail() {
 
 #[test_case(clara(), 500, "the mail could not be sent (Failed to send invite email); look at"; "a mail server that is away")]
 #[test_case(claras(), 204, "more than one account"; "two accounts")]
+#[test_case(taken(), 204, "an address that is not verified"; "an account that somebody gave the address")]
 #[test_case(clara(), 403, "lacks a role of realm-management"; "without the right")]
 #[tokio::test]
 async fn an_invitation_that_fails_says_why_and_for_nobody_to_know_for_whom(users: Value, status: u16, why: &str) {
@@ -257,10 +264,30 @@ async fn changes_of_the_operators_own_are_none() {
         ("GET events", 200, joined),
     ])
     .await;
-    let changes = keycloak.changes(&Cursor { at: 70_000, known: ["a9".to_owned()].into() }).await.unwrap();
+    let changes = keycloak.changes(&Cursor { at: 70_000, known: BTreeSet::new() }).await.unwrap();
     assert!(!changes.everything && changes.users == ["u3".to_owned()].into());
     assert_eq!(changes.organizations, ["o2".to_owned(), "o3".to_owned()].into());
     assert!(asked(&server).iter().any(|ask| ask.starts_with("GET /admin-events?dateFrom=10000&")));
     let again = keycloak.changes(&changes.cursor).await.unwrap();
     assert!(again.is_empty(), "{again:?}");
+}
+
+#[tokio::test]
+async fn of_a_realm_that_forgot_what_is_known_everything_is_looked_at() {
+    let event = json!([{"id": "a1", "time": 90_000, "resourceType": "GROUP", "resourcePath": "groups/g1"}]);
+    let own = json!([{"id": "c0"}]);
+    let (keycloak, _server) = realm(&[("GET clients?", 200, own), ("GET admin-events", 200, event)]).await;
+    let known = |id: &str| Cursor { at: 90_000, known: [id.to_owned()].into() };
+    assert!(keycloak.changes(&known("a1")).await.unwrap().is_empty());
+    assert!(keycloak.changes(&known("a2")).await.unwrap().everything);
+}
+
+#[tokio::test]
+async fn a_token_that_never_ends_is_renewed_all_the_same() {
+    let (keycloak, server) = realm(&[]).await;
+    let token = json!({"access_token": "t1", "expires_in": u64::MAX});
+    let path = "POST /realms/commons/protocol/openid-connect/token".to_owned();
+    let answers = vec![(path, 200, token.to_string())];
+    server.now_answers(Behaviour { body: "[]".to_owned(), answers, ..Behaviour::status(200) });
+    assert!(keycloak.look().await.is_ok());
 }
