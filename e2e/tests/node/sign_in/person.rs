@@ -76,7 +76,8 @@ impl Person {
             self.agent.go(link).await?
         } else if page.address.path.contains(REQUIRED) {
             // It sent a letter, to know that the address is theirs.
-            let link = self.letter(node, &[ACTION]).await?;
+            let sent = self.letter(node, &[ACTION]).await;
+            let link = sent.map_err(|error| Failure::new(format!("{error}; it shows {}", page.shown())))?;
             self.agent.open(&link).await?
         } else {
             return Ok(None);
