@@ -15,7 +15,7 @@ use commonscloud_operator::api::PlatformIdentity;
 use serde_json::{Value, json};
 
 use crate::tier::Node;
-use person::Person;
+use person::{Person, WHO};
 use realm::{Account, Administrator};
 
 pub fn scenarios() -> Vec<Scenario<Node>> {
@@ -75,6 +75,7 @@ async fn with_provider(node: &Node) -> Outcome {
     is_let_in(node, &mut anna, ENTITY).await?;
     ensure_eq!(joins(node, &operator, &mut anna, OTHER).await?, id, "the account in another collective");
     is_let_in(node, &mut anna, OTHER).await?;
+    nobody_is_believed(node, &id).await?;
     stranger_is_refused(node, &operator).await?;
     drift_is_set_right(node, &operator, &id).await?;
     is_kept_out(node, &operator, &mut anna, &id).await
@@ -164,6 +165,29 @@ async fn is_let_in(node: &Node, anna: &mut Person, entity: &str) -> Outcome {
     })
     .await?;
     ensure!(!name.contains('@'), "the wiki shows a mail address as her name: {name}");
+    Ok(())
+}
+
+/// Who is signed in nowhere reads what is open, and is nobody, whatever they say of themselves.
+async fn nobody_is_believed(node: &Node, anna: &str) -> Outcome {
+    let (host, closed) = (node.host(ENTITY, WIKI), node.host(OTHER, WIKI));
+    let mut nobody = Person::new(node, Account::named("ningu"), "ningu@example.org");
+    ensure!(nobody.reads(&host).await?, "{host} is open, and not shown");
+    ensure!(!nobody.reads(&closed).await?, "{closed} is private, and shown to everybody");
+    // As Apache would say it to the wiki, and as headers come through.
+    let said = [
+        ("oidc_claim_sub", anna),
+        ("oidc_claim_groups", "manage"),
+        ("oidc-claim-sub", anna),
+        ("oidc-claim-groups", "manage"),
+        ("x-remote-user", anna),
+    ];
+    for host in [&host, &closed] {
+        let answer = node.ingress.send_with("GET", host, WHO, &said, Vec::new()).await?;
+        let told: Value = serde_json::from_slice(&answer.body)?;
+        let (person, refused) = (&told["query"]["userinfo"], &told["error"]["code"]);
+        ensure!(person["anon"] == true || *refused == "readapidenied", "{host} says: {} {told}", answer.status);
+    }
     Ok(())
 }
 

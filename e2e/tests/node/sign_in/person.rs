@@ -27,6 +27,10 @@ const ASKED: usize = 10;
 const SENT: Duration = Duration::from_mins(1);
 /// Where a wiki sends people to sign in.
 const SIGN_IN: &str = "/index.php/Special:UserLogin";
+/// A page that each wiki has.
+const PAGE: &str = "/index.php/Special:Version";
+/// Where a wiki says whom it takes somebody for.
+pub const WHO: &str = "/api.php?action=query&meta=userinfo&format=json&formatversion=2";
 
 /// A person in front of a user agent.
 pub struct Person {
@@ -157,13 +161,21 @@ impl Person {
         Ok(())
     }
 
+    /// Whether a wiki shows them a page without asking who they are.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn reads(&mut self, host: &str) -> Outcome<bool> {
+        let page = self.agent.open(&format!("https://{host}{PAGE}")).await?;
+        Ok(page.address.host == host && page.status.is_success())
+    }
+
     /// The name by which a wiki knows them; none without a session there.
     ///
     /// # Errors
     /// When there is no answer.
     pub async fn name_at(&mut self, host: &str) -> Outcome<Option<String>> {
-        let url = format!("https://{host}/api.php?action=query&meta=userinfo&format=json&formatversion=2");
-        let page = self.agent.open(&url).await?;
+        let page = self.agent.open(&format!("https://{host}{WHO}")).await?;
         // Whoever has no session may be sent to the provider instead of being answered.
         if page.address.host != host || !page.status.is_success() {
             return Ok(None);
