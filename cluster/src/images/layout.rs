@@ -182,6 +182,7 @@ mod tests {
             tests_only: false,
             from: Origin::Scratch,
             packages: vec![],
+            folders: vec![],
             binaries: vec![],
             script: None,
             env: BTreeMap::from([("LANG".into(), "C.UTF-8".into())]),
