@@ -72,9 +72,9 @@ async fn with_provider(node: &Node) -> Outcome {
     let mut anna = Person::new(node, Account::named("anna"), MAIL);
     let id = joins(node, &operator, &mut anna, ENTITY).await?;
     belonging_is_no_access(node, &mut anna).await?;
-    is_let_in(node, &mut anna, ENTITY).await?;
+    is_let_in(node, &mut anna, ENTITY, false).await?;
     ensure_eq!(joins(node, &operator, &mut anna, OTHER).await?, id, "the account in another collective");
-    is_let_in(node, &mut anna, OTHER).await?;
+    is_let_in(node, &mut anna, OTHER, true).await?;
     nobody_is_believed(node, &id).await?;
     stranger_is_refused(node, &operator).await?;
     drift_is_set_right(node, &operator, &id).await?;
@@ -148,11 +148,13 @@ async fn joins(node: &Node, operator: &Administrator, anna: &mut Person, entity:
 }
 
 async fn belonging_is_no_access(node: &Node, anna: &mut Person) -> Outcome {
-    anna.refused(&node.host(ENTITY, WIKI)).await.map_err(|failure| failure.during("before anybody let her in"))
+    let host = node.host(ENTITY, WIKI);
+    let answered = anna.sign_in(&host).await?;
+    anna.is_refused(&host, &answered).await.map_err(|failure| failure.during("before anybody let her in"))
 }
 
-/// Is let in by the wiki's manager, and enters without typing anything.
-async fn is_let_in(node: &Node, anna: &mut Person, entity: &str) -> Outcome {
+/// Is let in by the wiki's manager, and enters: without typing anything where the provider knows her.
+async fn is_let_in(node: &Node, anna: &mut Person, entity: &str, is_known: bool) -> Outcome {
     let quim = People::of(&node.cluster, &user("quim", entity))?;
     eventually("the wiki's manager sees whom to let in", DONE, async || {
         quim.ok(&["allow", entity, WIKI, NAME]).await.map(drop)
@@ -161,7 +163,7 @@ async fn is_let_in(node: &Node, anna: &mut Person, entity: &str) -> Outcome {
     let host = node.host(entity, WIKI);
     let name = eventually(&format!("she enters the wiki of {entity}"), DONE, async || {
         tokio::time::sleep(PAUSE).await;
-        anna.enter(&host).await
+        anna.enter(&host, is_known).await
     })
     .await?;
     ensure!(!name.contains('@'), "the wiki shows a mail address as her name: {name}");
@@ -197,8 +199,7 @@ async fn stranger_is_refused(node: &Node, operator: &Administrator) -> Outcome {
     operator.make(&account).await?;
     let mut stranger = Person::new(node, account, "estrany@example.org");
     let host = node.host(ENTITY, WIKI);
-    let asked = stranger.ask_to_sign_in(&host).await?;
-    let answered = stranger.log_in(asked).await?;
+    let answered = stranger.sign_in(&host).await?;
     stranger.is_refused(&host, &answered).await.map_err(|failure| failure.during("a stranger"))
 }
 

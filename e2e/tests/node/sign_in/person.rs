@@ -19,8 +19,6 @@ const PROFILE: &str = "kc-update-profile-form";
 const ACTION: &str = "login-actions/action-token";
 /// The same of an invitation of somebody who has no account.
 const REGISTRATION: &str = "openid-connect/registrations";
-/// Where the provider asks for what is still missing.
-const REQUIRED: &str = "login-actions/required-action";
 /// It asks for no more than so many things after another.
 const ASKED: usize = 10;
 /// A letter is sent within a round of the operator, and arrives at once.
@@ -57,7 +55,7 @@ impl Person {
         let link = self.letter(node, &[REGISTRATION, ACTION]).await?;
         let mut page = self.agent.open(&link).await?;
         for _ in 0..ASKED {
-            match self.answer(node, &page).await? {
+            match self.answer(&page).await? {
                 Some(next) => page = next,
                 None => return page.successful().map(drop),
             }
@@ -66,7 +64,7 @@ impl Person {
     }
 
     /// Gives a page what it asks for, and gives the one behind it; none where it asks for nothing.
-    async fn answer(&mut self, node: &Node, page: &Page) -> Outcome<Option<Page>> {
+    async fn answer(&mut self, page: &Page) -> Outcome<Option<Page>> {
         let Account { username, password } = &self.account;
         let who = |form: Form| form.fill_if_asked("firstName", "Anna").fill_if_asked("lastName", "Puig");
         let next = if let Ok(form) = page.form(REGISTER) {
@@ -78,11 +76,6 @@ impl Person {
             self.agent.submit(who(form)).await?
         } else if let Ok(link) = page.link(ACTION) {
             self.agent.go(link).await?
-        } else if page.address.path.contains(REQUIRED) {
-            // It sent a letter, to know that the address is theirs.
-            let sent = self.letter(node, &[ACTION]).await;
-            let link = sent.map_err(|error| Failure::new(format!("{error}; it shows {}", page.shown())))?;
-            self.agent.open(&link).await?
         } else {
             return Ok(None);
         };
@@ -115,7 +108,7 @@ impl Person {
     ///
     /// # Errors
     /// When it does not, or there is no page behind it.
-    pub async fn log_in(&mut self, page: Page) -> Outcome<Page> {
+    async fn log_in(&mut self, page: Page) -> Outcome<Page> {
         let mut form = page.form(LOGIN)?;
         // Where a realm asks who somebody is first, the password has a page of its own.
         if form.fields().iter().all(|(name, _)| *name != "password") {
@@ -126,12 +119,21 @@ impl Person {
         self.agent.submit(form).await
     }
 
-    /// Signs in without being asked for anything.
+    /// Signs in at the provider, where the password is asked for.
     ///
     /// # Errors
-    /// When they are asked, or refused.
-    pub async fn enter(&mut self, host: &str) -> Outcome<String> {
+    /// When there is no page.
+    pub async fn sign_in(&mut self, host: &str) -> Outcome<Page> {
         let page = self.ask_to_sign_in(host).await?;
+        if page.has_form(LOGIN) { self.log_in(page).await } else { Ok(page) }
+    }
+
+    /// Enters a wiki; the password is typed for the first one alone.
+    ///
+    /// # Errors
+    /// When they are refused, or asked for the password while the provider knows them.
+    pub async fn enter(&mut self, host: &str, is_known: bool) -> Outcome<String> {
+        let page = if is_known { self.ask_to_sign_in(host).await? } else { self.sign_in(host).await? };
         ensure!(!page.has_form(LOGIN), "the password is asked for again: {}", page.shown());
         let shown = page.shown();
         let name = self.name_at(host).await?;
