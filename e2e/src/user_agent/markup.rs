@@ -57,8 +57,10 @@ pub fn words(page: &str) -> String {
     unescaped(&words).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What stands behind an end, which may be written in capitals.
 fn after<'p>(page: &'p str, end: &str) -> &'p str {
-    page.split_once(end).map_or("", |(_, behind)| behind)
+    let at = page.to_ascii_lowercase().find(end);
+    at.and_then(|at| page.get(at + end.len()..)).unwrap_or_default()
 }
 
 /// The tag behind a `<`, and what stands behind it.
@@ -156,7 +158,7 @@ mod tests {
 
     #[test]
     fn words_are_what_a_person_reads() {
-        let page = "<!-- <p>no</p> --><p>Sense&nbsp;acc&#233;s: l&#x27;Hort &amp; <b>Wiki</b></p><style>p { }</style> A &oacute; & B";
+        let page = "<!-- <p>no</p> --><p>Sense&nbsp;acc&#233;s: l&#x27;Hort &amp; <b>Wiki</b></p><style>p { }</style><SCRIPT>no()</SCRIPT> A &oacute; & B";
         assert_eq!(words(page), "Sense accés: l'Hort & Wiki A &oacute; & B");
     }
 }
