@@ -139,17 +139,7 @@ pub enum Step {
 impl Step {
     /// Whether it takes something away. These come first.
     pub const fn removes(&self) -> bool {
-        matches!(
-            self,
-            Self::TakeRoles { .. }
-                | Self::EndSessions { .. }
-                | Self::Leave { .. }
-                | Self::Withdraw { .. }
-                | Self::RemoveAccount { .. }
-                | Self::RemoveClient { .. }
-                | Self::RemoveFlow { .. }
-                | Self::RemoveOrganization { .. }
-        )
+        self.dismisses() || matches!(self, Self::RemoveFlow { .. } | Self::RemoveOrganization { .. })
     }
 
     /// Whether it takes something from somebody, which is done whatever else fails.
